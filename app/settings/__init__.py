@@ -1,5 +1,6 @@
 """Configuration: what a file and the environment say, checked as a whole."""
 
+from app.settings.loader import build, environment, load, problems
 from app.settings.model import (
     Admin,
     Auth,
@@ -26,6 +27,7 @@ from app.settings.model import (
 )
 from app.settings.problem import ConfigProblems, Problem
 from app.settings.tiers import WeightedTarget
+from app.settings.unsupported import unsupported
 
 __all__ = [
     "Admin",
@@ -53,4 +55,9 @@ __all__ = [
     "Tls",
     "UpstreamTimeouts",
     "WeightedTarget",
+    "build",
+    "environment",
+    "load",
+    "problems",
+    "unsupported",
 ]

@@ -27,6 +27,8 @@ from app.settings.tiers import WeightedTarget, normalised_tiers
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
+SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
+
 # Scopes: Microsoft Entra ID for Azure OpenAI, API version lifecycle page, 2026-03.
 _ENTRA_SCOPES: Final[Mapping[str, str]] = {
     "classic": "https://cognitiveservices.azure.com/.default",
@@ -209,7 +211,7 @@ class DeploymentSimulator(Section):
 class Deployment(Section):
     """One upstream deployment. `name` is its key in the file."""
 
-    name: Name
+    name: str
     kind: Kind
     endpoint: Text
     """Without a trailing slash; `api: openai` includes the server's own `/v1`."""
@@ -262,7 +264,7 @@ class Cache(Section):
 class Model(Section):
     """A name that applications ask for, and where it is served. `name` is its key in the file."""
 
-    name: Name
+    name: str
     tiers: Annotated[tuple[tuple[WeightedTarget, ...], ...], BeforeValidator(normalised_tiers)]
     """Each tier is used before the next; weights rank within a tier."""
     cache: Cache | None = None
@@ -292,14 +294,20 @@ class SpillBudget(Section):
     usd_per_day: _Money
 
 
-def _spill_form(value: object) -> str:
-    return "(budget)" if isinstance(value, Mapping | SpillBudget) else "(choice)"
+def _spill_form(value: object) -> str | None:
+    if isinstance(value, Mapping | SpillBudget):
+        return "(budget)"
+    return "(choice)" if value in ("allow", "deny") else None
 
 
 # Tags in round brackets are dropped from the place of a mistake.
 Spill = Annotated[
     Annotated[Literal["allow", "deny"], Tag("(choice)")] | Annotated[SpillBudget, Tag("(budget)")],
-    Discriminator(_spill_form),
+    Discriminator(
+        _spill_form,
+        custom_error_type="value_error",
+        custom_error_message=SPILL_FORMS,
+    ),
 ]
 
 
@@ -308,7 +316,7 @@ class Tenant(Section):
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
-    name: Name
+    name: str
     keys: tuple[Secret, ...] = ()
     models: tuple[Name, ...] | None = None
     """Names of `models:`; None is all of them."""

@@ -20,7 +20,7 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+        return f"{place}: {self.path}: {self.message}"
 
 
 class ConfigProblems(Exception):  # noqa: N818 - it is many, and each of them is a Problem

@@ -1,0 +1,72 @@
+"""What a configuration asks for and this version does not do yet.
+
+Start-up and `check` print it, so that nothing is ignored in silence. A part leaves this list in
+the change that builds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.settings.model import Cache, Listen, Redis, Settings, Tenant
+
+
+def unsupported(settings: Settings) -> list[str]:
+    """Paths of what is accepted but not enforced, in the order of the file's sections."""
+    return [*_process_parts(settings), *_tenant_parts(settings), *_cache_parts(settings)]
+
+
+def _process_parts(settings: Settings) -> Iterator[str]:
+    yield from _listen_parts(settings.listen)
+    if settings.redis is not None:
+        yield from _redis_parts(settings.redis)
+    if settings.ledger is not None:
+        yield "ledger"
+
+
+def _listen_parts(listen: Listen) -> Iterator[str]:
+    if listen.workers > 1:
+        yield "listen.workers"
+    for name in ("tls", "admin_tls", "trusted_proxies"):
+        if getattr(listen, name):
+            yield f"listen.{name}"
+
+
+def _redis_parts(redis: Redis) -> Iterator[str]:
+    if redis.cluster:
+        yield "redis.cluster"
+    if redis.cache_url is not None:
+        yield "redis.cache_url"
+
+
+def _tenant_parts(settings: Settings) -> Iterator[str]:
+    for name, tenant in settings.tenants.items():
+        yield from (f"tenants.{name}.{part}" for part in _parts_of(tenant))
+
+
+def _parts_of(tenant: Tenant) -> Iterator[str]:
+    if tenant.request_class != "standard":
+        yield "class"
+    yield from (f"limits.{name}" for name in tenant.limits.model_dump(exclude_none=True))
+    if tenant.ptu_share is not None:
+        yield "ptu_share"
+    if tenant.spill != "allow":
+        yield "spill"
+    if tenant.data_zones is not None:
+        yield "data_zones"
+    if tenant.redis_loss != "local_share":
+        yield "redis_loss"
+
+
+def _cache_parts(settings: Settings) -> Iterator[str]:
+    yield from _enabled(settings.cache, "cache")
+    for name, model in settings.models.items():
+        yield from _enabled(model.cache, f"models.{name}.cache")
+    for name, tenant in settings.tenants.items():
+        yield from _enabled(tenant.cache, f"tenants.{name}.cache")
+
+
+def _enabled(cache: Cache | None, path: str) -> Iterator[str]:
+    for name in ("exact", "semantic"):
+        if cache is not None and getattr(cache, name).enabled:
+            yield f"{path}.{name}"
