@@ -305,7 +305,7 @@ Spill = Annotated[
     Annotated[Literal["allow", "deny"], Tag("(choice)")] | Annotated[SpillBudget, Tag("(budget)")],
     Discriminator(
         _spill_form,
-        custom_error_type="value_error",
+        custom_error_type="spill_form",
         custom_error_message=SPILL_FORMS,
     ),
 ]

@@ -71,7 +71,8 @@ def _number(value: float) -> str:
 
 
 _MESSAGES: Final[tuple[tuple[str, str | Callable[[Context], str]], ...]] = (
-    ("value_error", lambda context: str(context.get("error", SPILL_FORMS))),
+    ("value_error", lambda context: str(context.get("error", "is not valid"))),
+    ("spill_form", SPILL_FORMS),
     ("missing", "is missing"),
     ("string_too_short", _too_short),
     ("string_too_long", lambda context: f"must have at most {context['max_length']} characters"),
