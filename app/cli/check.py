@@ -1,0 +1,59 @@
+"""`spillgate check`: every mistake of a configuration, or what it amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.settings import ConfigProblems, Settings, load, unsupported
+from app.settings.model_catalog import ModelCatalog, load_catalog
+
+OK: Final = 0
+MISTAKES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What to print, one line each, and the command's exit code."""
+
+    exit_code: int
+    lines: tuple[str, ...]
+
+
+def check(path: Path, environment: Mapping[str, str]) -> CheckResult:
+    """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place."""
+    try:
+        settings = load(path, environment)
+    except ConfigProblems as found:
+        return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
+    return CheckResult(OK, (f"{path}: ok: {_summary(settings)}", *warnings(settings)))
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What works otherwise than the configuration may lead one to think."""
+    for part in unsupported(settings):
+        yield f"warning: {part}: accepted, not enforced in this version"
+    yield from _catalogue_warnings(settings, load_catalog())
+    if settings.admin is None:
+        yield "warning: admin.key: not given, so the admin API refuses everybody"
+
+
+def _catalogue_warnings(settings: Settings, catalog: ModelCatalog) -> Iterator[str]:
+    for name, deployment in settings.deployments.items():
+        facts = catalog.facts(deployment.model)
+        place = f"warning: deployments.{name}.model"
+        if not facts.known:
+            yield f"{place}: not in the model catalogue; its prices and PTU ratios are guesses"
+        elif deployment.kind == "ptu" and facts.input_tpm_per_ptu is None:
+            yield f"{place}: the model catalogue knows no PTU size for it"
+
+
+def _summary(settings: Settings) -> str:
+    counts = (
+        (len(settings.deployments), "deployment"),
+        (len(settings.models), "model"),
+        (len(settings.tenants), "tenant"),
+    )
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)

@@ -1,0 +1,102 @@
+"""What is known of each base model: how a PTU weighs it, what it costs, how much fits."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+_FILE: Final = Path(__file__).parent.parent / "data" / "models.toml"
+_DATED: Final = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class PtuSteps:
+    """How PTUs are sold: at least `minimum`, then in steps of `increment`."""
+
+    minimum: int
+    increment: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts of one base model; with `known` false they are the catalogue's defaults.
+
+    `output_ratio` and `cached_weight` are how many uncached input tokens one output token and
+    one cached token weigh on a PTU. Windows and outputs are in tokens.
+    """
+
+    model: str
+    known: bool
+    usd_per_million_input: float
+    usd_per_million_cached_input: float
+    usd_per_million_output: float
+    context_window: int
+    input_tpm_per_ptu: int | None = None
+    """Input tokens per minute that one PTU serves; None: not sold as PTU."""
+    output_ratio: float = 1.0
+    cached_weight: float = 0.0
+    ptu_global: PtuSteps | None = None
+    ptu_regional: PtuSteps | None = None
+    latency_target_tps: float | None = None
+    """Output tokens per second that 99 % of requests on a PTU exceed."""
+    max_output_tokens: int | None = None
+    ptu_context_window: int | None = None
+    """The context window on a PTU where it is shorter than elsewhere."""
+    kind: Literal["chat", "embedding"] = "chat"
+    unverified: frozenset[str] = field(default=frozenset())
+    """Fields without a source from Microsoft; `prices` stands for all prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class PtuPrice:
+    """What one Global PTU costs in US dollars: by the hour, reserved by month or year."""
+
+    usd_per_hour: float
+    usd_per_month: float
+    usd_per_year: float
+    unverified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCatalog:
+    """All models by name, and what holds for those it does not list."""
+
+    models: Mapping[str, ModelFacts]
+    defaults: ModelFacts
+    ptu_price: PtuPrice
+    data_zone_price_factor: float
+
+    def facts(self, model: str) -> ModelFacts:
+        """Facts of `model`, whose case and `-YYYY-MM-DD` version do not matter."""
+        name = model.lower()
+        found = self.models.get(name) or self.models.get(_DATED.sub("", name))
+        return found or replace(self.defaults, model=model)
+
+
+def load_catalog() -> ModelCatalog:
+    """Read the catalogue that ships with the package."""
+    with _FILE.open("rb") as stream:
+        raw = tomllib.load(stream)
+    models = {name: _facts(name, entry, known=True) for name, entry in raw["models"].items()}
+    return ModelCatalog(
+        models=MappingProxyType(models),
+        defaults=_facts("", raw["defaults"], known=False),
+        ptu_price=PtuPrice(**raw["ptu_price"]),
+        data_zone_price_factor=raw["data_zone_price_factor"],
+    )
+
+
+def _facts(name: str, entry: Mapping[str, Any], *, known: bool) -> ModelFacts:
+    read: dict[str, Any] = {key: value for key, value in entry.items() if key != "sizing_source"}
+    for key in ("ptu_global", "ptu_regional"):
+        if key in read:
+            read[key] = PtuSteps(*read[key])
+    read["unverified"] = frozenset(read.get("unverified", ()))
+    return ModelFacts(model=name, known=known, **read)
+
+
