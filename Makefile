@@ -1,0 +1,77 @@
+# Everything a contributor or an operator does from a checkout. Needs Python 3.11 or newer and make.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+LOCKS := requirements/runtime.txt requirements/dev.txt
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--python-version 3.11
+
+# Commands are `exec`ed: make passes TERM on to its child, which is then the program and not a shell.
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with everything and the spillgate command
+
+.PHONY: run
+run: setup ## start the demo; ARGS="--port 9000" is passed on
+	@exec $(BIN)/spillgate demo $(ARGS)
+
+.PHONY: test
+test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
+	@exec $(BIN)/pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+
+.PHONY: lint
+lint: setup ## check style, types and import direction
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+
+.PHONY: format
+format: setup ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix --quiet
+	$(BIN)/ruff format --quiet
+
+.PHONY: lock
+lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for all
+	$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) $(ARGS) pyproject.toml --extra embedded --group dev \
+		-c requirements/runtime.txt -o requirements/dev.txt
+	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
+
+.PHONY: clean
+clean: ## remove caches and reports; keeps .venv and .spillgate
+	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+OLD_PYTHON = $(PYTHON) is missing or older than Python 3.11; name another: make setup PYTHON=python3.12
+NO_VENV = $(PYTHON) cannot make $(VENV); on Debian and Ubuntu install python3-venv
+
+# Made again when a lock changes. An environment that is already there is kept if it can be used.
+$(STAMP): pyproject.toml requirements/dev.txt
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		$(MAKE) --no-print-directory environment
+	@echo 'installing into $(VENV) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: environment
+environment:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo '$(OLD_PYTHON)' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo '$(NO_VENV)' >&2; exit 1; }

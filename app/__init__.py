@@ -1,0 +1,1 @@
+"""Spillgate: an OpenAI-compatible gateway that fills provisioned Azure OpenAI capacity first."""

@@ -1,0 +1,1 @@
+"""Everything that does I/O: upstreams, stores, metrics, logs, the clock."""

@@ -1,0 +1,128 @@
+"""The code keeps its shape: small functions, small modules, each with a stated job and its tests.
+
+The numbers are those of well-read async and proxy code bases (httpcore, h11, linkerd2-proxy): a
+function of about seven lines, nine in ten within thirty-five.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+APP: Final = ROOT / "app"
+UNIT_TESTS: Final = ROOT / "tests" / "unit"
+
+MEDIAN_FUNCTION_LINES: Final = 10
+P90_FUNCTION_LINES: Final = 35
+MAX_FUNCTION_LINES: Final = 60
+MAX_MODULE_LINES: Final = 400
+
+# Layers without I/O: what they do can be tested without opening anything.
+UNIT_TESTABLE: Final = ("errors.py", "gateway.py", "settings", "domain", "wire", "stages", "planner")
+
+# Modules of those layers without a test file of their own, each with the reason.
+TESTED_ELSEWHERE: Final[dict[str, str]] = {}
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    path: Path
+    source: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    @property
+    def lines(self) -> int:
+        return len(self.source.splitlines())
+
+    @property
+    def functions(self) -> Iterator[FunctionNode]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, FunctionNode))
+
+
+def modules_below(directory: Path) -> list[Module]:
+    sources = ((path, path.read_text("utf-8")) for path in sorted(directory.rglob("*.py")))
+    return [Module(path, source, ast.parse(source)) for path, source in sources]
+
+
+def length(function: FunctionNode) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+@pytest.fixture(scope="module")
+def app() -> list[Module]:
+    return modules_below(APP)
+
+
+def test_functions_are_short(app: list[Module]) -> None:
+    """Most functions fit a glance, and none needs scrolling."""
+    lengths = {
+        f"{module.name}:{function.lineno} {function.name}": length(function)
+        for module in app
+        for function in module.functions
+    }
+    too_long = {place: lines for place, lines in lengths.items() if lines > MAX_FUNCTION_LINES}
+
+    assert not too_long
+    assert median(lengths.values()) <= MEDIAN_FUNCTION_LINES
+    assert quantiles(lengths.values(), n=10)[-1] <= P90_FUNCTION_LINES
+
+
+def test_modules_are_short(app: list[Module]) -> None:
+    """No module has grown into several."""
+    assert not {module.name: module.lines for module in app if module.lines > MAX_MODULE_LINES}
+
+
+def test_every_module_states_its_job_first(app: list[Module]) -> None:
+    """The first line of a module is a sentence that says what the module is for."""
+    silent = [
+        module.name for module in app if not (ast.get_docstring(module.tree) or "").split("\n")[0]
+    ]
+    assert not silent
+
+
+def mirror_of(module: Module) -> Path:
+    """Where the unit tests of `app/x/y.py` are: `tests/unit/x/test_y.py`."""
+    path = module.path.relative_to(APP)
+    return UNIT_TESTS / path.parent / f"test_{path.name}"
+
+
+def needs_unit_tests(module: Module) -> bool:
+    """A module that only declares values, or gathers names for import, has nothing to run."""
+    layer = module.path.relative_to(APP).parts[0]
+    is_package = module.path.name == "__init__.py"
+    return layer in UNIT_TESTABLE and not is_package and any(module.functions)
+
+
+def test_unit_tests_mirror_the_code(app: list[Module]) -> None:
+    """Whoever opens a module without I/O knows where its tests are."""
+    untested = {
+        module.name
+        for module in app
+        if needs_unit_tests(module) and not mirror_of(module).exists()
+    }
+    assert untested - TESTED_ELSEWHERE.keys() == set()
+    assert TESTED_ELSEWHERE.keys() <= untested, "an exception that is no longer one"
+
+
+def test_every_test_says_what_it_proves() -> None:
+    """A failing test names the promise that was broken."""
+    silent = [
+        f"{module.name}:{function.lineno} {function.name}"
+        for module in modules_below(ROOT / "tests")
+        for function in module.functions
+        if function.name.startswith("test_") and not ast.get_docstring(function)
+    ]
+    assert not silent
