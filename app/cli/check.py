@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.settings import ConfigProblems, Settings, load, unsupported
-from app.settings.model_catalog import ModelCatalog, load_catalog
+from app.settings import (
+    ConfigProblems,
+    ModelCatalog,
+    Settings,
+    load,
+    load_catalog,
+    unsupported,
+)
 
 OK: Final = 0
 MISTAKES: Final = 2

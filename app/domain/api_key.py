@@ -56,9 +56,7 @@ class KeyRecord:
         return hmac.compare_digest(self.digest, presented)
 
 
-def mint(
-    *, environment: Literal["live", "test"], id_bytes: bytes, secret_bytes: bytes
-) -> str:
+def mint(*, environment: Literal["live", "test"], id_bytes: bytes, secret_bytes: bytes) -> str:
     """Make a key from 8 and 32 random bytes; ValueError when they are fewer or more."""
     if environment not in {"live", "test"}:
         msg = "a key's environment is live or test"

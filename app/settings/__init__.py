@@ -1,33 +1,23 @@
 """Configuration: what a file and the environment say, checked as a whole."""
 
 from app.settings.loader import build, environment, load, problems
-from app.settings.model import (
-    Admin,
+from app.settings.model import Settings
+from app.settings.model_catalog import ModelCatalog, ModelFacts, load_catalog
+from app.settings.problem import ConfigProblems, Problem
+from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis, Tls
+from app.settings.tenancy import Cache, CachePolicy, Model, SpillBudget, Tenant, TenantLimits
+from app.settings.tiers import WeightedTarget
+from app.settings.unsupported import unsupported
+from app.settings.upstream import (
     Auth,
-    Cache,
-    CachePolicy,
     Deployment,
     DeploymentSimulator,
     DeploymentTimeouts,
     Entra,
-    Keys,
-    Ledger,
-    Limits,
-    Listen,
-    Model,
-    Redis,
-    Settings,
     Simulator,
-    SpillBudget,
-    Tenant,
-    TenantLimits,
     Timeouts,
-    Tls,
     UpstreamTimeouts,
 )
-from app.settings.problem import ConfigProblems, Problem
-from app.settings.tiers import WeightedTarget
-from app.settings.unsupported import unsupported
 
 __all__ = [
     "Admin",
@@ -44,6 +34,8 @@ __all__ = [
     "Limits",
     "Listen",
     "Model",
+    "ModelCatalog",
+    "ModelFacts",
     "Problem",
     "Redis",
     "Settings",
@@ -58,6 +50,7 @@ __all__ = [
     "build",
     "environment",
     "load",
+    "load_catalog",
     "problems",
     "unsupported",
 ]

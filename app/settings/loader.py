@@ -56,7 +56,9 @@ def _read(path: FilePath, environment: Mapping[str, str]) -> tuple[Settings | No
         return None, [Problem(str(path), *error.place, dotted(()), error.message)]
     raw = {} if tree.value is None else tree.value
     if not isinstance(raw, dict):
-        return None, [Problem(str(path), *tree.places[()], dotted(()), "must be a mapping of sections")]
+        return None, [
+            Problem(str(path), *tree.places[()], dotted(()), "must be a mapping of sections")
+        ]
     overrides = apply_overrides(raw, environment, Settings)
     return _checked(raw, tree, overrides, str(path))
 
@@ -78,24 +80,30 @@ def _problem(fault: Fault, tree: Tree, overrides: Overrides, file: str) -> Probl
     decided = overrides.decided(fault.path)
     if decided is None:
         return Problem(file, *_place(fault, tree), dotted(fault.path), fault.message)
-    message = fault.message if decided == fault.path else f"{dotted(fault.path)} {fault.message}"
+    message = fault.message if decided == fault.path else f"{dotted(fault.path)}: {fault.message}"
     return Problem("environment", 0, 0, overrides.variables[decided], message)
 
 
 def _text(path: FilePath) -> str:
+    content = _content(path)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise UnusableYamlError(Place(1, 1), f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_CONFIG_BYTES + 1)
-        if len(content) <= MAX_CONFIG_BYTES:
-            return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
         raise UnusableYamlError(place, "is not UTF-8") from None
+
+
+def _content(path: FilePath) -> bytes:
+    """The file's bytes, of a file that is too large one more than allowed."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_CONFIG_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise UnusableYamlError(Place(1, 1), f"cannot be read: {reason}") from None
-    raise UnusableYamlError(Place(1, 1), f"is larger than {MAX_CONFIG_BYTES} bytes")
 
 
 def _resolver(environment: Mapping[str, str], folder: FilePath) -> Callable[[str], str]:
@@ -137,5 +145,3 @@ def _place(fault: Fault, tree: Tree) -> Place:
 def _order(problem: Problem) -> tuple[bool, int, int, str, str]:
     """The file from top to bottom, then the environment."""
     return (not problem.line, problem.line, problem.column, problem.path, problem.message)
-
-

@@ -98,5 +98,3 @@ def _facts(name: str, entry: Mapping[str, Any], *, known: bool) -> ModelFacts:
             read[key] = PtuSteps(*read[key])
     read["unverified"] = frozenset(read.get("unverified", ()))
     return ModelFacts(model=name, known=known, **read)
-
-

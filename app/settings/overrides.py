@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from app.settings.fault import Path, Resolved, dotted, suggestion
 from app.settings.schema import bare, entry, fields, is_text
@@ -36,7 +36,7 @@ class Overrides:
 
 
 def apply_overrides(
-    raw: dict[str, object], environment: Mapping[str, str], model: Any
+    raw: dict[str, object], environment: Mapping[str, str], model: object
 ) -> Overrides:
     """Put every override into `raw`, whole sections before what stands in them."""
     done = Overrides()
@@ -51,23 +51,31 @@ def apply_overrides(
     return done
 
 
-def _apply(raw: dict[str, object], segments: list[str], text: str, model: Any) -> Path:
-    """Set the value that `segments` name; returns where."""
-    here, annotation, path = raw, bare(model), Path()
-    for index, segment in enumerate(segments):
-        key, annotation = _step(here, annotation, segment, path)
-        path = (*path, key)
-        if index == len(segments) - 1:
-            here[key] = _value(text, annotation)
-            break
-        inner = here.get(key)
-        if not isinstance(inner, dict):
-            inner = here[key] = {}
+def _apply(raw: dict[str, object], segments: list[str], text: str, model: object) -> Path:
+    """Set the value that `segments` name; returns where. Changes nothing when it raises."""
+    here: dict[str, object] = raw
+    annotation, keys = bare(model), list[str]()
+    for segment in segments:
+        key, annotation = _step(here, annotation, segment, tuple(keys))
+        keys.append(key)
+        here = _mapping(here.get(key))
+    value = _value(text, annotation)
+    here = raw
+    for key in keys[:-1]:
+        inner = _mapping(here.get(key))
+        here[key] = inner
         here = inner
-    return path
+    here[keys[-1]] = value
+    return tuple(keys)
 
 
-def _step(here: dict[str, object], annotation: Any, segment: str, path: Path) -> tuple[str, Any]:
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _step(
+    here: dict[str, object], annotation: object, segment: str, path: Path
+) -> tuple[str, object]:
     """The key that `segment` means within `here`, and what it holds."""
     each = entry(annotation)
     known = fields(annotation) if each is None else dict.fromkeys(here, each)
@@ -80,7 +88,7 @@ def _step(here: dict[str, object], annotation: Any, segment: str, path: Path) ->
     return key, known[key]
 
 
-def _meant(segment: str, known: Mapping[str, Any]) -> str | None:
+def _meant(segment: str, known: Mapping[str, object]) -> str | None:
     """The one key that `segment` spells: exactly, or without regard to case, '-' and '.'."""
     if segment in known:
         return segment
@@ -92,7 +100,7 @@ def _folded(name: str) -> str:
     return name.lower().replace("-", "_").replace(".", "_")
 
 
-def _value(text: str, annotation: Any) -> object:
+def _value(text: str, annotation: object) -> object:
     if is_text(annotation):
         return Resolved(text)
     try:

@@ -23,7 +23,7 @@ class Problem(NamedTuple):
         return f"{place}: {self.path}: {self.message}"
 
 
-class ConfigProblems(Exception):  # noqa: N818 - it is many, and each of them is a Problem
+class ConfigProblems(Exception):
     """Every mistake found in a configuration, sorted by place."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -13,7 +13,7 @@ _GIVEN_BY_KEY: Final = "name"
 """Filled in from an entry's key, so it is no key of the file."""
 
 
-def bare(annotation: Any) -> Any:
+def bare(annotation: object) -> object:
     """The annotation without Annotated and without None; the mapping's, where it may be one."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
@@ -23,7 +23,7 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
-def fields(annotation: Any) -> dict[str, Any]:
+def fields(annotation: object) -> dict[str, object]:
     """Keys that a mapping of this type may have, with their annotations; empty for any other."""
     if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
         return {}
@@ -34,17 +34,17 @@ def fields(annotation: Any) -> dict[str, Any]:
     }
 
 
-def entry(annotation: Any) -> Any | None:
+def entry(annotation: object) -> object:
     """What each entry of a mapping with free keys is, or None when it is no such mapping."""
     return bare(get_args(annotation)[1]) if get_origin(annotation) is dict else None
 
 
-def is_text(annotation: Any) -> bool:
+def is_text(annotation: object) -> bool:
     """Whether a value is taken literally: a YAML number or date given here is still text."""
     return annotation in {str, SecretStr} or get_origin(annotation) is Literal
 
 
-def at(root: Any, path: Path) -> Any | None:
+def at(root: object, path: Path) -> object:
     """The annotation at `path` below `root`, or None when nothing may stand there."""
     here = bare(root)
     for part in path:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.settings.model import Cache, Listen, Redis, Settings, Tenant
+from app.settings.model import Settings
+from app.settings.process import Listen, Redis
+from app.settings.tenancy import Cache, Tenant
 
 
 def unsupported(settings: Settings) -> list[str]:

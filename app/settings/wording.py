@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from app.settings.fault import Fault, Path, suggestion
-from app.settings.model import NAME_PATTERN, SPILL_FORMS
 from app.settings.schema import at, fields
+from app.settings.section import NAME_PATTERN
+from app.settings.tenancy import SPILL_FORMS
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -24,10 +25,10 @@ _NAME_RULE: Final = (
 )
 
 
-def fault_of(error: ErrorDetails, root: Any) -> Fault:
+def fault_of(error: ErrorDetails, root: object) -> Fault:
     """One complaint of pydantic as a fault; `root` is the model that complained."""
-    path, at_key = _path(error["loc"])
     kind = error["type"]
+    path, at_key = _path(error["loc"], kind)
     if kind == "extra_forbidden":
         known = fields(at(root, path[:-1]))
         return Fault(path, f"unknown key{suggestion(path[-1], known)}", at_key=True)
@@ -38,10 +39,15 @@ def fault_of(error: ErrorDetails, root: Any) -> Fault:
     return Fault(path, _message(kind, error.get("ctx", {})), at_key)
 
 
-def _path(loc: tuple[int | str, ...]) -> tuple[Path, bool]:
-    """Pydantic's location without the tags of unions and the mark of a key."""
-    path = tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "("))
-    return (path[:-1], True) if path and path[-1] == "[key]" else (path, False)
+def _path(loc: Path, kind: str) -> tuple[Path, bool]:
+    """Pydantic's location without what it adds to a path, and whether the key is at fault.
+
+    It adds the form of a spill policy, and `[key]` where a key is no name.
+    """
+    if loc[:1] == ("tenants",) and loc[2:3] == ("spill",):
+        loc = (*loc[:3], *loc[4:])
+    at_key = loc[-1:] == ("[key]",) and kind.startswith("string_")
+    return (loc[:-1], True) if at_key else (loc, False)
 
 
 def _message(kind: str, context: Context) -> str:

@@ -120,7 +120,7 @@ def test_digest_is_hmac_sha256() -> None:
 )
 def test_minting_refuses_wrong_material(environment: str, id_bytes: int, secret_bytes: int) -> None:
     """Too little randomness is a defect of the caller, not a weaker key."""
-    with pytest.raises(ValueError, match="live or test|random bytes"):
+    with pytest.raises(ValueError, match=r"live or test|random bytes"):
         mint(
             environment=environment,  # type: ignore[arg-type] # the point of the test
             id_bytes=bytes(id_bytes),

@@ -1,0 +1,79 @@
+"""Sections about the gateway's own process: listeners, state, keys, limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+
+from app.settings.section import Int, Network, Port, Secret, Section, Text
+
+
+class Tls(Section):
+    """Certificate and private key of a listener, both PEM files."""
+
+    cert: Text
+    key: Text
+
+
+class Listen(Section):
+    """Where the data plane and the admin plane listen; port 0 takes a free one."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    admin_host: Text = "127.0.0.1"
+    admin_port: Port = 8081
+    workers: Annotated[Int, Field(ge=1, le=256)] = 1
+    tls: Tls | None = None
+    admin_tls: Tls | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    """Addresses or networks whose forwarded headers are believed; none by default."""
+
+
+class Redis(Section):
+    """Redis endpoints; URLs are secrets because they may hold a password."""
+
+    url: Secret
+    cache_url: Secret | None = None
+    """A second endpoint for the cache, whose evictions must not reach the quotas."""
+    cluster: bool = False
+
+    @field_validator("url", "cache_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            msg = "must begin with redis://, rediss:// or unix://"
+            raise ValueError(msg)
+        return value
+
+
+class Ledger(Section):
+    """The durable copy of what Redis holds."""
+
+    archive: Text = "./.spillgate/ledger"
+    retention_days: Annotated[Int, Field(ge=1, le=3660)] = 400
+
+
+class Admin(Section):
+    """The owner's key; without one the admin API refuses everybody."""
+
+    key: Annotated[SecretStr, Field(min_length=8)]
+
+
+class Keys(Section):
+    """How tenants' keys are stored; a pepper left out is made once, in Redis."""
+
+    pepper: Secret | None = None
+
+
+class Limits(Section):
+    """What one request, and one worker, may take."""
+
+    max_body_bytes: Annotated[Int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
+    max_json_depth: Annotated[Int, Field(ge=4, le=512)] = 64
+    max_in_flight: Annotated[Int, Field(ge=1)] = 4096
+    """Requests at once per worker."""
+    max_attempts_after_errors: Annotated[Int, Field(ge=1, le=10)] = 3
+    """Attempts for one request when the upstream fails; refusals for room are not counted."""
+    max_connections: Annotated[Int, Field(ge=1)] = 2048
+    """Connections per deployment and worker."""

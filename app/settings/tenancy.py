@@ -1,0 +1,99 @@
+"""Sections about who asks for what: models and their tiers, tenants, caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from app.settings.section import Float, Int, Name, Secret, Section, Text
+from app.settings.tiers import WeightedTarget, normalised_tiers
+
+SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
+
+RequestClass = Literal["critical", "interactive", "standard", "batch"]
+RedisLoss = Literal["local_share", "fail_closed", "fail_open"]
+
+
+class CachePolicy(Section):
+    """One cache: off unless enabled; `ttl` in seconds."""
+
+    enabled: bool = False
+    ttl: Annotated[Float, Field(gt=0)] = 3600.0
+
+
+class Cache(Section):
+    """Which caches answer."""
+
+    exact: CachePolicy = CachePolicy()
+    semantic: CachePolicy = CachePolicy()
+
+
+class Model(Section):
+    """A name that applications ask for, and where it is served. `name` is its key in the file."""
+
+    name: str
+    tiers: Annotated[tuple[tuple[WeightedTarget, ...], ...], BeforeValidator(normalised_tiers)]
+    """Each tier is used before the next; weights rank within a tier."""
+    cache: Cache | None = None
+
+
+_Count = Annotated[Int, Field(ge=0)]
+_Money = Annotated[Float, Field(ge=0)]
+
+
+class TenantLimits(Section):
+    """A tenant's limits; None is no limit, zero is a limit of zero. Money in US dollars."""
+
+    rps: Annotated[Float, Field(ge=0)] | None = None
+    rpm: _Count | None = None
+    tpm: _Count | None = None
+    concurrency: _Count | None = None
+    requests_per_day: _Count | None = None
+    tokens_per_day: _Count | None = None
+    tokens_per_month: _Count | None = None
+    usd_per_day: _Money | None = None
+    usd_per_month: _Money | None = None
+
+
+class SpillBudget(Section):
+    """Spilling is allowed up to this much money a day."""
+
+    usd_per_day: _Money
+
+
+def _spill_form(value: object) -> str | None:
+    if isinstance(value, Mapping | SpillBudget):
+        return "budget"
+    return "choice" if value in ("allow", "deny") else None
+
+
+Spill = Annotated[
+    Annotated[Literal["allow", "deny"], Tag("choice")] | Annotated[SpillBudget, Tag("budget")],
+    Discriminator(
+        _spill_form,
+        custom_error_type="spill_form",
+        custom_error_message=SPILL_FORMS,
+    ),
+]
+
+
+class Tenant(Section):
+    """A tenant's seed. `name` is its key in the file."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    name: str
+    keys: tuple[Secret, ...] = ()
+    models: tuple[Name, ...] | None = None
+    """Names of `models:`; None is all of them."""
+    request_class: RequestClass = Field(default="standard", alias="class")
+    limits: TenantLimits = TenantLimits()
+    ptu_share: Annotated[Float, Field(ge=0, le=1)] | None = None
+    """Guaranteed share of each PTU deployment, 0 to 1."""
+    spill: Spill = "allow"
+    data_zones: tuple[Text, ...] | None = None
+    """Values of deployments' `data_zone`; None is any."""
+    redis_loss: RedisLoss = "local_share"
+    cache: Cache | None = None

@@ -1,0 +1,139 @@
+"""Sections about upstream deployments: where they are, how they are called and simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from app.settings.endpoint import endpoint_fault
+from app.settings.section import Float, Int, Seconds, Secret, Section, Text
+
+# Scopes: Microsoft Entra ID for Azure OpenAI, API version lifecycle page, 2026-03.
+_ENTRA_SCOPES: Final[Mapping[str, str]] = {
+    "classic": "https://cognitiveservices.azure.com/.default",
+    "v1": "https://ai.azure.com/.default",
+}
+
+Kind = Literal["ptu", "paygo"]
+Api = Literal["classic", "v1", "openai"]
+
+
+class Entra(Section):
+    """Microsoft Entra ID; without `client_id` and `tenant_id` the default credential chain."""
+
+    scope: Text | None = None
+    client_id: Text | None = None
+    tenant_id: Text | None = None
+
+
+class Auth(Section):
+    """How a deployment is authenticated: exactly one of the two is set."""
+
+    entra: Entra | None = None
+    api_key: Secret | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_entra_is_entra(cls, value: object) -> object:
+        if isinstance(value, Mapping) and "entra" in value and value["entra"] is None:
+            return {**value, "entra": {}}
+        return value
+
+
+class UpstreamTimeouts(Section):
+    """Deadlines of one attempt, in seconds."""
+
+    connect_s: Seconds = 2.0
+    tls_s: Seconds = 3.0
+    first_byte_s: Seconds = 60.0
+    idle_s: Seconds = 60.0
+    total_s: Annotated[Seconds, Field(le=1800)] = 600.0
+
+
+class Timeouts(UpstreamTimeouts):
+    """Deadlines of every deployment that names no others, and of the gateway itself; seconds."""
+
+    header_s: Seconds = 10.0
+    body_s: Seconds = 30.0
+    keep_alive_s: Seconds = 75.0
+    write_stall_s: Seconds = 30.0
+    settle_s: Seconds = 2.0
+    ping_s: Seconds = 15.0
+    """Silence within a stream after which a comment keeps it alive."""
+    drain_s: Seconds = 120.0
+    """How long open streams may go on after the gateway was told to end."""
+    drain_lag_s: Annotated[Float, Field(ge=0, le=600)] = 5.0
+    """How long `/readyz` says no before new connections are refused."""
+
+
+class DeploymentTimeouts(Section):
+    """Deadlines of one deployment, in seconds; what is left out is taken from `timeouts`."""
+
+    connect_s: Seconds | None = None
+    tls_s: Seconds | None = None
+    first_byte_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    total_s: Annotated[Seconds, Field(le=1800)] | None = None
+
+
+_Milliseconds = Annotated[Float, Field(ge=0, le=600_000)]
+
+
+class Simulator(Section):
+    """How simulated deployments behave: first token and each further one in milliseconds."""
+
+    seed: Int = 7
+    ttft_ms: _Milliseconds = 120.0
+    tpot_ms: _Milliseconds = 12.0
+    ptu_window_s: Seconds = 60.0
+    """Depth of a simulated PTU's bucket in seconds of its capacity."""
+
+
+class DeploymentSimulator(Section):
+    """The simulator's settings for one deployment; what is left out is taken from `simulator`."""
+
+    seed: Int | None = None
+    ttft_ms: _Milliseconds | None = None
+    tpot_ms: _Milliseconds | None = None
+    ptu_window_s: Seconds | None = None
+
+
+class Deployment(Section):
+    """One upstream deployment. `name` is its key in the file."""
+
+    name: str
+    kind: Kind
+    endpoint: Text
+    """Without a trailing slash; `api: openai` includes the server's own `/v1`."""
+    api: Api = "v1"
+    api_version: Text | None = None
+    deployment: Text
+    """The upstream's name for it; by default `name`."""
+    model: Text
+    """Base model: decides price, tokeniser, PTU ratios and context window."""
+    ptus: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
+    tpm: Annotated[Int, Field(ge=1)] | None = None
+    rpm: Annotated[Int, Field(ge=1)] | None = None
+    region: Text | None = None
+    data_zone: Text | None = None
+    auth: Auth
+    context_window: Annotated[Int, Field(ge=1)] | None = None
+    """Tokens of prompt and answer together; by default the model catalogue's."""
+    timeouts: DeploymentTimeouts = DeploymentTimeouts()
+    simulator: DeploymentSimulator = DeploymentSimulator()
+
+    @field_validator("endpoint")
+    @classmethod
+    def _callable_endpoint(cls, value: str) -> str:
+        if fault := endpoint_fault(value):
+            raise ValueError(fault)
+        return value.rstrip("/")
+
+    @property
+    def entra_scope(self) -> str | None:
+        """The scope to ask a token for, or None when Entra is not used."""
+        if self.auth.entra is None:
+            return None
+        return self.auth.entra.scope or _ENTRA_SCOPES.get(self.api)

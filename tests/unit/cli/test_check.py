@@ -1,0 +1,77 @@
+"""The check command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.cli.check import check
+from app.cli.key import new_key
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "spillgate.yaml"
+PLAIN = """\
+admin: {key: long enough}
+deployments:
+  a: {kind: paygo, endpoint: "http://localhost:1", model: gpt-4o, auth: {entra: {}}}
+models: {m: {tiers: [[a]]}}
+tenants: {t: {}}
+"""
+
+
+def test_a_good_configuration_is_one_line(tmp_path: Path) -> None:
+    """Counts are said in singular and plural."""
+    path = tmp_path / "a.yaml"
+    path.write_text(PLAIN)
+    result = check(path, {})
+    assert result.exit_code == 0
+    assert result.lines == (f"{path}: ok: 1 deployment, 1 model, 1 tenant",)
+
+
+def test_warnings_follow_and_do_not_fail(tmp_path: Path) -> None:
+    """What is not enforced, not known or not reachable is said."""
+    path = tmp_path / "a.yaml"
+    guesses = "its prices and PTU ratios are guesses"
+    path.write_text(
+        PLAIN.replace("gpt-4o", "mistral-x")
+        .replace("admin: {key: long enough}\n", "")
+        .replace("t: {}", "t: {spill: deny}")
+    )
+    result = check(path, {})
+    assert result.exit_code == 0
+    assert result.lines[1:] == (
+        "warning: tenants.t.spill: accepted, not enforced in this version",
+        f"warning: deployments.a.model: not in the model catalogue; {guesses}",
+        "warning: admin.key: not given, so the admin API refuses everybody",
+    )
+
+
+def test_an_embedding_model_as_ptu_is_a_warning(tmp_path: Path) -> None:
+    """Azure sells none, but a configuration may know better."""
+    path = tmp_path / "a.yaml"
+    ptu = PLAIN.replace("kind: paygo", "kind: ptu, ptus: 1")
+    path.write_text(ptu.replace("gpt-4o", "text-embedding-3-small"))
+    assert check(path, {}).lines[1:] == (
+        "warning: deployments.a.model: the model catalogue knows no PTU size for it",
+    )
+
+
+def test_mistakes_are_listed_by_place_with_exit_code_2(tmp_path: Path) -> None:
+    """The environment's come last."""
+    path = tmp_path / "a.yaml"
+    path.write_text(PLAIN.replace("[[a]]", "[[b]]").replace("paygo", "payg"))
+    result = check(path, {"SPILLGATE__NONE": "1"})
+    assert result.exit_code == 2
+    assert result.lines == (
+        f"{path}:3:13: deployments.a.kind: must be ptu or paygo; did you mean paygo?",
+        f"{path}:4:23: models.m.tiers[0][0]: unknown deployment b",
+        "environment: SPILLGATE__NONE: the configuration has no such key",
+    )
+
+
+def test_the_example_passes_with_its_environment_and_says_what_it_needs_without() -> None:
+    """The example that people copy is correct, and asks for exactly the variables it names."""
+    needed = ("SPILLGATE_ADMIN_KEY", "SWEDEN_KEY", "SEARCH_TEAM_KEY", "REPORTS_KEY")
+    result = check(EXAMPLE, {name: new_key() for name in needed})
+    assert result.lines == (f"{EXAMPLE}: ok: 4 deployments, 2 models, 2 tenants",)
+    without = "\n".join(check(EXAMPLE, {}).lines)
+    assert all(f"variable {name} is not set" in without for name in needed)
+    assert len(without.splitlines()) == len(needed)

@@ -1,0 +1,48 @@
+"""Nothing is accepted and ignored in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.settings import load, unsupported
+
+TENANT = "tenants: {t: {%s}}\n"
+
+
+def test_a_plain_configuration_has_nothing_unsupported(
+    write: Callable[[str], Path], minimal: str
+) -> None:
+    """Defaults and values equal to them are no warning."""
+    text = minimal + TENANT % "class: standard, spill: allow, redis_loss: local_share"
+    assert unsupported(load(write(text), {})) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("listen: {workers: 2}", ["listen.workers"]),
+        ("listen: {tls: {cert: a, key: b}}", ["listen.tls"]),
+        ("listen: {trusted_proxies: [10.0.0.0/8]}", ["listen.trusted_proxies"]),
+        ("redis: {url: redis://x}", []),
+        ("redis: {url: redis://x, cluster: true}", ["redis.cluster"]),
+        ("redis: {url: redis://x, cache_url: redis://y}", ["redis.cache_url"]),
+        ("ledger: {retention_days: 1}", ["ledger"]),
+        (TENANT % "class: batch", ["tenants.t.class"]),
+        (TENANT % "limits: {rps: 1, tpm: 0}", ["tenants.t.limits.rps", "tenants.t.limits.tpm"]),
+        (TENANT % "ptu_share: 0", ["tenants.t.ptu_share"]),
+        (TENANT % "spill: deny", ["tenants.t.spill"]),
+        (TENANT % "spill: {usd_per_day: 1}", ["tenants.t.spill"]),
+        (TENANT % "data_zones: [us]", ["tenants.t.data_zones"]),
+        (TENANT % "redis_loss: fail_open", ["tenants.t.redis_loss"]),
+        (TENANT % "cache: {exact: {enabled: true}}", ["tenants.t.cache.exact"]),
+        ("cache: {semantic: {enabled: true}}", ["cache.semantic"]),
+    ],
+)
+def test_what_is_not_built_yet_is_named(
+    text: str, parts: list[str], write: Callable[[str], Path], minimal: str
+) -> None:
+    """Each by the path under which the operator wrote it."""
+    assert unsupported(load(write(minimal + text), {})) == parts
