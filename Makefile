@@ -56,6 +56,7 @@ clean: ## remove caches and reports; keeps .venv and .spillgate
 		.mypy_cache .pytest_cache .ruff_cache
 	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 OLD_PYTHON = $(PYTHON) is missing or older than Python 3.11; name another: make setup PYTHON=python3.12
 NO_VENV = $(PYTHON) cannot make $(VENV); on Debian and Ubuntu install python3-venv
 
@@ -64,10 +65,8 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		$(MAKE) --no-print-directory environment
 	@echo 'installing into $(VENV) ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes --only-binary :all: -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: environment

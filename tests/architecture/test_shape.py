@@ -25,7 +25,15 @@ MAX_FUNCTION_LINES: Final = 60
 MAX_MODULE_LINES: Final = 400
 
 # Layers without I/O: what they do can be tested without opening anything.
-UNIT_TESTABLE: Final = ("errors.py", "gateway.py", "settings", "domain", "wire", "stages", "planner")
+UNIT_TESTABLE: Final = (
+    "errors.py",
+    "gateway.py",
+    "settings",
+    "domain",
+    "wire",
+    "stages",
+    "planner",
+)
 
 # Modules of those layers without a test file of their own, each with the reason.
 TESTED_ELSEWHERE: Final[dict[str, str]] = {}
@@ -109,9 +117,7 @@ def needs_unit_tests(module: Module) -> bool:
 def test_unit_tests_mirror_the_code(app: list[Module]) -> None:
     """Whoever opens a module without I/O knows where its tests are."""
     untested = {
-        module.name
-        for module in app
-        if needs_unit_tests(module) and not mirror_of(module).exists()
+        module.name for module in app if needs_unit_tests(module) and not mirror_of(module).exists()
     }
     assert untested - TESTED_ELSEWHERE.keys() == set()
     assert TESTED_ELSEWHERE.keys() <= untested, "an exception that is no longer one"
