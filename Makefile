@@ -22,6 +22,7 @@ help: ## list the targets
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv with everything and the spillgate command
+	@:
 
 .PHONY: run
 run: setup ## start the demo; ARGS="--port 9000" is passed on
