@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -24,18 +24,12 @@ P90_FUNCTION_LINES: Final = 35
 MAX_FUNCTION_LINES: Final = 60
 MAX_MODULE_LINES: Final = 400
 
-# Layers without I/O: what they do can be tested without opening anything.
-UNIT_TESTABLE: Final = (
-    "errors.py",
-    "gateway.py",
-    "settings",
-    "domain",
-    "wire",
-    "stages",
-    "planner",
-)
+# Layers without I/O: what they do can be tested without opening anything. `settings` is not among
+# them: its modules are steps of `load`, and its tests go through that, one file per kind of mistake.
+UNIT_TESTABLE: Final = ("errors.py", "gateway.py", "domain", "wire", "stages", "planner")
 
 # Modules of those layers without a test file of their own, each with the reason.
+# An entry that is not needed any more fails.
 TESTED_ELSEWHERE: Final[dict[str, str]] = {}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -44,8 +38,8 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 @dataclass(frozen=True, slots=True)
 class Module:
     path: Path
-    source: str
-    tree: ast.Module
+    source: str = field(repr=False)
+    tree: ast.Module = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -119,8 +113,8 @@ def test_unit_tests_mirror_the_code(app: list[Module]) -> None:
     untested = {
         module.name for module in app if needs_unit_tests(module) and not mirror_of(module).exists()
     }
-    assert untested - TESTED_ELSEWHERE.keys() == set()
-    assert TESTED_ELSEWHERE.keys() <= untested, "an exception that is no longer one"
+    assert sorted(untested - TESTED_ELSEWHERE.keys()) == []
+    assert sorted(TESTED_ELSEWHERE.keys() - untested) == [], "exceptions that are no longer needed"
 
 
 def test_every_test_says_what_it_proves() -> None:
