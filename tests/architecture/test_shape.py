@@ -25,7 +25,7 @@ MAX_FUNCTION_LINES: Final = 60
 MAX_MODULE_LINES: Final = 400
 
 # Layers without I/O: what they do can be tested without opening anything. `settings` is not among
-# them: its modules are steps of `load`, and its tests go through that, one file per kind of mistake.
+# them: its modules are steps of `load`, and its tests go through that.
 UNIT_TESTABLE: Final = ("errors.py", "gateway.py", "domain", "wire", "stages", "planner")
 
 # Modules of those layers without a test file of their own, each with the reason.
