@@ -1,0 +1,60 @@
+"""How a request ended: what was used, and the one record that explains it afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.attempt import Attempt
+from app.domain.request import Operation
+from app.domain.route import RoutePlan, SpillReason
+
+
+class Outcome(StrEnum):
+    """How a request ended; a closed set."""
+
+    FINISHED = "finished"  # the answer arrived whole, an upstream's refusal included
+    REFUSED = "refused"  # the gateway refused it: key, model, form, capacity
+    UPSTREAM_FAILED = "upstream_failed"  # no deployment gave an answer
+    UPSTREAM_ABORTED = "upstream_aborted"  # the answer broke off after its first byte
+    CLIENT_DISCONNECTED = "client_disconnected"
+    SHUT_DOWN = "shut_down"  # cut off by the end of a drain
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the upstream counted them; `cached` is part of input, `reasoning` of output."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One request, accounted for: the gateway's own record of it.
+
+    Times are seconds; `usage` is None where the upstream gave none, which is not zero.
+    """
+
+    request_id: str
+    started_at: float  # Unix time
+    duration: float
+    outcome: Outcome
+    operation: Operation | None
+    stream: bool
+    status: int | None  # sent to the client; None when it left before
+    error: str | None  # the error's code
+    tenant: str | None
+    key_id: str | None
+    model: str | None
+    deployment: str | None
+    spill: SpillReason
+    usage: Usage | None
+    attempts: tuple[Attempt, ...]
+    plan: RoutePlan | None
+    time_to_first_token: float | None
+    bytes_relayed: int
+    frames_relayed: int

@@ -1,0 +1,84 @@
+"""What a caller asks for: the operation, the few fields that decide, and the original bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """One API operation; the value is the name used in metrics, logs and documents."""
+
+    CHAT_COMPLETIONS = "chat_completions"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    RETRIEVE_RESPONSE = "retrieve_response"
+    DELETE_RESPONSE = "delete_response"
+    CANCEL_RESPONSE = "cancel_response"
+    LIST_INPUT_ITEMS = "list_input_items"
+    LIST_MODELS = "list_models"
+    RETRIEVE_MODEL = "retrieve_model"
+
+
+class Accounting(StrEnum):
+    """How an operation is accounted for; every route declares one."""
+
+    TOKENS = "tokens"  # metered: the upstream generates or embeds
+    NONE = "none"  # costs no tokens: reads and deletes
+
+
+INFERENCE = frozenset(
+    {
+        Operation.CHAT_COMPLETIONS,
+        Operation.COMPLETIONS,
+        Operation.EMBEDDINGS,
+        Operation.RESPONSES,
+    }
+)
+STORED_RESPONSE = frozenset(
+    {
+        Operation.RETRIEVE_RESPONSE,
+        Operation.DELETE_RESPONSE,
+        Operation.CANCEL_RESPONSE,
+        Operation.LIST_INPUT_ITEMS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which operation a method and path name, and what the path itself says about it."""
+
+    operation: Operation
+    method: str
+    accounting: Accounting
+    model: str | None = None  # of a deployment URL, or of a model's own URL
+    response_id: str | None = None
+    query: str = ""  # what is forwarded of it; `api-version` is not
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """One call as read from the wire; `body` is what the caller sent, unchanged."""
+
+    route: Route
+    model: str  # a key of `models:`; empty for operations on a stored response
+    body: bytes
+    stream: bool = False
+    wants_usage: bool = False  # the caller itself asked for the stream's usage frame
+    output_cap: int | None = None  # the largest cap that the caller declared, in tokens
+    choices: int = 1  # n or best_of, whichever is larger
+    previous_response_id: str | None = None
+    stores: bool = False  # the answer can be asked for again by its id
+
+    @property
+    def operation(self) -> Operation:
+        """The operation of the route."""
+        return self.route.operation
+
+    @property
+    def adds_usage(self) -> bool:
+        """Whether the gateway asks for the usage frame on the caller's behalf, and removes it."""
+        asks = self.operation in {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS}
+        return self.stream and asks and not self.wants_usage

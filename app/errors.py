@@ -1,0 +1,205 @@
+"""Every refusal and failure that Spillgate can tell a client, in one tree.
+
+    SpillgateError
+    ├── RequestError                 the caller can mend it
+    │   ├── MalformedRequest         400
+    │   ├── UnknownPreviousResponse  400
+    │   ├── InvalidApiKey            401
+    │   ├── UnknownModel             404
+    │   ├── UnknownResponse          404
+    │   ├── UnknownRoute             404
+    │   ├── MethodNotAllowed         405
+    │   ├── BodyTimeout              408
+    │   ├── BodyTooLarge             413
+    │   └── UnsupportedEncoding      415
+    ├── NoCapacity                   429  every candidate is throttled; says when to come back
+    ├── UpstreamError                an upstream failed, and no other candidate was left
+    │   ├── UpstreamUnreachable      502
+    │   ├── UpstreamDisconnected     502
+    │   ├── UpstreamProtocolError    502
+    │   ├── UpstreamMisconfigured    502  our key, deployment name or URL is wrong
+    │   ├── UpstreamFailed           502  it answered 5xx or 408 without an error object
+    │   └── UpstreamTimeout          504
+    ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
+    └── ShuttingDown                 503
+
+    ClientGone                       the client left: nothing can be told any more
+
+Status, `type` and `code` are what OpenAI SDKs map to exception classes and retry on
+(openai-python `_make_status_error`). A message names what is wrong and where; it never holds a
+secret, and foreign text only where it came from the same caller.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SpillgateError(Exception):
+    """Base of all that is rendered to a client in OpenAI's error shape."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+    #: Value of `x-should-retry`; None leaves the choice to the SDK's own rule for the status.
+    should_retry: ClassVar[bool | None] = None
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        """`param` names the offending field; `retry_after_s` is in seconds from now."""
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class RequestError(SpillgateError):
+    """The caller's request is at fault; sending it again unchanged will not help."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class MalformedRequest(RequestError):
+    """The body or a header cannot be read as what the API asks for."""
+
+    def __init__(
+        self, message: str, *, code: str = "invalid_request", param: str | None = None
+    ) -> None:
+        """`code` tells the kinds apart: invalid_json, duplicate_key, json_too_deep and more."""
+        super().__init__(message, param=param)
+        self.code = code  # type: ignore[misc]  # one class, several codes of one closed set
+
+
+class UnknownPreviousResponse(RequestError):
+    """`previous_response_id` names no response of this tenant."""
+
+    code = "previous_response_not_found"
+
+
+class InvalidApiKey(RequestError):
+    """No key, or none that we know."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class UnknownModel(RequestError):
+    """The model does not exist or this tenant may not use it; which of both is not told."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class UnknownResponse(RequestError):
+    """No stored response of that id belongs to this tenant."""
+
+    status = 404
+    code = "response_not_found"
+
+
+class UnknownRoute(RequestError):
+    """Nothing is served at this path."""
+
+    status = 404
+    code = "unknown_url"
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, this method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTimeout(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class BodyTooLarge(RequestError):
+    """The body is over the configured size."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed; compressed bodies are not read (decompression bombs)."""
+
+    status = 415
+    code = "unsupported_content_encoding"
+
+
+class NoCapacity(SpillgateError):
+    """Every deployment that could serve the request asked us to wait."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    should_retry: ClassVar[bool | None] = True
+
+
+class UpstreamError(SpillgateError):
+    """An upstream failed and nothing else could serve the request."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection: DNS, TCP or TLS failed."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamDisconnected(UpstreamError):
+    """The connection broke before the answer was whole."""
+
+    code = "upstream_disconnected"
+
+
+class UpstreamProtocolError(UpstreamError):
+    """What came is not HTTP or not an event stream within bounds."""
+
+    code = "upstream_protocol_error"
+
+
+class UpstreamMisconfigured(UpstreamError):
+    """The upstream refused our own credential, deployment name or URL."""
+
+    code = "upstream_auth_error"
+
+
+class UpstreamFailed(UpstreamError):
+    """The upstream answered with a server error."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream was silent for longer than its limit."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class StoreUnavailable(SpillgateError):
+    """Shared state is out of reach and the request cannot be served safely without it."""
+
+    status = 503
+    code = "store_unavailable"
+
+
+class ShuttingDown(SpillgateError):
+    """This replica is draining; another one will serve."""
+
+    status = 503
+    code = "server_shutting_down"
+    should_retry: ClassVar[bool | None] = True
+
+
+class ClientGone(Exception):  # an event, not an error to report
+    """The client's connection closed, or it stopped reading for too long."""

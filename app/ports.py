@@ -1,0 +1,166 @@
+"""What the stages need from outside, as Protocols; adapters and the HTTP layer provide them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from app.domain.completion import Receipt
+from app.domain.deployment import Deployment
+from app.domain.request import InferenceRequest, Route
+from app.domain.tenant import Principal
+from app.errors import SpillgateError
+
+
+class Clock(Protocol):
+    """Time, in seconds."""
+
+    def now(self) -> float:
+        """Monotonic time: what holds, deadlines and durations are measured on."""
+        ...
+
+    def unix(self) -> float:
+        """Time of day as Unix time: only ever recorded."""
+        ...
+
+
+class Call(Protocol):
+    """One HTTP request as it came in."""
+
+    @property
+    def request_id(self) -> str:
+        """The id in `x-request-id`, the record and the logs."""
+        ...
+
+    @property
+    def route(self) -> Route:
+        """What its method and path name. Raises UnknownRoute or MethodNotAllowed."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+        ...
+
+    async def body(self) -> bytes:
+        """The whole body. Raises BodyTooLarge, BodyTimeout, UnsupportedEncoding, ClientGone."""
+        ...
+
+
+class Reply(Protocol):
+    """The answer on its way to the client. Sending raises ClientGone once nobody reads it."""
+
+    @property
+    def status(self) -> int | None:
+        """The status that was sent; None before."""
+        ...
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send status and headers."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body; returns once there is room for more."""
+        ...
+
+    async def finish(self) -> None:
+        """End the body."""
+        ...
+
+    async def break_off(self, error: SpillgateError, *, frame: bytes | None) -> None:
+        """End an answer that cannot be completed: with an error event, or by dropping the line.
+
+        `frame` is None where the body is no event stream: then only a broken connection tells the
+        client that what it has is not whole.
+        """
+        ...
+
+
+class KeyDirectory(Protocol):
+    """Who a key belongs to; in memory."""
+
+    def find(self, key: str) -> Principal | None:
+        """The principal of a key, None for any other text; the work does not depend on which."""
+        ...
+
+
+class HoldBoard(Protocol):
+    """Until when each deployment asked not to be asked; shared by all replicas."""
+
+    def holds(self) -> Mapping[str, float]:
+        """By deployment, the end of its hold on this process's monotonic clock."""
+        ...
+
+    def hold(self, deployment: str, until: float) -> None:
+        """Hold a deployment; a longer hold that is known stays. Told to other replicas at once."""
+        ...
+
+
+class ResponseOwners(Protocol):
+    """Which deployment holds a tenant's stored response."""
+
+    async def owner(self, tenant: str, response_id: str) -> str | None:
+        """The deployment's name; None if the tenant has no such response.
+
+        Raises StoreUnavailable where that cannot be told.
+        """
+        ...
+
+    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+        """Remember the owner. Never raises: a lost claim costs a later 404, not this answer."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where receipts are kept."""
+
+    async def append(self, receipt: Receipt) -> None:
+        """Keep a receipt. Never raises: what could not be kept is counted and logged."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever is told of every request, once, when it is over: logs, metrics."""
+
+    def observe(self, receipt: Receipt) -> None:
+        """Take note; must neither block nor raise."""
+        ...
+
+
+class UpstreamResponse(Protocol):
+    """An upstream's answer, its body still to be read."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+        ...
+
+    async def read(self, patience_s: float) -> bytes:
+        """The next bytes of the body, as they come; empty at its end.
+
+        Raises TimeoutError after `patience_s` seconds of silence (reading may then go on),
+        UpstreamDisconnected when the connection broke first.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; an unread body ends it, so that the upstream stops working."""
+        ...
+
+
+class Upstream(Protocol):
+    """All deployments, reachable: URLs, credentials and connections are its business."""
+
+    async def open(
+        self, deployment: Deployment, request: InferenceRequest, headers: Mapping[str, str]
+    ) -> UpstreamResponse:
+        """Send a request and return once the answer's headers are here; the caller closes it.
+
+        Raises UpstreamUnreachable, UpstreamDisconnected, UpstreamTimeout, UpstreamProtocolError.
+        """
+        ...

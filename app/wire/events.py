@@ -1,0 +1,168 @@
+"""What one event of a stream says: nothing yet, content, usage, an error, the end.
+
+Chat and legacy completions share one form, the Responses API has another (Azure's and OpenAI's
+spellings of errors inside streams differ; both are read). An event that cannot be read counts as
+content: it is the client's to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from app.domain.completion import Usage
+from app.errors import SpillgateError
+from app.wire.sse import data_of
+from app.wire.usage import UsageFields
+
+_BEFORE_CONTENT = frozenset({"response.created", "response.queued", "response.in_progress"})
+_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
+#: A frame that this does not find in is plain content and needs no decoding.
+_NOTABLE = re.compile(
+    rb'"usage"\s*:\s*\{|^data:\s*\[DONE\]|"error"\s*:\s*["{]|"type"\s*:\s*"error"', re.MULTILINE
+)
+
+
+class Kind(Enum):
+    """What an event means for the relay."""
+
+    PREAMBLE = "preamble"  # comes before any content: another deployment may still be tried
+    CONTENT = "content"
+    ERROR = "error"
+    DONE = "done"  # nothing follows that belongs to the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, read; `only_usage` marks the frame that `include_usage` adds."""
+
+    kind: Kind
+    usage: Usage | None = None
+    only_usage: bool = False
+    code: str | None = None  # of an error
+    response_id: str | None = None
+
+
+_CONTENT = Event(Kind.CONTENT)
+_DONE = Event(Kind.DONE)
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, Any] | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+    def has_content(self) -> bool:
+        """Whether a reader would see anything: more than a role and empty strings."""
+        delta = self.delta or {}
+        said = any(value for name, value in delta.items() if name != "role")
+        return said or bool(self.text) or self.finish_reason is not None
+
+
+class _Error(msgspec.Struct):
+    code: str | int | None = None
+    type: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    usage: UsageFields | None = None
+    error: _Error | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """The union of both forms' fields that matter here."""
+
+    type: str | None = None
+    choices: list[_Choice] | None = None
+    usage: UsageFields | None = None
+    error: _Error | str | None = None
+    response: _Response | None = None
+    code: str | int | None = None
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+
+
+def is_notable(frames: bytes) -> bool:
+    """Whether anything in these bytes may be more than plain content."""
+    return _NOTABLE.search(frames) is not None
+
+
+def read_event(frame: bytes) -> Event:
+    """The meaning of one frame."""
+    data = data_of(frame)
+    if not data:
+        return Event(Kind.PREAMBLE)
+    if data.startswith(b"[DONE]"):
+        return _DONE
+    try:
+        chunk = _CHUNK.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _CONTENT
+    return _responses_event(chunk) if chunk.type else _chat_event(chunk)
+
+
+def _chat_event(chunk: _Chunk) -> Event:
+    if chunk.error:
+        return Event(Kind.ERROR, code=_code(chunk.error))
+    usage = chunk.usage.usage() if chunk.usage else None
+    if not chunk.choices:
+        only_usage = usage is not None and chunk.choices is not None
+        return Event(Kind.CONTENT if only_usage else Kind.PREAMBLE, usage, only_usage=only_usage)
+    content = usage is not None or any(choice.has_content() for choice in chunk.choices)
+    return Event(Kind.CONTENT if content else Kind.PREAMBLE, usage)
+
+
+def _responses_event(chunk: _Chunk) -> Event:
+    response = chunk.response or _Response()
+    if chunk.type == "error":
+        code = _code(chunk.error) or _text(chunk.code)
+        return Event(Kind.ERROR, code=code)
+    if chunk.type in _BEFORE_CONTENT:
+        return Event(Kind.PREAMBLE, response_id=response.id)
+    usage = response.usage.usage() if response.usage else None
+    if chunk.type == "response.failed":
+        return Event(Kind.ERROR, usage, code=_code(response.error), response_id=response.id)
+    if chunk.type in _TERMINAL:
+        return Event(Kind.DONE, usage, response_id=response.id)
+    return _CONTENT
+
+
+def _code(error: _Error | str | None) -> str | None:
+    if isinstance(error, _Error):
+        return _text(error.code) or error.type
+    return error
+
+
+def _text(code: str | int | None) -> str | None:
+    return None if code is None else str(code)
+
+
+def error_frame(error: SpillgateError, *, responses: bool) -> bytes:
+    """The event that ends a broken stream so that every SDK raises.
+
+    Chat: any `data` with a truthy `error` raises in openai-python and -node. Responses: `event:
+    error` with the nested object that Azure sends and the flat fields of OpenAI's specification.
+    """
+    body = error_object(error)
+    if not responses:
+        return b"data: " + msgspec.json.encode({"error": body}) + b"\n\n"
+    event = {"type": "error", "error": body} | {
+        name: body[name] for name in ("code", "message", "param")
+    }
+    return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
+
+
+def error_object(error: SpillgateError) -> dict[str, str | None]:
+    """OpenAI's error object; all four fields are required by its specification."""
+    return {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }

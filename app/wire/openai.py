@@ -1,0 +1,116 @@
+"""OpenAI's request bodies in, and the same bodies out with what a deployment needs changed.
+
+What is read decides routing and accounting; everything else, fields of tomorrow included, passes
+through as the bytes that came.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation, Route
+from app.errors import MalformedRequest
+from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
+
+#: Every name under which an API caps its output; the largest declared one counts.
+_OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_MAX_NAME = 256
+
+
+def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> InferenceRequest:
+    """The request that a route and body make. Raises MalformedRequest naming the field at fault."""
+    if route.operation in STORED_RESPONSE:
+        return InferenceRequest(route, model="", body=body, stream=_streams_again(route))
+    fields = parse_object(body, max_depth=max_depth)
+    return InferenceRequest(
+        route,
+        model=route.model or _model(fields),
+        body=body,
+        stream=_boolean(fields, "stream"),
+        wants_usage=_wants_usage(fields),
+        output_cap=_output_cap(fields),
+        choices=max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1),
+        previous_response_id=_previous_response(route, fields),
+        stores=route.operation is Operation.RESPONSES and fields.get("store") is not False,
+    )
+
+
+def body_for(request: InferenceRequest, model: str | None) -> bytes:
+    """The body to send: `model` named as the deployment calls it, the usage frame asked for.
+
+    `model` is None where the deployment's URL names it. Unchanged bodies are the caller's bytes.
+    """
+    changes: dict[str, bytes] = {}
+    if model is not None:
+        changes["model"] = msgspec.json.encode(model)
+    if request.adds_usage:
+        changes["stream_options"] = _with_usage(request.body)
+    return replace_members(request.body, changes) if changes else request.body
+
+
+def _with_usage(body: bytes) -> bytes:
+    """The caller's stream options, `include_usage` set; null counts as none given."""
+    options = members_of(body).get("stream_options", b"null")
+    own = b"{}" if options == b"null" else options
+    return replace_members(own, {"include_usage": b"true"})
+
+
+def _model(fields: dict[str, Any]) -> str:
+    model = fields.get("model")
+    if model is None:
+        raise _invalid("model", "you must provide a model", code="missing_required_parameter")
+    if not isinstance(model, str) or not model or len(model) > _MAX_NAME:
+        raise _invalid("model", f"it must be a string of 1 to {_MAX_NAME} characters")
+    return model
+
+
+def _boolean(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _invalid(name, "it must be true or false")
+    return bool(value)
+
+
+def _positive(fields: dict[str, Any], name: str) -> int | None:
+    """A count, where one is given. The upstream says what is too large; we say what is no count."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _invalid(name, "it must be a whole number of at least 1")
+    return value
+
+
+def _output_cap(fields: dict[str, Any]) -> int | None:
+    caps = [cap for name in _OUTPUT_CAPS if (cap := _positive(fields, name)) is not None]
+    return max(caps, default=None)
+
+
+def _wants_usage(fields: dict[str, Any]) -> bool:
+    options = fields.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise _invalid("stream_options", "it must be an object")
+    return options.get("include_usage") is True
+
+
+def _previous_response(route: Route, fields: dict[str, Any]) -> str | None:
+    value = fields.get("previous_response_id")
+    if route.operation is not Operation.RESPONSES or value is None:
+        return None
+    if not isinstance(value, str) or not value or len(value) > 2 * _MAX_NAME:
+        raise _invalid("previous_response_id", "it must be the id of a response")
+    return value
+
+
+def _streams_again(route: Route) -> bool:
+    """Whether a retrieve asks for the stored response as a stream."""
+    return parse_qs(route.query).get("stream") == ["true"]
+
+
+def _invalid(name: str, what: str, *, code: str = "invalid_value") -> MalformedRequest:
+    return MalformedRequest(f"Invalid '{name}': {what}.", code=code, param=name)

@@ -1,0 +1,97 @@
+"""Every method and path that is served, with its operation and accounting policy.
+
+The prefixes are those that OpenAI's and Azure's SDKs send: `/v1`, `/openai/v1`,
+`/openai/deployments/{name}`, `/v1/deployments/{name}` (AzureOpenAI with a base_url) and `/openai`
+for what has no deployment in its URL. What is not in the table is a 404.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlencode
+
+from app.domain.request import Accounting, Operation, Route
+from app.errors import MethodNotAllowed, UnknownRoute
+
+_BASE = r"/(?:openai/v1|v1|openai)"
+_DEPLOYMENT = r"/(?:openai|v1)/deployments/(?P<model>[^/]+)"
+_RESPONSE = rf"{_BASE}/responses/(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One served method and path; the whole path must match."""
+
+    operation: Operation
+    method: str
+    path: re.Pattern[str]
+    accounting: Accounting
+
+
+def _generates(operation: Operation, name: str) -> Registration:
+    """A metered POST: by `/v1` and `/openai/v1` with the body's model, or by a deployment's URL."""
+    path = re.compile(rf"(?:/(?:openai/)?v1|{_DEPLOYMENT})/{name}")
+    return Registration(operation, "POST", path, Accounting.TOKENS)
+
+
+def _reads(operation: Operation, method: str, path: str) -> Registration:
+    return Registration(operation, method, re.compile(path), Accounting.NONE)
+
+
+REGISTRY = (
+    _generates(Operation.CHAT_COMPLETIONS, "chat/completions"),
+    _generates(Operation.COMPLETIONS, "completions"),
+    _generates(Operation.EMBEDDINGS, "embeddings"),
+    Registration(
+        Operation.RESPONSES, "POST", re.compile(rf"{_BASE}/responses"), Accounting.TOKENS
+    ),
+    _reads(Operation.RETRIEVE_RESPONSE, "GET", _RESPONSE),
+    _reads(Operation.DELETE_RESPONSE, "DELETE", _RESPONSE),
+    _reads(Operation.CANCEL_RESPONSE, "POST", rf"{_RESPONSE}/cancel"),
+    _reads(Operation.LIST_INPUT_ITEMS, "GET", rf"{_RESPONSE}/input_items"),
+    _reads(Operation.LIST_MODELS, "GET", rf"{_BASE}/models"),
+    _reads(Operation.RETRIEVE_MODEL, "GET", rf"{_BASE}/models/(?P<model>[^/]+)"),
+)
+
+
+def match(method: str, raw_path: str, query: str) -> Route:
+    """The route of a request line; `raw_path` is still percent-encoded.
+
+    Raises UnknownRoute for a path that is not served, MethodNotAllowed for a method that is not.
+    """
+    allowed: list[str] = []
+    for registration in REGISTRY:
+        found = registration.path.fullmatch(raw_path)
+        if found is None:
+            continue
+        if registration.method == method:
+            return _route(registration, found, query)
+        allowed.append(registration.method)
+    if allowed:
+        message = f"Invalid method for URL ({method} {raw_path[:200]}): use {', '.join(allowed)}."
+        raise MethodNotAllowed(message)
+    message = f"Unknown request URL: {method} {raw_path[:200]}."
+    raise UnknownRoute(message)
+
+
+def _route(registration: Registration, found: re.Match[str], query: str) -> Route:
+    names = found.groupdict()
+    model = names.get("model")
+    return Route(
+        operation=registration.operation,
+        method=registration.method,
+        accounting=registration.accounting,
+        model=unquote(model) if model else None,
+        response_id=names.get("response_id"),
+        query=_forwarded(query),
+    )
+
+
+def _forwarded(query: str) -> str:
+    """The query without what belongs to our own URL: the version, and keys (Azure allows those)."""
+    if not query:
+        return ""
+    pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=64)
+    kept = [(name, value) for name, value in pairs if name not in {"api-version", "api-key"}]
+    return urlencode(kept)

@@ -1,0 +1,57 @@
+"""Server-sent events as frames of bytes; nothing is decoded, nothing is changed.
+
+A frame is everything up to and with the blank line that ends an event. Line ends are CRLF, LF or
+CR (WHATWG HTML, server-sent events). A CR that may still become a CRLF waits for the next byte, so
+that frames do not depend on how the bytes were cut on their way.
+"""
+
+from __future__ import annotations
+
+import re
+
+from app.errors import UpstreamProtocolError
+
+MAX_FRAME_BYTES = 1024 * 1024
+HEARTBEAT = b": ping\n\n"
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
+_LONGEST_BLANK_LINE = 4
+_DATA_LINE = re.compile(rb"^data:[ ]?([^\r\n]*)", re.MULTILINE)
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into frames; what was fed comes out again, byte for byte."""
+
+    __slots__ = ("_limit", "_rest")
+
+    def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
+        """`limit` is the size in bytes at which an unfinished frame is an error."""
+        self._rest = b""
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes. Raises UpstreamProtocolError for an endless one."""
+        seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
+        buffer = self._rest + data if self._rest else data
+        frames: list[bytes] = []
+        start = 0
+        for blank in _BLANK_LINE.finditer(buffer, seen):
+            frames.append(buffer[start : blank.end()])
+            start = blank.end()
+        self._rest = buffer[start:]
+        if len(self._rest) > self._limit:
+            message = f"The upstream sent an event of more than {self._limit} bytes."
+            raise UpstreamProtocolError(message)
+        return frames
+
+    def rest(self) -> bytes:
+        """What came after the last frame; at the end of a stream, its unfinished tail."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def data_of(frame: bytes) -> bytes:
+    """The event's data: its `data:` lines, joined by LF."""
+    if frame.startswith(b"\xef\xbb\xbf"):
+        frame = frame[3:]
+    return b"\n".join(_DATA_LINE.findall(frame.replace(b"\r\n", b"\n").replace(b"\r", b"\n")))

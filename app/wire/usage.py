@@ -1,0 +1,93 @@
+"""Token counts as upstreams report them, from a whole body or from one event of a stream.
+
+Field names: OpenAI's CompletionUsage (`prompt_tokens`, …) and ResponseUsage (`input_tokens`, …).
+A missing count stays missing; an explicit zero is zero.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from app.domain.completion import Usage
+
+_OBJECT = re.compile(rb'"usage"\s*:\s*(?=\{)')
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class UsageFields(msgspec.Struct):
+    """Both spellings of a usage object; details may be null or absent."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+    def usage(self) -> Usage:
+        """The counts, whichever spelling they came in."""
+        read = self.prompt_tokens_details or self.input_tokens_details or _Details()
+        made = self.completion_tokens_details or self.output_tokens_details or _Details()
+        return Usage(
+            input=_first(self.prompt_tokens, self.input_tokens),
+            cached=read.cached_tokens or 0,
+            output=_first(self.completion_tokens, self.output_tokens),
+            reasoning=made.reasoning_tokens or 0,
+        )
+
+
+class _Answer(msgspec.Struct):
+    id: str | None = None
+    usage: UsageFields | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_USAGE = msgspec.json.Decoder(UsageFields)
+
+
+def usage_of_body(body: bytes) -> Usage | None:
+    """The usage of a whole answer; None where there is none to read."""
+    answer = _answer(body)
+    return answer.usage.usage() if answer.usage else None
+
+
+def id_of_body(body: bytes) -> str | None:
+    """The `id` of a whole answer; None where there is none to read."""
+    return _answer(body).id
+
+
+def usage_of_tail(tail: bytes) -> Usage | None:
+    """The last usage object in the end of a body too large to keep whole."""
+    found = list(_OBJECT.finditer(tail))
+    if not found:
+        return None
+    return _balanced(tail[found[-1].end() :])
+
+
+def _balanced(text: bytes) -> Usage | None:
+    """Decode the object that `text` starts with, trying each closing brace."""
+    for brace in re.finditer(rb"\}", text[:4096]):
+        try:
+            return _USAGE.decode(text[: brace.end()]).usage()
+        except msgspec.MsgspecError:
+            continue
+    return None
+
+
+def _answer(body: bytes) -> _Answer:
+    try:
+        return _ANSWER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _Answer()
+
+
+def _first(*counts: int | None) -> int:
+    return next((count for count in counts if count is not None), 0)
