@@ -21,6 +21,7 @@
     │   ├── UpstreamFailed           502  it answered 5xx or 408 without an error object
     │   └── UpstreamTimeout          504
     ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
+    ├── Overloaded                   503  too many requests in flight on this replica
     └── ShuttingDown                 503
 
     ClientGone                       the client left: nothing can be told any more
@@ -191,6 +192,14 @@ class StoreUnavailable(SpillgateError):
 
     status = 503
     code = "store_unavailable"
+
+
+class Overloaded(SpillgateError):
+    """This replica has as many requests in flight as it may; another one, or later, will do."""
+
+    status = 503
+    code = "gateway_overloaded"
+    should_retry: ClassVar[bool | None] = True
 
 
 class ShuttingDown(SpillgateError):

@@ -9,7 +9,7 @@ from app.domain.completion import Receipt
 from app.domain.deployment import Deployment
 from app.domain.request import InferenceRequest, Route
 from app.domain.tenant import Principal
-from app.errors import SpillgateError
+from app.errors import ClientGone, ShuttingDown, SpillgateError
 
 
 class Clock(Protocol):
@@ -42,6 +42,11 @@ class Call(Protocol):
         """The headers, names in lower case."""
         ...
 
+    @property
+    def interruption(self) -> ClientGone | ShuttingDown | None:
+        """What cut the request short from outside, if anything did."""
+        ...
+
     async def body(self) -> bytes:
         """The whole body. Raises BodyTooLarge, BodyTimeout, UnsupportedEncoding, ClientGone."""
         ...
@@ -67,11 +72,11 @@ class Reply(Protocol):
         """End the body."""
         ...
 
-    async def break_off(self, error: SpillgateError, *, frame: bytes | None) -> None:
-        """End an answer that cannot be completed: with an error event, or by dropping the line.
+    async def break_off(self, error: SpillgateError) -> None:
+        """End an answer that cannot be completed, so that the client notices.
 
-        `frame` is None where the body is no event stream: then only a broken connection tells the
-        client that what it has is not whole.
+        An event stream ends with an error event; any other body by dropping the connection,
+        because nothing else tells the client that what it has is not whole.
         """
         ...
 

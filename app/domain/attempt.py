@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from app.domain.route import SpillReason
+from app.domain.route import Absence, SpillReason
 
 #: Codes of errors inside a 200 stream that mean "throttled" (seen on Azure's Responses streams).
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requests", "429"})
@@ -43,6 +44,7 @@ class Attempt:
     code: str | None = None
     retry_after_s: float | None = None
     upstream_request_id: str | None = None
+    native_spillover_from: str | None = None  # Azure itself moved it away from this deployment
 
 
 def judge(status: int, code: str | None) -> Verdict:
@@ -72,3 +74,18 @@ def judge_stream_error(code: str | None) -> Verdict:
 def spill_reason(verdict: Verdict) -> SpillReason:
     """Why an answer that was not accepted made the request move on."""
     return SpillReason.THROTTLED if verdict is Verdict.THROTTLED else SpillReason.ERROR
+
+
+def spill_of(
+    served_tier: int, attempts: Sequence[Attempt], absences: Sequence[Absence]
+) -> SpillReason:
+    """Why a request left its first tier: what happened to the first deployment that was passed."""
+    for absence in absences:
+        if absence.tier < served_tier:
+            return absence.reason
+    for attempt in attempts:
+        if attempt.tier < served_tier:
+            return spill_reason(attempt.verdict)
+    if attempts and attempts[-1].native_spillover_from:
+        return SpillReason.THROTTLED
+    return SpillReason.NONE

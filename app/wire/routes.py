@@ -43,9 +43,7 @@ REGISTRY = (
     _generates(Operation.CHAT_COMPLETIONS, "chat/completions"),
     _generates(Operation.COMPLETIONS, "completions"),
     _generates(Operation.EMBEDDINGS, "embeddings"),
-    Registration(
-        Operation.RESPONSES, "POST", re.compile(rf"{_BASE}/responses"), Accounting.TOKENS
-    ),
+    Registration(Operation.RESPONSES, "POST", re.compile(rf"{_BASE}/responses"), Accounting.TOKENS),
     _reads(Operation.RETRIEVE_RESPONSE, "GET", _RESPONSE),
     _reads(Operation.DELETE_RESPONSE, "DELETE", _RESPONSE),
     _reads(Operation.CANCEL_RESPONSE, "POST", rf"{_RESPONSE}/cancel"),

@@ -1,0 +1,43 @@
+"""The answer that was accepted: what has been read of it, and the rest still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.domain.deployment import Deployment
+from app.domain.request import InferenceRequest
+from app.ports import UpstreamResponse
+from app.wire.sse import FrameBuffer
+
+#: Bodies up to this size are read whole before a byte goes out: until then another deployment can
+#: still take over, and the length is known.
+WHOLE_BODY_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """One upstream's answer; `rest` is None once the body has been read whole into `head`.
+
+    A stream's first frames are in `frames`, unread bytes after them in `buffer`.
+    """
+
+    deployment: Deployment
+    request: InferenceRequest
+    status: int
+    headers: Mapping[str, str]
+    rest: UpstreamResponse | None = None
+    head: bytes = b""
+    frames: list[bytes] = field(default_factory=list)
+    buffer: FrameBuffer = field(default_factory=FrameBuffer)
+    response_id: str | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is an event stream, relayed frame by frame."""
+        return is_event_stream(self.headers) and self.rest is not None
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    """Whether these headers announce server-sent events."""
+    return headers.get("content-type", "").startswith("text/event-stream")

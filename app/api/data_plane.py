@@ -1,0 +1,123 @@
+"""The data plane: a raw ASGI application around the gateway.
+
+No framework stands here: routing by table, one task per request and one that watches its
+connection. Whatever ends a request, the client is told in OpenAI's shape if it can still be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from app.api.call import HttpCall
+from app.api.protocol import EXTENSION
+from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
+from app.api.reply import HttpReply
+from app.errors import ClientGone, Overloaded, ShuttingDown, SpillgateError
+from app.gateway import Gateway
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneLimits:
+    """What one client may take; sizes in bytes, times in seconds."""
+
+    max_body: int
+    body_s: float
+    write_stall_s: float
+    max_in_flight: int
+
+
+class DataPlane:
+    """Serves requests with the gateway of the moment, and knows which are under way."""
+
+    def __init__(
+        self, gateway: Callable[[], Gateway], readiness: Readiness, limits: DataPlaneLimits
+    ) -> None:
+        """`gateway` gives the current snapshot; a request keeps the one it started with."""
+        self._gateway = gateway
+        self._readiness = readiness
+        self._limits = limits
+        self._in_flight: set[HttpCall] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """One HTTP request."""
+        limits = self._limits
+        call = HttpCall(scope, receive, max_body=limits.max_body, body_limit_s=limits.body_s)
+        connection = scope.get("extensions", {}).get(EXTENSION)
+        reply = HttpReply(call, send, connection, write_stall_s=limits.write_stall_s)
+        if scope["path"] in {LIVE_PATH, READY_PATH}:
+            await self._say_health(scope["path"], reply)
+            return
+        self._enter(call)
+        try:
+            await self._serve(call, reply)
+        finally:
+            self._leave(call)
+
+    async def drain(self, limit_s: float) -> None:
+        """Wait until nothing is under way; after `limit_s` seconds, cut off what is left."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+        except TimeoutError:
+            message = "The server is shutting down."
+            for call in tuple(self._in_flight):
+                call.interrupt(ShuttingDown(message))
+            await self._idle.wait()
+
+    async def _serve(self, call: HttpCall, reply: HttpReply) -> None:
+        try:
+            self._refuse_when_full()
+            await self._gateway().handle(call, reply)
+        except SpillgateError as error:
+            await reply.refuse(error)
+        except ClientGone:
+            call.answered()
+        except asyncio.CancelledError:
+            await _interrupted(call, reply)
+        except Exception:  # noqa: BLE001  # the last resort: whatever it was, the client is told
+            _log.exception("request failed", request_id=call.request_id)
+            message = f"The gateway failed on this request. Its id is {call.request_id}."
+            await reply.refuse(SpillgateError(message))
+
+    def _refuse_when_full(self) -> None:
+        if len(self._in_flight) > self._limits.max_in_flight:
+            message = "Too many requests are in flight. Please retry shortly."
+            raise Overloaded(message, retry_after_s=1.0)
+
+    async def _say_health(self, path: str, reply: HttpReply) -> None:
+        status, said = self._readiness.status(path)
+        body = msgspec.json.encode(said)
+        headers = {"content-type": "application/json", "content-length": str(len(body))}
+        await reply.start(status, headers)
+        await reply.send(body)
+        await reply.finish()
+
+    def _enter(self, call: HttpCall) -> None:
+        self._in_flight.add(call)
+        self._idle.clear()
+
+    def _leave(self, call: HttpCall) -> None:
+        call.close()
+        self._in_flight.discard(call)
+        if not self._in_flight:
+            self._idle.set()
+
+
+async def _interrupted(call: HttpCall, reply: HttpReply) -> None:
+    """A cancellation of our own making ends here; any other goes on."""
+    task = asyncio.current_task()
+    if call.interruption is None or task is None:
+        raise asyncio.CancelledError
+    task.uncancel()
+    if isinstance(call.interruption, ShuttingDown):
+        await reply.refuse(call.interruption)

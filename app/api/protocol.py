@@ -1,0 +1,68 @@
+"""uvicorn's HTTP/1.1 protocol, mended where a gateway needs more than it gives.
+
+Seen in uvicorn 0.54: a client that pipelined a second request and left is never reported to the
+request that is running; invalid HTTP is answered in plain text; an application can neither see
+whether writing would block nor drop the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+EXTENSION = "spillgate.connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the data plane may ask of the connection that a request came on."""
+
+    protocol: HttpToolsProtocol
+
+    @property
+    def would_block(self) -> bool:
+        """Whether the client reads more slowly than we write."""
+        return self.protocol.flow.write_paused
+
+    def abort(self) -> None:
+        """Drop the connection at once, whatever is still unsent."""
+        transport: asyncio.Transport | None = self.protocol.transport
+        if transport is not None:
+            transport.abort()
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    _running: RequestResponseCycle | None = None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: Connection(self)}  # type: ignore[dict-item]  # ASGI allows any extension
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        running = self._running
+        if running is not None and running is not self.cycle and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """The same refusal in OpenAI's shape."""
+        error = {"message": msg, "type": "invalid_request_error", "param": None}
+        body = msgspec.json.encode({"error": error | {"code": "invalid_http"}})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()

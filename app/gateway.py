@@ -1,0 +1,68 @@
+"""One request, top to bottom.
+
+    authenticate → read → find its owner → route → upstream → relay → settle → observe
+
+Each line below is a stage; stages know nothing of each other, and this page says why each stands
+where it does. Before the first byte to the client, what goes wrong is raised and rendered by the
+HTTP layer; after it, the relay ends the stream honestly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.completion import Receipt
+from app.observation import Observation
+from app.ports import Call, Clock, Reply
+from app.stages import catalogue
+from app.stages.affinity import Affinity
+from app.stages.authentication import Authentication
+from app.stages.catalogue import Catalogue
+from app.stages.relay import Relay
+from app.stages.routing import Routing
+from app.stages.settlement import Settlement
+from app.stages.telemetry import Telemetry
+from app.stages.upstream import Upstreams
+from app.wire.openai import read_request
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The stages of one configuration snapshot; a request runs on the snapshot it started with."""
+
+    clock: Clock
+    telemetry: Telemetry
+    settlement: Settlement
+    authentication: Authentication
+    catalogue: Catalogue
+    affinity: Affinity
+    routing: Routing
+    upstreams: Upstreams
+    relay: Relay
+    max_json_depth: int
+
+    async def handle(self, call: Call, reply: Reply) -> Receipt:
+        """Serve one call. Raises SpillgateError where the client has not been sent a byte."""
+        observation = Observation(call, self.clock)
+        # Outermost, so that whatever happens below is settled first and then seen.
+        with self.telemetry.observed(observation):
+            async with self.settlement.settled(observation, reply):
+                await self._serve(call, reply, observation)
+        return observation.receipt
+
+    async def _serve(self, call: Call, reply: Reply, observation: Observation) -> None:
+        route = call.route
+        # Before the body is read: a stranger costs us one set of headers.
+        principal = observation.principal = self.authentication.principal(call.headers)
+        if route.operation in catalogue.OPERATIONS:
+            await self.catalogue.answer(principal, route, reply)
+            return
+        body = await call.body()
+        request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
+        # Before routing: a stored response lives on one deployment, and only there.
+        owner = await self.affinity.owner(principal, request)
+        plan = observation.plan = self.routing.plan(principal, request, owner)
+        async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
+            # Before the first byte: with it the client learns the id and may come back at once.
+            await self.affinity.claim(principal, answer.response_id, answer.deployment.name)
+            await self.relay.pass_on(answer, reply, observation)

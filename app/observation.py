@@ -1,0 +1,107 @@
+"""What is known of one request so far: filled in as it happens, concluded exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.attempt import Attempt, spill_of
+from app.domain.completion import Outcome, Receipt, Usage
+from app.domain.request import InferenceRequest
+from app.domain.route import Absence, RoutePlan, SpillReason
+from app.domain.tenant import Principal
+from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
+from app.ports import Call, Clock
+
+
+@dataclass(slots=True)
+class Meter:
+    """What has been relayed; counts frames and bytes that were handed to the client."""
+
+    usage: Usage | None = None
+    frames: int = 0
+    bytes: int = 0
+    first_token_at: float | None = None
+    done: bool = False  # the end of the answer has come, be it an error event
+    error: str | None = None  # the code of an error that the upstream put into its stream
+
+
+class Observation:
+    """One request under way; `receipt` is there once it is concluded."""
+
+    def __init__(self, call: Call, clock: Clock) -> None:
+        """Observation starts when the request's headers are here."""
+        self._call = call
+        self._clock = clock
+        self._started = clock.now()
+        self._started_at = clock.unix()
+        self.meter = Meter()
+        self.principal: Principal | None = None
+        self.request: InferenceRequest | None = None
+        self.plan: RoutePlan | None = None
+        self.attempts: list[Attempt] = []
+        self.skipped: list[Absence] = []
+        self.served: Attempt | None = None
+        self.broken: SpillgateError | None = None
+        self._receipt: Receipt | None = None
+
+    @property
+    def started(self) -> float:
+        """When the request came, on the monotonic clock."""
+        return self._started
+
+    @property
+    def spill(self) -> SpillReason:
+        """Why the request was not served by its first tier."""
+        if self.served is None:
+            return SpillReason.NONE
+        planned = self.plan.absences if self.plan else ()
+        return spill_of(self.served.tier, self.attempts, (*planned, *self.skipped))
+
+    @property
+    def receipt(self) -> Receipt:
+        """The record; only after `conclude`."""
+        if self._receipt is None:
+            message = "the request is not concluded"
+            raise RuntimeError(message)
+        return self._receipt
+
+    def conclude(self, status: int | None, error: BaseException | None) -> None:
+        """Make the receipt: `status` went to the client, `error` ended the request."""
+        ended = self._call.interruption or error or self.broken
+        told = ended.status if isinstance(ended, SpillgateError) else None
+        request, principal, meter = self.request, self.principal, self.meter
+        first = meter.first_token_at
+        self._receipt = Receipt(
+            request_id=self._call.request_id,
+            started_at=self._started_at,
+            duration=self._clock.now() - self._started,
+            outcome=_outcome(ended, broke_off=status is not None, meter=meter),
+            operation=request.operation if request else None,
+            stream=request.stream if request else False,
+            status=told if status is None else status,
+            error=ended.code if isinstance(ended, SpillgateError) else meter.error,
+            tenant=principal.tenant.name if principal else None,
+            key_id=principal.key_id if principal else None,
+            model=request.model or None if request else None,
+            deployment=self.served.deployment if self.served else None,
+            spill=self.spill,
+            usage=meter.usage,
+            attempts=tuple(self.attempts),
+            plan=self.plan,
+            time_to_first_token=None if first is None else first - self._started,
+            bytes_relayed=meter.bytes,
+            frames_relayed=meter.frames,
+        )
+
+
+def _outcome(ended: BaseException | None, *, broke_off: bool, meter: Meter) -> Outcome:
+    """How it ended; `broke_off`: the answer had begun."""
+    if ended is None:
+        return Outcome.UPSTREAM_ABORTED if meter.error else Outcome.FINISHED
+    if isinstance(ended, ClientGone):
+        return Outcome.CLIENT_DISCONNECTED
+    if isinstance(ended, ShuttingDown):
+        return Outcome.SHUT_DOWN
+    if isinstance(ended, UpstreamError):
+        return Outcome.UPSTREAM_ABORTED if broke_off else Outcome.UPSTREAM_FAILED
+    return Outcome.REFUSED if isinstance(ended, SpillgateError) else Outcome.INTERNAL_ERROR

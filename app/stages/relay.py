@@ -1,0 +1,141 @@
+"""Pass an accepted answer on, byte for byte, while counting what it says about itself.
+
+Two things differ from what the upstream sent: the usage frame that the gateway asked for is taken
+out, and `: ping` comments fill silences. A stream that breaks off ends with an error event, never
+with an invented `[DONE]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.answer import Answer
+from app.domain.request import InferenceRequest
+from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
+from app.observation import Meter, Observation
+from app.ports import Reply, UpstreamResponse
+from app.wire.events import Kind, is_notable, read_event
+from app.wire.sse import HEARTBEAT
+from app.wire.usage import usage_of_body, usage_of_tail
+
+#: Response headers of an upstream that are the caller's business. A member's limits
+#: (`x-ratelimit-*`) and identity (`x-ms-*`, `azureml-*`, `apim-*`) are not.
+_PASSED_ON = ("content-type", "openai-processing-ms", "openai-version", "openai-model")
+_TAIL_BYTES = 64 * 1024
+
+
+class Relay:
+    """From the upstream to the client, with its pace: nothing is read that cannot be sent."""
+
+    def __init__(self, *, heartbeat_s: float = 15.0) -> None:
+        """`heartbeat_s` seconds of silence in a stream are filled with a comment."""
+        self._heartbeat_s = heartbeat_s
+
+    async def pass_on(self, answer: Answer, reply: Reply, observation: Observation) -> None:
+        """Send the whole answer. A break is reported to the client and kept in `observation`."""
+        headers = _headers(answer, observation)
+        body_length = len(answer.head)
+        if answer.rest is None:
+            headers["content-length"] = str(body_length)
+        await reply.start(answer.status, headers)
+        try:
+            await self._body(answer, reply, observation.meter)
+        except UpstreamError as error:
+            observation.broken = error
+            await reply.break_off(error)
+        else:
+            await reply.finish()
+
+    async def _body(self, answer: Answer, reply: Reply, meter: Meter) -> None:
+        if answer.rest is None:
+            meter.usage = usage_of_body(answer.head)
+            await _send(answer.head, reply, meter)
+        elif answer.is_stream:
+            await self._frames(answer, answer.rest, reply, meter)
+        else:
+            await _large_body(answer, answer.rest, reply, meter)
+
+    async def _frames(
+        self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
+    ) -> None:
+        frames = answer.frames
+        while True:
+            await _send(kept_frames(frames, answer.request, meter), reply, meter)
+            try:
+                data = await self._next(answer, rest, reply)
+            except UpstreamError:
+                if meter.done:  # the answer was whole; how its connection ends is our business
+                    return
+                raise
+            if not data:
+                break
+            frames = answer.buffer.feed(data)
+        await _send(answer.buffer.rest(), reply, meter)
+        if not meter.done:
+            message = "The upstream ended the stream before the answer was complete."
+            raise UpstreamDisconnected(message)
+
+    async def _next(self, answer: Answer, rest: UpstreamResponse, reply: Reply) -> bytes:
+        """The next bytes; silences are filled until they are longer than allowed."""
+        idle = answer.deployment.timeouts.idle
+        silent = 0.0
+        while True:
+            patience = min(self._heartbeat_s, idle - silent)
+            try:
+                return await rest.read(patience)
+            except TimeoutError:
+                silent += patience
+            if silent >= idle:
+                message = f"The upstream sent nothing for {idle:g} s."
+                raise UpstreamTimeout(message)
+            await reply.send(HEARTBEAT)
+
+
+def kept_frames(frames: list[bytes], request: InferenceRequest, meter: Meter) -> bytes:
+    """The frames that the client gets, joined; plain content is not decoded."""
+    joined = b"".join(frames)
+    meter.frames += len(frames)
+    if not is_notable(joined):
+        return joined
+    return b"".join(frame for frame in frames if _keep(frame, request, meter))
+
+
+def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
+    event = read_event(frame)
+    meter.usage = event.usage or meter.usage
+    if event.kind is Kind.ERROR:
+        meter.done, meter.error = True, event.code or "upstream_error"
+    elif event.kind is Kind.DONE:
+        meter.done = True
+    removed = event.only_usage and request.adds_usage
+    meter.frames -= removed
+    return not removed
+
+
+async def _large_body(answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter) -> None:
+    """A body too large to keep: passed on as it comes, its end remembered for the usage."""
+    data, tail = answer.head, b""
+    while data:
+        await _send(data, reply, meter)
+        tail = (tail + data)[-_TAIL_BYTES:]
+        try:
+            data = await rest.read(answer.deployment.timeouts.idle)
+        except TimeoutError:
+            message = "The upstream stopped in the middle of its answer."
+            raise UpstreamTimeout(message) from None
+    meter.usage = usage_of_tail(tail)
+
+
+async def _send(data: bytes, reply: Reply, meter: Meter) -> None:
+    if data:
+        await reply.send(data)
+        meter.bytes += len(data)
+
+
+def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
+    upstream: Mapping[str, str] = answer.headers
+    headers = {name: upstream[name] for name in _PASSED_ON if name in upstream}
+    headers["x-spillgate-deployment"] = answer.deployment.name
+    headers["x-spillgate-spill"] = observation.spill.value
+    headers["x-spillgate-attempts"] = str(len(observation.attempts))
+    return headers

@@ -1,0 +1,7 @@
+"""From a plan to the first answer worth passing on: `search` asks, `opening` reads and judges."""
+
+from __future__ import annotations
+
+from app.stages.upstream.search import Upstreams
+
+__all__ = ["Upstreams"]

@@ -1,0 +1,175 @@
+"""Open one upstream's answer and read it up to the point where its worth is known.
+
+A refusal or a short body is read whole; a stream up to its first content, because Azure throttles
+streamed Responses inside a 200 and other servers send errors as a stream's first event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
+from app.domain.attempt import Verdict, judge, judge_stream_error
+from app.domain.deployment import Deployment
+from app.domain.request import InferenceRequest, Operation
+from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
+from app.ports import Upstream, UpstreamResponse
+from app.wire.azure import error_code, is_error_object, retry_after_s
+from app.wire.events import Event, Kind, read_event
+from app.wire.usage import id_of_body
+
+
+@dataclass(slots=True)
+class Opened:
+    """One upstream asked: the verdict, and the answer where there is one to pass on."""
+
+    verdict: Verdict
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
+    retry_after_s: float | None = None
+    answer: Answer | None = None
+    error: UpstreamError | None = None
+    response: UpstreamResponse | None = None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self.response is not None:
+            self.response.close()
+
+
+async def open_answer(
+    upstream: Upstream,
+    deployment: Deployment,
+    request: InferenceRequest,
+    headers: Mapping[str, str],
+) -> Opened:
+    """Ask one deployment. Never raises UpstreamError: a failure is a verdict like any other."""
+    try:
+        response = await upstream.open(deployment, request, headers)
+    except UpstreamError as error:
+        return Opened(Verdict.FAILED, code=error.code, error=error)
+    answer = Answer(deployment, request, response.status, response.headers, rest=response)
+    try:
+        return await _read_until_known(answer, response)
+    except UpstreamError as error:
+        response.close()
+        status, known = response.status, response.headers
+        return Opened(Verdict.FAILED, status, known, code=error.code, error=error)
+    except BaseException:
+        response.close()
+        raise
+
+
+async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:
+    if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return await _refused(answer, response)
+    if is_event_stream(response.headers):
+        return await _streaming(answer, response)
+    await _fill(answer, response)
+    if answer.request.operation is Operation.RESPONSES and answer.request.stores:
+        answer.response_id = id_of_body(answer.head)
+    return Opened(
+        Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
+    )
+
+
+async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
+    """Judge a status of 300 and more; the body is passed on only if an SDK can read it."""
+    await _fill(answer, response)
+    code = error_code(answer.head)
+    verdict = judge(response.status, code)
+    worth_passing_on = verdict is Verdict.ACCEPT or is_error_object(answer.head)
+    return Opened(
+        verdict,
+        response.status,
+        response.headers,
+        code=code,
+        retry_after_s=retry_after_s(response.headers, answer.head),
+        answer=answer if worth_passing_on else None,
+        response=response,
+    )
+
+
+async def _fill(answer: Answer, response: UpstreamResponse) -> None:
+    """Read the body into `head`: all of it, or as much as is kept."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= WHOLE_BODY_BYTES:
+        data = await _read(answer, response, answer.deployment.timeouts.idle)
+        if not data:
+            answer.rest = None
+            break
+        parts.append(data)
+        size += len(data)
+    answer.head = b"".join(parts)
+
+
+class _Prelude:
+    """What a stream says before its content."""
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.decisive: Event | None = None
+        self.failed: Event | None = None
+
+    def take(self, event: Event) -> None:
+        """Azure sends `response.failed` without a code and names it in the `error` that follows."""
+        self.response_id = self.response_id or event.response_id
+        if self.decisive is not None or event.kind is Kind.PREAMBLE:
+            return
+        if event.kind is Kind.ERROR and not event.code and self.failed is None:
+            self.failed = event
+        else:
+            self.decisive = event
+
+    def outcome(self) -> Event | None:
+        """The event that decides; an error without a code where nothing followed it."""
+        return self.decisive or self.failed
+
+
+async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
+    """Read frames until content, the end, or an error that comes before both."""
+    prelude = _Prelude()
+    while prelude.decisive is None and sum(map(len, answer.frames)) <= WHOLE_BODY_BYTES:
+        data = await _read(answer, response, answer.deployment.timeouts.first_byte)
+        if not data:
+            break
+        frames = answer.buffer.feed(data)
+        answer.frames += frames
+        for frame in frames:
+            prelude.take(read_event(frame))
+    if answer.request.stores:
+        answer.response_id = prelude.response_id
+    event = prelude.outcome()
+    if event is None:
+        message = "The upstream's stream ended before it began."
+        raise UpstreamDisconnected(message)
+    if event.kind is Kind.ERROR:
+        return _failed_in_stream(answer, response, event)
+    return Opened(
+        Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
+    )
+
+
+def _failed_in_stream(answer: Answer, response: UpstreamResponse, event: Event) -> Opened:
+    verdict = judge_stream_error(event.code)
+    return Opened(
+        verdict,
+        response.status,
+        response.headers,
+        code=event.code,
+        retry_after_s=retry_after_s(response.headers),
+        answer=answer if verdict is Verdict.ACCEPT else None,
+        response=response,
+    )
+
+
+async def _read(answer: Answer, response: UpstreamResponse, patience_s: float) -> bytes:
+    try:
+        return await response.read(patience_s)
+    except TimeoutError:
+        message = f"The deployment '{answer.deployment.name}' sent nothing for {patience_s:g} s."
+        raise UpstreamTimeout(message) from None

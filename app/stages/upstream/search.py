@@ -1,0 +1,163 @@
+"""Ask the candidates of a plan, one after the other, until one gives an answer worth passing on.
+
+Everything here happens before the first byte to the client. A throttled deployment is held and the
+next one asked at once; failures are asked elsewhere at most `max_errors` times in all; what is
+wrong with the request itself is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+
+from app.answer import Answer
+from app.domain.attempt import Attempt, Verdict
+from app.domain.deployment import Deployment, Fleet
+from app.domain.request import InferenceRequest
+from app.domain.route import Absence, Candidate, RoutePlan, SpillReason
+from app.errors import NoCapacity, UpstreamError, UpstreamFailed, UpstreamMisconfigured
+from app.observation import Observation
+from app.ports import Clock, HoldBoard, Upstream
+from app.stages.upstream.opening import Opened, open_answer
+
+#: Request headers that reach an upstream; all others, keys and steering headers such as
+#: `x-ms-spillover-deployment` among them, stop here.
+_FORWARDED = frozenset({"accept", "openai-beta", "aoai-evals", "idempotency-key"})
+_LONGEST_GUESS_S = 60.0
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What has been learnt so far while asking one candidate after the other."""
+
+    deadline: float
+    errors: int = 0
+    needs_window: int = 0  # tokens; only a larger context window can help
+    refusal: Answer | None = None  # an answer to fall back on
+    failure: UpstreamError | None = None
+
+
+class Upstreams:
+    """Opens the first acceptable answer and closes it again."""
+
+    def __init__(
+        self, fleet: Fleet, upstream: Upstream, holds: HoldBoard, clock: Clock, *, max_errors: int
+    ) -> None:
+        """`max_errors` failed attempts end the search; throttled ones do not count."""
+        self._fleet = fleet
+        self._upstream = upstream
+        self._holds = holds
+        self._clock = clock
+        self._max_errors = max_errors
+        self._refusals_in_a_row: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def answer(
+        self,
+        plan: RoutePlan,
+        request: InferenceRequest,
+        headers: Mapping[str, str],
+        observation: Observation,
+    ) -> AsyncIterator[Answer]:
+        """The answer, open for as long as the caller stays inside.
+
+        Raises NoCapacity when every candidate is throttled, UpstreamError when the last one failed.
+        """
+        tries = _Tries(deadline=self._deadline(plan, observation))
+        forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
+        for candidate in plan.candidates:
+            deployment = self._fleet.deployments[candidate.deployment]
+            if not self._worth_asking(candidate, deployment, tries, observation):
+                continue
+            started = self._clock.now()
+            opened = await open_answer(self._upstream, deployment, request, forwarded)
+            with closing(opened):
+                attempt = self._attempt(candidate, opened, started)
+                observation.attempts.append(attempt)
+                if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
+                    self._refusals_in_a_row.pop(deployment.name, None)
+                    observation.served = attempt
+                    observation.meter.first_token_at = self._clock.now()
+                    yield opened.answer
+                    return
+                self._learn(attempt, opened, deployment, tries)
+        if tries.refusal is None:
+            raise tries.failure or self._no_capacity(plan)
+        observation.served = observation.attempts[-1]
+        yield tries.refusal
+
+    def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
+        limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
+        return observation.started + max(limits)
+
+    def _worth_asking(
+        self,
+        candidate: Candidate,
+        deployment: Deployment,
+        tries: _Tries,
+        observation: Observation,
+    ) -> bool:
+        """Whether this one may and could help, as things stand now rather than when planned."""
+        now = self._clock.now()
+        until = self._holds.holds().get(candidate.deployment, 0.0)
+        if until > now:
+            held = Absence(candidate.deployment, candidate.tier, SpillReason.HELD, until)
+            observation.skipped.append(held)
+            return False
+        if tries.needs_window and (deployment.context_window or 0) <= tries.needs_window:
+            return False
+        return tries.errors < self._max_errors and now < tries.deadline
+
+    def _attempt(self, candidate: Candidate, opened: Opened, started: float) -> Attempt:
+        headers = opened.headers
+        return Attempt(
+            deployment=candidate.deployment,
+            tier=candidate.tier,
+            verdict=opened.verdict,
+            status=opened.status,
+            started=started,
+            ended=self._clock.now(),
+            code=opened.code,
+            retry_after_s=opened.retry_after_s,
+            upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
+            native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
+        )
+
+    def _learn(
+        self, attempt: Attempt, opened: Opened, deployment: Deployment, tries: _Tries
+    ) -> None:
+        """Draw the consequences of an attempt that did not serve."""
+        match attempt.verdict:
+            case Verdict.THROTTLED:
+                self._hold(attempt)
+            case Verdict.TOO_LONG:
+                tries.needs_window = deployment.context_window or 0
+                tries.refusal = opened.answer
+            case Verdict.MISCONFIGURED:
+                tries.errors += 1
+                message = f"The deployment '{attempt.deployment}' refused the gateway."
+                tries.failure, tries.refusal = UpstreamMisconfigured(message), None
+            case _:
+                tries.errors += 1
+                message = f"The deployment '{attempt.deployment}' failed."
+                tries.failure = opened.error or UpstreamFailed(message)
+                tries.refusal = opened.answer
+
+    def _hold(self, attempt: Attempt) -> None:
+        """Hold for as long as was asked; where nothing was said, 1 s doubled by each refusal."""
+        wait = attempt.retry_after_s
+        if wait is None:
+            row = self._refusals_in_a_row.get(attempt.deployment, 0)
+            self._refusals_in_a_row[attempt.deployment] = row + 1
+            wait = min(2.0 ** min(row, 10), _LONGEST_GUESS_S)
+        self._holds.hold(attempt.deployment, attempt.ended + wait)
+
+    def _no_capacity(self, plan: RoutePlan) -> NoCapacity:
+        """Every candidate is held by now: say when the first one is free again."""
+        holds = self._holds.holds()
+        names = [place.deployment for place in plan.candidates]
+        names += [place.deployment for place in plan.absences]
+        until = min((holds.get(name, 0.0) for name in names), default=0.0)
+        message = "Every deployment of this model is at capacity. Please retry later."
+        return NoCapacity(message, retry_after_s=max(0.0, until - self._clock.now()))
