@@ -1,0 +1,1 @@
+"""The composition root: settings become values, adapters and servers, in lexical lifetimes."""

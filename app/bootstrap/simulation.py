@@ -1,0 +1,65 @@
+"""One config, both sides: the deployments as the simulator plays them, and pointed at it."""
+
+from __future__ import annotations
+
+from app.settings import ModelCatalog, Settings
+from app.settings.upstream import Deployment
+from app.simulator.deployment import SimulatedDeployment
+
+
+def simulated_deployments(settings: Settings, catalog: ModelCatalog) -> list[SimulatedDeployment]:
+    """Every deployment of the config, with its model's sizing."""
+    return [_simulated(settings, catalog, item) for item in settings.deployments.values()]
+
+
+def pointed_at(settings: Settings, base_url: str) -> Settings:
+    """The same settings, every deployment reached at `base_url/<name>` and with a key.
+
+    Nothing simulated asks a real identity provider for tokens.
+    """
+    deployments = {
+        name: item.model_copy(
+            update={"endpoint": _endpoint(item, base_url), "auth": _with_key(item)}
+        )
+        for name, item in settings.deployments.items()
+    }
+    return settings.model_copy(update={"deployments": deployments})
+
+
+def _endpoint(deployment: Deployment, base_url: str) -> str:
+    version = "/v1" if deployment.api == "openai" else ""
+    return f"{base_url}/{deployment.name}{version}"
+
+
+def _with_key(deployment: Deployment) -> object:
+    if deployment.auth.api_key is not None:
+        return deployment.auth
+    return type(deployment.auth).model_validate({"api_key": "simulated"})
+
+
+def _simulated(
+    settings: Settings, catalog: ModelCatalog, deployment: Deployment
+) -> SimulatedDeployment:
+    facts = catalog.facts(deployment.model)
+    sizing = facts.input_tpm_per_ptu or catalog.defaults.input_tpm_per_ptu
+    behaviour = settings.simulator_of(deployment)
+    key = deployment.auth.api_key
+    return SimulatedDeployment(
+        name=deployment.name,
+        kind=deployment.kind,
+        model=deployment.model,
+        deployment=deployment.deployment,
+        api=deployment.api,
+        api_key=key.get_secret_value() if key else None,
+        ptus=deployment.ptus,
+        tpm=deployment.tpm,
+        rpm=deployment.rpm,
+        input_tpm_per_ptu=sizing or 0.0,
+        output_ratio=facts.output_ratio,
+        cached_weight=facts.cached_weight,
+        context_window=deployment.context_window or facts.context_window,
+        ttft_ms=behaviour.ttft_ms,
+        tpot_ms=behaviour.tpot_ms,
+        ptu_window_s=behaviour.ptu_window_s,
+        region=deployment.region or "eastus",
+    )

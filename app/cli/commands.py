@@ -1,0 +1,124 @@
+"""The `spillgate` command: arguments in, exit code out; what runs for long is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.check import check
+from app.cli.key import new_key
+
+MISTAKE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Listeners as given on the command line; None leaves the config's."""
+
+    host: str | None = None
+    port: int | None = None
+    admin_host: str | None = None
+    admin_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What the command line starts. Each returns an exit code once it has ended."""
+
+    environment: Callable[[], Mapping[str, str]]
+    demo: Callable[[Addresses, bool], int]
+    serve: Callable[[Path, Addresses, bool], int]
+    simulate: Callable[[Path, str, int], int]
+
+
+_Config = Annotated[Path, typer.Option("--config", help="The configuration, a YAML file.")]
+_Port = Annotated[int | None, typer.Option(help="Port of the data plane.", min=0, max=65535)]
+_AdminPort = Annotated[int | None, typer.Option(help="Port of the admin plane.", min=0, max=65535)]
+_Host = Annotated[str | None, typer.Option(help="Address of the data plane.")]
+_AdminHost = Annotated[str | None, typer.Option(help="Address of the admin plane.")]
+
+
+def create_cli(commands: Commands) -> typer.Typer:
+    """The command with its subcommands."""
+    cli = typer.Typer(
+        name="spillgate",
+        help="An OpenAI-compatible gateway for Azure OpenAI: PTU first, PAYGO for what spills.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    _add_servers(cli, commands)
+    _add_check(cli, commands)
+    _add_key(cli)
+    return cli
+
+
+def _add_servers(cli: typer.Typer, commands: Commands) -> None:
+    @cli.command()
+    def demo(
+        *,
+        port: _Port = 8080,
+        admin_port: _AdminPort = 8081,
+        traffic: Annotated[bool, typer.Option(help="Send a little traffic.")] = True,
+    ) -> None:
+        """Try it: gateway, simulated Azure and Redis in one process, nothing to configure."""
+        addresses = Addresses(port=port, admin_port=admin_port)
+        raise typer.Exit(commands.demo(addresses, traffic))
+
+    @cli.command()
+    def serve(
+        *,
+        config: _Config,
+        host: _Host = None,
+        port: _Port = None,
+        admin_host: _AdminHost = None,
+        admin_port: _AdminPort = None,
+        simulate: Annotated[
+            bool, typer.Option("--simulate", help="Simulate every deployment; call no Azure.")
+        ] = False,
+    ) -> None:
+        """Run the gateway. SIGHUP or a changed file reloads the config; TERM drains."""
+        addresses = Addresses(host, port, admin_host, admin_port)
+        raise typer.Exit(commands.serve(config, addresses, simulate))
+
+    @cli.command()
+    def simulate(
+        config: _Config,
+        port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)],
+        host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    ) -> None:
+        """Stand in for every deployment of a config, each under http://HOST:PORT/NAME."""
+        raise typer.Exit(commands.simulate(config, host, port))
+
+
+def _add_check(cli: typer.Typer, commands: Commands) -> None:
+    @cli.command(name="check")
+    def check_config(config: _Config) -> None:
+        """Name every mistake of a config with its place; exit 0, or 2."""
+        result = check(config, commands.environment())
+        for line in result.lines:
+            typer.echo(line)
+        raise typer.Exit(result.exit_code)
+
+
+def _add_key(cli: typer.Typer) -> None:
+    keys = typer.Typer(no_args_is_help=True, help="Keys of tenants.")
+    cli.add_typer(keys, name="key")
+
+    @keys.callback()
+    def group() -> None:
+        """Keys of tenants."""
+
+    @keys.command()
+    def new(
+        *,
+        test: Annotated[
+            bool, typer.Option("--test", help="A test key instead of a live one.")
+        ] = False,
+    ) -> None:
+        """Print a fresh key for a seed in a config; it is kept nowhere."""
+        typer.echo(new_key("test" if test else "live"))
