@@ -1,0 +1,143 @@
+"""What the command line starts, each until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from watchfiles import awatch
+
+from app.adapters.logs import set_up_logs
+from app.adapters.redis.embedded_errors import EmbeddedRedisError
+from app.bootstrap.process import Process, running
+from app.bootstrap.simulation import pointed_at, simulated_deployments
+from app.cli.check import warnings
+from app.cli.commands import MISTAKE, Addresses
+from app.settings import ConfigProblems, Settings, environment, load, load_catalog
+from app.simulator.server import serve_simulator
+
+_log = structlog.get_logger()
+
+
+def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # from the command line
+    """Run the gateway on a config file, its deployments simulated if asked."""
+    set_up_logs()
+    try:
+        settings = load(config, environment())
+    except ConfigProblems as found:
+        return _fail("\n".join(map(str, found.problems)), MISTAKE)
+    for warning in warnings(settings):
+        print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
+    settings = listening_on(settings, addresses)
+    return run(_serve_simulated(settings) if simulate else _serve(settings, config))
+
+
+def simulate(config: Path, host: str, port: int) -> int:
+    """Stand in for the deployments of a config file."""
+    set_up_logs()
+    try:
+        settings = load(config, environment())
+    except ConfigProblems as found:
+        return _fail("\n".join(map(str, found.problems)), MISTAKE)
+    return run(_simulate(settings, host, port))
+
+
+def run(main: Coroutine[Any, Any, None]) -> int:
+    """Run to the end on uvloop; what keeps it from starting becomes one line and exit code 1."""
+    try:
+        uvloop.run(main)
+    except (OSError, EmbeddedRedisError) as error:
+        return _fail(str(error), 1)
+    return 0
+
+
+def listening_on(settings: Settings, addresses: Addresses) -> Settings:
+    """The settings with the addresses that were given on the command line."""
+    given = {
+        "host": addresses.host,
+        "port": addresses.port,
+        "admin_host": addresses.admin_host,
+        "admin_port": addresses.admin_port,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
+
+
+def until_told(*signals: signal.Signals) -> asyncio.Event:
+    """An event that the given signals set."""
+    told = asyncio.Event()
+    for number in signals or (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+async def _serve(settings: Settings, config: Path) -> None:
+    told = until_told()
+    async with running(settings) as process:
+        _log.info("serving", data=process.data_url, admin=process.admin_url)
+        async with asyncio.TaskGroup() as tasks:
+            reloads = [
+                tasks.create_task(_reload_on_change(process, config)),
+                tasks.create_task(_reload_on_hangup(process, config)),
+            ]
+            await told.wait()
+            for task in reloads:
+                task.cancel()
+
+
+async def _serve_simulated(settings: Settings) -> None:
+    told = until_told()
+    simulated = simulated_deployments(settings, load_catalog())
+    async with (
+        serve_simulator(simulated, seed=settings.simulator.seed) as simulator_url,
+        running(pointed_at(settings, simulator_url)) as process,
+    ):
+        _log.info("serving, all deployments simulated", data=process.data_url,
+                  admin=process.admin_url, simulator=simulator_url)  # fmt: skip
+        await told.wait()
+
+
+async def _simulate(settings: Settings, host: str, port: int) -> None:
+    told = until_told()
+    deployments = simulated_deployments(settings, load_catalog())
+    serving = serve_simulator(deployments, host=host, port=port, seed=settings.simulator.seed)
+    async with serving as url:
+        for deployment in deployments:
+            print(f"{deployment.name}: {url}/{deployment.name}")  # noqa: T201  # what was asked for
+        await told.wait()
+
+
+async def _reload_on_change(process: Process, config: Path) -> None:
+    """The directory is watched, because mounted files are replaced rather than written."""
+    async for changes in awatch(config.parent, recursive=False, rust_timeout=1000):
+        if any(Path(name).name == config.name for _, name in changes):
+            await _reload(process, config)
+
+
+async def _reload_on_hangup(process: Process, config: Path) -> None:
+    hangup = until_told(signal.SIGHUP)
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        await _reload(process, config)
+
+
+async def _reload(process: Process, config: Path) -> None:
+    """The new config if it has no mistake; else the last good one stays."""
+    try:
+        settings = load(config, environment())
+    except ConfigProblems as found:
+        _log.error("config not reloaded", problems=[str(problem) for problem in found.problems])
+        return
+    await process.reload(settings)
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)  # noqa: T201  # the command's own words
+    return code

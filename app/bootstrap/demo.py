@@ -1,0 +1,85 @@
+"""`spillgate demo`: gateway, simulated Azure and Redis in one process, and a little traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from typing import Any
+
+import aiohttp
+
+from app.adapters.logs import set_up_logs
+from app.bootstrap.commands import listening_on, run, until_told
+from app.bootstrap.process import running
+from app.bootstrap.simulation import pointed_at, simulated_deployments
+from app.cli.commands import Addresses
+from app.cli.demo_text import DemoAddresses, demo_text
+from app.cli.key import new_key
+from app.settings import Settings, build, load_catalog
+from app.simulator.server import serve_simulator
+
+_PAUSE_S = 2.0
+_QUESTIONS = ("What is a PTU?", "When does a request spill?", "Who pays for cached tokens?")
+
+
+def demo(addresses: Addresses, traffic: bool) -> int:  # noqa: FBT001  # from the command line
+    """Run the demo until told to end."""
+    set_up_logs(level="warning")
+    api_key, admin_key = new_key("test"), secrets.token_urlsafe(24)
+    settings = listening_on(build(demo_config(api_key, admin_key)), addresses)
+    return run(_demo(settings, api_key, admin_key, traffic=traffic))
+
+
+def demo_config(api_key: str, admin_key: str) -> dict[str, Any]:
+    """A small PTU, two PAYGO deployments behind it, and one for embeddings."""
+    auth = {"api_key": "simulated"}
+    azure = {"endpoint": "https://demo.openai.azure.com", "auth": auth}
+    ptu = {"kind": "ptu", "ptus": 3, "model": "gpt-4o", "region": "eastus", "data_zone": "us"}
+    paygo = {"kind": "paygo", "model": "gpt-4o", "tpm": 450_000, "rpm": 2_700}
+    classic = {"api": "classic", "api_version": "2024-10-21"}
+    embeddings = {"kind": "paygo", "model": "text-embedding-3-small", "tpm": 350_000}
+    return {
+        "admin": {"key": admin_key},
+        "deployments": {
+            "ptu-east": azure | ptu | classic,
+            "paygo-east": azure | paygo | {"region": "eastus2", "data_zone": "us"},
+            "paygo-sweden": azure | paygo | {"region": "swedencentral", "data_zone": "eu"},
+            "embeddings": azure | embeddings,
+        },
+        "models": {
+            "gpt-4o": {"tiers": [["ptu-east"], ["paygo-east", "paygo-sweden"]]},
+            "text-embedding-3-small": {"tiers": [["embeddings"]]},
+        },
+        "tenants": {"demo": {"keys": [api_key]}},
+        "timeouts": {"drain_lag_s": 0, "drain_s": 3},
+    }
+
+
+async def _demo(settings: Settings, api_key: str, admin_key: str, *, traffic: bool) -> None:
+    told = until_told()
+    simulated = simulated_deployments(settings, load_catalog())
+    async with (
+        serve_simulator(simulated, seed=settings.simulator.seed) as simulator_url,
+        running(pointed_at(settings, simulator_url)) as process,
+        asyncio.TaskGroup() as tasks,
+    ):
+        base_url = f"{process.data_url}/v1"
+        shown = DemoAddresses(base_url, api_key, process.admin_url, admin_key, simulator_url)
+        sys.stdout.write(demo_text(shown))
+        sys.stdout.flush()
+        sending = tasks.create_task(_traffic(base_url, api_key)) if traffic else None
+        await told.wait()
+        if sending is not None:
+            sending.cancel()
+
+
+async def _traffic(base_url: str, api_key: str) -> None:
+    """A short question every two seconds, so that there is something to see."""
+    async with aiohttp.ClientSession(headers={"authorization": f"Bearer {api_key}"}) as client:
+        for turn in range(sys.maxsize):
+            question = {"role": "user", "content": _QUESTIONS[turn % len(_QUESTIONS)]}
+            body = {"model": "gpt-4o", "max_tokens": 60, "stream": True, "messages": [question]}
+            async with client.post(f"{base_url}/chat/completions", json=body) as answer:
+                await answer.read()
+            await asyncio.sleep(_PAUSE_S)

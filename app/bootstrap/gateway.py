@@ -1,0 +1,107 @@
+"""One configuration snapshot as a gateway; what outlives snapshots is handed in."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from app.adapters.aiohttp_upstream import AiohttpTransport
+from app.adapters.azure_openai import AzureOpenAI
+from app.adapters.credentials import ApiKeyCredential, Credential
+from app.adapters.entra import EntraCredential, azure_credential
+from app.adapters.key_directory import MemoryKeyDirectory
+from app.bootstrap.values import fleet_of, key_records_of, tenants_of
+from app.domain.deployment import Api, Fleet
+from app.gateway import Gateway
+from app.ports import Clock, HoldBoard, Ledger, Observer, ResponseOwners
+from app.settings import Deployment, ModelCatalog, Settings
+from app.stages.affinity import Affinity
+from app.stages.authentication import Authentication
+from app.stages.catalogue import Catalogue
+from app.stages.relay import Relay
+from app.stages.routing import Routing
+from app.stages.settlement import Settlement
+from app.stages.telemetry import Telemetry
+from app.stages.upstream import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One validated configuration and the gateway that runs on it."""
+
+    settings: Settings
+    fleet: Fleet
+    gateway: Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What is opened once and shared by every snapshot of a process."""
+
+    clock: Clock
+    holds: HoldBoard
+    owners: ResponseOwners
+    ledger: Ledger
+    observers: tuple[Observer, ...]
+    transport: AiohttpTransport
+    catalog: ModelCatalog
+    lifetimes: AsyncExitStack
+    """Entra credentials end here, with the process, so that no snapshot waits for another's."""
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    """Entra credentials by identity and scope; keys are cheap and made anew."""
+
+
+async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
+    """The gateway of these settings."""
+    fleet = fleet_of(settings, resources.catalog)
+    credentials = {
+        name: await _credential(deployment, resources)
+        for name, deployment in settings.deployments.items()
+    }
+    gateway = Gateway(
+        clock=resources.clock,
+        telemetry=Telemetry(resources.observers),
+        settlement=Settlement(resources.ledger),
+        authentication=Authentication(_keys(settings)),
+        catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
+        affinity=Affinity(resources.owners),
+        routing=Routing(fleet, resources.holds, resources.clock, random.random),
+        upstreams=Upstreams(
+            fleet,
+            AzureOpenAI(resources.transport, credentials),
+            resources.holds,
+            resources.clock,
+            max_errors=settings.limits.max_attempts_after_errors,
+        ),
+        relay=Relay(heartbeat_s=settings.timeouts.ping_s),
+        max_json_depth=settings.limits.max_json_depth,
+    )
+    return Snapshot(settings, fleet, gateway)
+
+
+def _keys(settings: Settings) -> MemoryKeyDirectory:
+    """The seeded keys; a pepper that is not configured lasts as long as the digests: in memory."""
+    configured = settings.keys.pepper
+    pepper = configured.get_secret_value().encode() if configured else secrets.token_bytes(32)
+    return MemoryKeyDirectory(key_records_of(settings, pepper), tenants_of(settings), pepper)
+
+
+async def _credential(deployment: Deployment, resources: Resources) -> Credential:
+    key = deployment.auth.api_key
+    if key is not None:
+        return ApiKeyCredential(key.get_secret_value(), Api(deployment.api))
+    entra, scope = deployment.auth.entra, deployment.entra_scope
+    assert entra is not None and scope is not None  # noqa: S101, PT018  # `load` has seen to it
+    identity = f"{scope} {entra.client_id} {entra.tenant_id}"
+    if identity not in resources.credentials:
+        credential = EntraCredential(
+            lambda: azure_credential(client_id=entra.client_id, tenant_id=entra.tenant_id),
+            scope,
+            resources.clock,
+            random.random,
+        )
+        opened = await resources.lifetimes.enter_async_context(credential)
+        resources.credentials[identity] = opened
+    return resources.credentials[identity]

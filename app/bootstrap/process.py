@@ -1,0 +1,141 @@
+"""A whole gateway process: shared state, both listeners, reload, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from app.adapters.aiohttp_upstream import AiohttpTransport
+from app.adapters.clock import SystemClock
+from app.adapters.receipt_log import ReceiptLog
+from app.adapters.redis.embedded import embedded_redis
+from app.api.admin.app import create_admin
+from app.api.admin.deployments import DeploymentList, list_deployments
+from app.api.data_plane import DataPlane, DataPlaneLimits
+from app.api.readiness import Readiness
+from app.api.server import RunningServer, bind, serving
+from app.bootstrap.gateway import Resources, Snapshot, snapshot
+from app.bootstrap.state import State, shared_state
+from app.settings import Settings, load_catalog
+
+EMBEDDED_DIRECTORY = Path(".spillgate")
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Process:
+    """A gateway that serves; `current` is replaced by a reload."""
+
+    data_url: str
+    admin_url: str
+    current: Snapshot
+    resources: Resources
+    data_plane: DataPlane
+    readiness: Readiness
+
+    async def reload(self, settings: Settings) -> None:
+        """Swap in a new snapshot; requests under way end on the one they started with."""
+        fixed = (settings.listen, settings.redis) == (
+            self.current.settings.listen,
+            self.current.settings.redis,
+        )
+        self.current = await snapshot(settings, self.resources)
+        _log.info("config reloaded", deployments=len(settings.deployments))
+        if not fixed:
+            _log.warning("listen and redis take effect at the next start")
+
+    def deployments(self) -> DeploymentList:
+        """What the admin API lists."""
+        resources = self.resources
+        return list_deployments(self.current.fleet, resources.holds.holds(), resources.clock.now())
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Process]:
+    """Everything open and serving; leaving the scope drains.
+
+    Raises OSError for an address in use, EmbeddedRedisError where no Redis can be started.
+    """
+    listen = settings.listen
+    data_socket = bind(listen.host, listen.port)
+    admin_socket = bind(listen.admin_host, listen.admin_port)
+    keep_alive_s = settings.timeouts.keep_alive_s
+    async with (
+        _redis_url(settings) as redis_url,
+        shared_state(redis_url, SystemClock()) as state,
+        AiohttpTransport() as transport,
+        AsyncExitStack() as lifetimes,
+    ):
+        resources = _resources(state, transport, lifetimes)
+        process = _process(settings, await snapshot(settings, resources), resources)
+        process.data_url = _url(data_socket.getsockname())
+        process.admin_url = _url(admin_socket.getsockname())
+        admin_key = settings.admin.key.get_secret_value() if settings.admin else None
+        admin = create_admin(
+            readiness=process.readiness, key=admin_key, deployments=process.deployments
+        )
+        # The admin listener opens first and closes last: it answers while the other one drains.
+        async with (
+            serving(admin, admin_socket, keep_alive_s=keep_alive_s),
+            serving(process.data_plane, data_socket, keep_alive_s=keep_alive_s) as data_server,
+        ):
+            yield process
+            await _drain(process, data_server)
+
+
+async def _drain(process: Process, server: RunningServer) -> None:
+    """Say no at `/readyz`, wait until that is seen, stop accepting, let streams end."""
+    timeouts = process.current.settings.timeouts
+    process.readiness.draining = True
+    await asyncio.sleep(timeouts.drain_lag_s)
+    server.stop_accepting()
+    await process.data_plane.drain(timeouts.drain_s)
+
+
+@asynccontextmanager
+async def _redis_url(settings: Settings) -> AsyncIterator[str]:
+    """The configured Redis, or one of our own."""
+    if settings.redis is not None:
+        yield settings.redis.url.get_secret_value()
+        return
+    async with embedded_redis(EMBEDDED_DIRECTORY / "redis") as embedded:
+        if embedded.search_note:
+            _log.info("embedded redis", note=embedded.search_note)
+        yield embedded.url
+
+
+def _resources(state: State, transport: AiohttpTransport, lifetimes: AsyncExitStack) -> Resources:
+    return Resources(
+        clock=state.clock,
+        holds=state.holds,
+        owners=state.owners,
+        ledger=state.ledger,
+        observers=(ReceiptLog(),),
+        transport=transport,
+        catalog=load_catalog(),
+        lifetimes=lifetimes,
+    )
+
+
+def _process(settings: Settings, first: Snapshot, resources: Resources) -> Process:
+    readiness = Readiness()
+    limits = DataPlaneLimits(
+        max_body=settings.limits.max_body_bytes,
+        body_s=settings.timeouts.body_s,
+        write_stall_s=settings.timeouts.write_stall_s,
+        max_in_flight=settings.limits.max_in_flight,
+    )
+    data_plane = DataPlane(lambda: process.current.gateway, readiness, limits)
+    process = Process("", "", first, resources, data_plane, readiness)
+    return process
+
+
+def _url(address: tuple[str, int]) -> str:
+    host, port = address[0], address[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

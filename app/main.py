@@ -1,0 +1,20 @@
+"""The `spillgate` command's entry point."""
+
+from __future__ import annotations
+
+from app.bootstrap import commands
+from app.bootstrap.demo import demo
+from app.cli.commands import Commands, create_cli
+from app.settings import environment
+
+
+def main() -> None:
+    """Run the command line."""
+    started = Commands(
+        environment=environment, demo=demo, serve=commands.serve, simulate=commands.simulate
+    )
+    create_cli(started)()
+
+
+if __name__ == "__main__":
+    main()
