@@ -39,6 +39,7 @@ from aiohttp import (
     ConnectionTimeoutError,
     DummyCookieJar,
     InvalidURL,
+    NonHttpUrlClientError,
     ServerDisconnectedError,
     ServerFingerprintMismatch,
     TCPConnector,
@@ -66,7 +67,8 @@ RESEND_WITHIN_S: Final = 1.0
 #: aiohttp warns of larger bodies given as bytes: it would copy them in one go.
 _LARGE_BODY_BYTES: Final = 2**20
 _HEADERS: Final = {"accept-encoding": "identity", "user-agent": "spillgate"}
-_BROKEN_PIPE: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
+#: Errors of a connection that is no more; aiohttp gives none where it found that out by itself.
+_BROKEN_PIPE: Final = frozenset({errno.ECONNRESET, errno.EPIPE, None})
 
 #: What aiohttp raises, and what it means; the first line that fits counts. Foreign messages are
 #: not repeated: they name hosts, and a ClientResponseError holds our credential.
@@ -75,6 +77,7 @@ _MEANINGS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] =
     (ClientConnectorError, UpstreamUnreachable, "The upstream could not be reached."),
     (ServerFingerprintMismatch, UpstreamUnreachable, "The upstream's certificate is not its own."),
     (InvalidURL, UpstreamMisconfigured, "The upstream's URL is not valid."),
+    (NonHttpUrlClientError, UpstreamMisconfigured, "The upstream's URL is not valid."),
     (TimeoutError, UpstreamTimeout, "The upstream did not answer in time."),
     (ClientPayloadError, UpstreamDisconnected, "The upstream's answer broke off."),
     (ClientResponseError, UpstreamProtocolError, "The upstream's answer is not valid HTTP."),
@@ -141,6 +144,8 @@ class AiohttpResponse:
             async with asyncio.timeout(min(patience_s, left)):
                 return await content.readany()
         except TimeoutError:
+            if self._response.connection is None or self._response.connection.transport is None:
+                return self._before_the_break()
             if left <= patience_s:
                 raise UpstreamTimeout("The upstream did not end its answer in time.") from None
             raise
