@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 FIRST_BLOCK: Final = 1024
 STEP: Final = 128
@@ -19,34 +19,43 @@ STEP: Final = 128
 class PromptCache:
     """Digests of seen prefixes, the least recently used forgotten first."""
 
-    __slots__ = ("_capacity", "_prefixes")
+    __slots__ = ("_capacity", "_seen")
 
     def __init__(self, *, capacity: int = 65_536) -> None:
         self._capacity = capacity
-        self._prefixes: OrderedDict[bytes, None] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
 
-    def use(self, tokens: Sequence[int], key: str = "") -> int:
-        """Leading tokens known from earlier calls; the whole prompt is known afterwards."""
+    def known(self, prefixes: Sequence[Prefix]) -> int:
+        """How many leading tokens of the prompt with these prefixes were seen before."""
         known = 0
-        prefix_is_known = True
-        for length, digest in _prefix_digests(tokens, key):
-            prefix_is_known = prefix_is_known and digest in self._prefixes
-            if prefix_is_known:
-                known = length
-            self._remember(digest)
+        for prefix in prefixes:
+            if prefix.digest not in self._seen:
+                break
+            known = prefix.length
         return known
 
-    def _remember(self, digest: bytes) -> None:
-        self._prefixes[digest] = None
-        self._prefixes.move_to_end(digest)
-        if len(self._prefixes) > self._capacity:
-            self._prefixes.popitem(last=False)
+    def remember(self, prefixes: Sequence[Prefix]) -> None:
+        for prefix in prefixes:
+            self._seen[prefix.digest] = None
+            self._seen.move_to_end(prefix.digest)
+        while len(self._seen) > self._capacity:
+            self._seen.popitem(last=False)
 
 
-def _prefix_digests(tokens: Sequence[int], key: str) -> Iterator[tuple[int, bytes]]:
+class Prefix(NamedTuple):
+    """The first `length` tokens of a prompt."""
+
+    length: int
+    digest: bytes
+
+
+def prefixes_of(tokens: Sequence[int], key: str = "") -> list[Prefix]:
+    """The prefixes at which a prompt may hit, the shortest first; `key` is `prompt_cache_key`."""
     running = blake2b(key.encode("utf-8", "replace"), digest_size=16)
+    prefixes = []
     start = 0
     for end in range(FIRST_BLOCK, len(tokens) + 1, STEP):
         running.update(array("q", tokens[start:end]).tobytes())
         start = end
-        yield end, running.copy().digest()
+        prefixes.append(Prefix(end, running.digest()))
+    return prefixes

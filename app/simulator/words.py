@@ -5,13 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-_OPENERS: Final = tuple(
-    """
+_OPENER_LIST: Final = """
 The A This Each Most Some When While After Every Many One In On It They We There Another
-""".split()
-)
-_WORDS: Final = tuple(
-    """
+"""
+_OPENERS: Final = tuple(_OPENER_LIST.split())
+_WORD_LIST: Final = """
 a about across after again against all almost along also always among and another answer any are
 area around as ask at available away back base be because become been before begin being below
 best better between both bring build but by call can carry case cause change check city clear
@@ -38,8 +36,8 @@ through time to together too took top toward town travel tree true try turn two 
 up upon use usual value very voice wait walk want warm was watch water way we week weight well
 went were west what when where which while white who whole why will wind with within without
 wonder word work world would write year yet you young
-""".split()
-)
+"""
+_WORDS: Final = tuple(_WORD_LIST.split())
 
 
 def prose(tokens: int, rng: Random) -> list[str]:
