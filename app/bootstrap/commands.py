@@ -13,7 +13,7 @@ import structlog
 import uvloop
 from watchfiles import awatch
 
-from app.adapters.logs import set_up_logs
+from app.adapters.logs import configure_logs
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.bootstrap.process import Process, running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the gateway on a config file, its deployments simulated if asked."""
-    set_up_logs()
+    configure_logs()
     try:
         settings = load(config, environment())
     except ConfigProblems as found:
@@ -40,7 +40,7 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
 
 def simulate(config: Path, host: str, port: int) -> int:
     """Stand in for the deployments of a config file."""
-    set_up_logs()
+    configure_logs()
     try:
         settings = load(config, environment())
     except ConfigProblems as found:

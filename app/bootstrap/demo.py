@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from app.adapters.logs import set_up_logs
+from app.adapters.logs import configure_logs
 from app.bootstrap.commands import listening_on, run, until_told
 from app.bootstrap.process import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
@@ -25,7 +25,7 @@ _QUESTIONS = ("What is a PTU?", "When does a request spill?", "Who pays for cach
 
 def demo(addresses: Addresses, traffic: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the demo until told to end."""
-    set_up_logs(level="warning")
+    configure_logs(level="warning")
     api_key, admin_key = new_key("test"), secrets.token_urlsafe(24)
     settings = listening_on(build(demo_config(api_key, admin_key)), addresses)
     return run(_demo(settings, api_key, admin_key, traffic=traffic))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -21,6 +20,7 @@ from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
+from app.ports import Observer
 from app.settings import Settings, load_catalog
 
 EMBEDDED_DIRECTORY = Path(".spillgate")
@@ -28,16 +28,20 @@ EMBEDDED_DIRECTORY = Path(".spillgate")
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True)
 class Process:
     """A gateway that serves; `current` is replaced by a reload."""
 
-    data_url: str
-    admin_url: str
-    current: Snapshot
-    resources: Resources
-    data_plane: DataPlane
-    readiness: Readiness
+    def __init__(self, first: Snapshot, resources: Resources, held_names: set[str]) -> None:
+        """`held_names` are the deployments whose holds are shared; it follows the config."""
+        self.current = first
+        self.resources = resources
+        self.readiness = Readiness()
+        self.data_url = ""
+        self.admin_url = ""
+        self._held_names = held_names
+        self._held_names.update(first.settings.deployments)
+        limits = _limits(first.settings)
+        self.data_plane = DataPlane(lambda: self.current.gateway, self.readiness, limits)
 
     async def reload(self, settings: Settings) -> None:
         """Swap in a new snapshot; requests under way end on the one they started with."""
@@ -46,6 +50,7 @@ class Process:
             self.current.settings.redis,
         )
         self.current = await snapshot(settings, self.resources)
+        self._held_names.update(settings.deployments)
         _log.info("config reloaded", deployments=len(settings.deployments))
         if not fixed:
             _log.warning("listen and redis take effect at the next start")
@@ -57,8 +62,12 @@ class Process:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Process]:
+async def running(
+    settings: Settings, *, observers: tuple[Observer, ...] = ()
+) -> AsyncIterator[Process]:
     """Everything open and serving; leaving the scope drains.
+
+    `observers` are told of every receipt, besides the log.
 
     Raises OSError for an address in use, EmbeddedRedisError where no Redis can be started.
     """
@@ -72,8 +81,8 @@ async def running(settings: Settings) -> AsyncIterator[Process]:
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
-        resources = _resources(state, transport, lifetimes)
-        process = _process(settings, await snapshot(settings, resources), resources)
+        resources = _resources(state, transport, lifetimes, observers)
+        process = Process(await snapshot(settings, resources), resources, state.held_names)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())
         admin_key = settings.admin.key.get_secret_value() if settings.admin else None
@@ -110,30 +119,31 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
         yield embedded.url
 
 
-def _resources(state: State, transport: AiohttpTransport, lifetimes: AsyncExitStack) -> Resources:
+def _resources(
+    state: State,
+    transport: AiohttpTransport,
+    lifetimes: AsyncExitStack,
+    observers: tuple[Observer, ...],
+) -> Resources:
     return Resources(
         clock=state.clock,
         holds=state.holds,
         owners=state.owners,
         ledger=state.ledger,
-        observers=(ReceiptLog(),),
+        observers=(ReceiptLog(), *observers),
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,
     )
 
 
-def _process(settings: Settings, first: Snapshot, resources: Resources) -> Process:
-    readiness = Readiness()
-    limits = DataPlaneLimits(
+def _limits(settings: Settings) -> DataPlaneLimits:
+    return DataPlaneLimits(
         max_body=settings.limits.max_body_bytes,
         body_s=settings.timeouts.body_s,
         write_stall_s=settings.timeouts.write_stall_s,
         max_in_flight=settings.limits.max_in_flight,
     )
-    data_plane = DataPlane(lambda: process.current.gateway, readiness, limits)
-    process = Process("", "", first, resources, data_plane, readiness)
-    return process
 
 
 def _url(address: tuple[str, int]) -> str:
