@@ -23,7 +23,7 @@ _BEFORE_CONTENT = frozenset({"response.created", "response.queued", "response.in
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 #: A frame that this does not find in is plain content and needs no decoding.
 _NOTABLE = re.compile(
-    rb'"usage"\s*:\s*\{|^data:\s*\[DONE\]|"error"\s*:\s*["{]'
+    rb'"usage"\s*:\s*\{|(?:^|\r)data:\s*\[DONE\]|"error"\s*:\s*["{]'
     rb'|"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed))"',
     re.MULTILINE,
 )

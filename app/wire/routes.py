@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from app.domain.request import Accounting, Operation, Route
-from app.errors import MethodNotAllowed, UnknownRoute
+from app.errors import MalformedRequest, MethodNotAllowed, UnknownRoute
 
 _BASE = r"/(?:openai/v1|v1|openai)"
 _DEPLOYMENT = r"/(?:openai|v1)/deployments/(?P<model>[^/]+)"
+_OURS = frozenset({"api-version", "api-key"})
+_MAX_FIELDS = 64
 _RESPONSE = rf"{_BASE}/responses/(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
 
 
@@ -56,7 +58,8 @@ REGISTRY = (
 def match(method: str, raw_path: str, query: str) -> Route:
     """The route of a request line; `raw_path` is still percent-encoded.
 
-    Raises UnknownRoute for a path that is not served, MethodNotAllowed for a method that is not.
+    Raises UnknownRoute for a path that is not served, MethodNotAllowed for a method that is not,
+    MalformedRequest for a query of too many fields.
     """
     allowed: list[str] = []
     for registration in REGISTRY:
@@ -90,6 +93,10 @@ def _forwarded(query: str) -> str:
     """The query without what belongs to our own URL: the version, and keys (Azure allows those)."""
     if not query:
         return ""
-    pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=64)
-    kept = [(name, value) for name, value in pairs if name not in {"api-version", "api-key"}]
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        message = f"The query has more than {_MAX_FIELDS} fields."
+        raise MalformedRequest(message) from None
+    kept = [(name, value) for name, value in pairs if name.lower() not in _OURS]
     return urlencode(kept)
