@@ -43,6 +43,7 @@ class Stack:
     suffix: str
     receipts: Receipts
     http: aiohttp.ClientSession
+    sdk: AsyncOpenAI
 
     @property
     def base_url(self) -> str:
@@ -50,8 +51,8 @@ class Stack:
         return f"{self.process.data_url}/v1"
 
     def openai(self, **options: Any) -> AsyncOpenAI:
-        """A client that does not retry unless told to."""
-        return AsyncOpenAI(base_url=self.base_url, api_key=self.key, **{"max_retries": 0} | options)
+        """The stack's own client, which does not retry unless told to."""
+        return self.sdk.with_options(**options) if options else self.sdk
 
     def name(self, deployment: str) -> str:
         """A deployment's full name."""
@@ -97,8 +98,9 @@ async def stack(
         serve_simulator(deployments) as simulator_url,
         running(pointed_at(settings, simulator_url), observers=(receipts,)) as process,
         aiohttp.ClientSession() as http,
+        AsyncOpenAI(base_url=f"{process.data_url}/v1", api_key=key, max_retries=0) as sdk,
     ):
-        yield Stack(process, simulator_url, key, suffix, receipts, http)
+        yield Stack(process, simulator_url, key, suffix, receipts, http, sdk)
 
 
 def ptu_and_paygo(suffix: str, *, ptus: int = 100, tpm: int = 100_000_000) -> dict[str, Any]:
