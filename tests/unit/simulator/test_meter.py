@@ -87,7 +87,8 @@ def test_a_full_ptu_says_when_to_come_back() -> None:
 
     throttled = refused(meter, Demand(prompt=1))
 
-    assert (throttled.wait, throttled.limit) == (pytest.approx(2.5), "capacity")
+    assert throttled.wait == pytest.approx(2.5)
+    assert throttled.limit == "capacity"
     assert meter.headers(0.0) == {"azure-openai-deployment-utilization": "104.2%"}
     admitted(meter, Demand(prompt=1), now=2.6)
 
@@ -100,7 +101,8 @@ def test_paygo_refuses_once_the_estimates_reach_the_limit() -> None:
 
     throttled = refused(meter, Demand(prompt=1, cap=1), now=1.0)
 
-    assert (throttled.wait, throttled.limit) == (pytest.approx(59.0), "token")
+    assert throttled.wait == pytest.approx(59.0)
+    assert throttled.limit == "token"
     admitted(meter, Demand(prompt=1, cap=1), now=60.0)
 
 
@@ -123,7 +125,8 @@ def test_paygo_refuses_bursts_of_calls() -> None:
         admitted(meter, Demand(prompt=1))
 
     throttled = refused(meter, Demand(prompt=1), now=4.0)
-    assert (throttled.wait, throttled.limit) == (pytest.approx(6.0), "call")
+    assert throttled.wait == pytest.approx(6.0)
+    assert throttled.limit == "call"
 
 
 def test_paygo_says_its_limits() -> None:
