@@ -1,0 +1,118 @@
+"""The order in which deployments are tried."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.deployment import Target, Tiers
+from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, pinned_route, plan_route
+
+NOW = 1000.0
+names = st.sampled_from([f"d{number}" for number in range(9)])
+targets = st.builds(Target, names, st.floats(0.001, 1000))
+tiers_of_any_kind = st.lists(
+    st.lists(targets, min_size=1, max_size=4).map(tuple), min_size=1, max_size=4
+).map(tuple)
+boards = st.dictionaries(names, st.floats(NOW - 100, NOW + 100))
+seeds = st.integers(0, 1 << 32)
+
+
+def plan(tiers: Tiers, holds: Mapping[str, float] | None = None, seed: int = 7) -> RoutePlan:
+    return plan_route(tiers, holds=holds or {}, now=NOW, draw=random.Random(seed).random)
+
+
+@given(tiers_of_any_kind, boards, seeds)
+def test_no_held_deployment_is_a_candidate(
+    tiers: Tiers, holds: Mapping[str, float], seed: int
+) -> None:
+    """A hold always wins, and says of itself until when it lasts."""
+    made = plan(tiers, holds, seed)
+    assert all(holds.get(candidate.deployment, 0.0) <= NOW for candidate in made.candidates)
+    for absence in made.absences:
+        assert absence.until == holds[absence.deployment] > NOW
+        assert absence.reason is SpillReason.HELD
+
+
+@given(tiers_of_any_kind, boards, seeds)
+def test_tiers_are_tried_in_their_order(
+    tiers: Tiers, holds: Mapping[str, float], seed: int
+) -> None:
+    """Weights and chance never put a later tier before an earlier one."""
+    order = [candidate.tier for candidate in plan(tiers, holds, seed).candidates]
+    assert order == sorted(order)
+
+
+@given(tiers_of_any_kind, boards, seeds)
+def test_every_target_is_accounted_for(tiers: Tiers, holds: Mapping[str, float], seed: int) -> None:
+    """Each is a candidate or absent for a reason; the plan is empty only if all are held."""
+    made = plan(tiers, holds, seed)
+    places: list[Candidate | Absence] = [*made.candidates, *made.absences]
+    planned = Counter((place.deployment, place.tier) for place in places)
+    configured = Counter(
+        (target.deployment, tier) for tier, group in enumerate(tiers) for target in group
+    )
+    assert planned == configured
+    held = all(holds.get(name, 0.0) > NOW for name, _ in configured)
+    assert (not made.candidates) == held
+
+
+def test_a_hold_that_ends_now_is_over() -> None:
+    """At its end a deployment may be asked."""
+    tiers = ((Target("a"),),)
+    assert plan(tiers, {"a": NOW}).candidates == (Candidate("a", 0),)
+    assert not plan(tiers, {"a": NOW + 0.001}).candidates
+
+
+def test_a_held_ptu_lets_the_next_tier_serve() -> None:
+    """The plan says what was passed and why."""
+    tiers = ((Target("ptu"),), (Target("paygo"),))
+    made = plan(tiers, {"ptu": NOW + 5})
+    assert made.candidates == (Candidate("paygo", 1),)
+    assert made.absences == (Absence("ptu", 0, SpillReason.HELD, NOW + 5),)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (3.0, 1.0), (8.0, 1.0, 1.0)])
+def test_weights_decide_who_is_first(weights: tuple[float, ...]) -> None:
+    """Over many draws each is first in proportion to its weight, within three percent."""
+    tier = tuple(Target(f"d{number}", weight) for number, weight in enumerate(weights))
+    draw = random.Random(20_260_101).random
+    rounds = 10_000
+    first = Counter(
+        plan_route((tier,), holds={}, now=NOW, draw=draw).candidates[0].deployment
+        for _ in range(rounds)
+    )
+    for target in tier:
+        expected = target.weight / sum(weights)
+        assert first[target.deployment] / rounds == pytest.approx(expected, abs=0.03)
+
+
+def test_weights_decide_who_is_next_among_the_rest() -> None:
+    """When the first is held, the others share in proportion to their own weights."""
+    tier = (Target("a", 8.0), Target("b", 3.0), Target("c", 1.0))
+    draw = random.Random(5).random
+    first = Counter(
+        plan_route((tier,), holds={"a": NOW + 1}, now=NOW, draw=draw).candidates[0].deployment
+        for _ in range(10_000)
+    )
+    assert first["b"] / 10_000 == pytest.approx(0.75, abs=0.03)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_any_draw_will_do(drawn: float) -> None:
+    """The ends of the interval are no exception."""
+    tiers = ((Target("a", 2.0), Target("b")), (Target("c"),))
+    made = plan_route(tiers, holds={}, now=NOW, draw=lambda: drawn)
+    assert [candidate.tier for candidate in made.candidates] == [0, 0, 1]
+
+
+def test_a_pinned_request_has_one_place() -> None:
+    """Its state is on one deployment: there, or nowhere."""
+    assert pinned_route("a", holds={}, now=NOW) == RoutePlan((Candidate("a", 0),))
+    held = pinned_route("a", holds={"a": NOW + 1, "b": 0.0}, now=NOW)
+    assert (held.candidates, [absence.until for absence in held.absences]) == ((), [NOW + 1])
