@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from operator import itemgetter
 
 from app.domain.route import Absence, SpillReason
 
@@ -80,12 +81,11 @@ def spill_of(
     served_tier: int, attempts: Sequence[Attempt], absences: Sequence[Absence]
 ) -> SpillReason:
     """Why a request left its first tier: what happened to the first deployment that was passed."""
-    for absence in absences:
-        if absence.tier < served_tier:
-            return absence.reason
-    for attempt in attempts:
-        if attempt.tier < served_tier:
-            return spill_reason(attempt.verdict)
+    passed = [(absence.tier, absence.reason) for absence in absences]
+    passed += [(attempt.tier, spill_reason(attempt.verdict)) for attempt in attempts]
+    tier, reason = min(passed, key=itemgetter(0), default=(served_tier, SpillReason.NONE))
+    if tier < served_tier:
+        return reason
     if attempts and attempts[-1].native_spillover_from:
         return SpillReason.THROTTLED
     return SpillReason.NONE
