@@ -15,6 +15,10 @@ from app.api.protocol import GatewayProtocol
 _BACKLOG = 2048
 
 
+class CannotListen(Exception):
+    """An address cannot be listened on; the message names it and says why."""
+
+
 class _Server(uvicorn.Server):
     """Signals belong to the process, not to one of its servers."""
 
@@ -32,7 +36,7 @@ class _Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError naming the address."""
+    """A listening socket; port 0 takes a free one. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -41,7 +45,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise OSError(error.errno, message) from None
+        raise CannotListen(message) from None
     listener.settimeout(0)
     return listener
 

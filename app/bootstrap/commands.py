@@ -15,6 +15,7 @@ from watchfiles import awatch
 
 from app.adapters.logs import configure_logs
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
+from app.api.server import CannotListen
 from app.bootstrap.process import Process, running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.check import warnings
@@ -52,7 +53,7 @@ def run(main: Coroutine[Any, Any, None]) -> int:
     """Run to the end on uvloop; what keeps it from starting becomes one line and exit code 1."""
     try:
         uvloop.run(main)
-    except (OSError, EmbeddedRedisError) as error:
+    except (CannotListen, EmbeddedRedisError, OSError) as error:
         return _fail(str(error), 1)
     return 0
 

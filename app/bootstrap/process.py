@@ -69,7 +69,7 @@ async def running(
 
     `observers` are told of every receipt, besides the log.
 
-    Raises OSError for an address in use, EmbeddedRedisError where no Redis can be started.
+    Raises CannotListen for an address in use, EmbeddedRedisError where no Redis can be started.
     """
     listen = settings.listen
     data_socket = bind(listen.host, listen.port)
