@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv with everything and the spillgate command
@@ -31,6 +31,10 @@ run: setup ## start the demo; ARGS="--port 9000" is passed on
 .PHONY: test
 test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
 	@exec $(BIN)/pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+
+.PHONY: test-long
+test-long: setup ## run the tests that take a minute and more each (about 3 minutes)
+	@exec $(BIN)/pytest -m long -rP -q $(ARGS)
 
 .PHONY: lint
 lint: setup ## check style, types and import direction

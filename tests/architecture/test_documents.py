@@ -1,0 +1,49 @@
+"""What the documents say is so: snippets load, links lead somewhere, targets exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.cli.check import check
+from app.cli.key import new_key
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SECRETS = ("SWEDEN_KEY", "SEARCH_TEAM_KEY", "REPORTS_KEY", "SPILLGATE_ADMIN_KEY")
+
+
+def test_the_configs_in_the_readme_pass_check(tmp_path: Path) -> None:
+    """A reader who copies the config gets one that works."""
+    snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        path = tmp_path / "spillgate.yaml"
+        path.write_text(snippet)
+        assert yaml.safe_load(snippet)
+        result = check(path, {name: new_key("test") for name in SECRETS})
+        assert result.exit_code == 0, result.lines
+
+
+def test_the_example_config_passes_check() -> None:
+    """So does the commented example."""
+    environment = {name: new_key("test") for name in SECRETS}
+    assert check(ROOT / "examples" / "spillgate.yaml", environment).exit_code == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    """No page links to a file that is not there."""
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_make_targets_named_in_the_documents_exist() -> None:
+    """`make something` in a page is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
+    assert named
+    assert named <= targets
