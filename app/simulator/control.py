@@ -53,10 +53,18 @@ def _arm(simulator: Controlled, body: bytes) -> Json:
 
 def _reset(simulator: Controlled, body: bytes) -> Json:
     """Clear ledger and faults; `{"capacity": true}` also empties buckets, caches and stores."""
+    with_capacity = _asks_for_capacity(body)
     simulator.ledger.clear()
     simulator.faults.clear()
-    options = orjson.loads(body) if body.strip() else {}
-    if options.get("capacity") is True:
+    if with_capacity:
         for site in simulator.sites.values():
             site.empty()
     return {"reset": True}
+
+
+def _asks_for_capacity(body: bytes) -> bool:
+    try:
+        options = orjson.loads(body) if body.strip() else {}
+    except orjson.JSONDecodeError:
+        raise invalid("Invalid reset: the body is not JSON.") from None
+    return isinstance(options, dict) and options.get("capacity") is True

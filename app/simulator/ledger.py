@@ -16,12 +16,13 @@ _KEPT_ROWS: Final = 100_000
 class Row(msgspec.Struct, kw_only=True):
     """One request, from when it came until it ended; times are Unix seconds with fractions.
 
-    Tokens are those that a bill would show: none for what was refused.
+    Tokens are those that a bill would show: none for what was refused. The status is 499 when the
+    client left before there was one.
     """
 
     deployment: str
     endpoint: str
-    status: int = 0
+    status: int = 499
     stream: bool = False
     input_tokens: int = 0
     cached_tokens: int = 0

@@ -18,6 +18,8 @@ from app.simulator.reply import TRANSPORT_EXTENSION
 
 _BACKLOG: Final = 2048
 _ENDING_S: Final = 2.0
+# Idle connections of a pool stay usable, as Azure's do: its front ends keep them for minutes.
+_KEEP_ALIVE_S: Final = 240
 
 
 @asynccontextmanager
@@ -48,6 +50,7 @@ async def serve_simulator(
             date_header=False,
             server_header=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve([listener]))

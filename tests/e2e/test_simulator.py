@@ -562,6 +562,18 @@ async def test_the_filter_has_two_spellings(http: httpx2.AsyncClient) -> None:
     assert "content_filter_results" in new.json()["error"]["inner_error"]
 
 
+async def test_a_reset_may_empty_the_capacity(url: str, http: httpx2.AsyncClient) -> None:
+    """Told to, a reset leaves every deployment as it was at the start."""
+    async with azure(url, SMALL) as client:
+        await client.chat.completions.create(model="small", messages=HELLO, max_tokens=100)
+        assert (await http.post("/_sim/reset", content=b"{")).status_code == 400
+        await http.post("/_sim/reset")
+        with pytest.raises(openai.RateLimitError):
+            await client.chat.completions.create(model="small", messages=HELLO, max_tokens=100)
+        await http.post("/_sim/reset", json={"capacity": True})
+        await client.chat.completions.create(model="small", messages=HELLO, max_tokens=100)
+
+
 # --- clients that leave -------------------------------------------------------------------------
 
 
@@ -611,6 +623,7 @@ async def test_leaving_before_the_first_token(
             row = await eventually_one_row(client, within=1.0)
 
     assert row["outcome"] == "client_gone"
+    assert row["status"] == (200 if stream else 499)
     assert row["input_tokens"] > 0
     assert row["output_tokens"] == 0
     assert row["ended"] - row["started"] < 1.5
