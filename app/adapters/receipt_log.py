@@ -1,0 +1,36 @@
+"""One line in the log for each request, with all that explains it."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from app.domain.attempt import Attempt
+from app.domain.completion import Receipt
+from app.domain.route import Absence
+
+
+class ReceiptLog:
+    """Writes the event `request`; how it looks is decided where logging is set up."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+
+    def observe(self, receipt: Receipt) -> None:
+        """Write the line. It holds ids and counts, and no word of what was asked or answered."""
+        fields = msgspec.to_builtins(receipt)
+        del fields["plan"]
+        fields["attempts"] = [_attempt(attempt) for attempt in receipt.attempts]
+        if receipt.plan is not None:
+            fields["skipped"] = [_absence(absence) for absence in receipt.plan.absences]
+        self._log.info("request", **fields)
+
+
+def _attempt(attempt: Attempt) -> str:
+    status = attempt.status if attempt.status is not None else "no_answer"
+    took_ms = (attempt.ended - attempt.started) * 1000
+    return f"{attempt.deployment} {status} {attempt.verdict} {took_ms:.0f}ms"
+
+
+def _absence(absence: Absence) -> str:
+    return f"{absence.deployment} {absence.reason}"

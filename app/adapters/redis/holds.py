@@ -1,0 +1,183 @@
+"""Holds that all replicas share: known here at once, elsewhere a moment later.
+
+Asking and holding never wait for Redis. A task tells it what is new, another hears what others
+say, and once a second everything is read again, in case a message was lost. While Redis is away
+each replica goes on with what it knows; what it could not tell, it tells afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from app.adapters.holds import LocalHoldBoard
+from app.adapters.redis.breaker import Breaker
+from app.adapters.redis.connection import cancellable, guarded
+from app.errors import StoreUnavailable
+from app.ports import Clock
+
+CHANNEL: Final = "spillgate:holds"
+REREAD_S: Final = 1.0
+RETRY_S: Final = 0.5
+#: A subscription that answers no ping for so many seconds is dead, though its line is open.
+DEAF_AFTER_S: Final = 3
+
+
+class SharedHoldBoard:
+    """A local board kept in step with the others; in step for as long as its context is open."""
+
+    def __init__(
+        self,
+        client: Redis,
+        subscriber: Redis,
+        *,
+        breaker: Breaker,
+        clock: Clock,
+        deployments: Callable[[], Collection[str]],
+    ) -> None:
+        """`deployments` names all that can be held, as configured now."""
+        self._client = client
+        self._subscriber = subscriber
+        self._breaker = breaker
+        self._clock = clock
+        self._deployments = deployments
+        self._board = LocalHoldBoard(clock)
+        self._script = client.register_script(
+            (files("app.adapters.redis") / "lua" / "hold.lua").read_text("utf-8")
+        )
+        self._untold: dict[str, float] = {}
+        self._news = asyncio.Event()
+        self._missed = asyncio.Event()
+        self._hears = True
+        self._tasks = asyncio.TaskGroup()
+        self._running: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        for task in (self._tell, self._hear, self._reread):
+            self._running.append(self._tasks.create_task(task()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for task in self._running:
+            task.cancel()
+        await self._tasks.__aexit__(kind, error, traceback)
+
+    def holds(self) -> Mapping[str, float]:
+        """By deployment, the end of its hold on this process's monotonic clock."""
+        return self._board.holds()
+
+    def hold(self, deployment: str, until: float) -> None:
+        """Hold a deployment here, and have the others told; a longer hold that is known stays."""
+        if until > self._board.holds().get(deployment, self._clock.now()):
+            self._board.hold(deployment, until)
+            self._untold[deployment] = until
+            self._news.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._untold:
+                deployment, until = self._untold.popitem()
+                try:
+                    await self._tell_of(deployment, until)
+                except StoreUnavailable:
+                    self._untold.setdefault(deployment, until)
+                    await asyncio.sleep(RETRY_S)
+
+    async def _tell_of(self, deployment: str, until: float) -> None:
+        remaining_ms = math.ceil((until - self._clock.now()) * 1000)
+        if remaining_ms < 1:
+            return
+        in_force = await guarded(
+            self._breaker,
+            lambda: self._script(keys=[_key(deployment)], args=[remaining_ms, CHANNEL, deployment]),
+        )
+        self._learn(deployment, int(in_force))
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                async with self._subscriber.pubsub() as subscription:
+                    await cancellable(subscription.subscribe(CHANNEL))
+                    self._note(hears=True)
+                    self._missed.set()
+                    await self._listen(subscription)
+            except (RedisError, OSError) as error:
+                self._note(hears=False, error=error)
+            await asyncio.sleep(RETRY_S)
+
+    async def _listen(self, subscription: PubSub) -> None:
+        """Apply what is heard, until the line breaks or goes dead."""
+        silent_s = 0
+        while silent_s < DEAF_AFTER_S:
+            message = await cancellable(subscription.get_message(timeout=1.0))
+            if message is None:
+                silent_s += 1
+                await cancellable(subscription.ping())
+                continue
+            silent_s = 0
+            self._apply(message)
+        raise TimeoutError
+
+    def _apply(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "message":
+            remaining_ms, _, deployment = message["data"].decode().partition(" ")
+            self._learn(deployment, int(remaining_ms))
+
+    async def _reread(self) -> None:
+        """Read all holds each second, and at once after a subscription began anew."""
+        while True:
+            self._missed.clear()
+            with suppress(StoreUnavailable):  # counted and told by the breaker
+                await self._read_all()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REREAD_S):
+                    await self._missed.wait()
+
+    async def _read_all(self) -> None:
+        names = list(self._deployments())
+        if not names:
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            _ = pipeline.pttl(_key(name))  # queued, not sent
+        remaining = await guarded(self._breaker, pipeline.execute)
+        for name, remaining_ms in zip(names, remaining, strict=True):
+            self._learn(name, remaining_ms)
+
+    def _learn(self, deployment: str, remaining_ms: int) -> None:
+        """Note what Redis says; PTTL is negative where there is no hold."""
+        if remaining_ms > 0:
+            self._board.hold(deployment, self._clock.now() + remaining_ms / 1000)
+
+    def _note(self, *, hears: bool, error: BaseException | None = None) -> None:
+        """Log where it changed whether others are heard."""
+        if hears is self._hears:
+            return
+        self._hears = hears
+        log = structlog.get_logger()
+        if hears:
+            log.info("holds_heard_again")
+        else:
+            log.warning("holds_unheard", error=type(error).__name__)
+
+
+def _key(deployment: str) -> str:
+    return f"spillgate:hold:{{{deployment}}}"

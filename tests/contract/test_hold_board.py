@@ -1,0 +1,109 @@
+"""What every hold board promises: the local one, and the one shared over a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+
+from app.adapters.clock import SystemClock
+from app.adapters.holds import LocalHoldBoard
+from app.adapters.redis.breaker import Breaker
+from app.adapters.redis.connection import redis_client, subscribing_client
+from app.adapters.redis.holds import SharedHoldBoard
+from app.ports import HoldBoard
+
+
+class SteppedClock:
+    """Goes on by itself, and can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self._real = SystemClock()
+
+    def now(self) -> float:
+        return self._real.now() + self.ahead
+
+    def unix(self) -> float:
+        return self._real.unix() + self.ahead
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"deployment-{uuid4()}"
+
+
+@pytest.fixture(params=["local", "shared"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the board is shared, if it is."""
+    return request.getfixturevalue("redis_url") if request.param == "shared" else None
+
+
+@pytest.fixture
+async def board(url: str | None, clock: SteppedClock, name: str) -> AsyncIterator[HoldBoard]:
+    if url is None:
+        yield LocalHoldBoard(clock)
+        return
+    async with AsyncExitStack() as scope:
+        yield await scope.enter_async_context(
+            SharedHoldBoard(
+                await scope.enter_async_context(redis_client(url)),
+                await scope.enter_async_context(subscribing_client(url)),
+                breaker=Breaker(clock),
+                clock=clock,
+                deployments=lambda: [name],
+            )
+        )
+
+
+async def test_nothing_is_held_at_first(board: HoldBoard) -> None:
+    """A board begins empty."""
+    assert dict(board.holds()) == {}
+
+
+async def test_a_hold_is_known_at_once(board: HoldBoard, clock: SteppedClock, name: str) -> None:
+    """The very next request sees it."""
+    until = clock.now() + 10.0
+    board.hold(name, until)
+
+    assert board.holds() == {name: until}
+
+
+async def test_a_shorter_hold_changes_nothing(
+    board: HoldBoard, clock: SteppedClock, name: str
+) -> None:
+    """What ends last is in force, whichever came first."""
+    until = clock.now() + 10.0
+    board.hold(name, until)
+    board.hold(name, until - 5.0)
+    assert board.holds()[name] == until
+
+    board.hold(name, until + 5.0)
+    assert board.holds()[name] == until + 5.0
+
+
+async def test_a_hold_ends(board: HoldBoard, clock: SteppedClock, name: str) -> None:
+    """Past holds are gone, and holding into the past holds nothing."""
+    board.hold(name, clock.now() + 10.0)
+    clock.ahead += 10.1
+    assert name not in board.holds()
+
+    board.hold(name, clock.now() - 1.0)
+    assert name not in board.holds()
+
+
+async def test_what_was_asked_stays_as_it_was(
+    board: HoldBoard, clock: SteppedClock, name: str
+) -> None:
+    """A plan is made from one state of the board."""
+    seen = board.holds()
+    board.hold(name, clock.now() + 10.0)
+
+    assert name not in seen

@@ -1,0 +1,68 @@
+"""What every memory of response owners promises."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.breaker import Breaker
+from app.adapters.redis.connection import redis_client
+from app.adapters.redis.response_owners import RedisResponseOwners
+from app.adapters.response_owners import MemoryResponseOwners
+from app.ports import ResponseOwners
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"tenant-{uuid4()}"
+
+
+@pytest.fixture(params=["memory", "redis"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where owners are kept, if not in memory."""
+    return request.getfixturevalue("redis_url") if request.param == "redis" else None
+
+
+@pytest.fixture
+async def owners(url: str | None) -> AsyncIterator[ResponseOwners]:
+    if url is None:
+        yield MemoryResponseOwners()
+        return
+    async with redis_client(url) as client:
+        yield RedisResponseOwners(client, Breaker(SystemClock()))
+
+
+async def test_an_owner_is_found(owners: ResponseOwners, tenant: str) -> None:
+    """Whoever made a response is remembered."""
+    await owners.claim(tenant, "resp_1", "ptu-east")
+    await owners.claim(tenant, "resp_2", "paygo")
+
+    assert await owners.owner(tenant, "resp_1") == "ptu-east"
+    assert await owners.owner(tenant, "resp_2") == "paygo"
+
+
+async def test_no_tenant_finds_anothers(owners: ResponseOwners, tenant: str) -> None:
+    """An id is only worth something together with its tenant."""
+    await owners.claim(tenant, "resp_1", "ptu-east")
+
+    assert await owners.owner(f"{tenant}-other", "resp_1") is None
+    assert await owners.owner(tenant, "resp_") is None
+
+
+@pytest.mark.parametrize("response_id", ["", "}:{", "a b\r\n", "ключ", "\ud800", "x" * 512])
+async def test_any_id_is_only_an_id(owners: ResponseOwners, tenant: str, response_id: str) -> None:
+    """Callers choose what they ask for."""
+    assert await owners.owner(tenant, response_id) is None
+    await owners.claim(tenant, response_id, "ptu-east")
+    assert await owners.owner(tenant, response_id) == "ptu-east"
+
+
+async def test_a_second_claim_counts(owners: ResponseOwners, tenant: str) -> None:
+    """Where an id is made twice, the later one is what the tenant means."""
+    await owners.claim(tenant, "resp_1", "ptu-east")
+    await owners.claim(tenant, "resp_1", "paygo")
+
+    assert await owners.owner(tenant, "resp_1") == "paygo"

@@ -1,0 +1,392 @@
+"""The Redis adapters on a server that works, and on one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.breaker import Breaker, State
+from app.adapters.redis.connection import (
+    CALL_TIMEOUT_S,
+    MAX_CONNECTIONS,
+    guarded,
+    redis_breaker,
+    redis_client,
+    subscribing_client,
+)
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.embedded_binaries import installed_binaries
+from app.adapters.redis.holds import SharedHoldBoard
+from app.adapters.redis.ledger import STREAM, RedisLedger
+from app.adapters.redis.response_owners import KEPT_S, RedisResponseOwners
+from app.domain.completion import Outcome, Receipt
+from app.domain.route import SpillReason
+from app.errors import StoreUnavailable
+
+pytestmark = pytest.mark.skipif(
+    installed_binaries().server is None, reason="no embedded Redis server for this machine"
+)
+CLOCK = SystemClock()
+NOBODY = "unix:///nonexistent/redis.sock"
+
+
+@dataclass(frozen=True)
+class FrozenAtWill:
+    url: str
+    pid: int
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[FrozenAtWill]:
+    """A server of the test's own, which it may stop and let go on."""
+    async with embedded_redis(tmp_path) as running:
+        async with Redis.from_url(running.url, decode_responses=True) as client:
+            pid = int((await client.info("server"))["process_id"])
+        server = FrozenAtWill(running.url, pid)
+        try:
+            yield server
+        finally:
+            server.thaw()
+
+
+@pytest.fixture
+async def scope() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def client_of(scope: AsyncExitStack, url: str) -> Redis:
+    return await scope.enter_async_context(redis_client(url))
+
+
+async def board_of(
+    scope: AsyncExitStack, url: str, name: str, breaker: Breaker | None = None
+) -> SharedHoldBoard:
+    board = SharedHoldBoard(
+        await client_of(scope, url),
+        await scope.enter_async_context(subscribing_client(url)),
+        breaker=breaker or redis_breaker(CLOCK),
+        clock=CLOCK,
+        deployments=lambda: [name],
+    )
+    return await scope.enter_async_context(board)
+
+
+async def until(condition: Callable[[], bool], *, within_s: float) -> float:
+    """Wait for a condition; how long it took, in seconds."""
+    started = CLOCK.now()
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.002)
+    return CLOCK.now() - started
+
+
+async def subscribers(client: Redis, number: int) -> None:
+    async with asyncio.timeout(5.0):
+        while (await client.pubsub_numsub("spillgate:holds"))[0][1] < number:
+            await asyncio.sleep(0.005)
+
+
+def receipt() -> Receipt:
+    return Receipt(
+        request_id=str(uuid4()),
+        started_at=1.5,
+        duration=0.25,
+        outcome=Outcome.FINISHED,
+        operation=None,
+        stream=True,
+        status=200,
+        error=None,
+        tenant="search",
+        key_id="k1",
+        model="gpt-4o",
+        deployment="ptu-east",
+        spill=SpillReason.NONE,
+        usage=None,
+        attempts=(),
+        plan=None,
+        time_to_first_token=None,
+        bytes_relayed=1,
+        frames_relayed=1,
+    )
+
+
+class TestCalls:
+    """One call: bounded, told at once, and never answered with another's answer."""
+
+    async def test_a_burst_shares_the_connections(self, redis_url: str) -> None:
+        """More calls than connections are no failure, and open no more connections."""
+        async with redis_client(redis_url) as client:
+            breaker = Breaker(CLOCK)
+            keys = [f"{uuid4()}" for _ in range(10 * MAX_CONNECTIONS)]
+            for key in keys:
+                assert await client.set(key, key, ex=60)
+            found = await asyncio.gather(*(_value(client, breaker, key) for key in keys))
+
+        assert found == [key.encode() for key in keys]
+        assert breaker.failures_total == 0
+
+    async def test_a_server_that_is_not_there(self) -> None:
+        """Five refusals, and then it is not asked any more; two lines in the log."""
+        async with redis_client(NOBODY) as client:
+            with capture_logs() as logs:
+                breaker = redis_breaker(CLOCK)
+                for _ in range(20):
+                    with pytest.raises(StoreUnavailable):
+                        await guarded(breaker, client.ping)
+
+        assert (breaker.state, breaker.failures_total) == (State.OPEN, 5)
+        assert [log["event"] for log in logs] == ["store_lost"]
+
+    async def test_a_frozen_server_costs_milliseconds(self, own_redis: FrozenAtWill) -> None:
+        """Each call ends within its limit, on old and on new connections."""
+        async with redis_client(own_redis.url) as client:
+            breaker = Breaker(CLOCK)
+            await guarded(breaker, client.ping)
+            own_redis.freeze()
+            for _ in range(3):
+                started = CLOCK.now()
+                with pytest.raises(StoreUnavailable):
+                    await guarded(breaker, client.ping)
+                assert CLOCK.now() - started < CALL_TIMEOUT_S + 0.1
+
+            own_redis.thaw()
+            assert await guarded(breaker, client.ping)
+
+    async def test_a_refused_command_is_not_a_lost_server(self, redis_url: str) -> None:
+        """One key of the wrong type does not cut off all others."""
+        key = str(uuid4())
+        async with redis_client(redis_url) as client:
+            await client.set(key, "text", ex=60)
+            breaker = Breaker(CLOCK)
+            for _ in range(10):
+                with pytest.raises(StoreUnavailable):
+                    await guarded(breaker, lambda: client.xadd(key, {"a": "b"}))
+
+            assert (breaker.state, breaker.failures_total) == (State.CLOSED, 0)
+
+    async def test_a_cancelled_call_leaves_no_answer_behind(self, redis_url: str) -> None:
+        """However calls are given up, each later one gets its own answer."""
+        async with redis_client(redis_url) as client:
+            breaker = Breaker(CLOCK)
+            keys = [str(uuid4()) for _ in range(4)]
+            for key in keys:
+                await client.set(key, key, ex=60)
+            for number in range(300):
+                call = asyncio.create_task(_value(client, breaker, keys[number % 4]))
+                for _ in range(number % 7):
+                    await asyncio.sleep(0)
+                call.cancel()
+                await asyncio.wait({call})
+                key = keys[(number + 1) % 4]
+                assert await _value(client, breaker, key) == key.encode()
+
+    async def test_a_cancelled_caller_ends(self, redis_url: str) -> None:
+        """A call given up at any step, connecting included, takes its caller along."""
+        for steps in range(30):
+            async with redis_client(redis_url) as client:
+                call = asyncio.create_task(guarded(Breaker(CLOCK), client.ping))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                if call.done():
+                    break
+                call.cancel()
+                await asyncio.wait({call})
+                assert call.cancelled()
+        else:
+            pytest.fail("the call never ended by itself")
+
+
+async def _value(client: Redis, breaker: Breaker, key: str) -> object:
+    return await guarded(breaker, lambda: client.get(key))
+
+
+class TestSharedHolds:
+    """Replicas hold together."""
+
+    async def test_others_learn_at_once(self, redis_url: str, scope: AsyncExitStack) -> None:
+        """A hold is known to another replica within 100 ms, with the same end."""
+        name = str(uuid4())
+        first = await board_of(scope, redis_url, name)
+        second = await board_of(scope, redis_url, name)
+        await subscribers(await client_of(scope, redis_url), 2)
+
+        end = CLOCK.now() + 5.0
+        first.hold(name, end)
+
+        assert await until(lambda: name in second.holds(), within_s=1.0) < 0.1
+        assert second.holds()[name] == pytest.approx(end, abs=0.1)
+
+    async def test_a_shorter_hold_does_not_shorten(
+        self, redis_url: str, scope: AsyncExitStack
+    ) -> None:
+        """Whoever holds for less learns of the longer hold and changes nothing."""
+        name = str(uuid4())
+        first = await board_of(scope, redis_url, name)
+        end = CLOCK.now() + 8.0
+        first.hold(name, end)
+        client = await client_of(scope, redis_url)
+        key = f"spillgate:hold:{{{name}}}"
+        async with asyncio.timeout(2.0):
+            while not await client.exists(key):
+                await asyncio.sleep(0.005)
+
+        # This one does not know yet: it is a replica that has just begun.
+        second = await board_of(scope, redis_url, name)
+        second.hold(name, CLOCK.now() + 2.0)
+
+        await until(lambda: second.holds()[name] > end - 0.1, within_s=1.0)
+        assert 7000 < await client.pttl(key) <= 8000
+        assert first.holds()[name] == pytest.approx(end, abs=0.1)
+
+    async def test_a_new_replica_learns_what_is_held(
+        self, redis_url: str, scope: AsyncExitStack
+    ) -> None:
+        """Holds from before its start count for it too."""
+        name = str(uuid4())
+        client = await client_of(scope, redis_url)
+        await client.set(f"spillgate:hold:{{{name}}}", "1", px=5000)
+
+        board = await board_of(scope, redis_url, name)
+
+        await until(lambda: name in board.holds(), within_s=1.0)
+
+    async def test_a_lost_message_is_made_up_for(
+        self, redis_url: str, scope: AsyncExitStack
+    ) -> None:
+        """What was not heard is read within about a second."""
+        name = str(uuid4())
+        board = await board_of(scope, redis_url, name)
+        client = await client_of(scope, redis_url)
+        await subscribers(client, 1)
+        await client.set(f"spillgate:hold:{{{name}}}", "1", px=5000)
+
+        await until(lambda: name in board.holds(), within_s=1.5)
+
+    async def test_a_frozen_server_delays_nobody(
+        self, own_redis: FrozenAtWill, scope: AsyncExitStack
+    ) -> None:
+        """Holding and asking stay immediate; what could not be told is told afterwards."""
+        name = str(uuid4())
+        first = await board_of(scope, own_redis.url, name)
+        second = await board_of(scope, own_redis.url, name)
+        await subscribers(await client_of(scope, own_redis.url), 2)
+
+        own_redis.freeze()
+        longest = 0.0
+        for number in range(200):
+            started = CLOCK.now()
+            first.hold(name, started + 10.0 + number / 10)
+            assert name in first.holds()
+            longest = max(longest, CLOCK.now() - started)
+            await asyncio.sleep(0.002)
+        assert longest < 0.02
+        assert name not in second.holds()
+
+        own_redis.thaw()
+        await until(
+            lambda: second.holds().get(name, 0.0) > first.holds()[name] - 0.1, within_s=10.0
+        )
+
+    async def test_a_server_that_comes_late(self, tmp_path: Path, scope: AsyncExitStack) -> None:
+        """A replica that began without Redis joins the others later; no change is logged twice."""
+        name = str(uuid4())
+        with capture_logs() as logs:
+            board = await board_of(scope, f"unix://{tmp_path / 'redis.sock'}", name)
+            board.hold(name, CLOCK.now() + 20.0)
+            await until(lambda: bool(logs), within_s=2.0)
+            async with embedded_redis(tmp_path) as server:
+                other = await board_of(scope, server.url, name)
+                await until(lambda: name in other.holds(), within_s=10.0)
+                await subscribers(await client_of(scope, server.url), 2)
+                await until(lambda: len(logs) >= 2, within_s=5.0)
+                events = [log["event"] for log in logs]
+                await scope.aclose()
+
+        assert sorted(set(events)) == sorted(events)
+
+    @pytest.mark.parametrize(
+        "arguments", [["0", "c", "d"], ["1.5", "c", "d"], ["x", "c", "d"], ["1"]]
+    )
+    async def test_the_script_refuses_nonsense(self, redis_url: str, arguments: list[str]) -> None:
+        """Its contract is asserted, not trusted."""
+        source = Path("app/adapters/redis/lua/hold.lua").read_text("utf-8")
+        async with redis_client(redis_url) as client:
+            with pytest.raises(ResponseError, match="hold: "):
+                await client.register_script(source)(keys=[str(uuid4())], args=arguments)
+
+
+class TestResponseOwners:
+    """Owners survive a replica, and a lost Redis is not a lost answer."""
+
+    async def test_replicas_share_them(self, redis_url: str, scope: AsyncExitStack) -> None:
+        """What one replica claimed another finds, for 30 days, under a key without the id."""
+        tenant, client = str(uuid4()), await client_of(scope, redis_url)
+        await RedisResponseOwners(client, Breaker(CLOCK)).claim(tenant, "resp_1", "ptu-east")
+
+        assert (
+            await RedisResponseOwners(client, Breaker(CLOCK)).owner(tenant, "resp_1") == "ptu-east"
+        )
+        (key,) = [key async for key in client.scan_iter(f"spillgate:{{{tenant}}}:*")]
+        assert b"resp_1" not in key
+        assert KEPT_S - 10 < await client.ttl(key) <= KEPT_S
+
+    async def test_without_redis_only_own_claims_are_known(self, scope: AsyncExitStack) -> None:
+        """What this process claimed it answers; of anything else it says that it cannot tell."""
+        owners = RedisResponseOwners(await client_of(scope, NOBODY), Breaker(CLOCK))
+        await owners.claim("search", "resp_1", "ptu-east")
+
+        assert await owners.owner("search", "resp_1") == "ptu-east"
+        assert owners.lost_claims_total == 1
+        with pytest.raises(StoreUnavailable):
+            await owners.owner("search", "resp_2")
+
+
+class TestLedger:
+    """Receipts are kept, or their loss is known."""
+
+    async def test_a_receipt_is_kept_whole(self, redis_url: str, scope: AsyncExitStack) -> None:
+        """What is read back is what was appended."""
+        client, made = await client_of(scope, redis_url), receipt()
+        ledger = RedisLedger(client, Breaker(CLOCK))
+        await ledger.append(made)
+
+        entries: Any = await client.xrevrange(STREAM, count=20)
+        kept = [msgspec.json.decode(fields[b"receipt"], type=Receipt) for _id, fields in entries]
+        assert made in kept
+        assert ledger.lost_total == 0
+
+    async def test_losses_are_counted_and_logged_once(self, own_redis: FrozenAtWill) -> None:
+        """It never raises; the log says when losing began and when it ended."""
+        with capture_logs() as logs:
+            async with redis_client(own_redis.url) as client:
+                ledger = RedisLedger(client, Breaker(CLOCK))
+                own_redis.freeze()
+                for _ in range(4):
+                    await ledger.append(receipt())
+                own_redis.thaw()
+                await ledger.append(receipt())
+                await ledger.append(receipt())
+
+        assert ledger.lost_total == 4
+        assert [log["event"] for log in logs] == ["receipts_lost", "receipts_kept_again"]
