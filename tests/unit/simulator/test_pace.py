@@ -19,7 +19,8 @@ def test_times_scatter_around_their_medians() -> None:
 
     assert median(firsts) == pytest.approx(0.12, rel=0.05)
     assert median(gaps) == pytest.approx(0.012, rel=0.05)
-    assert min(firsts) < 0.1 < 0.15 < max(firsts)
+    assert min(firsts) < 0.1
+    assert max(firsts) > 0.15
 
 
 @given(tokens=st.integers(0, 100_000))
