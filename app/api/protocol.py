@@ -1,8 +1,8 @@
 """uvicorn's HTTP/1.1 protocol, mended where a gateway needs more than it gives.
 
 Seen in uvicorn 0.54: a client that pipelined a second request and left is never reported to the
-request that is running; invalid HTTP is answered in plain text; an application can neither see
-whether writing would block nor drop the connection.
+request that is running; invalid HTTP is answered in plain text; headers may take for ever; an
+application can neither see whether writing would block nor drop the connection.
 """
 
 from __future__ import annotations
@@ -38,17 +38,45 @@ class Connection:
 class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
 
+    #: Seconds from a request's first byte, or from the connection, to the end of its headers.
+    header_limit_s: float = 10.0
+
     _running: RequestResponseCycle | None = None
+    _header_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self._expect_headers()
 
     def on_message_begin(self) -> None:
+        self._expect_headers()
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: Connection(self)}  # type: ignore[dict-item]  # ASGI allows any extension
+
+    def on_headers_complete(self) -> None:
+        self._headers_came()
+        super().on_headers_complete()
+
+    def _expect_headers(self) -> None:
+        self._headers_came()
+        self._header_deadline = self.loop.call_later(self.header_limit_s, self._give_up)
+
+    def _headers_came(self) -> None:
+        if self._header_deadline is not None:
+            self._header_deadline.cancel()
+            self._header_deadline = None
+
+    def _give_up(self) -> None:
+        """Drop a client that drips its headers; an idle one is the keep-alive's business."""
+        if not self.transport.is_closing():
+            self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._headers_came()
         running = self._running
         if running is not None and running is not self.cycle and not running.response_complete:
             running.disconnected = True

@@ -6,11 +6,11 @@ import math
 
 import msgspec
 
-from app.errors import BodyTooLarge, SpillgateError, UnsupportedEncoding
+from app.errors import BodyTimeout, BodyTooLarge, SpillgateError, UnsupportedEncoding
 from app.wire.events import error_object
 
 #: After these the rest of the body is not read, so the connection cannot be used again.
-_BODY_LEFT_UNREAD = (BodyTooLarge, UnsupportedEncoding)
+_BODY_LEFT_UNREAD = (BodyTimeout, BodyTooLarge, UnsupportedEncoding)
 
 
 def rendered(error: SpillgateError) -> tuple[dict[str, str], bytes]:

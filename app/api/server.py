@@ -69,12 +69,13 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, listener: socket.socket, *, keep_alive_s: float
+    app: Any, listener: socket.socket, *, keep_alive_s: float, header_s: float
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app` on `listener` inside this scope; ready when it is entered."""
+    """Serve `app` on `listener` inside this scope; ready when it is entered. Times in seconds."""
+    protocol = type("_Protocol", (GatewayProtocol,), {"header_limit_s": header_s})
     config = uvicorn.Config(
         app,
-        http=GatewayProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -7,6 +7,8 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential, Credential
@@ -16,7 +18,7 @@ from app.bootstrap.values import fleet_of, key_records_of, tenants_of
 from app.domain.deployment import Api, Fleet
 from app.gateway import Gateway
 from app.ports import Clock, HoldBoard, Ledger, Observer, ResponseOwners
-from app.settings import Deployment, ModelCatalog, Settings
+from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
@@ -63,7 +65,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),
-        settlement=Settlement(resources.ledger),
+        settlement=Settlement(resources.ledger, limit_s=settings.timeouts.settle_s),
         authentication=Authentication(_keys(settings)),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         affinity=Affinity(resources.owners),
@@ -89,11 +91,18 @@ def _keys(settings: Settings) -> MemoryKeyDirectory:
 
 
 async def _credential(deployment: Deployment, resources: Resources) -> Credential:
-    key = deployment.auth.api_key
-    if key is not None:
-        return ApiKeyCredential(key.get_secret_value(), Api(deployment.api))
-    entra, scope = deployment.auth.entra, deployment.entra_scope
-    assert entra is not None and scope is not None  # noqa: S101, PT018  # `load` has seen to it
+    match deployment.auth:
+        case Auth(api_key=SecretStr() as key):
+            return ApiKeyCredential(key.get_secret_value(), Api(deployment.api))
+        case Auth(entra=Entra() as entra):
+            return await _entra(entra, deployment.entra_scope or "", resources)
+        case _:
+            message = f"deployment {deployment.name!r} has neither an API key nor Entra ID"
+            raise ValueError(message)
+
+
+async def _entra(entra: Entra, scope: str, resources: Resources) -> Credential:
+    """One credential for each identity and scope, however many deployments use it."""
     identity = f"{scope} {entra.client_id} {entra.tenant_id}"
     if identity not in resources.credentials:
         credential = EntraCredential(

@@ -74,7 +74,8 @@ async def running(
     listen = settings.listen
     data_socket = bind(listen.host, listen.port)
     admin_socket = bind(listen.admin_host, listen.admin_port)
-    keep_alive_s = settings.timeouts.keep_alive_s
+    timeouts = settings.timeouts
+    limits = {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
     async with (
         _redis_url(settings) as redis_url,
         shared_state(redis_url, SystemClock()) as state,
@@ -91,8 +92,8 @@ async def running(
         )
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (
-            serving(admin, admin_socket, keep_alive_s=keep_alive_s),
-            serving(process.data_plane, data_socket, keep_alive_s=keep_alive_s) as data_server,
+            serving(admin, admin_socket, **limits),
+            serving(process.data_plane, data_socket, **limits) as data_server,
         ):
             yield process
             await _drain(process, data_server)

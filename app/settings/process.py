@@ -75,5 +75,3 @@ class Limits(Section):
     """Requests at once per worker."""
     max_attempts_after_errors: Annotated[Int, Field(ge=1, le=10)] = 3
     """Attempts for one request when the upstream fails; refusals for room are not counted."""
-    max_connections: Annotated[Int, Field(ge=1)] = 2048
-    """Connections per deployment and worker."""

@@ -9,15 +9,14 @@ from contextlib import asynccontextmanager
 from app.observation import Observation
 from app.ports import Ledger, Reply
 
-SETTLE_LIMIT_S = 2.0
-
 
 class Settlement:
     """The scope in which a request runs."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """`ledger` keeps the receipts."""
+    def __init__(self, ledger: Ledger, *, limit_s: float = 2.0) -> None:
+        """`ledger` keeps the receipts, each within `limit_s` seconds or not at all."""
         self._ledger = ledger
+        self._limit_s = limit_s
 
     @asynccontextmanager
     async def settled(self, observation: Observation, reply: Reply) -> AsyncIterator[None]:
@@ -30,16 +29,16 @@ class Settlement:
             raise
         finally:
             observation.conclude(reply.status, error)
-            await _shielded(self._ledger.append(observation.receipt))
+            await _shielded(self._ledger.append(observation.receipt), self._limit_s)
 
 
-async def _shielded(work: Coroutine[object, object, None]) -> None:
+async def _shielded(work: Coroutine[object, object, None], limit_s: float) -> None:
     """Run to the end or to the limit, whoever cancels us meanwhile; then let them."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            done, _ = await asyncio.wait({task}, timeout=SETTLE_LIMIT_S)
+            done, _ = await asyncio.wait({task}, timeout=limit_s)
         except asyncio.CancelledError as error:
             cancelled = error
             continue
