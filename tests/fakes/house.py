@@ -1,0 +1,95 @@
+"""A whole gateway on fakes, for tests that tell a story from the client's call to the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.completion import Receipt
+from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
+from app.domain.tenant import Tenant
+from app.gateway import Gateway
+from app.stages.affinity import Affinity
+from app.stages.authentication import Authentication
+from app.stages.catalogue import Catalogue
+from app.stages.relay import Relay
+from app.stages.routing import Routing
+from app.stages.settlement import Settlement
+from app.stages.telemetry import Telemetry
+from app.stages.upstream import Upstreams
+from tests.fakes.call import FakeCall
+from tests.fakes.clock import FakeClock
+from tests.fakes.holds import FakeHoldBoard
+from tests.fakes.keys import FakeKeyDirectory
+from tests.fakes.ledger import RecordingLedger
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.owners import FakeResponseOwners
+from tests.fakes.reply import RecordingReply
+from tests.fakes.upstream import ScriptedUpstream
+
+ACME = Tenant("acme")
+RIVAL = Tenant("rival", frozenset({"gpt-4o"}))
+
+
+def deployment(
+    name: str, *, window: int | None = None, timeouts: Timeouts | None = None
+) -> Deployment:
+    """A deployment; its kind is in its name."""
+    return Deployment(
+        name=name,
+        kind=Kind.PTU if name.startswith("ptu") else Kind.PAYGO,
+        endpoint=f"https://{name}.example",
+        api=Api.V1,
+        azure_name=f"{name}-4o",
+        model="gpt-4o",
+        context_window=window,
+        timeouts=timeouts or Timeouts(),
+    )
+
+
+def fleet(*deployments: Deployment | str, model: str = "gpt-4o") -> Fleet:
+    """Deployments that serve one model, each in a tier of its own."""
+    made = [deployment(one) if isinstance(one, str) else one for one in deployments]
+    tiers = tuple((Target(one.name),) for one in made)
+    return Fleet({one.name: one for one in made}, {model: tiers})
+
+
+class House:
+    """Every stage, wired; what stands around it is there to be scripted and looked at."""
+
+    def __init__(self, served: Fleet | None = None, *, tenants: Sequence[Tenant] = ()) -> None:
+        """Without a fleet: a PTU deployment first, then a pay-as-you-go one."""
+        self.fleet = served or fleet("ptu", "paygo")
+        self.clock = FakeClock()
+        self.holds = FakeHoldBoard()
+        self.owners = FakeResponseOwners()
+        self.upstream = ScriptedUpstream(self.clock)
+        self.ledger = RecordingLedger()
+        self.observer = RecordingObserver()
+        self.gateway = self._gateway(FakeKeyDirectory(*(tenants or (ACME, RIVAL))))
+
+    def _gateway(self, keys: FakeKeyDirectory) -> Gateway:
+        return Gateway(
+            clock=self.clock,
+            telemetry=Telemetry([self.observer]),
+            settlement=Settlement(self.ledger),
+            authentication=Authentication(keys),
+            catalogue=Catalogue(self.fleet, created=1_790_000_000),
+            affinity=Affinity(self.owners),
+            routing=Routing(self.fleet, self.holds, self.clock, lambda: 0.5),
+            upstreams=Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3),
+            relay=Relay(heartbeat_s=15.0),
+            max_json_depth=64,
+        )
+
+    async def serve(self, call: FakeCall) -> tuple[RecordingReply, Receipt]:
+        """Let the gateway answer a call; refusals are raised."""
+        reply = RecordingReply()
+        receipt = await self.gateway.handle(call, reply)
+        return reply, receipt
+
+    @property
+    def receipt(self) -> Receipt:
+        """The only receipt: the ledger's, which the observers saw too."""
+        (receipt,) = self.ledger.receipts
+        assert self.observer.receipts == [receipt]
+        return receipt

@@ -1,0 +1,18 @@
+"""What observers were told."""
+
+from __future__ import annotations
+
+from app.domain.completion import Receipt
+
+
+class RecordingObserver:
+    """Remembers every receipt it was shown."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+
+    def observe(self, receipt: Receipt) -> None:
+        self.receipts.append(receipt)
+
+    def __repr__(self) -> str:
+        return f"<RecordingObserver of {len(self.receipts)} receipts>"

@@ -1,0 +1,30 @@
+"""Owners of stored responses in a dictionary."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.errors import StoreUnavailable
+
+
+class FakeResponseOwners:
+    """Claims by tenant and id; while `lost`, none can be told and new ones are forgotten."""
+
+    def __init__(self) -> None:
+        self.claims: dict[tuple[str, str], str] = {}
+        self.lost = False
+
+    async def owner(self, tenant: str, response_id: str) -> str | None:
+        await asyncio.sleep(0)
+        if self.lost:
+            message = "Who holds this response cannot be told right now."
+            raise StoreUnavailable(message)
+        return self.claims.get((tenant, response_id))
+
+    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+        await asyncio.sleep(0)
+        if not self.lost:
+            self.claims[tenant, response_id] = deployment
+
+    def __repr__(self) -> str:
+        return f"<FakeResponseOwners {self.claims}>"
