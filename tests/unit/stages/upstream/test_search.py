@@ -1,0 +1,390 @@
+"""One candidate after the other, until one gives an answer worth passing on."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from app.answer import Answer
+from app.domain.attempt import Verdict
+from app.domain.deployment import Deployment, Fleet, Target, Timeouts
+from app.domain.request import InferenceRequest
+from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, plan_route
+from app.errors import (
+    NoCapacity,
+    SpillgateError,
+    UpstreamFailed,
+    UpstreamMisconfigured,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from app.observation import Observation
+from app.stages.upstream import Upstreams
+from app.wire.openai import read_request
+from app.wire.routes import match
+from tests.fakes.call import FakeCall
+from tests.fakes.clock import FakeClock
+from tests.fakes.holds import FakeHoldBoard
+from tests.fakes.house import deployment, fleet
+from tests.fakes.upstream import ScriptedUpstream
+from tests.streams.recordings import THROTTLED, Recording
+
+CHAT = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"gpt-4o"}')
+STREAM = read_request(match("POST", "/v1/responses", ""), b'{"model":"gpt-4o","stream":true}')
+
+
+class Search:
+    """A plan's search, played to its end."""
+
+    def __init__(self, *deployments: str | Deployment) -> None:
+        self.fleet = fleet(*deployments)
+        self.clock = FakeClock()
+        self.holds = FakeHoldBoard()
+        self.upstream = ScriptedUpstream(self.clock)
+        self.upstreams = Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3)
+        self.observation = Observation(FakeCall(), self.clock)
+
+    async def play(
+        self,
+        request: InferenceRequest = CHAT,
+        *,
+        headers: dict[str, str] | None = None,
+        plan: RoutePlan | None = None,
+    ) -> Answer:
+        """The answer that was found; the search's scope is left before it is looked at."""
+        self.observation = Observation(FakeCall(), self.clock)
+        self.observation.plan = plan or self.plan()
+        found = self.upstreams.answer(
+            self.observation.plan, request, headers or {}, self.observation
+        )
+        async with found as answer:
+            assert all(response.closed for response in self.upstream.responses[:-1])
+        assert not self.upstream.still_open
+        return answer
+
+    async def fail(self, request: InferenceRequest = CHAT) -> SpillgateError:
+        """The failure that the search ended in; every connection is let go by then."""
+        with pytest.raises(SpillgateError) as caught:
+            await self.play(request)
+        assert not self.upstream.still_open
+        return caught.value
+
+    def plan(self) -> RoutePlan:
+        return plan_route(
+            self.fleet.models["gpt-4o"],
+            holds=self.holds.holds(),
+            now=self.clock.now(),
+            draw=lambda: 0.5,
+        )
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [attempt.verdict for attempt in self.observation.attempts]
+
+    @property
+    def held_for(self) -> dict[str, float]:
+        """How long each deployment is still held."""
+        return {name: until - self.clock.now() for name, until in self.holds.until.items()}
+
+
+async def test_the_first_tier_answers() -> None:
+    """Nobody else is asked, and no hold is made."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").completes()
+    answer = await search.play()
+    assert (answer.deployment.name, search.upstream.names) == ("ptu", ["ptu"])
+    assert search.holds.told == []
+    assert search.observation.spill is SpillReason.NONE
+
+
+async def test_a_throttled_deployment_is_held_and_the_next_asked_at_once() -> None:
+    """A 429 is a redirect: no time passes, and the hold lasts as long as was asked."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(429, code="429", retry_after_ms=800)
+    search.upstream("paygo").completes()
+    before = search.clock.now()
+    answer = await search.play()
+    assert answer.deployment.name == "paygo"
+    assert search.clock.now() == before
+    assert search.holds.told == [("ptu", before + 0.8)]
+    assert search.verdicts == [Verdict.THROTTLED, Verdict.ACCEPT]
+    assert search.observation.spill is SpillReason.THROTTLED
+
+
+async def test_the_hold_counts_from_the_refusal() -> None:
+    """A slow refusal's wait begins when it came."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(429, retry_after_ms=2000).takes(3.0)
+    search.upstream("paygo").completes()
+    await search.play()
+    assert search.held_for == {"ptu": 2.0}
+
+
+@pytest.mark.parametrize("one", THROTTLED, ids=lambda one: one.name)
+async def test_a_stream_throttled_inside_a_200_moves_on_as_well(one: Recording) -> None:
+    """Whichever of `response.failed` and `error` comes first."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").plays(one.data, headers={"retry-after": "7"})
+    search.upstream("paygo").streams("Hello")
+    answer = await search.play(STREAM)
+    assert answer.deployment.name == "paygo"
+    assert search.held_for == {"ptu": 7.0}
+    assert not any(b"error" in frame or b"failed" in frame for frame in answer.frames)
+
+
+async def test_throttled_deployments_do_not_count_as_errors() -> None:
+    """Any number of refusals is passed on the way to one with room."""
+    names = [f"ptu{number}" for number in range(8)]
+    search = Search(*names, "paygo")
+    for name in names:
+        search.upstream(name).answers(429, retry_after_ms=100)
+    search.upstream("paygo").completes()
+    assert (await search.play()).deployment.name == "paygo"
+
+
+async def test_three_failures_end_the_search() -> None:
+    """A request that kills deployments is not carried to all of them."""
+    search = Search("a", "b", "c", "d")
+    search.upstream("a").answers(500, body=b"<html>")
+    search.upstream("b").fails(UpstreamUnreachable)
+    search.upstream("c").answers(503, body=b"")
+    error = await search.fail()
+    assert isinstance(error, UpstreamFailed)
+    assert search.upstream.names == ["a", "b", "c"]
+    assert search.verdicts == [Verdict.FAILED] * 3
+    assert search.holds.told == []
+
+
+async def test_a_failure_moves_on() -> None:
+    """Before the first byte another deployment takes over."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").fails(UpstreamUnreachable)
+    search.upstream("paygo").completes()
+    assert (await search.play()).deployment.name == "paygo"
+    assert search.observation.spill is SpillReason.ERROR
+
+
+@pytest.mark.parametrize("kind", [UpstreamUnreachable, UpstreamTimeout])
+async def test_the_last_failure_is_what_is_told(kind: type[SpillgateError]) -> None:
+    """The client learns what the last deployment did, not merely that it failed."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(500, body=b"")
+    search.upstream("paygo").fails(kind)  # type: ignore[arg-type]  # both are upstream errors
+    assert isinstance(await search.fail(), kind)
+
+
+async def test_an_error_object_of_the_last_failure_is_passed_on() -> None:
+    """A 500 that an SDK can read is an answer when nobody has a better one."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").fails(UpstreamUnreachable)
+    search.upstream("paygo").answers(500, code="server_error")
+    answer = await search.play()
+    assert (answer.status, answer.deployment.name) == (500, "paygo")
+    assert b"server_error" in answer.head
+    assert search.observation.served is search.observation.attempts[-1]
+
+
+async def test_all_throttled_is_no_capacity_until_the_first_is_free() -> None:
+    """The earliest of all, those left out of the plan included."""
+    search = Search("ptu", "paygo", "last")
+    search.holds.hold("last", search.clock.now() + 3.0)
+    search.upstream("ptu").answers(429, retry_after_ms=9000)
+    search.upstream("paygo").answers(429, retry_after_ms=4000)
+    error = await search.fail()
+    assert isinstance(error, NoCapacity)
+    assert error.retry_after_s == 3.0
+    assert search.upstream.names == ["ptu", "paygo"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "401"), (401, "PermissionDenied"), (403, None), (404, "DeploymentNotFound")],
+)
+async def test_our_own_misconfiguration_moves_on(status: int, code: str | None) -> None:
+    """The caller's key is good: another deployment serves it."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(status, code=code)
+    search.upstream("paygo").completes()
+    assert (await search.play()).deployment.name == "paygo"
+    assert search.verdicts == [Verdict.MISCONFIGURED, Verdict.ACCEPT]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_upstreams_refusal_of_us_is_never_shown(status: int) -> None:
+    """Its text may name our identities; and a 401 would tell the caller that its key is bad."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(500, code="server_error")
+    search.upstream("paygo").answers(status, code="PermissionDenied")
+    error = await search.fail()
+    assert isinstance(error, UpstreamMisconfigured)
+    assert (error.status, error.message) == (502, "The deployment 'paygo' refused the gateway.")
+
+
+@pytest.mark.parametrize("code", ["content_filter", "OperationNotSupported", None])
+async def test_what_is_wrong_with_the_request_is_its_answer(code: str | None) -> None:
+    """It would be wrong everywhere, so nobody else is asked."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(400, code=code)
+    answer = await search.play()
+    assert (answer.status, search.upstream.names) == (400, ["ptu"])
+
+
+async def test_a_request_that_is_too_long_goes_to_a_larger_window_only() -> None:
+    """Deployments of the same or an unknown size are not bothered."""
+    search = Search(
+        deployment("ptu", window=128_000),
+        deployment("same", window=128_000),
+        "unknown",
+        deployment("large", window=1_000_000),
+    )
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("large").completes()
+    assert (await search.play()).deployment.name == "large"
+    assert search.upstream.names == ["ptu", "large"]
+
+
+async def test_without_a_larger_window_the_refusal_is_the_answer() -> None:
+    """Verbatim: SDKs and agents read its numbers."""
+    search = Search(deployment("ptu", window=128_000), deployment("paygo", window=128_000))
+    said = b'{"error":{"code":"context_length_exceeded","message":"maximum is 128000 tokens"}}'
+    search.upstream("ptu").answers(400, body=said)
+    answer = await search.play()
+    assert (answer.status, answer.head) == (400, said)
+    assert search.upstream.names == ["ptu"]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an unknown window counts as 0, which means that none is needed"
+)
+async def test_a_window_of_unknown_size_is_not_outdone_by_another() -> None:
+    """Nothing says that the second is larger."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").answers(400, code="context_length_exceeded")
+    await search.play()
+    assert search.upstream.names == ["ptu"]
+
+
+@pytest.mark.xfail(strict=True, reason="the last attempt is taken for the one that refused")
+async def test_a_refusal_that_is_passed_on_was_served_by_whoever_refused() -> None:
+    """The record and the answer name the same deployment."""
+    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").answers(429, retry_after_ms=100)
+    answer = await search.play()
+    assert search.observation.served is not None
+    assert search.observation.served.deployment == answer.deployment.name
+
+
+async def test_nobody_is_asked_after_the_deadline() -> None:
+    """The longest total limit of the plan, counted from when the request came."""
+    quick = Timeouts(total=10.0)
+    search = Search(*(deployment(name, timeouts=quick) for name in ("a", "b", "c")))
+    search.upstream("a").fails(UpstreamTimeout).takes(6.0)
+    search.upstream("b").fails(UpstreamTimeout).takes(6.0)
+    assert isinstance(await search.fail(), UpstreamTimeout)
+    assert search.upstream.names == ["a", "b"]
+
+
+async def test_a_wait_of_a_day_is_not_believed() -> None:
+    """Azure has said so of a limit per minute."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(429, headers={"retry-after": "86400"})
+    search.upstream("paygo").completes()
+    await search.play()
+    assert search.held_for == {"ptu": 60.0}
+
+
+async def test_without_a_wait_holds_double_from_a_second() -> None:
+    """1, 2, 4 and so on up to a minute; an answer starts anew."""
+    search = Search("ptu")
+    waits = []
+    for _ in range(8):
+        search.upstream("ptu").answers(429, body=b'{"error":{"code":"429"}}')
+        await search.fail()
+        waits.append(search.held_for["ptu"])
+        search.clock.advance(search.held_for["ptu"])
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+    search.upstream("ptu").completes()
+    await search.play()
+    search.upstream("ptu").answers(429, body=b'{"error":{"code":"429"}}')
+    await search.fail()
+    assert search.held_for["ptu"] == 1.0
+
+
+async def test_a_hold_that_came_after_the_plan_is_respected() -> None:
+    """Another request, or another replica, may have learnt of it meanwhile."""
+    search = Search("ptu", "paygo")
+    plan = search.plan()
+    search.holds.hold("ptu", search.clock.now() + 5)
+    search.upstream("paygo").completes()
+    await search.play(plan=plan)
+    assert search.upstream.names == ["paygo"]
+    assert search.observation.skipped == [
+        Absence("ptu", 0, SpillReason.HELD, search.clock.now() + 5)
+    ]
+    assert search.observation.spill is SpillReason.HELD
+
+
+async def test_nobody_is_asked_after_the_first_content() -> None:
+    """Once an answer was accepted, its failure is its own: nothing is tried in its place."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").streams("Hel", "lo").cuts_after(3)
+    search.observation.plan = search.plan()
+    found = search.upstreams.answer(search.observation.plan, STREAM, {}, search.observation)
+    with pytest.raises(UpstreamFailed):
+        await _broken_inside(found)
+    assert search.upstream.names == ["ptu"]
+    assert not search.upstream.still_open
+
+
+async def _broken_inside(found: AbstractAsyncContextManager[Answer]) -> None:
+    async with found:
+        message = "The connection broke."
+        raise UpstreamFailed(message)
+
+
+async def test_only_harmless_headers_reach_an_upstream() -> None:
+    """Neither the caller's key nor what would steer Azure goes on."""
+    search = Search("ptu")
+    search.upstream("ptu").completes()
+    forwarded = {"accept": "application/json", "openai-beta": "assistants=v2"}
+    stopped = {
+        "authorization": "Bearer key-of-acme",
+        "api-key": "key-of-acme",
+        "x-ms-spillover-deployment": "somebody-elses",
+        "cookie": "a=b",
+        "host": "gateway",
+        "content-length": "17",
+        "x-forwarded-for": "10.0.0.1",
+    }
+    await search.play(headers={**forwarded, **stopped})
+    assert search.upstream.asked[0].headers == forwarded
+
+
+async def test_an_attempt_is_a_record_of_its_own() -> None:
+    """Who was asked, what came, when, and what Azure calls it."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").answers(429, code="429", headers={"apim-request-id": "one"}).takes(0.25)
+    azure = {"x-request-id": "two", "x-ms-spillover-from-deployment": "their-ptu"}
+    search.upstream("paygo").completes()
+    search.upstream("paygo").acts[-1].headers.update(azure)
+    await search.play()
+    first, second = search.observation.attempts
+    assert (first.deployment, first.tier, first.status, first.code) == ("ptu", 0, 429, "429")
+    assert (first.ended - first.started, first.upstream_request_id) == (0.25, "one")
+    assert (second.deployment, second.tier, second.upstream_request_id) == ("paygo", 1, "two")
+    assert second.native_spillover_from == "their-ptu"
+
+
+async def test_targets_of_one_tier_stand_in_for_each_other() -> None:
+    """A failure within the first tier is no spill."""
+    search = Search("a", "b")
+    search.fleet = Fleet(search.fleet.deployments, {"gpt-4o": ((Target("a"), Target("b")),)})
+    search.upstream("a").answers(429, retry_after_ms=500)
+    search.upstream("b").completes()
+    plan = RoutePlan((Candidate("a", 0), Candidate("b", 0)))
+    assert (await search.play(plan=plan)).deployment.name == "b"
+    assert search.observation.spill is SpillReason.NONE
