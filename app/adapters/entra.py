@@ -7,7 +7,7 @@ half and four fifths of its life, while requests go on with the old one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -60,6 +60,8 @@ class EntraCredential:
         scope: str,
         clock: Clock,
         draw: Callable[[], float],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`draw` gives uniform numbers in [0, 1), so that replicas do not renew together.
 
@@ -70,6 +72,7 @@ class EntraCredential:
         self._scope = scope
         self._clock = clock
         self._draw = draw
+        self._sleep = sleep
         self._source: TokenSource
         self._token = ""
         self._expires_on = 0.0
@@ -151,7 +154,7 @@ class EntraCredential:
     async def _renew(self) -> None:
         while True:
             await self._fetch_once()
-            await asyncio.sleep(self._pause_s())
+            await self._sleep(self._pause_s())
 
     def _pause_s(self) -> float:
         """Until the next renewal: a part of what is left, or a growing wait after failures."""

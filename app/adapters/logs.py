@@ -14,6 +14,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 MAX_FIELD: Final = 2048
 _MAX_ITEMS: Final = 100
 _MAX_DEPTH: Final = 4
+_STRUCTLOGS: Final = frozenset({"exc_info", "_record", "_from_structlog"})
 
 #: What could move a terminal's cursor or forge a line: control characters and line separators.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -27,8 +28,8 @@ def configure_logs(level: str = "info", stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info,
         harmless,
+        structlog.processors.format_exc_info,
     ]
     structlog.configure(
         processors=[*common, structlog.processors.JSONRenderer()],
@@ -40,8 +41,14 @@ def configure_logs(level: str = "info", stream: TextIO | None = None) -> None:
 
 
 def harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Make every field short and printable, whoever wrote it."""
-    return {name: _shown(value, _MAX_DEPTH) for name, value in event.items()}
+    """Make every field short and printable, whoever wrote it.
+
+    What structlog itself put there is left as it is; a traceback keeps its lines.
+    """
+    return {
+        _text(name): value if name in _STRUCTLOGS else _shown(value, _MAX_DEPTH)
+        for name, value in event.items()
+    }
 
 
 def _configure_libraries(threshold: int, common: list[Processor], output: TextIO) -> None:
