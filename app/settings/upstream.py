@@ -46,7 +46,7 @@ class UpstreamTimeouts(Section):
     """Deadlines of one attempt, in seconds."""
 
     connect_s: Seconds = 2.0
-    tls_s: Seconds = 3.0
+    """Name, connection and TLS together."""
     first_byte_s: Seconds = 60.0
     idle_s: Seconds = 60.0
     total_s: Annotated[Seconds, Field(le=1800)] = 600.0
@@ -72,7 +72,6 @@ class DeploymentTimeouts(Section):
     """Deadlines of one deployment, in seconds; what is left out is taken from `timeouts`."""
 
     connect_s: Seconds | None = None
-    tls_s: Seconds | None = None
     first_byte_s: Seconds | None = None
     idle_s: Seconds | None = None
     total_s: Annotated[Seconds, Field(le=1800)] | None = None
