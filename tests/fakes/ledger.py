@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from app.domain.completion import Receipt
 
@@ -16,8 +18,11 @@ class RecordingLedger:
         self.ready = asyncio.Event()
         self.ready.set()
 
-    async def append(self, receipt: Receipt) -> None:
-        self.begun += 1
+    def append(self, receipt: Receipt) -> Coroutine[Any, Any, None]:
+        self.begun += 1  # when it is asked to, which is before it is awaited
+        return self._keep(receipt)
+
+    async def _keep(self, receipt: Receipt) -> None:
         await asyncio.sleep(0)
         await self.ready.wait()
         self.receipts.append(receipt)

@@ -168,9 +168,7 @@ UNCODED = b'data: {"type":"response.failed","response":{"id":"resp_1","error":nu
         (UNCODED, CODED),
         pytest.param(
             (CODED, UNCODED),
-            marks=pytest.mark.xfail(
-                strict=True, reason="the second one's missing code replaces it"
-            ),
+            marks=pytest.mark.xfail(strict=True, reason="no code replaces the one before"),
         ),
     ],
 )

@@ -34,9 +34,10 @@ class Scene:
         self.observation = Observation(self.call, self.clock)
         self.reply = RecordingReply()
         self.ledger = RecordingLedger()
+        self.settlement = Settlement(self.ledger)
 
     async def play(self, ending: BaseException | None = None, *, status: int | None = None) -> None:
-        async with Settlement(self.ledger).settled(self.observation, self.reply):
+        async with self.settlement.settled(self.observation, self.reply):
             self.clock.advance(2.5)
             if status is not None:
                 await self.reply.start(status, {})
@@ -44,7 +45,7 @@ class Scene:
                 raise ending
 
     async def linger(self) -> None:
-        async with Settlement(self.ledger).settled(self.observation, self.reply):
+        async with self.settlement.settled(self.observation, self.reply):
             await asyncio.Event().wait()
 
 
@@ -149,11 +150,9 @@ async def test_a_cancellation_while_settling_is_not_lost(scene: Scene) -> None:
     assert receipt.outcome is Outcome.FINISHED
 
 
-async def test_settling_is_given_up_after_its_limit(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_settling_is_given_up_after_its_limit(scene: Scene) -> None:
     """A ledger that hangs costs a bounded time, and leaves no task behind."""
-    monkeypatch.setattr("app.stages.settlement.SETTLE_LIMIT_S", 0.01)
+    scene.settlement = Settlement(scene.ledger, limit_s=0.01)
     scene.ledger.ready.clear()
     async with asyncio.timeout(5):
         await scene.play(status=200)
