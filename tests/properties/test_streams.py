@@ -33,7 +33,6 @@ PATHS = {
 }
 #: What the relay does not get right yet, by recording.
 KNOWN = {
-    "chat_cr": "a last blank line of lone carriage returns is passed on unread",
     "chat_multiline": "whether a frame is decoded depends on its neighbours in one read",
 }
 cuts = st.lists(st.integers(0, 1 << 16), max_size=60)

@@ -138,7 +138,6 @@ async def test_a_break_after_the_end_is_none(passage: Passage) -> None:
     assert passage.observation.broken is None
 
 
-@pytest.mark.xfail(strict=True, reason="the tail of a stream is passed on unread")
 @pytest.mark.parametrize("tail", [b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\r"])
 async def test_an_end_without_its_blank_line_is_an_end(passage: Passage, tail: bytes) -> None:
     """SDKs take a last event that the connection's end completes, and so do we."""
@@ -162,16 +161,7 @@ CODED = b'data: {"type":"error","error":{"code":"internal_error"}}\n\n'
 UNCODED = b'data: {"type":"response.failed","response":{"id":"resp_1","error":null}}\n\n'
 
 
-@pytest.mark.parametrize(
-    "pair",
-    [
-        (UNCODED, CODED),
-        pytest.param(
-            (CODED, UNCODED),
-            marks=pytest.mark.xfail(strict=True, reason="no code replaces the one before"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("pair", [(UNCODED, CODED), (CODED, UNCODED)])
 async def test_an_error_told_twice_keeps_its_code(
     passage: Passage, pair: tuple[bytes, bytes]
 ) -> None:

@@ -88,6 +88,14 @@ def test_the_tail_is_given_out_once() -> None:
     assert (buffer.rest(), buffer.rest()) == (b"data: 2", b"")
 
 
+def test_the_connections_end_completes_a_frame() -> None:
+    """What came after the last blank line is one frame more; nothing is none."""
+    buffer = FrameBuffer()
+    buffer.feed(b"data: 1\n\ndata: 2\r\r")
+    assert buffer.last() == [b"data: 2\r\r"]
+    assert buffer.last() == []
+
+
 def test_an_endless_line_is_an_error_at_the_limit() -> None:
     """One byte more than allowed without an end, and memory is not given to it any longer."""
     buffer = FrameBuffer(limit=64)

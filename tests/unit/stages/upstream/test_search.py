@@ -254,9 +254,6 @@ async def test_without_a_larger_window_the_refusal_is_the_answer() -> None:
     assert search.upstream.names == ["ptu"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an unknown window counts as 0, which means that none is needed"
-)
 async def test_a_window_of_unknown_size_is_not_outdone_by_another() -> None:
     """Nothing says that the second is larger."""
     search = Search("ptu", "paygo")
@@ -266,7 +263,6 @@ async def test_a_window_of_unknown_size_is_not_outdone_by_another() -> None:
     assert search.upstream.names == ["ptu"]
 
 
-@pytest.mark.xfail(strict=True, reason="the last attempt is taken for the one that refused")
 async def test_a_refusal_that_is_passed_on_was_served_by_whoever_refused() -> None:
     """The record and the answer name the same deployment."""
     search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
