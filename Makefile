@@ -36,6 +36,10 @@ test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
 test-long: setup ## run the tests that take a minute and more each (about 3 minutes)
 	@exec $(BIN)/pytest -m long -rP -q $(ARGS)
 
+.PHONY: sdk-matrix
+sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
+	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet
