@@ -70,7 +70,7 @@ class Relay:
             if not data:
                 break
             frames = answer.buffer.feed(data)
-        await _send(answer.buffer.rest(), reply, meter)
+        await _send(kept_frames(answer.buffer.last(), answer.request, meter), reply, meter)
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
             raise UpstreamDisconnected(message)
@@ -101,10 +101,12 @@ def kept_frames(frames: list[bytes], request: InferenceRequest, meter: Meter) ->
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
+    if not is_notable(frame):
+        return True
     event = read_event(frame)
     meter.usage = event.usage or meter.usage
     if event.kind is Kind.ERROR:
-        meter.done, meter.error = True, event.code or "upstream_error"
+        meter.done, meter.error = True, event.code or meter.error or "upstream_error"
     elif event.kind is Kind.DONE:
         meter.done = True
     removed = event.only_usage and request.adds_usage

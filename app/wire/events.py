@@ -21,10 +21,12 @@ from app.wire.usage import UsageFields
 
 _BEFORE_CONTENT = frozenset({"response.created", "response.queued", "response.in_progress"})
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
-#: A frame that this does not find in is plain content and needs no decoding.
+#: A frame that this does not find in is plain content and needs no decoding. Data in several lines
+#: is decoded always, because what is looked for may stand across a line's end.
 _NOTABLE = re.compile(
     rb'"usage"\s*:\s*\{|(?:^|\r)data:\s*\[DONE\]|"error"\s*:\s*["{]'
-    rb'|"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed))"',
+    rb'|"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed))"'
+    rb"|(?:^|\r)data:[^\r\n]*(?:\r\n|\r|\n)data:",
     re.MULTILINE,
 )
 

@@ -49,6 +49,11 @@ class FrameBuffer:
         rest, self._rest = self._rest, b""
         return rest
 
+    def last(self) -> list[bytes]:
+        """The frame that the connection's end completes, where there is one."""
+        rest = self.rest()
+        return [rest] if rest else []
+
 
 def data_of(frame: bytes) -> bytes:
     """The event's data: its `data:` lines, joined by LF."""

@@ -12,6 +12,7 @@ import msgspec
 
 from app.domain.completion import Usage
 
+_RESPONSE_ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,512})"')
 _OBJECT = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
 
@@ -59,9 +60,10 @@ def usage_of_body(body: bytes) -> Usage | None:
     return answer.usage.usage() if answer.usage else None
 
 
-def id_of_body(body: bytes) -> str | None:
-    """The `id` of a whole answer; None where there is none to read."""
-    return _answer(body).id
+def response_id_of_body(body: bytes) -> str | None:
+    """The id of a stored response, from its whole body or its first part; None without one."""
+    found = _RESPONSE_ID.search(body)
+    return _answer(body).id or (found[1].decode() if found else None)
 
 
 def usage_of_tail(tail: bytes) -> Usage | None:

@@ -31,25 +31,12 @@ PATHS = {
     Operation.COMPLETIONS: "/v1/completions",
     Operation.RESPONSES: "/v1/responses",
 }
-#: What the relay does not get right yet, by recording.
-KNOWN = {
-    "chat_multiline": "whether a frame is decoded depends on its neighbours in one read",
-}
 cuts = st.lists(st.integers(0, 1 << 16), max_size=60)
 
 
-def recorded(*, may_fail: bool) -> list[object]:
-    """All recordings; with `may_fail`, those that are known to fail are marked."""
-    return [
-        pytest.param(
-            one,
-            id=one.name,
-            marks=[pytest.mark.xfail(strict=True, reason=KNOWN[one.name])]
-            if may_fail and one.name in KNOWN
-            else [],
-        )
-        for one in RECORDINGS
-    ]
+def recorded() -> list[object]:
+    """All recordings."""
+    return [pytest.param(one, id=one.name) for one in RECORDINGS]
 
 
 def request_for(one: Recording, *, wants_usage: bool) -> InferenceRequest:
@@ -94,7 +81,7 @@ async def relayed(one: Recording, parts: list[bytes], *, wants_usage: bool) -> R
     return Relayed(reply.body, meter.usage, meter.error, reply.finished, meter.frames)
 
 
-@pytest.mark.parametrize("one", recorded(may_fail=False))
+@pytest.mark.parametrize("one", recorded())
 @given(at=cuts)
 @example(at=list(range(1 << 12)))
 def test_events_do_not_depend_on_the_cuts(one: Recording, at: list[int]) -> None:
@@ -105,7 +92,7 @@ def test_events_do_not_depend_on_the_cuts(one: Recording, at: list[int]) -> None
     assert [event.usage for event in events if event.usage] == ([one.usage] if one.usage else [])
 
 
-@pytest.mark.parametrize("one", recorded(may_fail=True))
+@pytest.mark.parametrize("one", recorded())
 @given(at=cuts)
 @example(at=[])
 @example(at=list(range(1 << 12)))
@@ -116,7 +103,7 @@ def test_a_caller_that_wants_everything_gets_every_byte(one: Recording, at: list
     assert seen == Relayed(one.data, one.usage, one.error, finished=True, frames=frames)
 
 
-@pytest.mark.parametrize("one", recorded(may_fail=True))
+@pytest.mark.parametrize("one", recorded())
 @given(at=cuts)
 @example(at=[])
 @example(at=list(range(1 << 12)))
@@ -129,7 +116,7 @@ def test_only_the_usage_frame_that_we_asked_for_is_missing(one: Recording, at: l
     assert seen == Relayed(b"".join(kept), one.usage, one.error, finished=True, frames=len(kept))
 
 
-@pytest.mark.parametrize("one", recorded(may_fail=False))
+@pytest.mark.parametrize("one", recorded())
 @given(length=st.integers(0, 1 << 16), at=cuts)
 def test_a_stream_that_breaks_anywhere_is_never_made_whole(
     one: Recording, length: int, at: list[int]

@@ -18,7 +18,7 @@ from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.ports import Upstream, UpstreamResponse
 from app.wire.azure import error_code, is_error_object, retry_after_s
 from app.wire.events import Event, Kind, read_event
-from app.wire.usage import id_of_body
+from app.wire.usage import response_id_of_body
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opene
         return await _streaming(answer, response)
     await _fill(answer, response)
     if answer.request.operation is Operation.RESPONSES and answer.request.stores:
-        answer.response_id = id_of_body(answer.head)
+        answer.response_id = response_id_of_body(answer.head)
     return Opened(
         Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
     )
@@ -135,12 +135,12 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
     prelude = _Prelude()
     while prelude.decisive is None and sum(map(len, answer.frames)) <= WHOLE_BODY_BYTES:
         data = await _read(answer, response, answer.deployment.timeouts.first_byte)
-        if not data:
-            break
-        frames = answer.buffer.feed(data)
+        frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
         for frame in frames:
             prelude.take(read_event(frame))
+        if not data:
+            break
     if answer.request.stores:
         answer.response_id = prelude.response_id
     event = prelude.outcome()

@@ -7,6 +7,7 @@ wrong with the request itself is the answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ class _Tries:
 
     deadline: float
     errors: int = 0
-    needs_window: int = 0  # tokens; only a larger context window can help
+    needs_window: float = 0.0  # tokens; only a larger context window can help
     refusal: Answer | None = None  # an answer to fall back on
+    refused: Attempt | None = None  # the attempt that gave it
     failure: UpstreamError | None = None
 
 
@@ -84,7 +86,7 @@ class Upstreams:
                 self._learn(attempt, opened, deployment, tries)
         if tries.refusal is None:
             raise tries.failure or self._no_capacity(plan)
-        observation.served = observation.attempts[-1]
+        observation.served = tries.refused
         yield tries.refusal
 
     def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
@@ -132,8 +134,9 @@ class Upstreams:
             case Verdict.THROTTLED:
                 self._hold(attempt)
             case Verdict.TOO_LONG:
-                tries.needs_window = deployment.context_window or 0
-                tries.refusal = opened.answer
+                # Of a window of unknown size nothing is known to be larger.
+                tries.needs_window = deployment.context_window or math.inf
+                tries.refusal, tries.refused = opened.answer, attempt
             case Verdict.MISCONFIGURED:
                 tries.errors += 1
                 message = f"The deployment '{attempt.deployment}' refused the gateway."
@@ -142,7 +145,7 @@ class Upstreams:
                 tries.errors += 1
                 message = f"The deployment '{attempt.deployment}' failed."
                 tries.failure = opened.error or UpstreamFailed(message)
-                tries.refusal = opened.answer
+                tries.refusal, tries.refused = opened.answer, attempt
 
     def _hold(self, attempt: Attempt) -> None:
         """Hold for as long as was asked; where nothing was said, 1 s doubled by each refusal."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.completion import Usage
-from app.wire.usage import id_of_body, usage_of_body, usage_of_tail
+from app.wire.usage import response_id_of_body, usage_of_body, usage_of_tail
 
 counts = st.integers(0, 1 << 40)
 
@@ -68,14 +68,14 @@ def test_the_first_spelling_that_is_there_counts() -> None:
 def test_what_is_no_answer_has_no_usage_and_no_id(body: bytes) -> None:
     """A body that cannot be read raises nothing: it was the upstream's to write."""
     assert usage_of_body(body) is None
-    assert id_of_body(body) is None
+    assert response_id_of_body(body) is None
     assert usage_of_tail(body) is None
 
 
 def test_an_answer_has_its_id() -> None:
     """The id under which a response can be asked for again."""
-    assert id_of_body(json.dumps(RESPONSE).encode()) == "resp_1"
-    assert id_of_body(b"{}") is None
+    assert response_id_of_body(json.dumps(RESPONSE).encode()) == "resp_1"
+    assert response_id_of_body(b"{}") is None
 
 
 @given(counts, counts, counts, st.integers(0, 400), st.sampled_from([None, 2]))
