@@ -42,6 +42,8 @@ class SpillgateError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
+    #: Whether the client is told the code; where OpenAI sends null, so do we.
+    tells_code: ClassVar[bool] = True
     #: Value of `x-should-retry`; None leaves the choice to the SDK's own rule for the status.
     should_retry: ClassVar[bool | None] = None
 
@@ -99,6 +101,7 @@ class UnknownResponse(RequestError):
 
     status = 404
     code = "response_not_found"
+    tells_code = False
 
 
 class UnknownRoute(RequestError):

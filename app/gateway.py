@@ -51,7 +51,7 @@ class Gateway:
         return observation.receipt
 
     async def _serve(self, call: Call, reply: Reply, observation: Observation) -> None:
-        route = call.route
+        route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
         principal = observation.principal = self.authentication.principal(call.headers)
         if route.operation in catalogue.OPERATIONS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.domain.attempt import Attempt, spill_of
 from app.domain.completion import Outcome, Receipt, Usage
-from app.domain.request import InferenceRequest
+from app.domain.request import InferenceRequest, Route
 from app.domain.route import Absence, RoutePlan, SpillReason
 from app.domain.tenant import Principal
 from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
@@ -35,6 +35,7 @@ class Observation:
         self._started = clock.now()
         self._started_at = clock.unix()
         self.meter = Meter()
+        self.route: Route | None = None
         self.principal: Principal | None = None
         self.request: InferenceRequest | None = None
         self.plan: RoutePlan | None = None
@@ -76,7 +77,7 @@ class Observation:
             started_at=self._started_at,
             duration=self._clock.now() - self._started,
             outcome=_outcome(ended, broke_off=status is not None, meter=meter),
-            operation=request.operation if request else None,
+            operation=self.route.operation if self.route else None,
             stream=request.stream if request else False,
             status=told if status is None else status,
             error=ended.code if isinstance(ended, SpillgateError) else meter.error,

@@ -64,8 +64,8 @@ class HttpCall:
         return body
 
     def interrupt(self, reason: ClientGone | ShuttingDown) -> None:
-        """Cancel the handler, for a reason that it can name."""
-        if self.interruption is None and self._task is not None:
+        """Cancel the handler, for a reason that it can name; an answer that is out stays out."""
+        if self.interruption is None and self._task is not None and not self._answered:
             self.interruption = reason
             self._task.cancel()
 
@@ -111,8 +111,7 @@ class HttpCall:
         """ASGI reports the end of an answered request as a disconnect too."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if not self._answered:
-            self.interrupt(ClientGone())
+        self.interrupt(ClientGone())
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

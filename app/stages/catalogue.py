@@ -34,8 +34,8 @@ class Catalogue:
         if route.operation is Operation.LIST_MODELS:
             return {"object": "list", "data": [self._entry(name) for name in names]}
         if route.model not in names:
-            message = f"The model '{route.model}' does not exist or you do not have access to it."
-            raise UnknownModel(message, param="model")
+            message = f"The model `{route.model}` does not exist or you do not have access to it."
+            raise UnknownModel(message)
         return self._entry(route.model)
 
     def _entry(self, name: str) -> dict[str, object]:

@@ -45,8 +45,8 @@ class Routing:
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
         if model not in self._fleet.models or not principal.tenant.may_use(model):
-            message = f"The model '{model}' does not exist or you do not have access to it."
-            raise UnknownModel(message, param="model")
+            message = f"The model `{model}` does not exist or you do not have access to it."
+            raise UnknownModel(message)
 
     def _refuse_retired(self, owner: str) -> None:
         if owner not in self._fleet.deployments:

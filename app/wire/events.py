@@ -168,5 +168,5 @@ def error_object(error: SpillgateError) -> dict[str, str | None]:
         "message": error.message,
         "type": error.type,
         "param": error.param,
-        "code": error.code,
+        "code": error.code if error.tells_code else None,
     }

@@ -75,12 +75,10 @@ def _boolean(fields: dict[str, Any], name: str) -> bool:
 
 
 def _positive(fields: dict[str, Any], name: str) -> int | None:
-    """A count, where one is given. The upstream says what is too large; we say what is no count."""
+    """A count, where one is given. What is no count the upstream refuses, in its own words."""
     value = fields.get(name)
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _invalid(name, "it must be a whole number of at least 1")
+        return None
     return value
 
 

@@ -55,27 +55,6 @@ DECLARED: Final = (
         "The gateway knows its own keys and models, and refuses as OpenAI does: `invalid_api_key` "
         "and `model_not_found` where Azure has `401` and `DeploymentNotFound`.",
     ),
-    Declared(
-        r"errors\.unknown_model\..*",
-        frozenset({"openai"}),
-        frozenset({"param", "message"}),
-        "The gateway names the field, `param` is `model`, where OpenAI leaves it null, and quotes "
-        "the model's name with other marks.",
-    ),
-    Declared(
-        r"errors\.response_not_found",
-        _EVERY,
-        frozenset({"code", "message"}),
-        "The gateway knows whose response it is and adds the code `response_not_found`, where "
-        "the upstream has none.",
-    ),
-    Declared(
-        r"errors\.max_tokens_(zero|text)",
-        _EVERY,
-        frozenset({"code", "message"}),
-        "The gateway reads output caps itself and has one code, `invalid_value`, for what the "
-        "upstream tells apart as `invalid_type` and `integer_below_min_value`.",
-    ),
 )
 
 

@@ -153,7 +153,7 @@ async def test_a_model_of_other_tenants_does_not_exist() -> None:
     """The same words as for a model that nobody has."""
     house = House(tenants=[Tenant("narrow", frozenset({"embed"}))])
     error = await refused(house, FakeCall(fields=CHAT, tenant="narrow"))
-    assert error.message == "The model 'gpt-4o' does not exist or you do not have access to it."
+    assert error.message == "The model `gpt-4o` does not exist or you do not have access to it."
 
 
 async def test_no_capacity_says_when(house: House) -> None:

@@ -161,7 +161,7 @@ def _failed_in_stream(answer: Answer, response: UpstreamResponse, event: Event) 
         response.status,
         response.headers,
         code=event.code,
-        retry_after_s=retry_after_s(response.headers),
+        retry_after_s=retry_after_s(response.headers, b"".join(answer.frames)),
         answer=answer if verdict is Verdict.ACCEPT else None,
         response=response,
     )

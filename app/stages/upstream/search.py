@@ -133,6 +133,8 @@ class Upstreams:
         match attempt.verdict:
             case Verdict.THROTTLED:
                 self._hold(attempt)
+                if tries.needs_window:  # this one is large enough: waiting helps after all
+                    tries.refusal = None
             case Verdict.TOO_LONG:
                 # Of a window of unknown size nothing is known to be larger.
                 tries.needs_window = deployment.context_window or math.inf

@@ -265,12 +265,20 @@ async def test_a_window_of_unknown_size_is_not_outdone_by_another() -> None:
 
 async def test_a_refusal_that_is_passed_on_was_served_by_whoever_refused() -> None:
     """The record and the answer name the same deployment."""
-    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
-    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search = Search(deployment("ptu"), deployment("paygo"))
+    search.upstream("ptu").answers(503, code="busy")
     search.upstream("paygo").answers(429, retry_after_ms=100)
     answer = await search.play()
     assert search.observation.served is not None
-    assert search.observation.served.deployment == answer.deployment.name
+    assert search.observation.served.deployment == answer.deployment.name == "ptu"
+
+
+async def test_where_the_larger_window_is_throttled_waiting_helps() -> None:
+    """Not the refusal of the smaller one: the same request will be served a moment later."""
+    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").answers(429, retry_after_ms=100)
+    assert isinstance(await search.fail(), NoCapacity)
 
 
 async def test_nobody_is_asked_after_the_deadline() -> None:
