@@ -76,16 +76,16 @@ def test_an_answer_where_an_error_is_due_is_no_success() -> None:
 def test_a_declared_difference_is_noted_and_no_more_is() -> None:
     """The code may differ where it is declared; the status may not."""
     other = NOT_FOUND | {"code": "model_not_found"}
-    noted = cell(other, NOT_FOUND, "errors.unknown_model", upstream="v1")
+    noted = cell(other, NOT_FOUND, "errors.unknown_model.chat", upstream="v1")
     assert noted.difference is None
     assert len(noted.declared) == 1
-    worse = cell(other | {"status_code": 400}, NOT_FOUND, "errors.unknown_model", upstream="v1")
+    worse = cell(other | {"status_code": 400}, NOT_FOUND, "errors.unknown_model.chat", upstream="v1")
     assert worse.difference == ".status_code: gateway 400, direct 404"
 
 
 def test_a_declared_difference_that_is_gone_is_told() -> None:
     """Declarations do not outlive their cause."""
-    same = cell(NOT_FOUND, NOT_FOUND, "errors.unknown_model", upstream="v1")
+    same = cell(NOT_FOUND, NOT_FOUND, "errors.unknown_model.chat", upstream="v1")
     reasons = [reason for reason in unused([same]) if "its own keys" in reason]
     assert len(reasons) == 1
     assert any("its own keys" in line for line in failures([same]))
