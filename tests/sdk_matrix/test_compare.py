@@ -79,7 +79,9 @@ def test_a_declared_difference_is_noted_and_no_more_is() -> None:
     noted = cell(other, NOT_FOUND, "errors.unknown_model.chat", upstream="v1")
     assert noted.difference is None
     assert len(noted.declared) == 1
-    worse = cell(other | {"status_code": 400}, NOT_FOUND, "errors.unknown_model.chat", upstream="v1")
+    worse = cell(
+        other | {"status_code": 400}, NOT_FOUND, "errors.unknown_model.chat", upstream="v1"
+    )
     assert worse.difference == ".status_code: gateway 400, direct 404"
 
 
