@@ -58,6 +58,18 @@ class Stack:
         """A deployment's full name."""
         return f"{deployment}-{self.suffix}"
 
+    async def receipt(self, request_id: str) -> Receipt:
+        """The receipt of one request, which comes after its answer."""
+        found: list[Receipt] = []
+
+        def has_come() -> bool:
+            found[:] = [each for each in self.receipts.kept if each.request_id == request_id]
+            return bool(found)
+
+        await eventually(has_come)
+        assert len(found) == 1, "a request has one receipt"
+        return found[0]
+
     async def served(self) -> list[dict[str, Any]]:
         """The simulator's ledger."""
         async with self.http.get(f"{self.simulator_url}/_sim/ledger") as answer:
