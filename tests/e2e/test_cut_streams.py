@@ -1,103 +1,189 @@
-"""A stream cut at every chunk: the SDK raises, nothing is spliced, no end is invented."""
+"""Streams cut at every chunk: another deployment before the content, an honest error after it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import openai
 import pytest
 
-from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
-PROMPT = "Say something of a few words."
-CAP = 16
-
-
-async def chat(team: Stack, seen: list[str]) -> None:
-    """A chat stream; what it said goes to `seen`, finish reasons among it."""
-    messages: list[Any] = [{"role": "user", "content": PROMPT}]
-    chunks = await team.openai().chat.completions.create(
-        model="gpt-4o", messages=messages, max_tokens=CAP, stream=True
-    )
-    async for chunk in chunks:
-        for choice in chunk.choices:
-            seen.append(choice.delta.content or "")
-            if choice.finish_reason:
-                seen.append(f"<{choice.finish_reason}>")
+CAP = 12
+PROMPT = "Say a few words."
+CUTS: dict[str, dict[str, Any]] = {"cut": {}, "half_close": {"half_close": True}}
 
 
-async def responses(team: Stack, seen: list[str]) -> None:
-    """A Responses stream; its text, and the event that ends it."""
-    events = await team.openai().responses.create(
-        model="gpt-4o", input=PROMPT, max_output_tokens=CAP, stream=True
-    )
-    async for event in events:
-        if event.type == "response.output_text.delta":
-            seen.append(event.delta)
-        if event.type in {"response.completed", "response.incomplete", "response.failed"}:
-            seen.append(f"<{event.type}>")
+@dataclass(slots=True)
+class Read:
+    """What an SDK made of a stream before it ended or raised."""
+
+    text: str = ""
+    ended: bool = False
+    chunks: int = 0
+    error: openai.APIError | None = None
+    ids: set[str] = field(default_factory=set)
 
 
-@pytest.mark.parametrize("ask", [chat, responses])
-@pytest.mark.parametrize("how", ["cut", "half_close"])
-async def test_a_stream_cut_at_every_chunk_raises(
-    redis_url: str, ask: Callable[[Stack, list[str]], Awaitable[None]], how: str
+class Api(Protocol):
+    """One API, streamed through the SDK, and as bytes."""
+
+    path: str
+    body: dict[str, Any]
+
+    async def read(self, team: Stack) -> Read:
+        """Read a stream to wherever it gets."""
+        ...
+
+
+class Chat:
+    """Chat completions."""
+
+    path = "/chat/completions"
+    body: dict[str, Any] = {  # noqa: RUF012  # read only
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": PROMPT}],
+        "max_tokens": CAP,
+        "stream": True,
+    }
+
+    async def read(self, team: Stack) -> Read:
+        read = Read()
+        try:
+            async for chunk in await team.openai().chat.completions.create(**self.body):
+                read.ids |= {chunk.id} - {""}
+                for choice in chunk.choices:
+                    read.text += choice.delta.content or ""
+                    read.chunks += bool(choice.delta.content)
+                    read.ended |= choice.finish_reason is not None
+        except openai.APIError as error:
+            read.error = error
+        return read
+
+
+class Responses:
+    """The Responses API."""
+
+    path = "/responses"
+    body: dict[str, Any] = {  # noqa: RUF012  # read only
+        "model": "gpt-4o",
+        "input": PROMPT,
+        "max_output_tokens": CAP,
+        "stream": True,
+    }
+
+    async def read(self, team: Stack) -> Read:
+        read = Read()
+        try:
+            async for event in await team.openai().responses.create(**self.body):
+                if event.type == "response.output_text.delta":
+                    read.text += event.delta
+                    read.chunks += 1
+                if event.type == "response.created":
+                    read.ids.add(event.response.id)
+                read.ended |= event.type in {"response.completed", "response.incomplete"}
+        except openai.APIError as error:
+            read.error = error
+        return read
+
+
+@pytest.mark.parametrize("api", [Chat(), Responses()], ids=["chat", "responses"])
+@pytest.mark.parametrize("how", CUTS)
+async def test_a_stream_cut_at_every_chunk(
+    redis_url: str, subtests: pytest.Subtests, api: Api, how: str
 ) -> None:
-    """Before the first content another deployment serves; after it, an error and no more.
-
-    A Responses stream announces its first item before its text: that is content already.
-    """
+    """Before the content another deployment serves; after it the SDK raises on a true prefix."""
     async with stack(redis_url, ptu_and_paygo) as team:
-        whole: list[str] = []
-        await ask(team, whole)
-        text, end = "".join(whole[:-1]), whole[-1]
-        content = sum(bool(part) for part in whole[:-1])
-        assert content > 3
-        for cut in range(content + 1):
-            extra = {"half_close": True} if how == "half_close" else {}
-            await team.fault("ptu", cut_after_chunks=cut, **extra)
-            seen: list[str] = []
-            team.receipts.kept.clear()
-            raised = await _raised(ask(team, seen))
-            await eventually(lambda: team.receipts.kept)
-            said = "".join(part for part in seen if not part.startswith("<"))
-            if cut == 0 and ask is chat:
-                assert raised is None, (cut, seen, team.receipts.kept)
-                assert _ends_well(seen, end)
-                assert team.receipts.kept[-1].deployment != team.name("ptu")
-                continue
-            assert isinstance(raised, openai.APIError), (cut, seen)
-            assert text.startswith(said), (cut, seen)
-            assert not any(part.startswith("<") and part != end for part in seen)
-            assert team.receipts.kept[-1].outcome == "upstream_aborted"
-        assert {row["outcome"] for row in await team.served()} <= {"complete", "error"}
+        whole = await api.read(team)
+        assert whole.ended
+        assert whole.error is None
+        assert whole.chunks > 2
+        for cut in range(whole.chunks + 1):
+            with subtests.test(cut=cut):
+                await team.reset()
+                await team.fault("ptu", cut_after_chunks=cut, **CUTS[how])
+                read = await api.read(team)
+                asked = [row["deployment"] for row in await team.served()]
+                assert len(read.ids) == 1
+                if cut == 0:
+                    _served_elsewhere(team, read, whole, asked)
+                else:
+                    assert asked == [team.name("ptu")]
+                    _honest(read, whole, cut)
 
 
-def _ends_well(seen: list[str], end: str) -> bool:
-    return seen[-1][0] == end[0] == "<"
-
-
-async def _raised(asking: Awaitable[None]) -> Exception | None:
-    try:
-        await asking
-    except openai.OpenAIError as error:
-        return error
-    return None
-
-
-async def test_the_raw_end_of_a_cut_stream(redis_url: str) -> None:
-    """On the wire: whole frames as they came, one error event, no `[DONE]`."""
+@pytest.mark.parametrize("api", [Chat(), Responses()], ids=["chat", "responses"])
+async def test_nothing_is_invented_on_the_wire(
+    redis_url: str, subtests: pytest.Subtests, api: Api
+) -> None:
+    """After the break one error event comes, in its API's form, and the message ends properly."""
     async with stack(redis_url, ptu_and_paygo) as team:
-        await team.fault("ptu", cut_after_chunks=3)
-        body = {"model": "gpt-4o", "stream": True, "max_tokens": CAP}
-        body |= {"messages": [{"role": "user", "content": PROMPT}]}
-        headers = {"api-key": team.key}
-        url = f"{team.base_url}/chat/completions"
-        async with team.http.post(url, json=body, headers=headers) as answer:
-            said = await answer.read()
-        frames = said.split(b"\n\n")
-        assert frames[-1] == b""
-        assert b"[DONE]" not in said
-        assert b'"code":"upstream_disconnected"' in frames[-2]
-        assert said.count(b'"error"') == 1
+        chunks = (await api.read(team)).chunks
+        for cut in range(1, chunks + 1):
+            with subtests.test(cut=cut):
+                await team.fault("ptu", cut_after_chunks=cut)
+                body = await _bytes(team, api)
+                assert b"[DONE]" not in body
+                assert b'"finish_reason":"' not in body
+                assert b"response.completed" not in body
+                assert b"response.incomplete" not in body
+                assert body.count(b'"error":{') == 1
+                last = body.removesuffix(b"\n\n").split(b"\n\n")[-1]
+                assert b'"code":"upstream_disconnected"' in last
+                assert last.startswith(b"event: error\ndata: ") == (api.path == "/responses")
+
+
+@pytest.mark.parametrize("api", [Chat(), Responses()], ids=["chat", "responses"])
+async def test_a_stream_cut_at_every_hundredth_byte(redis_url: str, api: Api) -> None:
+    """Wherever a frame is torn, what the client has is a prefix; no half frame is passed on."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        whole = await api.read(team)
+        size = len(await _bytes(team, api))
+        outcomes = set()
+        for cut in range(1, size - 100, 101):
+            await team.reset()
+            await team.fault("ptu", cut_after_bytes=cut)
+            read = await api.read(team)
+            spilled = len(await team.served()) == 2
+            assert read.text == whole.text[: len(read.text)], cut
+            if spilled:
+                assert (read.text, read.error) == (whole.text, None), cut
+            elif read.error is None:  # all but the last bytes had come
+                assert (read.text, read.ended) == (whole.text, True), cut
+            outcomes.add((spilled, read.error is not None))
+        assert outcomes >= {(True, False), (False, True)}
+
+
+async def test_a_cut_answer_that_does_not_stream_is_served_elsewhere(redis_url: str) -> None:
+    """Nothing of it had reached the client."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        await team.fault("ptu", cut_after_chunks=1)
+        message: Any = {"role": "user", "content": PROMPT}
+        answer = await team.openai().chat.completions.with_raw_response.create(
+            model="gpt-4o", messages=[message], max_tokens=CAP
+        )
+        assert answer.headers["x-spillgate-spill"] == "error"
+        assert answer.parse().choices[0].message.content
+
+
+def _served_elsewhere(team: Stack, read: Read, whole: Read, asked: list[str]) -> None:
+    assert read.error is None
+    assert (read.text, read.ended) == (whole.text, True)
+    assert len(asked) == 2
+    assert asked[0] == team.name("ptu")
+    assert asked[1] != team.name("ptu")
+
+
+def _honest(read: Read, whole: Read, cut: int) -> None:
+    assert isinstance(read.error, openai.APIError)
+    assert not read.ended
+    assert read.chunks == cut
+    assert whole.text.startswith(read.text)
+
+
+async def _bytes(team: Stack, api: Api) -> bytes:
+    headers = {"api-key": team.key}
+    async with team.http.post(team.base_url + api.path, json=api.body, headers=headers) as answer:
+        assert answer.status == 200
+        return await answer.read()
