@@ -75,15 +75,22 @@ class DataPlane:
             await self._idle.wait()
 
     async def _serve(self, call: HttpCall, reply: HttpReply) -> None:
+        """Serve, and refuse where that failed; a client that left meanwhile ends either."""
+        try:
+            await self._answer(call, reply)
+        except ClientGone:
+            pass
+        except asyncio.CancelledError:
+            await _interrupted(call, reply)
+
+    async def _answer(self, call: HttpCall, reply: HttpReply) -> None:
         try:
             self._refuse_when_full()
             await self._gateway().handle(call, reply)
         except SpillgateError as error:
             await reply.refuse(error)
         except ClientGone:
-            call.answered()
-        except asyncio.CancelledError:
-            await _interrupted(call, reply)
+            raise
         except Exception:  # noqa: BLE001  # the last resort: whatever it was, the client is told
             _log.exception("request failed", request_id=call.request_id)
             message = f"The gateway failed on this request. Its id is {call.request_id}."

@@ -22,6 +22,8 @@ from app.wire.usage import usage_of_body, usage_of_tail
 #: (`x-ratelimit-*`) and identity (`x-ms-*`, `azureml-*`, `apim-*`) are not.
 _PASSED_ON = ("content-type", "openai-processing-ms", "openai-version", "openai-model")
 _TAIL_BYTES = 64 * 1024
+#: How long an upstream may keep its connection open after the answer's end, in seconds.
+_LINGER_S = 1.0
 
 
 class Relay:
@@ -62,7 +64,7 @@ class Relay:
         while True:
             await _send(kept_frames(frames, answer.request, meter), reply, meter)
             try:
-                data = await self._next(answer, rest, reply)
+                data = await self._next(answer, rest, reply, meter)
             except UpstreamError:
                 if meter.done:  # the answer was whole; how its connection ends is our business
                     return
@@ -70,14 +72,17 @@ class Relay:
             if not data:
                 break
             frames = answer.buffer.feed(data)
-        await _send(kept_frames(answer.buffer.last(), answer.request, meter), reply, meter)
+        last = kept_frames(answer.buffer.last(), answer.request, meter)
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
             raise UpstreamDisconnected(message)
+        await _send(last, reply, meter)
 
-    async def _next(self, answer: Answer, rest: UpstreamResponse, reply: Reply) -> bytes:
+    async def _next(
+        self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
+    ) -> bytes:
         """The next bytes; silences are filled until they are longer than allowed."""
-        idle = answer.deployment.timeouts.idle
+        idle = _LINGER_S if meter.done else answer.deployment.timeouts.idle
         silent = 0.0
         while True:
             patience = min(self._heartbeat_s, idle - silent)

@@ -19,7 +19,9 @@ from app.errors import SpillgateError
 from app.wire.sse import data_of
 from app.wire.usage import UsageFields
 
-_BEFORE_CONTENT = frozenset({"response.created", "response.queued", "response.in_progress"})
+_BEFORE_CONTENT = frozenset(
+    {"response.created", "response.queued", "response.in_progress", "response.content_part.added"}
+)
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 #: A frame that this does not find in is plain content and needs no decoding. Data in several lines
 #: is decoded always, because what is looked for may stand across a line's end.
@@ -78,6 +80,10 @@ class _Response(msgspec.Struct):
     error: _Error | None = None
 
 
+class _Item(msgspec.Struct):
+    type: str | None = None
+
+
 class _Chunk(msgspec.Struct):
     """The union of both forms' fields that matter here."""
 
@@ -86,6 +92,7 @@ class _Chunk(msgspec.Struct):
     usage: UsageFields | None = None
     error: _Error | str | None = None
     response: _Response | None = None
+    item: _Item | None = None
     code: str | int | None = None
 
 
@@ -127,7 +134,7 @@ def _responses_event(chunk: _Chunk) -> Event:
     if chunk.type == "error":
         code = _code(chunk.error) or _text(chunk.code)
         return Event(Kind.ERROR, code=code)
-    if chunk.type in _BEFORE_CONTENT:
+    if chunk.type in _BEFORE_CONTENT or _announces_message(chunk):
         return Event(Kind.PREAMBLE, response_id=response.id)
     usage = response.usage.usage() if response.usage else None
     if chunk.type == "response.failed":
@@ -135,6 +142,12 @@ def _responses_event(chunk: _Chunk) -> Event:
     if chunk.type in _TERMINAL:
         return Event(Kind.DONE, usage, response_id=response.id)
     return _CONTENT
+
+
+def _announces_message(chunk: _Chunk) -> bool:
+    """An empty message is announced right before its text; other items may show work for long."""
+    item = chunk.item or _Item()
+    return chunk.type == "response.output_item.added" and item.type == "message"
 
 
 def _code(error: _Error | str | None) -> str | None:

@@ -116,19 +116,6 @@ async def test_a_stream_that_breaks_is_broken_off(request_: InferenceRequest) ->
             assert not passage.observation.meter.done
 
 
-async def test_half_a_frame_is_passed_on_before_the_break(passage: Passage) -> None:
-    """Every byte that came is the client's, an unfinished event at the end included."""
-    first = frames(CHAT, WORDS, None)[:3]
-    passage.east.plays(*first, b'data: {"cho').cuts_after(4)
-    await passage.play()
-    assert passage.reply.body == b"".join(first)
-    passage = Passage()
-    passage.east.plays(*first, b'data: {"cho')
-    await passage.play()
-    assert passage.reply.body == b"".join(first) + b'data: {"cho'
-    assert isinstance(passage.reply.broken, UpstreamDisconnected)
-
-
 async def test_a_break_after_the_end_is_none(passage: Passage) -> None:
     """The answer was whole; how its connection ends is not the client's business."""
     passage.east.streams(*WORDS).cuts_after(8)
@@ -144,6 +131,28 @@ async def test_an_end_without_its_blank_line_is_an_end(passage: Passage, tail: b
     passage.east.plays(*frames(CHAT, WORDS, None)[:-1], tail)
     await passage.play()
     assert passage.reply.finished
+
+
+async def test_half_an_event_is_not_left_before_the_error(passage: Passage) -> None:
+    """Our own error event must begin on a line of its own."""
+    passage.east.plays(*frames(CHAT, WORDS, None)[:4], b'data: {"id":"chatcmpl-1","cho')
+    await passage.play()
+    assert passage.observation.broken is not None
+    assert passage.reply.body == b"".join(frames(CHAT, WORDS, None)[:4])
+
+
+async def test_an_upstream_that_lingers_after_the_end_keeps_nobody_waiting(
+    passage: Passage,
+) -> None:
+    """The answer is whole: neither heartbeats nor an error follow."""
+    whole = frames(CHAT, WORDS, None)
+    passage.east.plays(*whole).stalls(after=len(whole))
+    began = passage.clock.now()
+    await passage.play()
+    assert passage.reply.finished
+    assert passage.heartbeats == 0
+    assert passage.observation.broken is None
+    assert passage.clock.now() - began < 15
 
 
 async def test_an_error_of_the_upstreams_passes_and_is_remembered(passage: Passage) -> None:
