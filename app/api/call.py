@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from app.api.request_id import request_id_of
 from app.domain.request import Route
 from app.errors import (
     BodyTimeout,
@@ -20,7 +19,6 @@ from app.errors import (
 from app.wire.routes import match
 
 Receive = Any  # ASGI's callables; their messages are plain dicts
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class HttpCall:
@@ -39,7 +37,7 @@ class HttpCall:
         self._answered = False
         self._route: Route | None = None
         self.headers = _headers(scope["headers"])
-        self.request_id = _request_id(self.headers)
+        self.request_id = request_id_of(self.headers)
         self.interruption: ClientGone | ShuttingDown | None = None
 
     @property
@@ -125,9 +123,3 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
         if "_" not in name:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
-
-
-def _request_id(headers: Mapping[str, str]) -> str:
-    """The caller's own id where it is a plain one, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"

@@ -14,6 +14,8 @@ import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.api.request_id import new_request_id
+
 EXTENSION = "spillgate.connection"
 
 
@@ -90,7 +92,8 @@ class GatewayProtocol(HttpToolsProtocol):
         body = msgspec.json.encode({"error": error | {"code": "invalid_http"}})
         head = (
             "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {new_request_id()}\r\n"
+            "connection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
