@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import openai
 import pytest
 
-from tests.e2e.stack import Stack, ptu_and_paygo, stack
+from app.domain.completion import Outcome
+from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 CAP = 12
 PROMPT = "Say a few words."
@@ -99,6 +100,7 @@ async def test_a_stream_cut_at_every_chunk(
         assert whole.ended
         assert whole.error is None
         assert whole.chunks > 2
+        await eventually(lambda: team.receipts.kept)
         for cut in range(whole.chunks + 1):
             with subtests.test(cut=cut):
                 await team.reset()
@@ -106,11 +108,16 @@ async def test_a_stream_cut_at_every_chunk(
                 read = await api.read(team)
                 asked = [row["deployment"] for row in await team.served()]
                 assert len(read.ids) == 1
+                await eventually(lambda: team.receipts.kept)
+                receipt = team.receipts.kept[0]
                 if cut == 0:
                     _served_elsewhere(team, read, whole, asked)
+                    assert receipt.outcome is Outcome.FINISHED
                 else:
                     assert asked == [team.name("ptu")]
                     _honest(read, whole, cut)
+                    assert receipt.outcome is Outcome.UPSTREAM_ABORTED
+                    assert receipt.error == "upstream_disconnected"
 
 
 @pytest.mark.parametrize("api", [Chat(), Responses()], ids=["chat", "responses"])
