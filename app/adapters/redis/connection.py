@@ -25,9 +25,11 @@ CONNECT_TIMEOUT_S: Final = 0.25
 OPERATION_TIMEOUT_S: Final = 0.05
 SUBSCRIPTION_TIMEOUT_S: Final = 2.0
 MAX_CONNECTIONS: Final = 32
+#: Waiting for a place is our own crowd, not the store's failure: it may take longer than an answer.
+POOL_TIMEOUT_S: Final = 0.25
 
 #: Nothing takes longer than a place in the pool, a new connection, its greeting and one answer.
-CALL_TIMEOUT_S: Final = CONNECT_TIMEOUT_S + 3 * OPERATION_TIMEOUT_S
+CALL_TIMEOUT_S: Final = POOL_TIMEOUT_S + CONNECT_TIMEOUT_S + 2 * OPERATION_TIMEOUT_S
 
 #: Answers that say the server cannot be used, whatever it is asked.
 _UNUSABLE: Final = (ReadOnlyError, OutOfMemoryError)
@@ -47,7 +49,7 @@ def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) 
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=operation_timeout_s,
         max_connections=MAX_CONNECTIONS,
-        timeout=OPERATION_TIMEOUT_S,
+        timeout=POOL_TIMEOUT_S,
         # Both are round trips of a new connection that nothing here depends on.
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),

@@ -138,7 +138,7 @@ class TestCalls:
         """More calls than connections are no failure, and open no more connections."""
         async with redis_client(redis_url) as client:
             breaker = Breaker(CLOCK)
-            keys = [f"{uuid4()}" for _ in range(10 * MAX_CONNECTIONS)]
+            keys = [f"{uuid4()}" for _ in range(4 * MAX_CONNECTIONS)]
             for key in keys:
                 assert await client.set(key, key, ex=60)
             found = await asyncio.gather(*(_value(client, breaker, key) for key in keys))
