@@ -37,6 +37,11 @@ class Answer:
         """Whether the body is an event stream, relayed frame by frame."""
         return is_event_stream(self.headers) and self.rest is not None
 
+    def take_frames(self) -> list[bytes]:
+        """The first frames, to be sent now; they are not kept here while the rest is relayed."""
+        frames, self.frames = self.frames, []
+        return frames
+
 
 def is_event_stream(headers: Mapping[str, str]) -> bool:
     """Whether these headers announce server-sent events."""

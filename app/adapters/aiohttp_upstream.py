@@ -63,6 +63,9 @@ from app.errors import (
 KEEP_ALIVE_S: Final = 30.0
 DNS_CACHE_S: Final = 30
 RESEND_WITHIN_S: Final = 1.0
+#: The most that one read gives. A client that stalls holds its last read several times over (as
+#: frames, as a chunk, in its socket's queue), beside what aiohttp had received before it paused.
+READ_BYTES: Final = 32 * 1024
 
 #: aiohttp warns of larger bodies given as bytes: it would copy them in one go.
 _LARGE_BODY_BYTES: Final = 2**20
@@ -142,7 +145,7 @@ class AiohttpResponse:
             raise UpstreamTimeout("The upstream did not end its answer in time.")
         try:
             async with asyncio.timeout(min(patience_s, left)):
-                return await content.readany()
+                return await content.read(READ_BYTES)
         except TimeoutError:
             if self._response.connection is None or self._response.connection.transport is None:
                 return self._before_the_break()
@@ -275,6 +278,8 @@ def _session(connector: TCPConnector) -> ClientSession:
         headers=_HEADERS,
         auto_decompress=False,
         trust_env=False,
+        # aiohttp pauses its socket at twice this.
+        read_bufsize=READ_BYTES // 2,
     )
 
 

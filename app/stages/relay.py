@@ -60,9 +60,9 @@ class Relay:
     async def _frames(
         self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
     ) -> None:
-        frames = answer.frames
+        frames = kept_frames(answer.take_frames(), answer.request, meter)
         while True:
-            await _send(kept_frames(frames, answer.request, meter), reply, meter)
+            await _send(frames, reply, meter)
             try:
                 data = await self._next(answer, rest, reply, meter)
             except UpstreamError:
@@ -71,7 +71,7 @@ class Relay:
                 raise
             if not data:
                 break
-            frames = answer.buffer.feed(data)
+            frames = kept_frames(answer.buffer.feed(data), answer.request, meter)
         last = kept_frames(answer.buffer.last(), answer.request, meter)
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
