@@ -1,0 +1,330 @@
+-- One tenant's account: limits, holds, totals and ledger, changed in one atomic step.
+--
+-- KEYS[1]  spillgate:{TENANT}; every other key begins with it, so all of them are in one slot.
+-- ARGV[1]  the operation: reserve | extend | settle | seed | read
+-- ARGV[2]  what it is given, as JSON. Answers are JSON too.
+--
+-- Time is the server's alone, in milliseconds. Amounts are whole numbers below 2^53: requests,
+-- tokens, nano-dollars. A script is not rolled back when it fails, so all that can be refused or
+-- found wrong is looked at before the first write.
+--
+-- What is kept, each below KEYS[1]:
+--   :generation            set when the account was seeded; missing after a flush
+--   :day:DATE :month:DATE  hash; committed:MEASURE:SCOPE and held:MEASURE:SCOPE
+--   :live                  hash; SCOPE -> holds that are alive
+--   :window:NAME:SCOPE     hash; bucket -> amount taken in it
+--   :holds                 hash; id -> the hold as JSON      :expiry  sorted set; id -> its end
+--   :expired:ID            a hold that ended by itself, kept for two days for a late settlement
+--   :charged:ID            marks a charge that had no hold here, for as long
+--   :ledger                stream; field `row` is the row as JSON, `mark` is late where it came so
+--
+-- In every scope, for every hard limit:  committed + held + what is asked for <= amount.
+--
+-- Worked example. A limit of 100 tokens a day; two requests of 40 are running:
+--   reserve {id: "c", tokens: 30, …}  ->  0 + 80 + 30 > 100: refused, nothing changed
+--   settle  {id: "a", tokens: 25, …}  ->  committed 25, held 40, one ledger row
+--   settle  {id: "a", tokens: 25, …}  ->  "duplicate": the hold is gone, nothing changed
+--   reserve {id: "c", tokens: 30, …}  ->  25 + 40 + 30 <= 100: admitted, held 70
+--   90 s later nobody has extended "b" and "c": held 0, two ledger rows, kind "expired"
+
+local MEASURES = { 'requests', 'tokens', 'nano_usd' }
+local BUCKETS = 60            -- of a sliding window; what it forgets, it forgets a bucket at a time
+local SWEPT_AT_ONCE = 1000    -- holds that one call lets expire
+local REMEMBERED_S = 172800   -- how long a settlement may be late, or repeated without a hold
+local KEPT_MS = 172800000     -- how long totals outlive their calendar window
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local function key(...)
+  return KEYS[1] .. ':' .. table.concat({ ... }, ':')
+end
+
+-- Redis would write large numbers with an exponent.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+-- The calendar window that the server's time is in; nil where the asker's clock is far off.
+local function current(windows)
+  for _, window in ipairs(windows) do
+    if window.starts <= now and now < window.ends then return window end
+  end
+end
+
+---- Totals -------------------------------------------------------------------------------------
+
+local function add(where, state, scope, amounts, sign)
+  for _, measure in ipairs(MEASURES) do
+    local amount = amounts[measure]
+    if amount ~= 0 then
+      redis.call('HINCRBY', where, state .. ':' .. measure .. ':' .. scope, digits(sign * amount))
+    end
+  end
+end
+
+-- Adds to the totals of every scope, of the day and of the month that `charge` names.
+local function total(charge, state, amounts, sign)
+  for _, period in ipairs({ 'day', 'month' }) do
+    local where = key(period, charge[period].name)
+    for _, scope in ipairs(charge.scopes) do add(where, state, scope, amounts, sign) end
+    redis.call('PEXPIREAT', where, digits(charge[period].ends + KEPT_MS))
+  end
+end
+
+local function live(hold, change)
+  for _, scope in ipairs(hold.scopes) do redis.call('HINCRBY', key('live'), scope, change) end
+end
+
+---- Sliding windows ----------------------------------------------------------------------------
+
+-- A bucket counts until its youngest moment is a whole window ago: never too much is admitted.
+local function bucket_of(limit)
+  return math.floor(now * BUCKETS / limit.window_ms)
+end
+
+-- What the window holds, its living buckets in order, and the dead ones.
+local function window_of(limit)
+  local oldest = bucket_of(limit) - BUCKETS
+  local entries = redis.call('HGETALL', key('window', limit.name, limit.scope))
+  local sum, alive, dead = 0, {}, {}
+  for i = 1, #entries, 2 do
+    local bucket, amount = tonumber(entries[i]), tonumber(entries[i + 1])
+    if bucket < oldest then
+      dead[#dead + 1] = entries[i]
+    else
+      sum = sum + amount
+      alive[#alive + 1] = { bucket = bucket, amount = amount }
+    end
+  end
+  table.sort(alive, function(a, b) return a.bucket < b.bucket end)
+  return sum, alive, dead
+end
+
+-- Milliseconds until `excess` has left the window.
+local function wait_for(limit, alive, excess)
+  for _, entry in ipairs(alive) do
+    excess = excess - entry.amount
+    if excess <= 0 then
+      return math.ceil((entry.bucket + BUCKETS + 1) * limit.window_ms / BUCKETS) - now
+    end
+  end
+  return -1
+end
+
+local function take_window(limit, amount, dead)
+  local where = key('window', limit.name, limit.scope)
+  if #dead > 0 then redis.call('HDEL', where, unpack(dead)) end
+  redis.call('HINCRBY', where, digits(bucket_of(limit)), digits(amount))
+  redis.call('PEXPIRE', where, digits(limit.window_ms * 2))
+end
+
+-- A settlement corrects the bucket its reservation was taken in; what was used beyond it counts
+-- now where that bucket is forgotten already.
+local function correct_window(taken, difference)
+  if difference == 0 then return end
+  local bucket = taken.bucket
+  if tonumber(bucket) < bucket_of(taken) - BUCKETS then
+    if difference < 0 then return end
+    bucket = digits(bucket_of(taken))
+  end
+  local where = key('window', taken.name, taken.scope)
+  redis.call('HINCRBY', where, bucket, digits(difference))
+  redis.call('PEXPIRE', where, digits(taken.window_ms * 2))
+end
+
+---- Limits -------------------------------------------------------------------------------------
+
+-- How much of a limit is used, and what is needed to take more of it later.
+local function used_of(limit, day, month)
+  if limit.kind == 'live' then
+    return tonumber(redis.call('HGET', key('live'), limit.scope) or 0)
+  end
+  if limit.kind == 'window' then return window_of(limit) end
+  local window = limit.kind == 'day' and day or month
+  local suffix = ':' .. limit.measure .. ':' .. limit.scope
+  local totals = redis.call(
+    'HMGET', key(limit.kind, window.name), 'committed' .. suffix, 'held' .. suffix)
+  return tonumber(totals[1] or 0) + tonumber(totals[2] or 0)
+end
+
+-- Milliseconds until as much would fit; -1: never, however long one waits.
+local function wait_of(limit, need, used, alive, day, month)
+  if need > limit.amount then return -1 end
+  if limit.kind == 'live' then return 1000 end
+  if limit.kind == 'window' then return wait_for(limit, alive, used + need - limit.amount) end
+  return (limit.kind == 'day' and day or month).ends - now
+end
+
+---- Holds --------------------------------------------------------------------------------------
+
+local function write_row(row, mark)
+  redis.call('XADD', key('ledger'), '*', 'row', row, 'mark', mark)
+end
+
+local function forget(id)
+  redis.call('HDEL', key('holds'), id)
+  redis.call('ZREM', key('expiry'), id)
+end
+
+-- Lets holds end whose worker died or lost touch: nothing is charged, and a row says so.
+local function sweep()
+  local ended = redis.call(
+    'ZRANGEBYSCORE', key('expiry'), '-inf', digits(now), 'LIMIT', 0, SWEPT_AT_ONCE)
+  for _, id in ipairs(ended) do
+    local raw = redis.call('HGET', key('holds'), id)
+    local hold = cjson.decode(raw)
+    forget(id)
+    total(hold, 'held', hold, -1)
+    live(hold, -1)
+    redis.call('SET', key('expired', id), raw, 'EX', REMEMBERED_S)
+    write_row(hold.draft, 'expired')
+  end
+end
+
+---- Operations ---------------------------------------------------------------------------------
+
+-- {id, scopes, requests, tokens, nano_usd, days, months, limits, ttl_ms, draft}
+-- -> {outcome: admitted | refused | unseeded | skewed, …}; amounts as strings, cjson would round
+-- A limit is {name, scope, kind: live | window | day | month, measure, amount, mode, window_ms?}.
+-- Repeating a reservation by its id takes nothing again.
+local function reserve(ask)
+  local generation = redis.call('GET', key('generation'))
+  if not generation then return { outcome = 'unseeded' } end
+  local day, month = current(ask.days), current(ask.months)
+  if not day or not month then return { outcome = 'skewed', now = now } end
+  sweep()
+  local known = redis.call('HEXISTS', key('holds'), ask.id) == 1
+  local left, over, refused, taken = {}, {}, nil, {}
+  for i, limit in ipairs(ask.limits) do
+    local need = limit.kind == 'live' and 1 or ask[limit.measure]
+    local used, alive, dead = used_of(limit, day, month)
+    if known then need = 0 end
+    local room = limit.amount - used - need
+    left[i] = digits(room)
+    if room < 0 and need > 0 then
+      over[#over + 1] = i - 1
+      local wait = wait_of(limit, need, used, alive, day, month)
+      local longer = not refused or (refused.wait_ms >= 0 and (wait < 0 or wait > refused.wait_ms))
+      if limit.mode == 'hard' and longer then
+        refused = { limit = i - 1, used = digits(used), wait_ms = wait }
+      end
+    end
+    if limit.kind == 'window' then taken[#taken + 1] = { limit = limit, need = need, dead = dead } end
+  end
+  local answer = { generation = generation, now = now, left = left, over = over,
+    day = day.name, month = month.name }
+  if refused then
+    answer.outcome, answer.refused = 'refused', refused
+    return answer
+  end
+  answer.outcome = 'admitted'
+  if known then return answer end
+  local windows = {}
+  for _, each in ipairs(taken) do
+    take_window(each.limit, each.need, each.dead)
+    if each.limit.measure == 'tokens' then
+      windows[#windows + 1] = { name = each.limit.name, scope = each.limit.scope,
+        window_ms = each.limit.window_ms, bucket = digits(bucket_of(each.limit)) }
+    end
+  end
+  local hold = { scopes = ask.scopes, day = day, month = month, windows = windows,
+    requests = ask.requests, tokens = ask.tokens, nano_usd = digits(ask.nano_usd),
+    draft = ask.draft }
+  total(hold, 'held', ask, 1)
+  live(hold, 1)
+  redis.call('HSET', key('holds'), ask.id, cjson.encode(hold))
+  redis.call('ZADD', key('expiry'), digits(now + ask.ttl_ms), ask.id)
+  return answer
+end
+
+-- {ids, ttl_ms} -> the ids that are still held. What ended is not brought back.
+local function extend(ask)
+  sweep()
+  local alive = {}
+  for _, id in ipairs(ask.ids) do
+    if redis.call('ZSCORE', key('expiry'), id) then
+      redis.call('ZADD', key('expiry'), 'XX', digits(now + ask.ttl_ms), id)
+      alive[#alive + 1] = id
+    end
+  end
+  return { alive = alive }
+end
+
+-- The hold that an item settles, and how it came: settled, late, adopted or duplicate. A hold that
+-- is gone was settled already, unless it was taken in another generation (before a flush, or in a
+-- worker's own memory during an outage): that charge is adopted, once.
+local function claim(item, generation)
+  local raw = redis.call('HGET', key('holds'), item.id)
+  if raw then
+    forget(item.id)
+    return cjson.decode(raw), 'settled'
+  end
+  raw = redis.call('GET', key('expired', item.id))
+  if raw then
+    redis.call('DEL', key('expired', item.id))
+    return cjson.decode(raw), 'late'
+  end
+  if item.generation ~= generation and
+    redis.call('SET', key('charged', item.id), '1', 'NX', 'EX', REMEMBERED_S) then
+    return item, 'adopted'
+  end
+  return nil, 'duplicate'
+end
+
+local function settle_one(item, generation)
+  local hold, how = claim(item, generation)
+  if not hold then return how end
+  if how == 'settled' then
+    total(hold, 'held', hold, -1)
+    live(hold, -1)
+  end
+  for _, taken in ipairs(hold.windows or {}) do
+    correct_window(taken, item.actual.tokens - hold.tokens)
+  end
+  total(hold, 'committed', item.actual, 1)
+  write_row(item.row, how == 'settled' and '' or how)
+  return how
+end
+
+-- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month}]}
+-- -> {outcomes: [settled | late | adopted | duplicate]}
+-- A release is a settlement of nothing. `scopes`, `day` and `month` are used where no hold is.
+local function settle(ask)
+  local generation = redis.call('GET', key('generation'))
+  if not generation then return { outcome = 'unseeded' } end
+  local outcomes = {}
+  for i, item in ipairs(ask.items) do outcomes[i] = settle_one(item, generation) end
+  return { outcomes = outcomes }
+end
+
+-- {replaces, generation, totals: [{period, name, ends, fields: {field: amount}}]}
+-- -> {seeded, generation}. Committed totals become what the archive says; holds stay.
+-- `replaces` is the generation that is to end, empty for none: of two seeders one wins.
+local function seed(ask)
+  local known = redis.call('GET', key('generation')) or ''
+  if known ~= ask.replaces then return { seeded = false, generation = known } end
+  for _, entry in ipairs(ask.totals) do
+    local where = key(entry.period, entry.name)
+    for field, amount in pairs(entry.fields) do
+      redis.call('HSET', where, 'committed:' .. field, digits(amount))
+    end
+    redis.call('PEXPIREAT', where, digits(entry.ends + KEPT_MS))
+  end
+  redis.call('SET', key('generation'), ask.generation)
+  return { seeded = true, generation = ask.generation }
+end
+
+-- {days, months, limits} -> {used: [per limit], generation, day, month, now}
+local function read(ask)
+  local day, month = current(ask.days), current(ask.months)
+  if not day or not month then return { outcome = 'skewed', now = now } end
+  sweep()
+  local used = {}
+  for i, limit in ipairs(ask.limits) do used[i] = digits((used_of(limit, day, month))) end
+  return { used = used, generation = redis.call('GET', key('generation')) or '',
+    day = day.name, month = month.name, now = now }
+end
+
+local operations = { reserve = reserve, extend = extend, settle = settle, seed = seed, read = read }
+return cjson.encode(operations[ARGV[1]](cjson.decode(ARGV[2])))

@@ -1,0 +1,146 @@
+"""What a tenant may use: limits, the scopes they hold in, and which of them meet a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+NANO = 1_000_000_000
+MINUTE_MS = 60_000
+#: The longest window, in seconds, that a fractional rate per second is spread over.
+_LONGEST_RATE_S = 60
+
+
+class LimitName(StrEnum):
+    """Every limit, named as in the config; a closed set."""
+
+    RPS = "rps"
+    RPM = "rpm"
+    TPM = "tpm"
+    CONCURRENCY = "concurrency"
+    REQUESTS_PER_DAY = "requests_per_day"
+    TOKENS_PER_DAY = "tokens_per_day"
+    TOKENS_PER_MONTH = "tokens_per_month"
+    USD_PER_DAY = "usd_per_day"
+    USD_PER_MONTH = "usd_per_month"
+
+
+class Kind(StrEnum):
+    """Over which time a limit counts."""
+
+    LIVE = "live"  # what is running now
+    WINDOW = "window"  # a sliding window
+    DAY = "day"  # calendar windows in the tenant's time zone
+    MONTH = "month"
+
+
+class Measure(StrEnum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    NANO_USD = "nano_usd"
+
+
+class Mode(StrEnum):
+    """What happens over the limit."""
+
+    HARD = "hard"  # refused
+    SOFT = "soft"  # admitted, and flagged in the record and to the caller
+    SHADOW = "shadow"  # admitted, and only counted as one that would have been refused
+
+
+FORMS: dict[LimitName, tuple[Kind, Measure]] = {
+    LimitName.RPS: (Kind.WINDOW, Measure.REQUESTS),
+    LimitName.RPM: (Kind.WINDOW, Measure.REQUESTS),
+    LimitName.TPM: (Kind.WINDOW, Measure.TOKENS),
+    LimitName.CONCURRENCY: (Kind.LIVE, Measure.REQUESTS),
+    LimitName.REQUESTS_PER_DAY: (Kind.DAY, Measure.REQUESTS),
+    LimitName.TOKENS_PER_DAY: (Kind.DAY, Measure.TOKENS),
+    LimitName.TOKENS_PER_MONTH: (Kind.MONTH, Measure.TOKENS),
+    LimitName.USD_PER_DAY: (Kind.DAY, Measure.NANO_USD),
+    LimitName.USD_PER_MONTH: (Kind.MONTH, Measure.NANO_USD),
+}
+#: Limits on spending: waiting for them is pointless, and OpenAI has a code of its own for them.
+BUDGETS = frozenset({Kind.DAY, Kind.MONTH})
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """A limit as it is set: `amount` in requests, tokens or US dollars.
+
+    It holds for the whole tenant, or for one key, one model, or one model through one key.
+    An override replaces the amount until a moment (Unix seconds).
+    """
+
+    name: LimitName
+    amount: float
+    mode: Mode = Mode.HARD
+    key_id: str | None = None
+    model: str | None = None
+    override: float | None = None
+    override_until: float = 0.0
+
+    def amount_at(self, moment: float) -> float:
+        """The amount in force."""
+        overridden = self.override is not None and moment < self.override_until
+        return self.override if overridden and self.override is not None else self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that a request meets: `amount` in whole units of its measure."""
+
+    name: LimitName
+    scope: str
+    kind: Kind
+    measure: Measure
+    amount: int
+    mode: Mode = Mode.HARD
+    window_ms: int = 0
+
+
+def scope_of(key_id: str | None = None, model: str | None = None) -> str:
+    """The name of a scope within its tenant's account."""
+    if key_id is None:
+        return "tenant" if model is None else f"model:{model}"
+    return f"key:{key_id}" if model is None else f"key:{key_id}/model:{model}"
+
+
+def scopes_of(key_id: str, model: str) -> tuple[str, ...]:
+    """Every scope that a request counts in, limited or not: a limit set later knows the past."""
+    return (
+        scope_of(),
+        scope_of(key_id),
+        scope_of(model=model),
+        scope_of(key_id, model),
+    )
+
+
+def limits_on(
+    rules: Iterable[LimitRule], key_id: str, model: str, moment: float
+) -> tuple[Limit, ...]:
+    """The limits that a request by this key for this model meets at `moment` (Unix seconds)."""
+    return tuple(
+        limit_of(rule, moment)
+        for rule in rules
+        if rule.key_id in {None, key_id} and rule.model in {None, model}
+    )
+
+
+def limit_of(rule: LimitRule, moment: float) -> Limit:
+    """The rule in whole units: a rate of 0.5 a second becomes one in two seconds."""
+    kind, measure = FORMS[rule.name]
+    amount, window_ms = Fraction(rule.amount_at(moment)), 0
+    if rule.name is LimitName.RPS:
+        amount = amount.limit_denominator(_LONGEST_RATE_S)
+        window_ms = amount.denominator * 1000
+        amount *= amount.denominator
+    elif kind is Kind.WINDOW:
+        window_ms = MINUTE_MS
+    if measure is Measure.NANO_USD:
+        amount = Fraction(str(rule.amount_at(moment))) * NANO
+    scope = scope_of(rule.key_id, rule.model)
+    return Limit(rule.name, scope, kind, measure, int(amount), rule.mode, window_ms)

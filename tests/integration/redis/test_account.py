@@ -1,0 +1,271 @@
+"""The account script on a real server: what is admitted, refused, settled, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.account import (
+    AccountScript,
+    SeedTotals,
+    Settlement,
+    Skewed,
+    Unseeded,
+    account_key,
+)
+from app.adapters.redis.batch import Batch, batching
+from app.adapters.redis.connection import redis_breaker, redis_client
+from app.domain.calendar import days_around, months_around
+from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of
+from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+
+SCOPES = scopes_of("k1", "gpt-4o")
+PATIENCE_S = 1.0
+
+
+def limit(name: LimitName, amount: float, mode: Mode = Mode.HARD) -> Limit:
+    """A limit of the whole tenant."""
+    return limit_of(LimitRule(name, amount, mode), time.time())
+
+
+class Account:
+    """One tenant's account, fresh and seeded."""
+
+    def __init__(self, batch: Batch, client: Redis, tenant: str) -> None:
+        self.script = AccountScript(batch)
+        self.brief = AccountScript(batch, ttl_s=0.02)
+        self.client = client
+        self.tenant = tenant
+
+    def ask(self, *limits: Limit, tokens: int = 10, nano_usd: int = 100, name: str = "") -> Ask:
+        """A request that meets these limits."""
+        return Ask(
+            id=name or uuid4().hex,
+            tenant=self.tenant,
+            scopes=SCOPES,
+            amounts=Amounts(1, tokens, nano_usd),
+            limits=limits,
+            days=days_around(time.time()),
+            months=months_around(time.time()),
+            draft=b'{"kind":"expired"}',
+        )
+
+    async def take(self, *limits: Limit, tokens: int = 10, name: str = "") -> Reservation:
+        """A reservation that is granted."""
+        granted = await self.script.reserve(self.ask(*limits, tokens=tokens, name=name))
+        assert isinstance(granted, Reservation)
+        return granted
+
+    async def settle(self, reservation: Reservation, tokens: int, row: bytes = b"{}") -> str:
+        """Charge tokens; how it went."""
+        charge = Charge(Amounts(1, tokens, tokens), row)
+        outcomes = await self.script.settle(
+            self.tenant, [Settlement(reservation, charge)], patience_s=PATIENCE_S
+        )
+        return outcomes[0]
+
+    async def used(self, name: LimitName) -> int:
+        """How much of a limit is used."""
+        _, used = await self.script.read(
+            self.tenant,
+            [limit(name, 10**9 if name is not LimitName.USD_PER_DAY else 1)],
+            days_around(time.time()),
+            months_around(time.time()),
+        )
+        return used[0]
+
+    async def rows(self) -> list[tuple[bytes, bytes]]:
+        """The ledger: rows and their marks."""
+        entries: Any = await self.client.xrange(f"{account_key(self.tenant)}:ledger")
+        return [(fields[b"row"], fields[b"mark"]) for _, fields in entries]
+
+    async def keys(self) -> dict[bytes, object]:
+        """Everything that is kept of the account, but for lifetimes."""
+        kept: dict[bytes, object] = {}
+        async for key in self.client.scan_iter(f"{account_key(self.tenant)}:*"):
+            kept[key] = await self.client.dump(key)
+        return kept
+
+
+@pytest.fixture
+async def account(redis_url: str) -> AsyncIterator[Account]:
+    """A seeded account of a tenant of its own."""
+    breaker = redis_breaker(SystemClock())
+    async with redis_client(redis_url) as client, batching(client, breaker) as batch:
+        one = Account(batch, client, uuid4().hex)
+        await one.script.seed(one.tenant, [], generation="g1")
+        yield one
+
+
+#: Of each limit, an amount that has room for 137 requests of 10 tokens and 100 nano-dollars.
+ROOM = {
+    LimitName.RPS: 137,
+    LimitName.RPM: 137,
+    LimitName.TPM: 1_379,
+    LimitName.CONCURRENCY: 137,
+    LimitName.REQUESTS_PER_DAY: 137,
+    LimitName.TOKENS_PER_DAY: 1_370,
+    LimitName.TOKENS_PER_MONTH: 1_379,
+    LimitName.USD_PER_DAY: 0.0000137,
+    LimitName.USD_PER_MONTH: 0.00001379,
+}
+
+
+@pytest.mark.parametrize("name", LimitName)
+async def test_a_crowd_is_admitted_exactly_as_far_as_there_is_room(
+    account: Account, name: LimitName
+) -> None:
+    """500 at once against room for 137: 137, for each kind of limit."""
+    kind = limit(name, ROOM[name])
+    if name is LimitName.RPS:
+        kind = replace(kind, window_ms=60_000)  # a second would pass while they are asked
+    answers = await asyncio.gather(*(account.script.reserve(account.ask(kind)) for _ in range(500)))
+    assert sum(isinstance(answer, Reservation) for answer in answers) == 137
+
+
+async def test_a_refusal_changes_nothing(account: Account) -> None:
+    """One scope without room: not a byte of any counter differs afterwards."""
+    roomy = limit(LimitName.TPM, 1000)
+    tight = replace(limit(LimitName.TOKENS_PER_DAY, 15), scope="key:k1")
+    await account.take(roomy, tight)
+    before = await account.keys()
+    refusal = await account.script.reserve(account.ask(roomy, tight))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.limit, refusal.used, refusal.asked) == (tight, 10, 10)
+    assert refusal.wait_s is not None
+    assert 0 < refusal.wait_s <= 86_400
+    assert await account.keys() == before
+
+
+async def test_asking_again_takes_nothing_again(account: Account) -> None:
+    """The same id after a lost reply: granted, and counted once, at a full limit too."""
+    full = limit(LimitName.TOKENS_PER_DAY, 10)
+    await account.take(full, name="a")
+    again = await account.take(full, name="a")
+    assert again.left == (0,)
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 10
+
+
+async def test_a_settlement_counts_once(account: Account) -> None:
+    """What was used replaces what was held; a repetition is a duplicate."""
+    taken = await account.take()
+    assert await account.used(LimitName.CONCURRENCY) == 1
+    assert await account.settle(taken, 7, b'{"n":1}') == "settled"
+    assert await account.settle(taken, 7, b'{"n":1}') == "duplicate"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 7
+    assert await account.used(LimitName.TOKENS_PER_MONTH) == 7
+    assert await account.used(LimitName.USD_PER_DAY) == 7
+    assert await account.used(LimitName.CONCURRENCY) == 0
+    assert await account.rows() == [(b'{"n":1}', b"")]
+
+
+async def test_what_was_not_used_is_room_again(account: Account) -> None:
+    """A minute's tokens are corrected in the moment they were taken, up as well as down."""
+    minute = limit(LimitName.TPM, 100)
+    first = await account.take(minute, tokens=90)
+    assert isinstance(await account.script.reserve(account.ask(minute, tokens=20)), Refusal)
+    await account.settle(first, 30)
+    second = await account.take(minute, tokens=70)
+    await account.settle(second, 75)
+    refusal = await account.script.reserve(account.ask(minute, tokens=1))
+    assert isinstance(refusal, Refusal)
+    assert refusal.used == 105
+
+
+async def test_a_hold_that_nobody_extends_ends(account: Account) -> None:
+    """Its row says so, nothing is charged; a late settlement charges once and is marked."""
+    kept = await account.take(name="kept")
+    lost = await account.brief.reserve(account.ask(name="lost"))
+    assert isinstance(lost, Reservation)
+    async with asyncio.timeout(5):
+        while await account.used(LimitName.CONCURRENCY) == 2:
+            await asyncio.sleep(0.005)
+    assert await account.script.extend(account.tenant, ["kept", "lost"]) == {"kept"}
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 10  # that of "kept"
+    assert await account.settle(lost, 4) == "late"
+    assert await account.settle(lost, 4) == "duplicate"
+    assert await account.settle(kept, 5) == "settled"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 9
+    assert [mark for _, mark in await account.rows()] == [b"expired", b"late", b""]
+
+
+async def test_an_extended_hold_lives_on(account: Account) -> None:
+    """A heartbeat moves its end."""
+    await account.take(name="a")
+    where = f"{account_key(account.tenant)}:expiry"
+    await account.client.zadd(where, {"a": (time.time() + 1) * 1000})
+    assert await account.script.extend(account.tenant, ["a"]) == {"a"}
+    ends = await account.client.zscore(where, "a")
+    assert ends is not None
+    assert ends / 1000 > time.time() + 60
+
+
+async def test_a_window_lets_in_again_when_it_said(account: Account) -> None:
+    """After the given time there is room, and not long before."""
+    two = replace(limit(LimitName.RPS, 2), window_ms=300)
+    await account.take(two)
+    await account.take(two)
+    refusal = await account.script.reserve(account.ask(two))
+    assert isinstance(refusal, Refusal)
+    assert refusal.wait_s is not None
+    assert 0.2 < refusal.wait_s < 0.32
+    await asyncio.sleep(refusal.wait_s)
+    await account.take(two)
+
+
+async def test_waiting_is_pointless_for_what_never_fits(account: Account) -> None:
+    """More than the whole limit: no time is named."""
+    refusal = await account.script.reserve(account.ask(limit(LimitName.TPM, 9)))
+    assert isinstance(refusal, Refusal)
+    assert refusal.wait_s is None
+
+
+async def test_soft_and_shadow_limits_are_told_not_enforced(account: Account) -> None:
+    """Admitted beyond them, and the reservation names which."""
+    soft = limit(LimitName.TPM, 5, Mode.SOFT)
+    shadow = limit(LimitName.TOKENS_PER_DAY, 5, Mode.SHADOW)
+    taken = await account.take(limit(LimitName.RPM, 5), soft, shadow)
+    assert taken.flags == ("soft:tpm", "shadow:tokens_per_day")
+    assert taken.soft == ("tpm",)
+
+
+async def test_an_account_that_was_flushed_admits_nobody(account: Account) -> None:
+    """Until it is seeded again; a settlement from before is adopted then, once."""
+    taken = await account.take()
+    for key in await account.keys():
+        await account.client.delete(key)
+    with pytest.raises(Unseeded):
+        await account.script.reserve(account.ask())
+    with pytest.raises(Unseeded):
+        await account.settle(taken, 7)
+    today = days_around(time.time())[1]
+    totals = SeedTotals("day", today, {"tokens:tenant": 100})
+    await account.script.seed(account.tenant, [totals], generation="g2")
+    assert await account.settle(taken, 7) == "adopted"
+    assert await account.settle(taken, 7) == "duplicate"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 107
+    assert await account.used(LimitName.CONCURRENCY) == 0
+
+
+async def test_of_two_seeders_one_wins(account: Account) -> None:
+    """A generation is replaced only by one who knew it."""
+    script, tenant = account.script, account.tenant
+    assert await script.seed(tenant, [], generation="g2") == "g1"
+    assert await script.seed(tenant, [], generation="g2", replaces="g1") == "g2"
+    assert await script.seed(tenant, [], generation="g3", replaces="g1") == "g2"
+
+
+async def test_a_clock_that_is_far_off_is_told_the_time(account: Account) -> None:
+    """None of the days it asked with is the server's: the server says what time it is."""
+    ask = replace(account.ask(), days=days_around(time.time() + 10 * 86_400))
+    with pytest.raises(Skewed) as skewed:
+        await account.script.reserve(ask)
+    assert abs(skewed.value.now - time.time()) < 5
