@@ -53,7 +53,7 @@ class Gateway:
     async def _serve(self, call: Call, reply: Reply, observation: Observation) -> None:
         route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
-        principal = observation.principal = self.authentication.principal(call.headers)
+        principal = observation.principal = await self.authentication.principal(call.headers)
         if route.operation in catalogue.OPERATIONS:
             await self.catalogue.answer(principal, route, reply)
             return

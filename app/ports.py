@@ -89,6 +89,17 @@ class KeyDirectory(Protocol):
         ...
 
 
+class CallerTokens(Protocol):
+    """Who an Entra ID access token speaks for."""
+
+    async def find(self, token: str) -> Principal | None:
+        """The principal of a token that was verified, None for any other text.
+
+        Raises StoreUnavailable where that cannot be told.
+        """
+        ...
+
+
 class HoldBoard(Protocol):
     """Until when each deployment asked not to be asked; shared by all replicas."""
 

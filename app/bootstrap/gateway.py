@@ -14,6 +14,7 @@ from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.key_directory import MemoryKeyDirectory
+from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.values import fleet_of, key_records_of, tenants_of
 from app.domain.deployment import Api, Fleet
 from app.gateway import Gateway
@@ -53,6 +54,7 @@ class Resources:
     """Entra credentials end here, with the process, so that no snapshot waits for another's."""
     credentials: dict[str, Credential] = field(default_factory=dict)
     """Entra credentials by identity and scope; keys are cheap and made anew."""
+    signing_keys: SigningKeysByPlace = field(default_factory=dict)
 
 
 async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
@@ -62,11 +64,13 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         name: await _credential(deployment, resources)
         for name, deployment in settings.deployments.items()
     }
+    directories = Directories(resources.lifetimes, resources.clock, resources.signing_keys)
+    tokens = await caller_tokens(settings, directories)
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),
         settlement=Settlement(resources.ledger, limit_s=settings.timeouts.settle_s),
-        authentication=Authentication(_keys(settings)),
+        authentication=Authentication(_keys(settings), tokens),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         affinity=Affinity(resources.owners),
         routing=Routing(fleet, resources.holds, resources.clock, random.random),

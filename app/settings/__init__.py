@@ -1,5 +1,6 @@
 """Configuration: what a file and the environment say, checked as a whole."""
 
+from app.settings.callers import EntraCallers, TenantCallers
 from app.settings.loader import build, environment, load, problems
 from app.settings.model import Settings
 from app.settings.model_catalog import ModelCatalog, ModelFacts, load_catalog
@@ -29,6 +30,7 @@ __all__ = [
     "DeploymentSimulator",
     "DeploymentTimeouts",
     "Entra",
+    "EntraCallers",
     "Keys",
     "Ledger",
     "Limits",
@@ -42,6 +44,7 @@ __all__ = [
     "Simulator",
     "SpillBudget",
     "Tenant",
+    "TenantCallers",
     "TenantLimits",
     "Timeouts",
     "Tls",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
+from app.settings.callers import EntraCallers
 from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis
 from app.settings.section import Name, Section
 from app.settings.tenancy import Cache, Model, Tenant
@@ -26,6 +27,8 @@ class Settings(Section):
     ledger: Ledger | None = None
     admin: Admin | None = None
     keys: Keys = Keys()
+    entra: EntraCallers | None = None
+    """None: keys are the only way in."""
     deployments: Annotated[dict[Name, Deployment], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from app.settings.callers import caller_faults
 from app.settings.fault import Fault, Path
 from app.settings.references import reference_faults, seed_key_faults
 
@@ -32,6 +33,7 @@ def rule_faults(raw: Raw) -> Iterator[Fault]:
     yield from _share_faults(mapping(raw.get("tenants")))
     yield from reference_faults(raw)
     yield from seed_key_faults(mapping(raw.get("tenants")))
+    yield from caller_faults(raw)
 
 
 def mapping(value: object) -> Raw:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tiers import WeightedTarget, normalised_tiers
 
@@ -86,6 +87,7 @@ class Tenant(Section):
 
     name: str
     keys: tuple[Secret, ...] = ()
+    entra: TenantCallers = TenantCallers()
     models: tuple[Name, ...] | None = None
     """Names of `models:`; None is all of them."""
     request_class: RequestClass = Field(default="standard", alias="class")

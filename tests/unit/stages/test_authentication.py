@@ -27,16 +27,16 @@ authentication = Authentication(FakeKeyDirectory(Tenant("acme"), Tenant("rival")
         {"api-key": "", "authorization": f"Bearer {KEY}"},
     ],
 )
-def test_a_key_is_taken_from_either_header(headers: dict[str, str]) -> None:
+async def test_a_key_is_taken_from_either_header(headers: dict[str, str]) -> None:
     """All forms that SDKs send; the specific header counts where both are there."""
-    principal = authentication.principal(headers)
+    principal = await authentication.principal(headers)
     assert (principal.tenant.name, principal.key_id) == ("acme", "id-of-acme")
 
 
-def test_a_wrong_specific_key_is_not_saved_by_the_other() -> None:
+async def test_a_wrong_specific_key_is_not_saved_by_the_other() -> None:
     """There is one identity, never a choice between two."""
     with pytest.raises(InvalidApiKey):
-        authentication.principal({"api-key": "wrong", "authorization": f"Bearer {KEY}"})
+        await authentication.principal({"api-key": "wrong", "authorization": f"Bearer {KEY}"})
 
 
 @pytest.mark.parametrize(
@@ -52,21 +52,21 @@ def test_a_wrong_specific_key_is_not_saved_by_the_other() -> None:
         {"x-api-key": KEY},
     ],
 )
-def test_without_a_key_the_refusal_says_where_to_put_it(headers: dict[str, str]) -> None:
+async def test_without_a_key_the_refusal_says_where_to_put_it(headers: dict[str, str]) -> None:
     """Nothing that is not a key in its place is looked at."""
     with pytest.raises(InvalidApiKey, match="didn't provide"):
-        authentication.principal(headers)
+        await authentication.principal(headers)
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip() == text and "key-of" not in text))
-def test_no_other_text_is_a_key_nor_repeated(text: str) -> None:
+async def test_no_other_text_is_a_key_nor_repeated(text: str) -> None:
     """What was sent may be a secret of somewhere else: the refusal is the same for all."""
     with pytest.raises(InvalidApiKey) as caught:
-        authentication.principal({"api-key": text})
+        await authentication.principal({"api-key": text})
     assert caught.value.message == "Incorrect API key provided."
 
 
-def test_two_keys_in_one_header_are_none() -> None:
+async def test_two_keys_in_one_header_are_none() -> None:
     """Repeated headers arrive joined, and a joined text is nobody's key."""
     with pytest.raises(InvalidApiKey):
-        authentication.principal({"authorization": f"Bearer {KEY}, Bearer key-of-rival"})
+        await authentication.principal({"authorization": f"Bearer {KEY}, Bearer key-of-rival"})

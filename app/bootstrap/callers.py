@@ -1,0 +1,71 @@
+"""Callers with Entra ID tokens: the configuration's ids, and the directory's keys."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.bootstrap.values import tenants_of
+from app.domain.caller_token import CallerRules
+from app.domain.tenant import Tenant
+from app.ports import CallerTokens, Clock
+from app.settings import EntraCallers, Settings
+
+if TYPE_CHECKING:
+    from app.adapters.signing_keys import SigningKeys
+
+#: By URL and directory.
+SigningKeysByPlace = dict[tuple[str, str], "SigningKeys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """Signing keys by where they come from: they outlive snapshots and end with the process."""
+
+    lifetimes: AsyncExitStack
+    clock: Clock
+    known: SigningKeysByPlace
+
+    async def keys(self, entra: EntraCallers) -> SigningKeys:
+        """The keys of a directory, kept fresh from the first time on that they are asked for."""
+        from app.adapters.jwks import jwks_endpoint  # noqa: PLC0415  # as in `caller_tokens`
+        from app.adapters.signing_keys import SigningKeys  # noqa: PLC0415  # the same
+
+        place = entra.keys_url, entra.directory
+        if place not in self.known:
+            endpoint = await self.lifetimes.enter_async_context(jwks_endpoint(*place))
+            keys = SigningKeys(endpoint.fetch, self.clock, random.random)
+            self.known[place] = await self.lifetimes.enter_async_context(keys)
+        return self.known[place]
+
+
+async def caller_tokens(settings: Settings, directories: Directories) -> CallerTokens | None:
+    """Whoever may call with a token; None where the configuration has no directory."""
+    if settings.entra is None:
+        return None
+    # 0.15 s of import (cryptography, an HTTP client), only where callers show tokens.
+    from app.adapters.caller_tokens import EntraCallerTokens, Expected  # noqa: PLC0415
+
+    entra = settings.entra
+    return EntraCallerTokens(
+        await directories.keys(entra),
+        Expected(entra.directory, entra.issuers, entra.audiences),
+        caller_rules(settings),
+        directories.clock,
+    )
+
+
+def caller_rules(settings: Settings) -> CallerRules:
+    """Tenants by the ids that the configuration gives them."""
+    tenants = tenants_of(settings)
+
+    def by_id(kind: str) -> dict[str, Tenant]:
+        return {
+            guid: tenants[name]
+            for name, tenant in settings.tenants.items()
+            for guid in getattr(tenant.entra, kind)
+        }
+
+    return CallerRules(by_id("objects"), by_id("applications"), by_id("groups"))
