@@ -1,0 +1,103 @@
+r"""One line of an archive: JSON that begins with the CRC32 of all that follows it.
+
+    {"crc":"0a1b2c3d","n":12,"tenant":"search","id":"1790000000000-0","row":{…}}
+
+`n` counts the archive's lines, whatever the file, so that a missing one is noticed. A checksum
+finds accidents, not intent: who can write the files can write a matching one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+_OPENING: Final = b'{"crc":"'
+_BODY: Final = len(_OPENING) + len('0a1b2c3d",')
+
+
+class Damaged(ValueError):
+    """A line that is not as it was written."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a closed segment holds; `first_at` and `last_at` bound its rows' times, Unix seconds."""
+
+    file: str
+    sha256: str
+    rows: int
+    first_at: float | None
+    last_at: float | None
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line of a segment: all that is needed to go on without the segments before it."""
+
+    number: int
+    began: float  # Unix seconds
+    positions: Mapping[str, str]  # by tenant, the last entry archived before
+    previous: Summary | None = None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line: a segment's header, or a tenant's row or position."""
+
+    n: int
+    tenant: str = ""
+    id: str = ""
+    row: msgspec.Raw | None = None
+    unreadable: str | None = None  # base64 of an entry that is no ledger row of the tenant
+    position: str | None = None  # the tenant's stream was rolled back: it goes on after this
+    segment: Header | None = None
+
+    @property
+    def entry(self) -> bytes | None:
+        """The entry's bytes, for a line that archives one."""
+        if self.row is not None:
+            return bytes(self.row)
+        return None if self.unreadable is None else base64.b64decode(self.unreadable)
+
+    @property
+    def reached(self) -> str | None:
+        """The tenant's position after this line, if it is one of a tenant."""
+        return (self.id or self.position) if self.tenant else None
+
+
+_DECODER: Final = msgspec.json.Decoder(Line)
+
+
+def row_line(n: int, tenant: bytes, stream_id: str, row: bytes) -> bytes:
+    """An archived row; `tenant` is its name as JSON, `row` is JSON on one line."""
+    return _sealed(b'"n":%d,"tenant":%b,"id":"%b","row":%b}' % (n, tenant, stream_id.encode(), row))
+
+
+def other_line(line: Line) -> bytes:
+    """Any other line."""
+    fields = {name: getattr(line, name) for name in line.__struct_fields__}
+    kept = {name: value for name, value in fields.items() if value not in {None, ""}}
+    return _sealed(msgspec.json.encode(kept)[1:])
+
+
+def opened(data: bytes) -> Line:
+    """The line in these bytes, which end with its newline. Raises Damaged."""
+    if not data.endswith(b"\n"):
+        raise Damaged("the line has no end")
+    body = data[_BODY:-1]
+    try:
+        written = int(data[len(_OPENING) : _BODY - 2], 16)
+    except ValueError:
+        raise Damaged("the line does not begin with a checksum") from None
+    if not data.startswith(_OPENING) or written != crc32(body):
+        raise Damaged("the checksum does not match")
+    try:
+        return _DECODER.decode(b"{" + body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error) as error:
+        raise Damaged(f"the checksum matches, but not the form: {error}") from error
+
+
+def _sealed(body: bytes) -> bytes:
+    return b'%b%08x",%b\n' % (_OPENING, crc32(body), body)
