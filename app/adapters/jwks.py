@@ -107,7 +107,6 @@ def _is_for_signing(entry: dict[str, object]) -> bool:
         and entry.get("kty") == "RSA"
         and entry.get("use", "sig") == "sig"
         and entry.get("alg", "RS256") == "RS256"
-        and "d" not in entry
     )
 
 

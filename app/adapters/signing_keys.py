@@ -49,14 +49,14 @@ class SigningKeys:
         self._keys: SigningKeySet = {}
         self._failures = 0
         self._forced_at = float("-inf")
-        self._flight: asyncio.Task[None] | None = None
+        self._flight: asyncio.Task[None]
         self._renewal: asyncio.Task[None]
         self.generation = 0
         """Grows when a fetch brought other keys than the last one."""
 
     async def __aenter__(self) -> Self:
         # Before the first request, so that it finds a fetch to wait for.
-        self._flight = self._take_off()
+        self._flight = asyncio.create_task(self._replace())
         self._renewal = asyncio.create_task(self._renew())
         return self
 
@@ -66,7 +66,7 @@ class SigningKeys:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = [task for task in (self._renewal, self._flight) if task is not None]
+        tasks = self._renewal, self._flight
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -77,7 +77,7 @@ class SigningKeys:
         A known key is not waited for. Raises StoreUnavailable where the key is unknown and the
         endpoint did not answer when it was asked last.
         """
-        if key_id not in self._keys and (self._flight or self._may_force()):
+        if key_id not in self._keys and (not self._flight.done() or self._may_force()):
             await self._fetch_once()
         key = self._keys.get(key_id)
         if key is None and self._failures:
@@ -94,16 +94,9 @@ class SigningKeys:
 
     async def _fetch_once(self) -> None:
         """Fetch, or wait for the fetch under way; one that is cancelled leaves it to others."""
-        self._flight = self._flight or self._take_off()
+        if self._flight.done():
+            self._flight = asyncio.create_task(self._replace())
         await asyncio.shield(self._flight)
-
-    def _take_off(self) -> asyncio.Task[None]:
-        flight = asyncio.create_task(self._replace())
-        flight.add_done_callback(self._landed)
-        return flight
-
-    def _landed(self, _flight: object) -> None:
-        self._flight = None
 
     async def _replace(self) -> None:
         try:
@@ -124,9 +117,10 @@ class SigningKeys:
             _log.warning("signing keys not fetched", reason=str(error), known=len(self._keys))
 
     async def _renew(self) -> None:
+        await asyncio.shield(self._flight)
         while True:
-            await self._fetch_once()
             await self._sleep(self._pause_s())
+            await self._fetch_once()
 
     def _pause_s(self) -> float:
         """Until the next fetch: about a day, or a growing wait after failures."""

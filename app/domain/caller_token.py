@@ -92,12 +92,12 @@ class CallerRules:
             return Principal(tenant, f"entra:{person}")
         if tenant := self.applications.get(caller.application):
             return Principal(tenant, f"entra:{caller.application}")
-        tenants = {self.groups[group] for group in caller.groups if group in self.groups}
-        if not tenants:
+        found = [self.groups[group] for group in caller.groups if group in self.groups]
+        if not found:
             return Refusal.UNKNOWN
-        if len(tenants) > 1:
+        if any(tenant.name != found[0].name for tenant in found):
             return Refusal.AMBIGUOUS
-        return Principal(tenants.pop(), f"entra:{person}")
+        return Principal(found[0], f"entra:{person}")
 
 
 def looks_like_token(text: str) -> bool:
