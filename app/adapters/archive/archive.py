@@ -71,7 +71,8 @@ class Archive:
     def open(cls, directory: Path, clock: Clock, policy: ArchivePolicy | None = None) -> Self:
         """Open or make the archive; a last line that was not finished is cut off.
 
-        Raises ArchiveBusy where another writer has it, OSError where it cannot be made or read.
+        Raises ArchiveBusy where another writer has it, ArchiveDamaged where another version wrote
+        its last lines, OSError where it cannot be made or read.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = locked(directory)

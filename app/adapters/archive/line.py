@@ -24,6 +24,10 @@ class Damaged(ValueError):
     """A line that is not as it was written."""
 
 
+class UnknownForm(Damaged):
+    """A line that is as it was written, but not by this version."""
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What a closed segment holds; `first_at` and `last_at` bound its rows' times, Unix seconds."""
 
@@ -43,13 +47,13 @@ class Header(msgspec.Struct, frozen=True):
     previous: Summary | None = None
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line: a segment's header, or a tenant's row or position."""
 
     n: int
     tenant: str = ""
     id: str = ""
-    row: msgspec.Raw | None = None
+    row: msgspec.Raw = msgspec.Raw()  # empty: none
     unreadable: str | None = None  # base64 of an entry that is no ledger row of the tenant
     position: str | None = None  # the tenant's stream was rolled back: it goes on after this
     segment: Header | None = None
@@ -57,8 +61,8 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def entry(self) -> bytes | None:
         """The entry's bytes, for a line that archives one."""
-        if self.row is not None:
-            return bytes(self.row)
+        if row := bytes(self.row):
+            return row
         return None if self.unreadable is None else base64.b64decode(self.unreadable)
 
     @property
@@ -77,9 +81,7 @@ def row_line(n: int, tenant: bytes, stream_id: str, row: bytes) -> bytes:
 
 def other_line(line: Line) -> bytes:
     """Any other line."""
-    fields = {name: getattr(line, name) for name in line.__struct_fields__}
-    kept = {name: value for name, value in fields.items() if value not in {None, ""}}
-    return _sealed(msgspec.json.encode(kept)[1:])
+    return _sealed(msgspec.json.encode(line)[1:])
 
 
 def opened(data: bytes) -> Line:
@@ -96,7 +98,7 @@ def opened(data: bytes) -> Line:
     try:
         return _DECODER.decode(b"{" + body)
     except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error) as error:
-        raise Damaged(f"the checksum matches, but not the form: {error}") from error
+        raise UnknownForm(f"the checksum matches, but not the form: {error}") from error
 
 
 def _sealed(body: bytes) -> bytes:

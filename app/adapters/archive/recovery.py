@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from app.adapters.archive.errors import ArchiveDamaged
 from app.adapters.archive.line import Header, Line, Summary
 from app.adapters.archive.segment import (
     Hash,
@@ -73,6 +74,9 @@ def recovered(directory: Path) -> tuple[Tally, End | None]:
 
     Files without one line that can be trusted are put aside. Damage before the last good line
     stays where it is, for `verify` to tell: nothing written after it depends on it.
+
+    Raises ArchiveDamaged where the last file has lines of another version: to cut those would lose
+    rows.
     """
     tally, end = Tally(), None
     for segment in _from_last_header(_trusted(directory)):
@@ -85,7 +89,7 @@ def recovered(directory: Path) -> tuple[Tally, End | None]:
 def _trusted(directory: Path) -> list[Segment]:
     """The segments, without those at the end that hold nothing."""
     found = segments(directory)
-    while found and not any(read.line for read in lines(found[-1])):
+    while found and not any(read.line or read.foreign for read in lines(found[-1])):
         path = found.pop().path
         path.rename(path.with_name(f"{path.name}.damaged"))
         structlog.get_logger().warning("archive_file_put_aside", file=str(path))
@@ -105,6 +109,8 @@ def _scan(segment: Segment, tally: Tally) -> tuple[End, list[Read]]:
     digest, offset, rest = new_hash(), 0, list[Read]()
     for read in lines(segment):
         rest.append(read)
+        if read.foreign:
+            raise ArchiveDamaged(read.problem)
         if read.line:
             tally.take(read.line)
             _tell(rest)

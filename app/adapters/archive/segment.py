@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol, cast
 
 from app.adapters.archive.errors import Problem
-from app.adapters.archive.line import Damaged, Header, Line, opened
+from app.adapters.archive.line import Damaged, Header, Line, UnknownForm, opened
 
 _NAME: Final = re.compile(r"ledger-(\d{8})-(\d{4}-\d\d-\d\d)\.jsonl(\.gz)?")
 
@@ -47,6 +47,7 @@ class Read:
     data: bytes
     line: Line | None
     wrong: str = ""
+    foreign: bool = False  # its checksum is right: another version wrote it
 
     @property
     def problem(self) -> Problem:
@@ -141,4 +142,5 @@ def _read(segment: Segment, number: int, ends: int, data: bytes) -> Read:
     try:
         return Read(segment, number, ends, data, opened(data))
     except Damaged as error:
-        return Read(segment, number, ends, data, None, str(error))
+        foreign = isinstance(error, UnknownForm)
+        return Read(segment, number, ends, data, None, str(error), foreign)

@@ -40,7 +40,7 @@ def row_of(line: Line) -> LedgerRow | None:
     """The row of a line; None for a line of another kind. Raises UnreadableRow."""
     if line.unreadable is not None:
         raise UnreadableRow(f"entry {line.id} is no ledger row of {line.tenant!r}")
-    return None if line.row is None else decode(line.row)
+    return decode(line.row) if bytes(line.row) else None
 
 
 def file_gap(before: Segment, segment: Segment) -> Problem:
