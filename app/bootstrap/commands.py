@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +79,25 @@ def until_told(*signals: signal.Signals) -> asyncio.Event:
     return told
 
 
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run work for as long as the block; whichever fails ends both and comes out as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # one line can tell of one only
+
+
 async def _serve(settings: Settings, config: Path) -> None:
     told = until_told()
     async with running(settings) as process:
         _log.info("serving", data=process.data_url, admin=process.admin_url)
-        async with asyncio.TaskGroup() as tasks:
-            reloads = [
-                tasks.create_task(_reload_on_change(process, config)),
-                tasks.create_task(_reload_on_hangup(process, config)),
-            ]
+        async with beside(_reload_on_change(process, config), _reload_on_hangup(process, config)):
             await told.wait()
-            for task in reloads:
-                task.cancel()
 
 
 async def _serve_simulated(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from app.adapters.logs import configure_logs
-from app.bootstrap.commands import listening_on, run, until_told
+from app.bootstrap.commands import beside, listening_on, run, until_told
 from app.bootstrap.process import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.commands import Addresses
@@ -62,16 +62,14 @@ async def _demo(settings: Settings, api_key: str, admin_key: str, *, traffic: bo
     async with (
         serve_simulator(simulated, seed=settings.simulator.seed) as simulator_url,
         running(pointed_at(settings, simulator_url)) as process,
-        asyncio.TaskGroup() as tasks,
     ):
         base_url = f"{process.data_url}/v1"
         shown = DemoAddresses(base_url, api_key, process.admin_url, admin_key, simulator_url)
         sys.stdout.write(demo_text(shown))
         sys.stdout.flush()
-        sending = tasks.create_task(_traffic(base_url, api_key)) if traffic else None
-        await told.wait()
-        if sending is not None:
-            sending.cancel()
+        sending = [_traffic(base_url, api_key)] if traffic else []
+        async with beside(*sending):
+            await told.wait()
 
 
 async def _traffic(base_url: str, api_key: str) -> None:

@@ -76,7 +76,12 @@ class SharedHoldBoard:
     ) -> None:
         for task in self._running:
             task.cancel()
-        await self._tasks.__aexit__(kind, error, traceback)
+        # The group puts what it is told of into an ExceptionGroup. A failure of the block is not
+        # its own and goes on by itself; a cancellation may be the group's, which it must know.
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            await self._tasks.__aexit__(kind, error, traceback)
+        else:
+            await self._tasks.__aexit__(None, None, None)
 
     def holds(self) -> Mapping[str, float]:
         """By deployment, the end of its hold on this process's monotonic clock."""
