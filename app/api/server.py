@@ -13,6 +13,9 @@ import uvicorn
 from app.api.protocol import GatewayProtocol
 
 _BACKLOG = 2048
+_DATE_S = 1.0
+#: After the drain: for clients to take the last bytes, and for requests that nobody drained.
+_ENDING_S = 1.0
 
 
 class CannotListen(Exception):
@@ -20,19 +23,60 @@ class CannotListen(Exception):
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to the process, not to one of its servers."""
+    """Ends when it is told to, where uvicorn looks ten times a second whether it should."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, one_closed: asyncio.Event) -> None:
+        """`one_closed` is set whenever a connection was closed."""
         super().__init__(config)
         self.accepting = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
+        self.stopping = asyncio.Event()
+        self._one_closed = one_closed
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process, not to one of its servers."""
         yield
+
+    async def main_loop(self) -> None:
+        """Keep the answers' date right until told to stop."""
+        while not self.stopping.is_set():
+            await self.on_tick(0)
+            self.accepting.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_S):
+                    await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listener and idle connections; wait for what is under way, however long."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        while state.connections:
+            self._one_closed.clear()
+            await self._one_closed.wait()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks))
+
+    def hang_up(self) -> None:
+        """Cut off whatever is still under way."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+
+class _Protocol(GatewayProtocol):
+    """Tells its server when its connection is closed."""
+
+    one_closed: asyncio.Event
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.one_closed.set()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -53,29 +97,29 @@ def bind(host: str, port: int) -> socket.socket:
 class RunningServer:
     """A server that accepts connections until it is told to stop."""
 
-    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    def __init__(self, server: _Server) -> None:
         """Made by `serving`."""
         self._server = server
-        self._task = task
 
     def stop_accepting(self) -> None:
         """Close the listener and idle connections; running requests go on."""
-        self._server.should_exit = True
-
-    async def stopped(self) -> None:
-        """Wait until every connection is closed."""
-        await self._task
+        self._server.stopping.set()
 
 
 @contextlib.asynccontextmanager
 async def serving(
     app: Any, listener: socket.socket, *, keep_alive_s: float, header_s: float
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app` on `listener` inside this scope; ready when it is entered. Times in seconds."""
-    protocol = type("_Protocol", (GatewayProtocol,), {"header_limit_s": header_s})
+    """Serve `app` on `listener` inside this scope; ready when it is entered. Times in seconds.
+
+    What is still under way at its end has a second to finish. Raises OSError where the address
+    cannot be listened on after all.
+    """
+    one_closed = asyncio.Event()
+    own = {"header_limit_s": header_s, "one_closed": one_closed}
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=type("_OwnProtocol", (_Protocol,), own),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -85,12 +129,15 @@ async def serving(
         backlog=_BACKLOG,
         timeout_keep_alive=int(keep_alive_s),
     )
-    server = _Server(config)
+    server = _Server(config, one_closed)
     task = asyncio.create_task(server.serve(sockets=[listener]))
+    task.add_done_callback(lambda _: server.accepting.set())  # or it failed: wait no longer
     try:
         await server.accepting.wait()
-        yield RunningServer(server, task)
+        if not task.done():
+            yield RunningServer(server)
     finally:
-        server.should_exit = True
-        server.force_exit = True
+        server.stopping.set()
+        await asyncio.wait({task}, timeout=_ENDING_S)
+        server.hang_up()
         await task

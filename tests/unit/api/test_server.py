@@ -1,0 +1,140 @@
+"""Starting and stopping: neither waits for a tick, and both end what they began."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from app.api.server import bind, serving
+
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+LIMITS = {"keep_alive_s": 60.0, "header_s": 10.0}
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class Held:
+    """An application that answers when it may."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    body: bytes = b"ok"
+    ended: int = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: object, send: Send) -> None:
+        self.came.set()
+        try:
+            await self.may_answer.wait()
+            length = (b"content-length", str(len(self.body)).encode())
+            await send({"type": "http.response.start", "status": 200, "headers": [length]})
+            await send({"type": "http.response.body", "body": self.body})
+        finally:
+            self.ended += 1
+
+
+@asynccontextmanager
+async def asked(listener: socket.socket) -> AsyncIterator[asyncio.StreamReader]:
+    """A connection on which one request was sent."""
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    try:
+        writer.write(GET)
+        yield reader
+    finally:
+        writer.transport.abort()
+
+
+async def refused(listener: socket.socket, address: Any) -> bool:
+    """Whether nobody listens any more."""
+    try:
+        _, writer = await asyncio.open_connection(*address)
+    except OSError:
+        return True
+    writer.transport.abort()
+    return False
+
+
+async def test_an_idle_server_ends_at_once() -> None:
+    """Stopping waits for what is under way and for nothing else, not for idle connections."""
+    app, listener = Held(), bind("127.0.0.1", 0)
+    app.may_answer.set()
+    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+        await reader.readuntil(b"ok")
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.05
+
+
+async def test_answers_tell_the_date_from_the_first_on() -> None:
+    """HTTP wants it; the first client is no exception."""
+    app, listener = Held(), bind("127.0.0.1", 0)
+    app.may_answer.set()
+    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+        head = await reader.readuntil(b"\r\n\r\n")
+    assert b"\r\ndate: " in head.lower()
+
+
+async def test_what_is_under_way_is_finished_after_the_listener_closed() -> None:
+    """New connections are refused meanwhile, and the connection ends with its answer."""
+    app, listener = Held(), bind("127.0.0.1", 0)
+    address = listener.getsockname()
+    async with serving(app, listener, **LIMITS) as server, asked(listener) as reader:
+        await app.came.wait()
+        server.stop_accepting()
+        async with asyncio.timeout(5):
+            while not await refused(listener, address):
+                await asyncio.sleep(0)
+        app.may_answer.set()
+        answer = await reader.read()
+        assert answer.endswith(b"ok")
+        assert b"connection: close" in answer.lower()
+
+
+async def test_what_was_answered_but_not_read_yet_arrives() -> None:
+    """The end of the scope does not cut an answer that is on its way."""
+    app, listener = Held(body=b"x" * 8_000_000), bind("127.0.0.1", 0)
+    app.may_answer.set()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with serving(app, listener, **LIMITS):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(GET)
+            await app.came.wait()
+            reading = tasks.create_task(reader.read())
+        answer = await reading
+        writer.close()
+    assert answer.endswith(b"\r\n\r\n" + app.body)
+
+
+async def test_what_does_not_end_is_ended() -> None:
+    """A request that nobody drained, and a client that does not read, keep no process alive."""
+    app, listener = Held(), bind("127.0.0.1", 0)
+    began = time.monotonic()
+    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+        await app.came.wait()
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert app.ended == 1
+    assert await reader.read() == b""
+
+
+async def test_what_cannot_listen_says_so() -> None:
+    """Two may bind one address as long as neither listens: the second must not wait for ever."""
+    first = bind("127.0.0.1", 0)
+    second = socket.socket()
+    second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    second.bind(first.getsockname())
+
+    async def serve_both() -> None:
+        async with serving(Held(), first, **LIMITS), serving(Held(), second, **LIMITS):
+            pytest.fail("two listen on one port")
+
+    began = time.monotonic()
+    with second, pytest.raises(OSError, match="in use"):
+        await asyncio.wait_for(serve_both(), timeout=5)
+    assert time.monotonic() - began < 3
