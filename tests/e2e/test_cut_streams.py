@@ -8,11 +8,14 @@ from typing import Any, Protocol
 import openai
 import pytest
 
-from app.domain.completion import Outcome
+from app.domain.attempt import Verdict
+from app.domain.completion import Outcome, Receipt
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 CAP = 12
 PROMPT = "Say a few words."
+#: How an upstream's side of a request ended, by how the gateway says that the whole did.
+ENDS = {Outcome.FINISHED: "complete", Outcome.UPSTREAM_ABORTED: "error"}
 CUTS: dict[str, dict[str, Any]] = {"cut": {}, "half_close": {"half_close": True}}
 
 
@@ -106,10 +109,12 @@ async def test_a_stream_cut_at_every_chunk(
                 await team.reset()
                 await team.fault("ptu", cut_after_chunks=cut, **CUTS[how])
                 read = await api.read(team)
-                asked = [row["deployment"] for row in await team.served()]
                 assert len(read.ids) == 1
                 await eventually(lambda: team.receipts.kept)
-                receipt = team.receipts.kept[0]
+                (receipt,) = team.receipts.kept
+                rows = await team.served()
+                asked = [row["deployment"] for row in rows]
+                _both_records_agree(rows, receipt)
                 if cut == 0:
                     _served_elsewhere(team, read, whole, asked)
                     assert receipt.outcome is Outcome.FINISHED
@@ -148,11 +153,15 @@ async def test_a_stream_cut_at_every_hundredth_byte(redis_url: str, api: Api) ->
         whole = await api.read(team)
         size = len(await _bytes(team, api))
         outcomes = set()
+        await eventually(lambda: len(team.receipts.kept) == 2)
         for cut in range(1, size - 100, 101):
             await team.reset()
             await team.fault("ptu", cut_after_bytes=cut)
             read = await api.read(team)
-            spilled = len(await team.served()) == 2
+            await eventually(lambda: team.receipts.kept)
+            rows = await team.served()
+            _both_records_agree(rows, team.receipts.kept[0])
+            spilled = len(rows) == 2
             assert read.text == whole.text[: len(read.text)], cut
             if spilled:
                 assert (read.text, read.error) == (whole.text, None), cut
@@ -172,6 +181,22 @@ async def test_a_cut_answer_that_does_not_stream_is_served_elsewhere(redis_url: 
         )
         assert answer.headers["x-spillgate-spill"] == "error"
         assert answer.parse().choices[0].message.content
+
+
+def _both_records_agree(rows: list[dict[str, Any]], receipt: Receipt) -> None:
+    """The simulator's ledger and the gateway's receipt tell the same of one request."""
+    asked = [(attempt.deployment, attempt.status) for attempt in receipt.attempts]
+    assert [(row["deployment"], row["status"]) for row in rows] == asked
+    *passed_over, served = rows
+    verdicts = [attempt.verdict for attempt in receipt.attempts]
+    assert verdicts == [Verdict.FAILED] * len(passed_over) + [Verdict.ACCEPT]
+    assert [row["outcome"] for row in passed_over] == ["error"] * len(passed_over)
+    assert served["deployment"] == receipt.deployment
+    assert served["outcome"] == ENDS[receipt.outcome]
+    if receipt.outcome is Outcome.FINISHED:
+        assert receipt.usage is not None
+        counted = (receipt.usage.input, receipt.usage.output)
+        assert counted == (served["input_tokens"], served["output_tokens"])
 
 
 def _served_elsewhere(team: Stack, read: Read, whole: Read, asked: list[str]) -> None:
