@@ -1,8 +1,8 @@
-"""What every hold board promises: the local one, and the one shared over a real Redis."""
+"""What every hold board promises: the local one, the one on a real Redis, the tests' own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
@@ -13,7 +13,8 @@ from app.adapters.holds import LocalHoldBoard
 from app.adapters.redis.breaker import Breaker
 from app.adapters.redis.connection import redis_client, subscribing_client
 from app.adapters.redis.holds import SharedHoldBoard
-from app.ports import HoldBoard
+from app.ports import Clock, HoldBoard
+from tests.fakes.holds import FakeHoldBoard
 
 
 class SteppedClock:
@@ -40,16 +41,21 @@ def name() -> str:
     return f"deployment-{uuid4()}"
 
 
-@pytest.fixture(params=["local", "shared"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    """Where the board is shared, if it is."""
-    return request.getfixturevalue("redis_url") if request.param == "shared" else None
+@pytest.fixture(params=["local", "fake", "shared"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where the board is shared, or which one it is that is not."""
+    shared = request.param == "shared"
+    return str(request.getfixturevalue("redis_url") if shared else request.param)
 
 
 @pytest.fixture
-async def board(url: str | None, clock: SteppedClock, name: str) -> AsyncIterator[HoldBoard]:
-    if url is None:
-        yield LocalHoldBoard(clock)
+async def board(url: str, clock: SteppedClock, name: str) -> AsyncIterator[HoldBoard]:
+    unshared: dict[str, Callable[[Clock], HoldBoard]] = {
+        "local": LocalHoldBoard,
+        "fake": FakeHoldBoard,
+    }
+    if url in unshared:
+        yield unshared[url](clock)
         return
     async with AsyncExitStack() as scope:
         yield await scope.enter_async_context(

@@ -1,8 +1,8 @@
-"""What every memory of response owners promises."""
+"""What every memory of response owners promises, the tests' own included."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
 import pytest
@@ -13,6 +13,7 @@ from app.adapters.redis.connection import redis_client
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.response_owners import MemoryResponseOwners
 from app.ports import ResponseOwners
+from tests.fakes.owners import FakeResponseOwners
 
 
 @pytest.fixture
@@ -20,16 +21,21 @@ def tenant() -> str:
     return f"tenant-{uuid4()}"
 
 
-@pytest.fixture(params=["memory", "redis"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    """Where owners are kept, if not in memory."""
-    return request.getfixturevalue("redis_url") if request.param == "redis" else None
+@pytest.fixture(params=["memory", "fake", "redis"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where owners are kept, or by what if not in Redis."""
+    shared = request.param == "redis"
+    return str(request.getfixturevalue("redis_url") if shared else request.param)
 
 
 @pytest.fixture
-async def owners(url: str | None) -> AsyncIterator[ResponseOwners]:
-    if url is None:
-        yield MemoryResponseOwners()
+async def owners(url: str) -> AsyncIterator[ResponseOwners]:
+    unshared: dict[str, Callable[[], ResponseOwners]] = {
+        "memory": MemoryResponseOwners,
+        "fake": FakeResponseOwners,
+    }
+    if url in unshared:
+        yield unshared[url]()
         return
     async with redis_client(url) as client:
         yield RedisResponseOwners(client, Breaker(SystemClock()))
