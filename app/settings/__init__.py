@@ -3,7 +3,8 @@
 from app.settings.callers import EntraCallers, TenantCallers
 from app.settings.loader import build, environment, load, problems
 from app.settings.model import Settings
-from app.settings.model_catalog import ModelCatalog, ModelFacts, load_catalog
+from app.settings.model_catalog import ModelCatalog, ModelFacts, TokenPrices, load_catalog
+from app.settings.pricing import MaximumPrice, PriceOverride, Prices
 from app.settings.problem import ConfigProblems, Problem
 from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis, Tls
 from app.settings.tenancy import Cache, CachePolicy, Model, SpillBudget, Tenant, TenantLimits
@@ -35,9 +36,12 @@ __all__ = [
     "Ledger",
     "Limits",
     "Listen",
+    "MaximumPrice",
     "Model",
     "ModelCatalog",
     "ModelFacts",
+    "PriceOverride",
+    "Prices",
     "Problem",
     "Redis",
     "Settings",
@@ -48,6 +52,7 @@ __all__ = [
     "TenantLimits",
     "Timeouts",
     "Tls",
+    "TokenPrices",
     "UpstreamTimeouts",
     "WeightedTarget",
     "build",

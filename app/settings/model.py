@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, model_validator
 
 from app.settings.callers import EntraCallers
+from app.settings.pricing import Prices
 from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis
 from app.settings.section import Name, Section
 from app.settings.tenancy import Cache, Model, Tenant
@@ -32,6 +33,7 @@ class Settings(Section):
     deployments: Annotated[dict[Name, Deployment], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
+    prices: Prices = Prices()
     cache: Cache = Cache()
     simulator: Simulator = Simulator()
     timeouts: Timeouts = Timeouts()

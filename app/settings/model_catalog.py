@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -23,11 +24,24 @@ class PtuSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """Pay-as-you-go prices of one model, Global, in US dollars per million tokens."""
+
+    since: date | None
+    """The first day, UTC, on which they hold, until the next begin; None: since ever."""
+    input: float
+    cached_input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """Facts of one base model; with `known` false they are the catalogue's defaults.
 
-    `output_ratio` and `cached_weight` are how many uncached input tokens one output token and
-    one cached token weigh on a PTU. Windows and outputs are in tokens.
+    The prices `usd_per_million_*` hold from `prices_from` on, those of other times are in
+    `price_periods`; `prices` has them all. `output_ratio` and `cached_weight` are how many
+    uncached input tokens one output token and one cached token weigh on a PTU. Windows and
+    outputs are in tokens.
     """
 
     model: str
@@ -48,8 +62,21 @@ class ModelFacts:
     ptu_context_window: int | None = None
     """The context window on a PTU where it is shorter than elsewhere."""
     kind: Literal["chat", "embedding"] = "chat"
+    prices_from: date | None = None
+    price_periods: tuple[TokenPrices, ...] = ()
     unverified: frozenset[str] = field(default=frozenset())
     """Fields without a source from Microsoft; `prices` stands for all prices."""
+
+    @property
+    def prices(self) -> tuple[TokenPrices, ...]:
+        """All prices in the order of their beginning; one that always held is first."""
+        stated = TokenPrices(
+            self.prices_from,
+            self.usd_per_million_input,
+            self.usd_per_million_cached_input,
+            self.usd_per_million_output,
+        )
+        return tuple(sorted((stated, *self.price_periods), key=_beginning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +100,25 @@ class ModelCatalog:
 
     def facts(self, model: str) -> ModelFacts:
         """Facts of `model`, whose case and `-YYYY-MM-DD` version do not matter."""
-        name = model.lower()
-        found = self.models.get(name) or self.models.get(_DATED.sub("", name))
+        names = model_names(model)
+        found = next((self.models[name] for name in names if name in self.models), None)
         return found or replace(self.defaults, model=model)
+
+
+def model_names(model: str) -> tuple[str, str]:
+    """Under which names to look for a base model: with its version, then without."""
+    name = model.lower()
+    return name, _DATED.sub("", name)
 
 
 def load_catalog() -> ModelCatalog:
     """Read the catalogue that ships with the package."""
     with _FILE.open("rb") as stream:
-        raw = tomllib.load(stream)
+        return catalog_of(tomllib.load(stream))
+
+
+def catalog_of(raw: Mapping[str, Any]) -> ModelCatalog:
+    """The catalogue as read from its file."""
     models = {name: _facts(name, entry, known=True) for name, entry in raw["models"].items()}
     return ModelCatalog(
         models=MappingProxyType(models),
@@ -96,5 +133,15 @@ def _facts(name: str, entry: Mapping[str, Any], *, known: bool) -> ModelFacts:
     for key in ("ptu_global", "ptu_regional"):
         if key in read:
             read[key] = PtuSteps(*read[key])
+    read["price_periods"] = tuple(_prices(period) for period in read.get("price_periods", ()))
     read["unverified"] = frozenset(read.get("unverified", ()))
     return ModelFacts(model=name, known=known, **read)
+
+
+def _prices(period: Mapping[str, Any]) -> TokenPrices:
+    values = (period[f"usd_per_million_{kind}"] for kind in ("input", "cached_input", "output"))
+    return TokenPrices(period.get("from"), *values)
+
+
+def _beginning(prices: TokenPrices) -> date:
+    return prices.since or date.min

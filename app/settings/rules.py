@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from app.settings.callers import caller_faults
 from app.settings.fault import Fault, Path
+from app.settings.pricing_rules import price_faults
 from app.settings.references import reference_faults, seed_key_faults
 
 Raw = Mapping[str, Any]
@@ -34,6 +35,7 @@ def rule_faults(raw: Raw) -> Iterator[Fault]:
     yield from reference_faults(raw)
     yield from seed_key_faults(mapping(raw.get("tenants")))
     yield from caller_faults(raw)
+    yield from price_faults(raw)
 
 
 def mapping(value: object) -> Raw:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from app.settings.fault import Fault, Path, suggestion
+from app.settings.pricing import PERIODS_FORM
 from app.settings.schema import at, fields
 from app.settings.section import NAME_PATTERN
 from app.settings.tenancy import SPILL_FORMS
@@ -42,9 +43,11 @@ def fault_of(error: ErrorDetails, root: object) -> Fault:
 def _path(loc: Path, kind: str) -> tuple[Path, bool]:
     """Pydantic's location without what it adds to a path, and whether the key is at fault.
 
-    It adds the form of a spill policy, and `[key]` where a key is no name.
+    It adds the form of a spill policy and of prices, and `[key]` where a key is no name.
     """
-    if loc[:1] == ("tenants",) and loc[2:3] == ("spill",):
+    is_spill = loc[:1] == ("tenants",) and loc[2:3] == ("spill",)
+    is_price = loc[:1] == ("prices",) and loc[3:4] in {("one",), ("list",)}
+    if is_spill or is_price:
         loc = (*loc[:3], *loc[4:])
     at_key = loc[-1:] == ("[key]",) and kind.startswith("string_")
     return (loc[:-1], True) if at_key else (loc, False)
@@ -79,6 +82,7 @@ def _number(value: float) -> str:
 _MESSAGES: Final[tuple[tuple[str, str | Callable[[Context], str]], ...]] = (
     ("value_error", lambda context: str(context.get("error", "is not valid"))),
     ("spill_form", SPILL_FORMS),
+    ("price_periods", PERIODS_FORM),
     ("missing", "is missing"),
     ("string_too_short", _too_short),
     ("string_too_long", lambda context: f"must have at most {context['max_length']} characters"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from math import isclose
 
 import pytest
 
-from app.settings.model_catalog import PtuSteps, load_catalog
+from app.settings.model_catalog import PtuSteps, catalog_of, load_catalog
 
 CATALOG = load_catalog()
 
@@ -68,3 +69,34 @@ def test_a_full_ptu_hour_is_worth_the_same_for_recent_models() -> None:
         if facts.input_tpm_per_ptu and facts.model not in older:
             worth = facts.input_tpm_per_ptu * 60 * facts.usd_per_million_input / 1e6
             assert isclose(worth, 0.358, abs_tol=0.003), facts.model
+
+
+def test_prices_of_other_times_are_in_order() -> None:
+    """One without a beginning is first; the stated one stands among them by its own."""
+    entry = {"input_tpm_per_ptu": 1, "context_window": 1}
+    raw = {
+        "models": {"m": entry | _flat(2) | {
+            "prices_from": date(2026, 6, 1),
+            "price_periods": [_flat(3) | {"from": date(2027, 1, 1)}, _flat(1)],
+        }},
+        "defaults": entry | _flat(9),
+        "ptu_price": {
+            "usd_per_hour": 1.0, "usd_per_month": 1.0, "usd_per_year": 1.0, "unverified": True,
+        },
+        "data_zone_price_factor": 1.1,
+    }  # fmt: skip
+    prices = catalog_of(raw).facts("m").prices
+    assert [(each.since, each.input) for each in prices] == [
+        (None, 1), (date(2026, 6, 1), 2), (date(2027, 1, 1), 3),
+    ]  # fmt: skip
+
+
+def _flat(usd: float) -> dict[str, object]:
+    return {f"usd_per_million_{kind}": usd for kind in ("input", "cached_input", "output")}
+
+
+def test_no_model_of_the_catalogue_has_two_prices_at_once() -> None:
+    """Each period begins on a day of its own."""
+    for facts in CATALOG.models.values():
+        beginnings = [prices.since for prices in facts.prices]
+        assert len(set(beginnings)) == len(beginnings)
