@@ -1,27 +1,75 @@
-"""The shared board's own lifetime; what it does with Redis is tested on a real one."""
+"""The shared board itself: its lifetime, and which of two crossing holds is in force and told."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
 import pytest
+from redis.asyncio import Redis
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.breaker import Breaker
 from app.adapters.redis.connection import redis_client, subscribing_client
-from app.adapters.redis.holds import SharedHoldBoard
+from app.adapters.redis.holds import CHANNEL, SharedHoldBoard
 
 NOBODY = "unix:///nonexistent/redis.sock"
+CLOCK = SystemClock()
+
+
+@asynccontextmanager
+async def clients(url: str) -> AsyncIterator[tuple[Redis, SharedHoldBoard]]:
+    """A client, and a board that is not in step yet."""
+    async with redis_client(url) as client, subscribing_client(url) as subscriber:
+        breaker = Breaker(CLOCK)
+        yield (
+            client,
+            SharedHoldBoard(client, subscriber, breaker=breaker, clock=CLOCK, deployments=list),
+        )
+
+
+async def until(said: Callable[[], Awaitable[object]]) -> None:
+    """Ask until it is so."""
+    async with asyncio.timeout(5):
+        while not await said():
+            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("error", [OSError("no address"), KeyError("key"), KeyboardInterrupt()])
 async def test_a_failure_of_the_block_is_not_the_boards(error: BaseException) -> None:
     """It comes out as it was raised, so that whoever expects it recognises it."""
-    clock = SystemClock()
-    async with redis_client(NOBODY) as client, subscribing_client(NOBODY) as subscriber:
-        board = SharedHoldBoard(
-            client, subscriber, breaker=Breaker(clock), clock=clock, deployments=list
-        )
+    async with clients(NOBODY) as (_, board):
         with pytest.raises(type(error)) as raised:
             async with board:
                 raise error
 
     assert raised.value is error
+
+
+async def test_of_two_holds_at_once_the_longer_is_told(redis_url: str) -> None:
+    """The shorter one came before the longer one had been told, and must not take its place."""
+    name = str(uuid4())
+    async with clients(redis_url) as (client, board), board:
+        board.hold(name, CLOCK.now() + 10.0)
+        board.hold(name, CLOCK.now() + 2.0)
+        await until(lambda: client.exists(f"spillgate:hold:{{{name}}}"))
+
+        assert 8000 < await client.pttl(f"spillgate:hold:{{{name}}}") <= 10_000
+
+
+async def test_a_shorter_hold_that_is_heard_shortens_nothing(redis_url: str) -> None:
+    """Another replica told of its own before it knew of ours."""
+    name, last = str(uuid4()), str(uuid4())
+    async with clients(redis_url) as (client, board), board:
+        end = CLOCK.now() + 10.0
+        board.hold(name, end)
+
+        async def last_is_heard() -> bool:
+            for crossing in (name, last):
+                await client.publish(CHANNEL, f"2000 {crossing}")
+            return last in board.holds()
+
+        await until(last_is_heard)
+        assert board.holds()[name] >= end
