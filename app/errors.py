@@ -13,6 +13,8 @@
     │   ├── BodyTooLarge             413
     │   └── UnsupportedEncoding      415
     ├── NoCapacity                   429  every candidate is throttled; says when to come back
+    ├── QuotaExceeded                429  a rate limit of the tenant
+    │   └── BudgetExhausted          429  a budget of the tenant
     ├── UpstreamError                an upstream failed, and no other candidate was left
     │   ├── UpstreamUnreachable      502
     │   ├── UpstreamDisconnected     502
@@ -21,6 +23,7 @@
     │   ├── UpstreamFailed           502  it answered 5xx or 408 without an error object
     │   └── UpstreamTimeout          504
     ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
+    │   └── QuotaUnavailable         503  the same of a tenant's account
     ├── Overloaded                   503  too many requests in flight on this replica
     └── ShuttingDown                 503
 
@@ -33,6 +36,7 @@ secret, and foreign text only where it came from the same caller.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -55,6 +59,8 @@ class SpillgateError(Exception):
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+        #: Response headers of this refusal alone.
+        self.headers: Mapping[str, str] = {}
 
 
 class RequestError(SpillgateError):
@@ -148,6 +154,36 @@ class NoCapacity(SpillgateError):
     should_retry: ClassVar[bool | None] = True
 
 
+class QuotaExceeded(SpillgateError):
+    """A limit of the tenant has no room; `headers` are its own rate limits."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    should_retry: ClassVar[bool | None] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`retry_after_s` is None where waiting is pointless."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.headers = headers or {}
+        if retry_after_s is None:
+            self.should_retry = False  # type: ignore[misc]  # waiting changes nothing
+
+
+class BudgetExhausted(QuotaExceeded):
+    """A budget of the tenant is used up until its calendar window ends."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    should_retry: ClassVar[bool | None] = False
+
+
 class UpstreamError(SpillgateError):
     """An upstream failed and nothing else could serve the request."""
 
@@ -195,6 +231,13 @@ class StoreUnavailable(SpillgateError):
 
     status = 503
     code = "store_unavailable"
+
+
+class QuotaUnavailable(StoreUnavailable):
+    """The tenant's account is out of reach, and its policy is not to serve without it."""
+
+    code = "quota_unavailable"
+    should_retry: ClassVar[bool | None] = True
 
 
 class Overloaded(SpillgateError):

@@ -1,6 +1,6 @@
 """One request, top to bottom.
 
-    authenticate → read → find its owner → route → upstream → relay → settle → observe
+    authenticate → read → find its owner → admit → route → upstream → relay → settle → observe
 
 Each line below is a stage; stages know nothing of each other, and this page says why each stands
 where it does. Before the first byte to the client, what goes wrong is raised and rendered by the
@@ -15,6 +15,7 @@ from app.domain.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
 from app.stages import catalogue
+from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
@@ -36,6 +37,7 @@ class Gateway:
     authentication: Authentication
     catalogue: Catalogue
     affinity: Affinity
+    admission: Admission
     routing: Routing
     upstreams: Upstreams
     relay: Relay
@@ -61,7 +63,10 @@ class Gateway:
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.affinity.owner(principal, request)
-        plan = observation.plan = self.routing.plan(principal, request, owner)
+        tiers = self.routing.tiers(principal, request, owner)
+        # Before anything is asked of an upstream; settlement, outside, ends the reservation.
+        await self.admission.admit(principal, request, tiers, observation)
+        plan = observation.plan = self.routing.plan(tiers)
         async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
             # Before the first byte: with it the client learns the id and may come back at once.
             await self.affinity.claim(principal, answer.response_id, answer.deployment.name)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from app.domain.attempt import Attempt, spill_of
 from app.domain.completion import Outcome, Receipt, Usage
 from app.domain.request import InferenceRequest, Route
+from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan, SpillReason
 from app.domain.tenant import Principal
 from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
+from app.wire.relayed import RelayedText
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class Meter:
     first_token_at: float | None = None
     done: bool = False  # the end of the answer has come, be it an error event
     error: str | None = None  # the code of an error that the upstream put into its stream
+    relayed: RelayedText = field(default_factory=RelayedText)  # counted where usage is missing
 
 
 class Observation:
@@ -38,6 +41,8 @@ class Observation:
         self.route: Route | None = None
         self.principal: Principal | None = None
         self.request: InferenceRequest | None = None
+        self.reservation: Reservation | None = None
+        self.estimated_input = 0  # tokens of the prompt, as reserved
         self.plan: RoutePlan | None = None
         self.attempts: list[Attempt] = []
         self.skipped: list[Absence] = []
@@ -46,9 +51,19 @@ class Observation:
         self._receipt: Receipt | None = None
 
     @property
+    def request_id(self) -> str:
+        """The id of the request, and of its reservation."""
+        return self._call.request_id
+
+    @property
     def started(self) -> float:
         """When the request came, on the monotonic clock."""
         return self._started
+
+    @property
+    def started_at(self) -> float:
+        """When the request came, as Unix time."""
+        return self._started_at
 
     @property
     def spill(self) -> SpillReason:
@@ -85,6 +100,7 @@ class Observation:
             key_id=principal.key_id if principal else None,
             model=request.model or None if request else None,
             deployment=self.served.deployment if self.served else None,
+            deployment_kind=self.served.kind if self.served else None,
             spill=self.spill,
             usage=meter.usage,
             attempts=tuple(self.attempts),
@@ -93,6 +109,12 @@ class Observation:
             bytes_relayed=meter.bytes,
             frames_relayed=meter.frames,
         )
+
+    def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
+        """The receipt, completed by what was charged; it is the one observers see."""
+        told = usage if self.reservation is not None else self.receipt.usage
+        self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
+        return self._receipt
 
 
 def _outcome(ended: BaseException | None, *, broke_off: bool, meter: Meter) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from app.domain.completion import Receipt
 from app.domain.deployment import Deployment
 from app.domain.request import InferenceRequest, Route
-from app.domain.tenant import Principal
+from app.domain.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.tenant import Principal, Tenant
 from app.errors import ClientGone, ShuttingDown, SpillgateError
 
 
@@ -127,11 +128,51 @@ class ResponseOwners(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """Where receipts are kept."""
+class Accounts(Protocol):
+    """What every tenant has used and holds; shared by all replicas, exact."""
 
-    async def append(self, receipt: Receipt) -> None:
-        """Keep a receipt. Never raises: what could not be kept is counted and logged."""
+    async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
+        """Take the ask in every scope in one step, or nothing.
+
+        Raises QuotaUnavailable where the account is out of reach and the tenant's policy is to
+        refuse then.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, charge: Charge) -> None:
+        """Charge what was used instead of what was reserved, once; nobody waits for it."""
+        ...
+
+    def record(self, tenant: str, row: bytes) -> None:
+        """Have a row in the ledger for what reserved nothing; nobody waits for it."""
+        ...
+
+
+class Countable(Protocol):
+    """Text that is put together and counted when somebody asks."""
+
+    def tokens(self, count: Callable[[str], int]) -> int:
+        """Its tokens, by `count`; takes time with its length."""
+        ...
+
+
+class TokenEstimator(Protocol):
+    """Token counts where no upstream has told any."""
+
+    async def prompt(self, request: InferenceRequest, model: str) -> int:
+        """Tokens of the input as `model`, a base model, reads it; never much too few."""
+        ...
+
+    def output(self, tenant: str, model: str) -> int:
+        """Tokens that 95 of 100 of this tenant's answers from `model` do not exceed."""
+        ...
+
+    def observe(self, tenant: str, model: str, tokens: int) -> None:
+        """Take note of the length of one answer that ended by itself."""
+        ...
+
+    async def relayed(self, text: Countable, model: str) -> int:
+        """Tokens of what was relayed of an answer."""
         ...
 
 

@@ -17,6 +17,7 @@ def rendered(error: SpillgateError) -> tuple[dict[str, str], bytes]:
     """Headers and body of an error; both spellings of the wait, because SDKs differ."""
     body = msgspec.json.encode({"error": error_object(error)})
     headers = {"content-type": "application/json", "content-length": str(len(body))}
+    headers |= error.headers
     if error.retry_after_s is not None:
         headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
         headers["retry-after"] = str(math.ceil(error.retry_after_s))

@@ -15,11 +15,20 @@ from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.key_directory import MemoryKeyDirectory
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
+from app.bootstrap.prices import price_table
 from app.bootstrap.values import fleet_of, key_records_of, tenants_of
 from app.domain.deployment import Api, Fleet
 from app.gateway import Gateway
-from app.ports import Clock, HoldBoard, Ledger, Observer, ResponseOwners
+from app.ports import (
+    Accounts,
+    Clock,
+    HoldBoard,
+    Observer,
+    ResponseOwners,
+    TokenEstimator,
+)
 from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
+from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
@@ -46,7 +55,8 @@ class Resources:
     clock: Clock
     holds: HoldBoard
     owners: ResponseOwners
-    ledger: Ledger
+    accounts: Accounts
+    estimator: TokenEstimator
     observers: tuple[Observer, ...]
     transport: AiohttpTransport
     catalog: ModelCatalog
@@ -66,13 +76,27 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     }
     directories = Directories(resources.lifetimes, resources.clock, resources.signing_keys)
     tokens = await caller_tokens(settings, directories)
+    prices = price_table(settings, resources.catalog)
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),
-        settlement=Settlement(resources.ledger, limit_s=settings.timeouts.settle_s),
+        settlement=Settlement(
+            resources.accounts,
+            resources.estimator,
+            prices,
+            limit_s=settings.timeouts.settle_s,
+        ),
         authentication=Authentication(_keys(settings), tokens),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         affinity=Affinity(resources.owners),
+        admission=Admission(
+            resources.accounts,
+            resources.estimator,
+            fleet=fleet,
+            prices=prices,
+            clock=resources.clock,
+            new_id=_reservation_id,
+        ),
         routing=Routing(fleet, resources.holds, resources.clock, random.random),
         upstreams=Upstreams(
             fleet,
@@ -85,6 +109,10 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         max_json_depth=settings.limits.max_json_depth,
     )
     return Snapshot(settings, fleet, gateway)
+
+
+def _reservation_id() -> str:
+    return secrets.token_hex(12)
 
 
 def _keys(settings: Settings) -> MemoryKeyDirectory:

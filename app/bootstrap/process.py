@@ -11,6 +11,7 @@ import structlog
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.clock import SystemClock
+from app.adapters.estimator import Estimator
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
 from app.api.admin.app import create_admin
@@ -20,6 +21,8 @@ from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
+from app.domain.learned import LearnedOutput
+from app.domain.tokens import TokenCounter
 from app.ports import Observer
 from app.settings import Settings, load_catalog
 
@@ -31,15 +34,14 @@ _log = structlog.get_logger()
 class Process:
     """A gateway that serves; `current` is replaced by a reload."""
 
-    def __init__(self, first: Snapshot, resources: Resources, held_names: set[str]) -> None:
-        """`held_names` are the deployments whose holds are shared; it follows the config."""
+    def __init__(self, first: Snapshot, resources: Resources, state: State) -> None:
+        """`state` follows the configuration."""
         self.current = first
         self.resources = resources
+        self._state = state
         self.readiness = Readiness()
         self.data_url = ""
         self.admin_url = ""
-        self._held_names = held_names
-        self._held_names.update(first.settings.deployments)
         limits = _limits(first.settings)
         self.data_plane = DataPlane(lambda: self.current.gateway, self.readiness, limits)
 
@@ -49,8 +51,8 @@ class Process:
             self.current.settings.listen,
             self.current.settings.redis,
         )
+        await self._state.follow(settings)
         self.current = await snapshot(settings, self.resources)
-        self._held_names.update(settings.deployments)
         _log.info("config reloaded", deployments=len(settings.deployments))
         if not fixed:
             _log.warning("listen and redis take effect at the next start")
@@ -78,12 +80,12 @@ async def running(
     limits = {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
     async with (
         _redis_url(settings) as redis_url,
-        shared_state(redis_url, SystemClock()) as state,
+        shared_state(redis_url, SystemClock(), settings) as state,
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
         resources = _resources(state, transport, lifetimes, observers)
-        process = Process(await snapshot(settings, resources), resources, state.held_names)
+        process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())
         admin_key = settings.admin.key.get_secret_value() if settings.admin else None
@@ -130,7 +132,8 @@ def _resources(
         clock=state.clock,
         holds=state.holds,
         owners=state.owners,
-        ledger=state.ledger,
+        accounts=state.accounts,
+        estimator=Estimator(TokenCounter(), LearnedOutput()),
         observers=(ReceiptLog(), *observers),
         transport=transport,
         catalog=load_catalog(),

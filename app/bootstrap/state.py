@@ -1,38 +1,131 @@
-"""What replicas share, opened together: holds, owners of responses, the ledger."""
+"""What replicas share, opened together: holds, owners of responses, accounts and their archive."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
+import structlog
+from redis.asyncio import Redis
+
+from app.adapters.accounts import SharedAccounts, shared_accounts
+from app.adapters.archive.archive import Archive, ArchivePolicy
+from app.adapters.archive.copier import CopyPlan, LedgerCopier
+from app.adapters.archive.errors import ArchiveBusy
+from app.adapters.archive.history import ArchiveHistory
+from app.adapters.archive.ledger_streams import LedgerStreams
+from app.adapters.archive.reader import ArchiveReader
+from app.adapters.redis.account import AccountScript
+from app.adapters.redis.batch import Batch, batching
+from app.adapters.redis.breaker import Breaker
 from app.adapters.redis.connection import redis_breaker, redis_client, subscribing_client
 from app.adapters.redis.holds import SharedHoldBoard
-from app.adapters.redis.ledger import RedisLedger
+from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
-from app.ports import Clock, HoldBoard, Ledger, ResponseOwners
+from app.adapters.seeding import Seeder, seeding
+from app.bootstrap.values import tenants_of
+from app.domain.tenant import Tenant
+from app.errors import StoreUnavailable
+from app.ports import Clock, HoldBoard, ResponseOwners
+from app.settings import Ledger, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The shared state behind its ports. `held_names` are the deployments whose holds are read."""
+    """The shared state behind its ports.
+
+    It follows the configuration in force: of whose deployments holds are read, and of whose
+    tenants there are accounts.
+    """
 
     clock: Clock
     holds: HoldBoard
     owners: ResponseOwners
-    ledger: Ledger
-    held_names: set[str]
+    accounts: SharedAccounts
+    seeder: Seeder | None  # of the process that keeps the archive
+    deployments: set[str]
+    tenants: dict[str, Tenant]
+
+    async def follow(self, settings: Settings) -> None:
+        """Have state for a new configuration, too."""
+        self.deployments.update(settings.deployments)
+        self.tenants.update(tenants_of(settings))
+        if self.seeder is not None:
+            with suppress(StoreUnavailable):  # it is done when the store is back
+                await self.seeder.seed_all()
 
 
 @asynccontextmanager
-async def shared_state(url: str, clock: Clock) -> AsyncIterator[State]:
-    """State in the Redis at `url`; it need not answer yet, nor always."""
-    names: set[str] = set()
+async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncIterator[State]:
+    """State in the Redis at `url`; it need not answer yet, nor always.
+
+    Raises ArchiveError or OSError where the ledger's archive cannot be used.
+    """
+    deployments, tenants = set(settings.deployments), tenants_of(settings)
     breaker = redis_breaker(clock)
-    async with redis_client(url) as client, subscribing_client(url) as subscriber:
-        board = SharedHoldBoard(
-            client, subscriber, breaker=breaker, clock=clock, deployments=lambda: names
+    async with AsyncExitStack() as opened:
+        enter = opened.enter_async_context
+        client = await enter(redis_client(url))
+        subscriber = await enter(subscribing_client(url))
+        batch = await enter(batching(client, breaker))
+        archiving = _Archiving(batch, breaker, clock, lambda: tenants)
+        seeder = await enter(archiving.opened(settings.ledger or Ledger(), url))
+        board = await enter(
+            SharedHoldBoard(
+                client, subscriber, breaker=breaker, clock=clock, deployments=lambda: deployments
+            )
         )
-        async with board:
-            owners = RedisResponseOwners(client, breaker)
-            yield State(clock, board, owners, RedisLedger(client, breaker), names)
+        workers = await enter(replicas(batch, uuid4().hex))
+        accounts = await enter(
+            shared_accounts(
+                AccountScript(batch), workers, clock, drain_s=settings.timeouts.settle_s
+            )
+        )
+        owners = RedisResponseOwners(client, breaker)
+        yield State(clock, board, owners, accounts, seeder, deployments, tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Archiving:
+    """The ledger's archive, kept by one process; it alone can tell what a lost account held."""
+
+    batch: Batch
+    breaker: Breaker
+    clock: Clock
+    tenants: Callable[[], Mapping[str, Tenant]]
+
+    @asynccontextmanager
+    async def opened(self, ledger: Ledger, url: str) -> AsyncIterator[Seeder | None]:
+        """Copy and seed, unless another process of this machine does."""
+        directory = Path(ledger.archive)
+        policy = ArchivePolicy(retention_days=ledger.retention_days)
+        try:
+            archive = Archive.open(directory, self.clock, policy)
+        except ArchiveBusy:
+            structlog.get_logger().info("archive_kept_by_another", directory=str(directory))
+            yield None
+            return
+        with archive:
+            async with (
+                redis_client(url) as client,
+                self._copying(client, archive, directory) as seeder,
+            ):
+                yield seeder
+
+    @asynccontextmanager
+    async def _copying(
+        self, client: Redis, archive: Archive, directory: Path
+    ) -> AsyncIterator[Seeder]:
+        async def rolled_back(tenant: str) -> None:
+            await seeder.note_rolled_back(tenant)
+
+        plan = CopyPlan(tenants=self.tenants, on_rolled_back=rolled_back)
+        streams = LedgerStreams(client, self.breaker)
+        copier = LedgerCopier(streams, archive, clock=self.clock, plan=plan)
+        history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
+        seeder = Seeder(self.batch, history, self.clock, self.tenants)
+        async with copier, seeding(seeder):
+            yield seeder

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from app.domain.api_key import ApiKey, KeyRecord, digest
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
-from app.domain.tenant import Tenant
+from app.domain.limit import LimitName, LimitRule
+from app.domain.tenant import LossPolicy, Tenant
 from app.settings import ModelCatalog, Settings
+from app.settings import Tenant as TenantSettings
 
 _PEPPER_VERSION = 1
 
@@ -21,10 +24,18 @@ def fleet_of(settings: Settings, catalog: ModelCatalog) -> Fleet:
 
 def tenants_of(settings: Settings) -> dict[str, Tenant]:
     """The tenants by name."""
-    return {
-        name: Tenant(name, None if tenant.models is None else frozenset(tenant.models))
-        for name, tenant in settings.tenants.items()
-    }
+    return {name: _tenant(tenant) for name, tenant in settings.tenants.items()}
+
+
+def _tenant(tenant: TenantSettings) -> Tenant:
+    limits = tenant.limits.model_dump(exclude_none=True)
+    return Tenant(
+        tenant.name,
+        None if tenant.models is None else frozenset(tenant.models),
+        limits=tuple(LimitRule(LimitName(name), amount) for name, amount in limits.items()),
+        zone=ZoneInfo(tenant.time_zone),
+        on_loss=LossPolicy(tenant.redis_loss),
+    )
 
 
 def key_records_of(settings: Settings, pepper: bytes) -> Iterator[KeyRecord]:

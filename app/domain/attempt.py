@@ -8,6 +8,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from operator import itemgetter
 
+from app.domain.deployment import Kind
 from app.domain.route import Absence, SpillReason
 
 #: Codes of errors inside a 200 stream that mean "throttled" (seen on Azure's Responses streams).
@@ -45,6 +46,7 @@ class Attempt:
     code: str | None = None
     retry_after_s: float | None = None
     upstream_request_id: str | None = None
+    kind: Kind | None = None
     native_spillover_from: str | None = None  # Azure itself moved it away from this deployment
 
 

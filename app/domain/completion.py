@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain.attempt import Attempt
+from app.domain.deployment import Kind
 from app.domain.request import Operation
 from app.domain.route import RoutePlan, SpillReason
 
@@ -36,7 +37,8 @@ class Usage:
 class Receipt:
     """One request, accounted for: the gateway's own record of it.
 
-    Times are seconds; `usage` is None where the upstream gave none, which is not zero.
+    Times are seconds; `usage` is None where nothing was served; `flags` says what of it is an
+    estimate or out of the ordinary. Money is nano-dollars.
     """
 
     request_id: str
@@ -51,6 +53,7 @@ class Receipt:
     key_id: str | None
     model: str | None
     deployment: str | None
+    deployment_kind: Kind | None
     spill: SpillReason
     usage: Usage | None
     attempts: tuple[Attempt, ...]
@@ -58,3 +61,5 @@ class Receipt:
     time_to_first_token: float | None
     bytes_relayed: int
     frames_relayed: int
+    nano_usd: int = 0
+    flags: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.calendar import CalendarWindow
 from app.domain.limit import BUDGETS, Limit, Measure, Mode
@@ -37,6 +37,10 @@ class Ask:
     days: tuple[CalendarWindow, ...]
     months: tuple[CalendarWindow, ...]
     draft: bytes = b"{}"  # the ledger row, should the reservation expire
+
+    def at(self, days: tuple[CalendarWindow, ...], months: tuple[CalendarWindow, ...]) -> Ask:
+        """The same at another time."""
+        return replace(self, days=days, months=months)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,6 @@ def plan_route(
     return RoutePlan(tuple(candidates), tuple(absences))
 
 
-def pinned_route(deployment: str, *, holds: Mapping[str, float], now: float) -> RoutePlan:
-    """The plan of a request that only one deployment can serve, because it holds its state."""
-    return plan_route(((Target(deployment),),), holds=holds, now=now, draw=lambda: 0.0)
-
-
 def _shuffled(targets: tuple[Target, ...], draw: Callable[[], float]) -> list[Target]:
     """A weighted random order: the target with weight w is first with probability w over the sum.
 

@@ -1,16 +1,31 @@
-"""Who is calling: the tenant behind a key, and what it may use."""
+"""Who is calling: the tenant behind a key, what it may use and how much of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from enum import StrEnum
+
+from app.domain.limit import LimitRule
+
+
+class LossPolicy(StrEnum):
+    """What holds for a tenant while its account is out of reach."""
+
+    LOCAL_SHARE = "local_share"  # each worker grants its share of the limits
+    FAIL_CLOSED = "fail_closed"  # nothing is granted
+    FAIL_OPEN = "fail_open"  # everything is granted, and counted afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One team; `models` are keys of `models:`, None means all."""
+    """One team; `models` are keys of `models:`, None means all. Budgets follow its time zone."""
 
     name: str
     models: frozenset[str] | None = None
+    limits: tuple[LimitRule, ...] = ()
+    zone: tzinfo = UTC
+    on_loss: LossPolicy = LossPolicy.LOCAL_SHARE
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
@@ -80,6 +81,13 @@ Spill = Annotated[
 ]
 
 
+def _known_zone(value: str) -> str:
+    if value not in available_timezones():
+        msg = "is no IANA time zone such as Europe/Berlin"
+        raise ValueError(msg)
+    return value
+
+
 class Tenant(Section):
     """A tenant's seed. `name` is its key in the file."""
 
@@ -98,4 +106,6 @@ class Tenant(Section):
     data_zones: tuple[Text, ...] | None = None
     """Values of deployments' `data_zone`; None is any."""
     redis_loss: RedisLoss = "local_share"
+    time_zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
+    """Where this tenant's days and months begin: an IANA name."""
     cache: Cache | None = None

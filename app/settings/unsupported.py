@@ -22,8 +22,6 @@ def _process_parts(settings: Settings) -> Iterator[str]:
     yield from _listen_parts(settings.listen)
     if settings.redis is not None:
         yield from _redis_parts(settings.redis)
-    if settings.ledger is not None:
-        yield "ledger"
 
 
 def _listen_parts(listen: Listen) -> Iterator[str]:
@@ -49,15 +47,12 @@ def _tenant_parts(settings: Settings) -> Iterator[str]:
 def _parts_of(tenant: Tenant) -> Iterator[str]:
     if tenant.request_class != "standard":
         yield "class"
-    yield from (f"limits.{name}" for name in tenant.limits.model_dump(exclude_none=True))
     if tenant.ptu_share is not None:
         yield "ptu_share"
     if tenant.spill != "allow":
         yield "spill"
     if tenant.data_zones is not None:
         yield "data_zones"
-    if tenant.redis_loss != "local_share":
-        yield "redis_loss"
 
 
 def _cache_parts(settings: Settings) -> Iterator[str]:

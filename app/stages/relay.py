@@ -11,10 +11,12 @@ from collections.abc import Mapping
 
 from app.answer import Answer
 from app.domain.request import InferenceRequest
+from app.domain.reservation import Reservation
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
 from app.wire.events import Kind, is_notable, read_event
+from app.wire.rate_limits import rate_limit_headers
 from app.wire.sse import HEARTBEAT
 from app.wire.usage import usage_of_body, usage_of_tail
 
@@ -100,6 +102,7 @@ def kept_frames(frames: list[bytes], request: InferenceRequest, meter: Meter) ->
     """The frames that the client gets, joined; plain content is not decoded."""
     joined = b"".join(frames)
     meter.frames += len(frames)
+    meter.relayed.add(joined)
     if not is_notable(joined):
         return joined
     return b"".join(frame for frame in frames if _keep(frame, request, meter))
@@ -145,4 +148,17 @@ def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
     headers["x-spillgate-deployment"] = answer.deployment.name
     headers["x-spillgate-spill"] = observation.spill.value
     headers["x-spillgate-attempts"] = str(len(observation.attempts))
+    if observation.reservation is not None:
+        headers |= _own_limits(observation.reservation)
+    return headers
+
+
+def _own_limits(reservation: Reservation) -> dict[str, str]:
+    """The caller's own rate limits, and what was out of the ordinary in granting the request."""
+    left = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: not known
+    headers = rate_limit_headers(left)
+    if reservation.soft:
+        headers["x-spillgate-over-limit"] = ", ".join(reservation.soft)
+    if reservation.degraded:
+        headers["x-spillgate-degraded"] = reservation.degraded
     return headers

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.domain.deployment import Fleet
+from app.domain.deployment import Fleet, Target, Tiers
 from app.domain.request import InferenceRequest
-from app.domain.route import RoutePlan, pinned_route, plan_route
+from app.domain.route import RoutePlan, plan_route
 from app.domain.tenant import Principal
-from app.errors import NoCapacity, UnknownModel, UnknownResponse
+from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
 from app.ports import Clock, HoldBoard
 
 
@@ -24,21 +24,28 @@ class Routing:
         self._clock = clock
         self._draw = draw
 
-    def plan(self, principal: Principal, request: InferenceRequest, owner: str | None) -> RoutePlan:
-        """The plan; `owner` is the only deployment that can serve, where there is one.
+    def tiers(self, principal: Principal, request: InferenceRequest, owner: str | None) -> Tiers:
+        """The deployments that may serve; `owner` is the only one that can, where there is one.
 
-        Raises UnknownModel for a model that does not exist or is not this tenant's, NoCapacity
-        with the earliest time to return when every candidate is held.
+        Raises UnknownModel for a model that does not exist or is not this tenant's,
+        UnknownResponse and UnknownPreviousResponse where the owner cannot serve any more.
         """
-        holds, now = self._holds.holds(), self._clock.now()
         if request.model:
             self._refuse_unknown(principal, request.model)
-        if owner is not None:
-            self._refuse_retired(owner)
-            plan = pinned_route(owner, holds=holds, now=now)
-        else:
-            tiers = self._fleet.models[request.model]
-            plan = plan_route(tiers, holds=holds, now=now, draw=self._draw)
+        if owner is None:
+            return self._fleet.models[request.model]
+        self._refuse_retired(owner)
+        if request.model:
+            self._refuse_another_model(request.model, owner)
+        return ((Target(owner),),)
+
+    def plan(self, tiers: Tiers) -> RoutePlan:
+        """The order to ask them in.
+
+        Raises NoCapacity with the earliest time to return when every candidate is held.
+        """
+        holds, now = self._holds.holds(), self._clock.now()
+        plan = plan_route(tiers, holds=holds, now=now, draw=self._draw)
         if not plan.candidates:
             raise _all_held(plan, now)
         return plan
@@ -47,6 +54,15 @@ class Routing:
         if model not in self._fleet.models or not principal.tenant.may_use(model):
             message = f"The model `{model}` does not exist or you do not have access to it."
             raise UnknownModel(message)
+
+    def _refuse_another_model(self, model: str, owner: str) -> None:
+        """The owner would answer with its own model, whatever this tenant may use and pays for."""
+        tiers = self._fleet.models[model]
+        if not any(each.deployment == owner for tier in tiers for each in tier):
+            message = (
+                f"The previous response is held by a deployment that does not serve `{model}`."
+            )
+            raise UnknownPreviousResponse(message, param="previous_response_id")
 
     def _refuse_retired(self, owner: str) -> None:
         if owner not in self._fleet.deployments:

@@ -1,21 +1,51 @@
-"""Every request ends in exactly one receipt in the ledger, however it ends."""
+"""Every request ends in exactly one receipt, and its reservation is charged or given back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
 
+from app.domain.completion import Outcome, Receipt, Usage
+from app.domain.ledger_row import LedgerRow, RowKind, encode
+from app.domain.price import PriceTable
+from app.domain.request import Accounting
+from app.domain.reservation import Charge, Reservation
 from app.observation import Observation
-from app.ports import Ledger, Reply
+from app.ports import Accounts, Reply, TokenEstimator
+
+_ESTIMATED: Final = "estimated"
+NOTHING: Final = Usage()
+#: Text alone has about four; of a stream's bytes most are its frames, so this is an upper bound.
+_BYTES_PER_TOKEN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """What a request used: as told by the upstream, or estimated and so flagged."""
+
+    usage: Usage
+    flags: tuple[str, ...] = ()
 
 
 class Settlement:
     """The scope in which a request runs."""
 
-    def __init__(self, ledger: Ledger, *, limit_s: float = 2.0) -> None:
-        """`ledger` keeps the receipts, each within `limit_s` seconds or not at all."""
-        self._ledger = ledger
+    def __init__(
+        self,
+        accounts: Accounts,
+        estimator: TokenEstimator,
+        prices: PriceTable,
+        *,
+        limit_s: float = 2.0,
+    ) -> None:
+        """To estimate what no upstream told may take `limit_s` seconds."""
+        self._accounts = accounts
+        self._estimator = estimator
+        self._prices = prices
         self._limit_s = limit_s
 
     @asynccontextmanager
@@ -29,11 +59,105 @@ class Settlement:
             raise
         finally:
             observation.conclude(reply.status, error)
-            await _shielded(self._ledger.append(observation.receipt), self._limit_s)
+            request = observation.request
+            if request is not None and _is_untold(observation):
+                counting = self._estimator.relayed(observation.meter.relayed, request.model)
+                await _shielded(self._settle_counted(observation, counting), self._limit_s)
+            else:
+                told = observation.receipt.usage if observation.reservation else None
+                self._settle(observation, _Used(told or NOTHING))
+
+    async def _settle_counted(self, observation: Observation, counting: Awaitable[int]) -> None:
+        """The upstream did not say what it generated: count what was relayed."""
+        try:
+            output = await counting
+        except (asyncio.CancelledError, Exception):  # noqa: BLE001  # charged in any case
+            # No time left, or not to be counted: too many rather than none.
+            output = observation.meter.bytes // _BYTES_PER_TOKEN
+        usage = Usage(input=observation.estimated_input, output=output)
+        self._settle(observation, _Used(usage, (_ESTIMATED,)))
+
+    def _settle(self, observation: Observation, used: _Used) -> None:
+        """Price it, learn from it, and have it charged; nothing here waits."""
+        receipt, reservation = observation.receipt, observation.reservation
+        flags = used.flags + (reservation.flags if reservation else ())
+        nano_usd = 0
+        if observation.served is not None and reservation is not None:
+            cost = self._prices.cost(observation.served.deployment, used.usage, receipt.started_at)
+            nano_usd, flags = cost.nano_usd, (*flags, *sorted(cost.flags))
+            self._learn(observation, used)
+        receipt = observation.charged(used.usage, nano_usd, flags)
+        if receipt.tenant is None:
+            return  # a stranger has no account
+        row = row_of(receipt, observation)
+        if reservation is None:
+            self._accounts.record(receipt.tenant, encode(row))
+        else:
+            self._accounts.settle(reservation, Charge(row.charged, encode(row)))
+
+    def _learn(self, observation: Observation, used: _Used) -> None:
+        """How long answers are, from those that ended by themselves."""
+        receipt, request = observation.receipt, observation.request
+        exact = not used.flags and receipt.outcome is Outcome.FINISHED
+        if exact and request is not None and receipt.tenant is not None and used.usage.output:
+            each = used.usage.output // request.choices
+            self._estimator.observe(receipt.tenant, request.model, each)
+
+
+def _is_untold(observation: Observation) -> bool:
+    """Whether an answer was accepted whose usage nobody told."""
+    served, reservation = observation.served, observation.reservation
+    if served is None or reservation is None or observation.receipt.usage is not None:
+        return False
+    return served.status is not None and served.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
+    """The receipt as its line in the tenant's ledger."""
+    usage, reservation = receipt.usage or NOTHING, observation.reservation
+    amounts = reservation.ask.amounts if reservation else None
+    return LedgerRow(
+        id=reservation.ask.id if reservation else receipt.request_id,
+        kind=_kind(observation, reservation),
+        at=receipt.started_at + receipt.duration,
+        tenant=receipt.tenant or "",
+        request_id=receipt.request_id,
+        key_id=receipt.key_id,
+        model=receipt.model,
+        deployment=receipt.deployment,
+        deployment_kind=receipt.deployment_kind,
+        operation=receipt.operation,
+        stream=receipt.stream,
+        status=receipt.status,
+        outcome=receipt.outcome,
+        error=receipt.error,
+        spill=receipt.spill,
+        input=usage.input,
+        cached_input=usage.cached,
+        output=usage.output,
+        reasoning=usage.reasoning,
+        nano_usd=receipt.nano_usd,
+        reserved_tokens=amounts.tokens if amounts else 0,
+        reserved_nano_usd=amounts.nano_usd if amounts else 0,
+        flags=receipt.flags,
+        started_at=receipt.started_at,
+        duration=receipt.duration,
+        time_to_first_token=receipt.time_to_first_token,
+        attempts=len(receipt.attempts),
+        day=reservation.day.name if reservation else "",
+    )
+
+
+def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
+    if reservation is not None:
+        return RowKind.SETTLED if observation.served is not None else RowKind.RELEASED
+    route = observation.route
+    metered = route is None or route.accounting is not Accounting.NONE
+    return RowKind.REFUSED if metered else RowKind.UNMETERED
 
 
 async def _shielded(work: Coroutine[object, object, None], limit_s: float) -> None:
-    """Run to the end or to the limit, whoever cancels us meanwhile; then let them."""
+    """Run to the end, cut short at the limit, whoever cancels us meanwhile; then let them."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -44,6 +168,5 @@ async def _shielded(work: Coroutine[object, object, None], limit_s: float) -> No
             continue
         if not done:
             task.cancel()
-            break
     if cancelled is not None:
         raise cancelled

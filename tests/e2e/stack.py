@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -100,13 +101,16 @@ async def stack(
         "listen": {"port": 0, "admin_port": 0},
         "admin": {"key": "an-admin-key"},
         "simulator": {"ttft_ms": 0, "tpot_ms": 0} | simulator,
-        "tenants": {"team": {"keys": [key]}},
+        "tenants": {f"team-{suffix}": {"keys": [key]}},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},
     }
-    settings = build(base | dict(config(suffix)))
+    opened = AsyncExitStack()
+    archive = opened.enter_context(TemporaryDirectory())
+    settings = build(base | {"ledger": {"archive": archive}} | dict(config(suffix)))
     receipts = Receipts()
     deployments = simulated_deployments(settings, load_catalog())
     async with (
+        opened,
         serve_simulator(deployments) as simulator_url,
         running(pointed_at(settings, simulator_url), observers=(receipts,)) as process,
         aiohttp.ClientSession() as http,

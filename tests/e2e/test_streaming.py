@@ -155,17 +155,23 @@ async def test_what_the_receipt_counts_is_what_the_upstream_billed(redis_url: st
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_no_usage_is_not_zero_usage(redis_url: str, *, stream: bool) -> None:
-    """What was not told stays untold; an explicit zero is a zero."""
+    """What was not told is counted and flagged; an explicit zero is a zero."""
     async with stack(redis_url, paygo_only) as team:
-        for told, counted in (("missing", None), ("zero", Usage())):
-            await team.fault("paygo-a", usage=told)
-            ours = await post(team, "/chat/completions", CHAT | {"stream": stream})
-            receipt = await team.receipt(ours.headers["x-request-id"])
-            assert (receipt.usage, receipt.outcome) == (counted, Outcome.FINISHED), told
-            await team.fault("paygo-a", usage=told)
-            ours = await post(team, "/responses", RESPONSES | {"stream": stream})
-            receipt = await team.receipt(ours.headers["x-request-id"])
-            assert (receipt.usage, receipt.outcome) == (counted, Outcome.FINISHED), told
+        for path, body in (("/chat/completions", CHAT), ("/responses", RESPONSES)):
+            await team.fault("paygo-a", usage="missing")
+            ours = await post(team, path, body | {"stream": stream})
+            untold = await team.receipt(ours.headers["x-request-id"])
+            assert (untold.flags, untold.outcome) == (("estimated",), Outcome.FINISHED)
+            (served,) = await team.served()
+            assert untold.usage is not None
+            assert untold.usage.input == pytest.approx(served["input_tokens"], rel=0.05, abs=2)
+            assert untold.usage.output == pytest.approx(served["output_tokens"], rel=0.05, abs=2)
+            await team.reset()
+            await team.fault("paygo-a", usage="zero")
+            ours = await post(team, path, body | {"stream": stream})
+            told = await team.receipt(ours.headers["x-request-id"])
+            assert (told.usage, told.flags, told.nano_usd) == (Usage(), (), 0)
+            await team.reset()
 
 
 async def test_silence_is_filled_with_comments(redis_url: str) -> None:
@@ -194,7 +200,7 @@ async def test_too_long_a_silence_ends_the_stream(redis_url: str) -> None:
         assert DONE not in ours.body
         receipt = await team.receipt(ours.headers["x-request-id"])
         assert (receipt.outcome, receipt.error) == (Outcome.UPSTREAM_ABORTED, "upstream_timeout")
-        assert receipt.usage is None
+        assert receipt.flags == ("estimated",)
         await _until_served(team, 1)
         assert (await team.served())[0]["outcome"] == "client_gone"
         await team.fault("paygo-a", stall_after_chunks=2)

@@ -8,6 +8,7 @@ from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.tenant import Tenant
 from app.gateway import Gateway
+from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
@@ -16,11 +17,11 @@ from app.stages.routing import Routing
 from app.stages.settlement import Settlement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
+from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.keys import FakeKeyDirectory
-from tests.fakes.ledger import RecordingLedger
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.owners import FakeResponseOwners
 from tests.fakes.reply import RecordingReply
@@ -63,7 +64,8 @@ class House:
         self.holds = FakeHoldBoard()
         self.owners = FakeResponseOwners()
         self.upstream = ScriptedUpstream(self.clock)
-        self.ledger = RecordingLedger()
+        self.accounts = FakeAccounts(self.clock)
+        self.estimator = FakeEstimator()
         self.observer = RecordingObserver()
         self.gateway = self._gateway(FakeKeyDirectory(*(tenants or (ACME, RIVAL))))
 
@@ -71,7 +73,15 @@ class House:
         return Gateway(
             clock=self.clock,
             telemetry=Telemetry([self.observer]),
-            settlement=Settlement(self.ledger),
+            settlement=Settlement(self.accounts, self.estimator, PRICES),
+            admission=Admission(
+                self.accounts,
+                self.estimator,
+                fleet=self.fleet,
+                prices=PRICES,
+                clock=self.clock,
+                new_id=next_id(),
+            ),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             affinity=Affinity(self.owners),
@@ -88,8 +98,15 @@ class House:
         return reply, receipt
 
     @property
+    def has_concluded(self) -> bool:
+        """Whether the request is over and only to be accounted for."""
+        return bool(self.accounts.rows) or self.estimator.begun > 0
+
+    @property
     def receipt(self) -> Receipt:
-        """The only receipt: the ledger's, which the observers saw too."""
-        (receipt,) = self.ledger.receipts
-        assert self.observer.receipts == [receipt]
+        """The only receipt; a tenant's has one row in the ledger, and nothing is held any more."""
+        (receipt,) = self.observer.receipts
+        ids = [row.request_id for row in self.accounts.rows]
+        assert ids == ([receipt.request_id] if receipt.tenant else [])
+        assert self.accounts.held == 0
         return receipt

@@ -14,6 +14,8 @@ from app.domain.calendar import CalendarWindow
 from app.domain.limit import Limit
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
 
+#: Tenants whose accounts some worker found without a generation.
+UNSEEDED: Final = "spillgate:unseeded"
 #: A hold ends by itself after so long without an extension.
 HOLD_TTL_S: Final = 90.0
 
@@ -32,9 +34,9 @@ class Skewed(Exception):  # a state, not an error to report
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A reservation to be settled, as it waits to be sent."""
+    """A reservation to be settled, as it waits to be sent; without one, a row alone."""
 
-    reservation: Reservation
+    reservation: Reservation | None
     charge: Charge
 
 
@@ -86,7 +88,7 @@ class AccountScript:
     async def settle(
         self, tenant: str, settlements: Iterable[Settlement], *, patience_s: float
     ) -> list[str]:
-        """Charge each once: settled, late, adopted or duplicate. Raises Unseeded."""
+        """Charge each once: settled, late, adopted, duplicate or recorded. Raises Unseeded."""
         items = [_item(each) for each in settlements]
         answer = await self._run(tenant, "settle", {"items": items}, patience_s=patience_s)
         return list(answer["outcomes"])
@@ -107,6 +109,10 @@ class AccountScript:
         seeding = {"replaces": replaces, "generation": generation, "totals": entries}
         answer = await self._run(tenant, "seed", seeding)
         return str(answer["generation"])
+
+    async def report_unseeded(self, tenant: str) -> None:
+        """Have whoever keeps the archive seed this account."""
+        await self._batch.call(("SADD", UNSEEDED, tenant))
 
     async def read(
         self,
@@ -170,6 +176,8 @@ def _refusal(ask: Ask, refused: Mapping[str, Any]) -> Refusal:
 
 def _item(settlement: Settlement) -> dict[str, object]:
     reservation, charge = settlement.reservation, settlement.charge
+    if reservation is None:
+        return {"row": charge.row.decode()}
     return {
         "id": reservation.ask.id,
         "generation": reservation.generation,

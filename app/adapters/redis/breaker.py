@@ -10,7 +10,8 @@ from app.ports import Clock
 
 FAILURES_TO_OPEN: Final = 5
 FIRST_PAUSE_S: Final = 1.0
-LONGEST_PAUSE_S: Final = 30.0
+#: A store that is back is used again within this time; a probe costs nobody anything.
+LONGEST_PAUSE_S: Final = 2.0
 
 
 class State(StrEnum):
@@ -22,7 +23,7 @@ class State(StrEnum):
 
 
 class Breaker:
-    """Opens after five failures in a row, for 1 s, then twice as long each time, up to 30 s.
+    """Opens after five failures in a row, for 1 s, then twice as long each time, up to 2 s.
 
     After a pause one call is let through; its success closes the breaker, its failure starts the
     next pause. No clock but the given one, no loop, no I/O.

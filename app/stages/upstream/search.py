@@ -122,6 +122,7 @@ class Upstreams:
             ended=self._clock.now(),
             code=opened.code,
             retry_after_s=opened.retry_after_s,
+            kind=self._fleet.deployments[candidate.deployment].kind,
             upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
             native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
         )

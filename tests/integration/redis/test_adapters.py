@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -31,10 +29,7 @@ from app.adapters.redis.connection import (
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
-from app.adapters.redis.ledger import STREAM, RedisLedger
 from app.adapters.redis.response_owners import KEPT_S, RedisResponseOwners
-from app.domain.completion import Outcome, Receipt
-from app.domain.route import SpillReason
 from app.errors import StoreUnavailable
 
 pytestmark = pytest.mark.skipif(
@@ -105,30 +100,6 @@ async def subscribers(client: Redis, number: int) -> None:
     async with asyncio.timeout(5.0):
         while (await client.pubsub_numsub("spillgate:holds"))[0][1] < number:
             await asyncio.sleep(0.005)
-
-
-def receipt() -> Receipt:
-    return Receipt(
-        request_id=str(uuid4()),
-        started_at=1.5,
-        duration=0.25,
-        outcome=Outcome.FINISHED,
-        operation=None,
-        stream=True,
-        status=200,
-        error=None,
-        tenant="search",
-        key_id="k1",
-        model="gpt-4o",
-        deployment="ptu-east",
-        spill=SpillReason.NONE,
-        usage=None,
-        attempts=(),
-        plan=None,
-        time_to_first_token=None,
-        bytes_relayed=1,
-        frames_relayed=1,
-    )
 
 
 class TestCalls:
@@ -360,33 +331,3 @@ class TestResponseOwners:
         assert owners.lost_claims_total == 1
         with pytest.raises(StoreUnavailable):
             await owners.owner("search", "resp_2")
-
-
-class TestLedger:
-    """Receipts are kept, or their loss is known."""
-
-    async def test_a_receipt_is_kept_whole(self, redis_url: str, scope: AsyncExitStack) -> None:
-        """What is read back is what was appended."""
-        client, made = await client_of(scope, redis_url), receipt()
-        ledger = RedisLedger(client, Breaker(CLOCK))
-        await ledger.append(made)
-
-        entries: Any = await client.xrevrange(STREAM, count=20)
-        kept = [msgspec.json.decode(fields[b"receipt"], type=Receipt) for _id, fields in entries]
-        assert made in kept
-        assert ledger.lost_total == 0
-
-    async def test_losses_are_counted_and_logged_once(self, own_redis: FrozenAtWill) -> None:
-        """It never raises; the log says when losing began and when it ended."""
-        with capture_logs() as logs:
-            async with redis_client(own_redis.url) as client:
-                ledger = RedisLedger(client, Breaker(CLOCK))
-                own_redis.freeze()
-                for _ in range(4):
-                    await ledger.append(receipt())
-                own_redis.thaw()
-                await ledger.append(receipt())
-                await ledger.append(receipt())
-
-        assert ledger.lost_total == 4
-        assert [log["event"] for log in logs] == ["receipts_lost", "receipts_kept_again"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.deployment import Fleet, Target
 from app.domain.request import InferenceRequest
-from app.domain.route import Candidate, SpillReason
+from app.domain.route import Candidate, RoutePlan, SpillReason
 from app.domain.tenant import Principal, Tenant
-from app.errors import NoCapacity, UnknownModel, UnknownResponse
+from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
 from app.stages.routing import Routing
 from app.wire.routes import match
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
-from tests.fakes.house import fleet
+from tests.fakes.house import deployment, fleet
 
 ACME = Principal(Tenant("acme"), "k")
 
@@ -32,6 +33,13 @@ def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
     return Routing(fleet("ptu", "paygo", "last"), holds, clock, lambda: 0.5)
 
 
+def plan(
+    routing: Routing, principal: Principal, asked: InferenceRequest, owner: str | None
+) -> RoutePlan:
+    """The plan of a request, from its tiers."""
+    return routing.plan(routing.tiers(principal, asked, owner))
+
+
 def request(model: str = "gpt-4o") -> InferenceRequest:
     return InferenceRequest(match("POST", "/v1/responses", ""), model, b"{}")
 
@@ -42,8 +50,8 @@ def reading() -> InferenceRequest:
 
 def test_the_config_gives_the_order(routing: Routing) -> None:
     """Tier by tier, when nothing is held."""
-    plan = routing.plan(ACME, request(), None)
-    assert [candidate.deployment for candidate in plan.candidates] == ["ptu", "paygo", "last"]
+    made = plan(routing, ACME, request(), None)
+    assert [candidate.deployment for candidate in made.candidates] == ["ptu", "paygo", "last"]
 
 
 def test_a_hold_lasts_as_long_as_it_lasts(
@@ -51,10 +59,10 @@ def test_a_hold_lasts_as_long_as_it_lasts(
 ) -> None:
     """A held deployment is left out until its time, and not a moment longer."""
     holds.hold("ptu", clock.now() + 5)
-    (absence,) = routing.plan(ACME, request(), None).absences
+    (absence,) = plan(routing, ACME, request(), None).absences
     assert (absence.deployment, absence.reason) == ("ptu", SpillReason.HELD)
     clock.advance(5)
-    assert routing.plan(ACME, request(), None).candidates[0] == Candidate("ptu", 0)
+    assert plan(routing, ACME, request(), None).candidates[0] == Candidate("ptu", 0)
 
 
 def test_all_held_is_no_capacity_until_the_first_is_free(
@@ -64,7 +72,7 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
     for name, wait in (("ptu", 9.0), ("paygo", 4.0), ("last", 30.0)):
         holds.hold(name, clock.now() + wait)
     with pytest.raises(NoCapacity) as caught:
-        routing.plan(ACME, request(), None)
+        plan(routing, ACME, request(), None)
     assert caught.value.retry_after_s == 4.0
 
 
@@ -72,23 +80,23 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
 def test_an_unknown_model_is_refused(routing: Routing, model: str) -> None:
     """Names are compared exactly."""
     with pytest.raises(UnknownModel, match=f"`{model}`"):
-        routing.plan(ACME, request(model), None)
+        plan(routing, ACME, request(model), None)
 
 
 def test_a_model_of_others_is_as_unknown(routing: Routing) -> None:
     """The refusal does not tell which of both it is, even beside an owner that is known."""
     nothing = Principal(Tenant("rival", frozenset({"gpt-5"})), "k")
     with pytest.raises(UnknownModel) as theirs:
-        routing.plan(nothing, request(), "paygo")
+        plan(routing, nothing, request(), "paygo")
     with pytest.raises(UnknownModel) as nobodys:
-        routing.plan(nothing, request("gpt-5"), None)
+        plan(routing, nothing, request("gpt-5"), None)
     assert theirs.value.message == nobodys.value.message.replace("gpt-5", "gpt-4o")
 
 
 @pytest.mark.parametrize("asked", [request(), reading()], ids=["continued", "read"])
 def test_an_owner_is_the_only_candidate(routing: Routing, asked: InferenceRequest) -> None:
     """What only one deployment can serve is not sent to another."""
-    assert routing.plan(ACME, asked, "paygo").candidates == (Candidate("paygo", 0),)
+    assert plan(routing, ACME, asked, "paygo").candidates == (Candidate("paygo", 0),)
 
 
 def test_a_held_owner_is_waited_for(
@@ -97,11 +105,23 @@ def test_a_held_owner_is_waited_for(
     """No other deployment can help, however free."""
     holds.hold("paygo", clock.now() + 3)
     with pytest.raises(NoCapacity) as caught:
-        routing.plan(ACME, request(), "paygo")
+        plan(routing, ACME, request(), "paygo")
     assert caught.value.retry_after_s == 3.0
 
 
 def test_an_owner_that_was_retired_took_its_responses_along(routing: Routing) -> None:
     """The config does not know it any more."""
     with pytest.raises(UnknownResponse):
-        routing.plan(ACME, reading(), "retired")
+        plan(routing, ACME, reading(), "retired")
+
+
+def test_an_owner_that_does_not_serve_the_model_is_not_asked_for_it(clock: FakeClock) -> None:
+    """Continuing a response is no way to a model of another name, be it allowed or not."""
+    both = fleet("ptu")
+    served = Fleet(
+        {**both.deployments, "mini": deployment("mini")},
+        {**both.models, "gpt-4o-mini": ((Target("mini"),),)},
+    )
+    routing = Routing(served, FakeHoldBoard(), clock, lambda: 0.5)
+    with pytest.raises(UnknownPreviousResponse):
+        routing.tiers(ACME, request("gpt-4o-mini"), "ptu")

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain.completion import Outcome
+from app.domain.attempt import Attempt, Verdict
+from app.domain.completion import Outcome, Usage
+from app.domain.deployment import Kind
+from app.domain.ledger_row import LedgerRow, RowKind
+from app.domain.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.reservation import Amounts
+from app.domain.tenant import Principal, Tenant
 from app.errors import (
     ClientGone,
     InvalidApiKey,
@@ -18,11 +24,16 @@ from app.errors import (
     UpstreamFailed,
 )
 from app.observation import Observation
+from app.stages.admission import Admission
 from app.stages.settlement import Settlement
+from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
-from tests.fakes.ledger import RecordingLedger
+from tests.fakes.house import fleet
 from tests.fakes.reply import RecordingReply
+
+ROUTE = Route(Operation.CHAT_COMPLETIONS, "POST", Accounting.TOKENS)
+FLEET = fleet("ptu")
 
 
 class Scene:
@@ -33,8 +44,37 @@ class Scene:
         self.clock = FakeClock()
         self.observation = Observation(self.call, self.clock)
         self.reply = RecordingReply()
-        self.ledger = RecordingLedger()
-        self.settlement = Settlement(self.ledger)
+        self.accounts = FakeAccounts(self.clock)
+        self.estimator = FakeEstimator(prompt=10, relayed=5)
+        self.settlement = self.within(2.0)
+
+    def within(self, limit_s: float) -> Settlement:
+        """A settlement that may estimate for so long."""
+        return Settlement(self.accounts, self.estimator, PRICES, limit_s=limit_s)
+
+    async def serve(self, usage: Usage | None = None, *, status: int = 200) -> None:
+        """A tenant's request that was reserved for and served."""
+        observation, principal = self.observation, Principal(Tenant("acme"), "k1")
+        request = observation.request = InferenceRequest(ROUTE, "gpt-4o", b"{}")
+        observation.route, observation.principal = ROUTE, principal
+        admission = Admission(
+            self.accounts,
+            self.estimator,
+            fleet=FLEET,
+            prices=PRICES,
+            clock=self.clock,
+            new_id=next_id(),
+        )
+        await admission.admit(principal, request, FLEET.models["gpt-4o"], observation)
+        observation.served = Attempt("ptu", 0, Verdict.ACCEPT, status, 0.0, 1.0, kind=Kind.PTU)
+        observation.meter.usage = usage
+        observation.meter.bytes = 400
+
+    @property
+    def row(self) -> LedgerRow:
+        """The only row."""
+        (row,) = self.accounts.rows
+        return row
 
     async def play(self, ending: BaseException | None = None, *, status: int | None = None) -> None:
         async with self.settlement.settled(self.observation, self.reply):
@@ -64,8 +104,7 @@ async def soon(happened: Callable[[], bool]) -> None:
 async def test_a_finished_request_is_settled(scene: Scene) -> None:
     """The receipt has the status that was sent and the time it took."""
     await scene.play(status=200)
-    (receipt,) = scene.ledger.receipts
-    assert receipt == scene.observation.receipt
+    receipt = scene.observation.receipt
     assert (receipt.outcome, receipt.status, receipt.error) == (Outcome.FINISHED, 200, None)
     assert (receipt.duration, receipt.started_at) == (2.5, 1_790_000_000.0)
 
@@ -95,7 +134,7 @@ async def test_whatever_ends_a_request_is_settled_and_goes_on(
     with pytest.raises(type(ending)) as caught:
         await scene.play(ending, status=status)
     assert caught.value is ending
-    (receipt,) = scene.ledger.receipts
+    receipt = scene.observation.receipt
     assert (receipt.outcome, receipt.status, receipt.error) == (outcome, told, code)
 
 
@@ -115,47 +154,123 @@ async def test_an_interruption_names_its_reason(
     scene.call.interrupt(task, reason)
     with pytest.raises(asyncio.CancelledError):
         await task
-    (receipt,) = scene.ledger.receipts
+    receipt = scene.observation.receipt
     assert receipt.outcome is outcome
     assert receipt.error == (reason.code if isinstance(reason, SpillgateError) else None)
 
 
+async def test_what_the_upstream_told_is_charged(scene: Scene) -> None:
+    """Its own counts, priced; what was reserved beyond them is given back."""
+    await scene.serve(Usage(input=12, cached=4, output=7))
+    await scene.play(status=200)
+    row = scene.row
+    assert (row.kind, row.flags) == (RowKind.SETTLED, ())
+    assert (row.input, row.cached_input, row.output) == (12, 4, 7)
+    assert row.nano_usd == 8 * 2 + 4 * 1 + 7 * 8
+    assert (row.reserved_tokens, row.reserved_nano_usd) == (110, 820)
+    ((_, charge),) = scene.accounts.settled
+    assert charge.actual == Amounts(1, 19, row.nano_usd)
+    assert scene.observation.receipt.nano_usd == row.nano_usd
+    assert scene.accounts.held == 0
+
+
+async def test_a_zero_is_a_zero(scene: Scene) -> None:
+    """Told, not missing: nothing is estimated."""
+    await scene.serve(Usage())
+    await scene.play(status=200)
+    assert (scene.row.input, scene.row.output, scene.row.nano_usd) == (0, 0, 0)
+    assert scene.estimator.begun == 0
+
+
+async def test_what_nobody_told_is_estimated(scene: Scene) -> None:
+    """The prompt as reserved, the answer as relayed, and the row says so."""
+    await scene.serve()
+    with pytest.raises(UpstreamDisconnected):
+        await scene.play(UpstreamDisconnected("m"), status=200)
+    assert (scene.row.input, scene.row.output) == (10, 5)
+    assert scene.row.flags == ("estimated",)
+    assert scene.observation.receipt.usage == Usage(input=10, output=5)
+
+
+async def test_a_refusal_of_the_upstream_costs_nothing(scene: Scene) -> None:
+    """No tokens were generated for a 400 that was passed on."""
+    await scene.serve(status=400)
+    await scene.play(status=400)
+    assert (scene.row.input, scene.row.output, scene.row.nano_usd) == (0, 0, 0)
+
+
+async def test_what_was_never_served_is_given_back(scene: Scene) -> None:
+    """Every deployment failed before the first byte."""
+    await scene.serve()
+    scene.observation.served = None
+    with pytest.raises(UpstreamFailed):
+        await scene.play(UpstreamFailed("m"))
+    ((_, charge),) = scene.accounts.settled
+    assert (scene.row.kind, charge.actual) == (RowKind.RELEASED, Amounts())
+    assert scene.accounts.held == 0
+
+
+async def test_a_refused_tenant_has_a_row_and_a_stranger_none(scene: Scene) -> None:
+    """A ledger is a tenant's."""
+    scene.observation.principal = Principal(Tenant("acme"), "k1")
+    with pytest.raises(NoCapacity):
+        await scene.play(NoCapacity("m"))
+    assert (scene.row.kind, scene.row.error) == (RowKind.REFUSED, "rate_limit_exceeded")
+    stranger = Scene()
+    with pytest.raises(InvalidApiKey):
+        await stranger.play(InvalidApiKey("m"))
+    assert stranger.accounts.rows == []
+
+
+async def test_whole_answers_teach_how_long_they_are(scene: Scene) -> None:
+    """Only those that were told and ended by themselves."""
+    await scene.serve(Usage(input=12, output=7))
+    await scene.play(status=200)
+    assert scene.estimator.observed == [("acme", "gpt-4o", 7)]
+    cut = Scene()
+    await cut.serve()
+    await cut.play(status=200)
+    assert cut.estimator.observed == []
+
+
 async def test_cancelling_does_not_stop_settling(scene: Scene) -> None:
-    """However often it is cancelled, the receipt is kept first; then it gives way."""
-    scene.ledger.ready.clear()
+    """However often it is cancelled, it is charged first; then it gives way."""
+    await scene.serve()
+    scene.estimator.ready.clear()
     task = asyncio.create_task(scene.linger())
     await asyncio.sleep(0)
     for _ in range(3):
         task.cancel()
-        await soon(lambda: scene.ledger.begun == 1)
+        await soon(lambda: scene.estimator.begun == 1)
         await asyncio.sleep(0)
     assert not task.done()
-    scene.ledger.ready.set()
+    scene.estimator.ready.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert len(scene.ledger.receipts) == 1
+    assert scene.row.output == 5
 
 
 async def test_a_cancellation_while_settling_is_not_lost(scene: Scene) -> None:
     """A request that was done is settled, and the cancellation still arrives."""
-    scene.ledger.ready.clear()
+    await scene.serve()
+    scene.estimator.ready.clear()
     task = asyncio.create_task(scene.play(status=200))
-    await soon(lambda: scene.ledger.begun == 1)
+    await soon(lambda: scene.estimator.begun == 1)
     task.cancel()
     await asyncio.sleep(0)
-    scene.ledger.ready.set()
+    scene.estimator.ready.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    (receipt,) = scene.ledger.receipts
-    assert receipt.outcome is Outcome.FINISHED
+    assert scene.observation.receipt.outcome is Outcome.FINISHED
 
 
-async def test_settling_is_given_up_after_its_limit(scene: Scene) -> None:
-    """A ledger that hangs costs a bounded time, and leaves no task behind."""
-    scene.settlement = Settlement(scene.ledger, limit_s=0.01)
-    scene.ledger.ready.clear()
+async def test_estimating_is_given_up_after_its_limit(scene: Scene) -> None:
+    """What takes too long to count is charged by its size, and no task is left behind."""
+    await scene.serve()
+    scene.settlement = scene.within(0.01)
+    scene.estimator.ready.clear()
     async with asyncio.timeout(5):
         await scene.play(status=200)
     await soon(lambda: asyncio.all_tasks() == {asyncio.current_task()})
-    assert scene.ledger.receipts == []
-    assert scene.observation.receipt.outcome is Outcome.FINISHED
+    assert scene.row.output == 100
+    assert scene.accounts.held == 0

@@ -253,7 +253,8 @@ end
 
 -- The hold that an item settles, and how it came: settled, late, adopted or duplicate. A hold that
 -- is gone was settled already, unless it was taken in another generation (before a flush, or in a
--- worker's own memory during an outage): that charge is adopted, once.
+-- worker's own memory during an outage): that charge is adopted, once. An empty generation gives
+-- back a hold that its asker never heard of, if there is one.
 local function claim(item, generation)
   local raw = redis.call('HGET', key('holds'), item.id)
   if raw then
@@ -265,7 +266,7 @@ local function claim(item, generation)
     redis.call('DEL', key('expired', item.id))
     return cjson.decode(raw), 'late'
   end
-  if item.generation ~= generation and
+  if item.generation ~= '' and item.generation ~= generation and
     redis.call('SET', key('charged', item.id), '1', 'NX', 'EX', REMEMBERED_S) then
     return item, 'adopted'
   end
@@ -273,6 +274,10 @@ local function claim(item, generation)
 end
 
 local function settle_one(item, generation)
+  if not item.id then
+    write_row(item.row, '')
+    return 'recorded'
+  end
   local hold, how = claim(item, generation)
   if not hold then return how end
   if how == 'settled' then
@@ -288,8 +293,9 @@ local function settle_one(item, generation)
 end
 
 -- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month}]}
--- -> {outcomes: [settled | late | adopted | duplicate]}
--- A release is a settlement of nothing. `scopes`, `day` and `month` are used where no hold is.
+-- -> {outcomes: [settled | late | adopted | duplicate | recorded]}
+-- A release is a settlement of nothing. `scopes`, `day` and `month` are used where no hold is. An
+-- item of a row alone is a request that reserved nothing.
 local function settle(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end

@@ -1,0 +1,189 @@
+"""Tenants' accounts in Redis, and what is done while it is out of reach.
+
+To reserve takes one round trip. Settling waits for nothing: it is sent in batches, again and again
+until Redis has it, and what a reply lost in between repeats counts once. While Redis is away each
+tenant's policy decides; what was granted then is settled afterwards like everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from app.adapters.local_accounts import LocalAccounts
+from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
+from app.adapters.redis.replicas import Replicas
+from app.domain.calendar import days_around, months_around
+from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.tenant import LossPolicy, Tenant
+from app.errors import QuotaUnavailable, StoreUnavailable
+from app.ports import Clock
+
+#: The part of each limit that all workers together grant without Redis.
+LOCAL_PART: Final = 0.5
+HEARTBEAT_S: Final = 30.0
+RETRY_S: Final = 0.25
+SETTLE_PATIENCE_S: Final = 0.5
+#: Settlements of one script call, and extensions; some 0.05 ms each.
+_AT_ONCE: Final = 100
+_TENANTS_AT_ONCE: Final = 16
+#: Beyond so many waiting entries, rows of refusals are dropped; charges never are.
+_MOST_WAITING: Final = 10_000
+
+
+class SharedAccounts:
+    """All tenants' accounts; open within `shared_accounts`."""
+
+    def __init__(self, script: AccountScript, replicas: Replicas, clock: Clock) -> None:
+        """`replicas` knows by how many workers a share is divided."""
+        self._script = script
+        self._replicas = replicas
+        self._clock = clock
+        self._local = LocalAccounts(clock)
+        self._live: defaultdict[str, set[str]] = defaultdict(set)
+        self._waiting: defaultdict[str, deque[Settlement]] = defaultdict(deque)
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._unsettled = 0
+        self.granted_degraded_total = 0
+        self.dropped_total = 0
+
+    async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
+        """Take the ask in every scope, or say which limit has no room.
+
+        Raises QuotaUnavailable where the account is out of reach and the policy is to refuse.
+        """
+        try:
+            granted = await self._reserve(ask, tenant)
+        except Unseeded:
+            with suppress(StoreUnavailable):
+                await self._script.report_unseeded(ask.tenant)
+            return self._without_store(ask, tenant.on_loss)
+        except (StoreUnavailable, Skewed):
+            return self._without_store(ask, tenant.on_loss)
+        except asyncio.CancelledError:
+            self._give_back(ask)
+            raise
+        if isinstance(granted, Reservation):
+            self._live[ask.tenant].add(ask.id)
+        return granted
+
+    def settle(self, reservation: Reservation, charge: Charge) -> None:
+        """Have it charged, once; nobody waits for it."""
+        tenant = reservation.ask.tenant
+        self._live[tenant].discard(reservation.ask.id)
+        self._local.settle(reservation, charge.actual)
+        self._send_later(tenant, Settlement(reservation, charge))
+
+    def record(self, tenant: str, row: bytes) -> None:
+        """Have a row in the ledger for what reserved nothing; dropped while too many wait."""
+        if self.unsettled > _MOST_WAITING:
+            self.dropped_total += 1
+            return
+        self._send_later(tenant, Settlement(None, Charge(Amounts(), row)))
+
+    def _send_later(self, tenant: str, settlement: Settlement) -> None:
+        self._waiting[tenant].append(settlement)
+        self._unsettled += 1
+        self._idle.clear()
+        self._news.set()
+
+    @property
+    def unsettled(self) -> int:
+        """Settlements that Redis has not confirmed yet."""
+        return self._unsettled
+
+    async def _reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
+        try:
+            return await self._script.reserve(ask)
+        except Skewed as skewed:
+            moment, zone = skewed.now, tenant.zone
+            days, months = days_around(moment, zone), months_around(moment, zone)
+            return await self._script.reserve(ask.at(days, months))
+
+    def _without_store(self, ask: Ask, policy: LossPolicy) -> Reservation | Refusal:
+        if policy is LossPolicy.FAIL_CLOSED:
+            self._give_back(ask)
+            message = "The gateway cannot check this tenant's quota at the moment."
+            raise QuotaUnavailable(message, retry_after_s=1.0)
+        share = None if policy is LossPolicy.FAIL_OPEN else LOCAL_PART / self._replicas.count
+        granted = self._local.reserve(ask, share, policy.value)
+        self.granted_degraded_total += isinstance(granted, Reservation)
+        return granted
+
+    def _give_back(self, ask: Ask) -> None:
+        """Release what may have been granted without our hearing of it."""
+        unheard = Reservation(ask, generation="", day=ask.days[1], month=ask.months[1])
+        self.settle(unheard, Charge(Amounts(), ask.draft))
+
+    async def keep_alive(self) -> None:
+        """Extend what is held, for as long as it is held."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            for tenant, ids in [(tenant, list(ids)) for tenant, ids in self._live.items()]:
+                for part in _parts(ids):
+                    with suppress(StoreUnavailable):  # the next beat is in time, too
+                        await self._script.extend(tenant, part)
+
+    async def keep_settling(self) -> None:
+        """Send settlements as they come; what Redis did not take is sent again."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                tenants = list(self._waiting)[:_TENANTS_AT_ONCE]
+                sent = await asyncio.gather(*(self._settle_some(each) for each in tenants))
+                if not all(sent):
+                    await asyncio.sleep(RETRY_S)
+            self._idle.set()
+
+    async def _settle_some(self, tenant: str) -> bool:
+        """Whether Redis took the first settlements of this tenant; if not, they stay."""
+        waiting = self._waiting[tenant]
+        part = list(islice(waiting, _AT_ONCE))
+        try:
+            await self._script.settle(tenant, part, patience_s=SETTLE_PATIENCE_S)
+        except (StoreUnavailable, Unseeded):
+            return False
+        for _ in part:
+            waiting.popleft()
+        self._unsettled -= len(part)
+        if not waiting:
+            del self._waiting[tenant]
+        return True
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait until Redis has everything; False where time ran out."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
+
+
+@asynccontextmanager
+async def shared_accounts(
+    script: AccountScript, replicas: Replicas, clock: Clock, *, drain_s: float
+) -> AsyncIterator[SharedAccounts]:
+    """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
+    accounts = SharedAccounts(script, replicas, clock)
+    tasks = [asyncio.create_task(accounts.keep_settling())]
+    tasks.append(asyncio.create_task(accounts.keep_alive()))
+    try:
+        yield accounts
+    finally:
+        if not await accounts.settled(drain_s):
+            structlog.get_logger().error("settlements_lost", count=accounts.unsettled)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

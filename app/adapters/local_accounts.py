@@ -1,0 +1,141 @@
+"""Accounts in one worker's memory: what it may grant while the shared ones are out of reach.
+
+A worker grants its share of each limit, a part of it divided by the workers that were last seen,
+so that all of them together go over a limit by that part at most, in each of its windows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from dataclasses import replace
+from typing import Final
+
+from app.domain.calendar import CalendarWindow
+from app.domain.limit import Kind, Limit, Measure, Mode
+from app.domain.reservation import Amounts, Ask, Refusal, Reservation
+from app.ports import Clock
+
+#: How long to wait for another request to end, seconds.
+_LIVE_WAIT_S: Final = 1.0
+
+Account = tuple[str, str]  # tenant and scope
+
+
+class LocalAccounts:
+    """Limits of one process; nothing is awaited, so nothing comes between check and taking."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._live: Counter[Account] = Counter()
+        self._windows: dict[tuple[Account, Limit], deque[tuple[float, str, int]]] = {}
+        self._totals: defaultdict[CalendarWindow, Counter[tuple[Account, Measure]]]
+        self._totals = defaultdict(Counter)
+        self._held: dict[str, Reservation] = {}
+
+    def reserve(self, ask: Ask, share: float | None, policy: str) -> Reservation | Refusal:
+        """Grant within `share` of each limit (0 to 1); None checks nothing and only counts."""
+        if ask.id in self._held:
+            return self._held[ask.id]
+        day, month = self._current(ask.days), self._current(ask.months)
+        self._forget_ended()
+        limits = () if share is None else tuple(_scaled(limit, share) for limit in ask.limits)
+        over: list[int] = []
+        for index, limit in enumerate(limits):
+            refusal = self._refusal(ask, limit, day, month)
+            if refusal is not None and limit.mode is Mode.HARD:
+                return replace(refusal, limit=ask.limits[index])
+            if refusal is not None:
+                over.append(index)
+        generation = f"local:{policy}"
+        granted = Reservation(ask, generation, day, month, over=tuple(over), degraded=policy)
+        self._take(granted, limits)
+        return granted
+
+    def settle(self, reservation: Reservation, actual: Amounts) -> None:
+        """Count what was used instead of what was held; once."""
+        if self._held.pop(reservation.ask.id, None) is None:
+            return
+        self._add(reservation, reservation.ask.amounts, -1)
+        self._add(reservation, actual, 1)
+        for scope in reservation.ask.scopes:
+            self._live[reservation.ask.tenant, scope] -= 1
+        self._live = +self._live
+
+    @property
+    def granted(self) -> int:
+        """Reservations that are not settled yet."""
+        return len(self._held)
+
+    def _current(self, windows: tuple[CalendarWindow, ...]) -> CalendarWindow:
+        now = self._clock.unix() * 1000
+        return next(each for each in windows if each.starts <= now < each.ends)
+
+    def _refusal(
+        self, ask: Ask, limit: Limit, day: CalendarWindow, month: CalendarWindow
+    ) -> Refusal | None:
+        need = 1 if limit.kind is Kind.LIVE else ask.amounts.of(limit.measure)
+        used = self._used((ask.tenant, limit.scope), limit, day, month)
+        if need == 0 or used + need <= limit.amount:
+            return None
+        if need > limit.amount:
+            return Refusal(limit, used, need, wait_s=None)
+        if limit.kind is Kind.LIVE:
+            return Refusal(limit, used, need, _LIVE_WAIT_S)
+        if limit.kind is Kind.WINDOW:
+            excess = used + need - limit.amount
+            return Refusal(limit, used, need, self._wait((ask.tenant, limit.scope), limit, excess))
+        ends = (day if limit.kind is Kind.DAY else month).ends
+        return Refusal(limit, used, need, ends / 1000 - self._clock.unix())
+
+    def _used(
+        self, account: Account, limit: Limit, day: CalendarWindow, month: CalendarWindow
+    ) -> int:
+        if limit.kind is Kind.LIVE:
+            return self._live[account]
+        if limit.kind is Kind.WINDOW:
+            return sum(amount for _, _, amount in self._window(account, limit))
+        window = day if limit.kind is Kind.DAY else month
+        return self._totals[window][account, limit.measure]
+
+    def _window(self, account: Account, limit: Limit) -> deque[tuple[float, str, int]]:
+        """What was taken in the last `window_ms`, oldest first."""
+        kept = self._windows.setdefault((account, limit), deque())
+        oldest = self._clock.now() - limit.window_ms / 1000
+        while kept and kept[0][0] <= oldest:
+            kept.popleft()
+        return kept
+
+    def _wait(self, account: Account, limit: Limit, excess: int) -> float:
+        for taken_at, _, amount in self._window(account, limit):
+            excess -= amount
+            if excess <= 0:
+                return taken_at + limit.window_ms / 1000 - self._clock.now()
+        return limit.window_ms / 1000
+
+    def _take(self, granted: Reservation, limits: tuple[Limit, ...]) -> None:
+        ask = granted.ask
+        self._held[ask.id] = granted
+        self._add(granted, ask.amounts, 1)
+        for scope in ask.scopes:
+            self._live[ask.tenant, scope] += 1
+        for limit in limits:
+            if limit.kind is Kind.WINDOW:
+                taken = (self._clock.now(), ask.id, ask.amounts.of(limit.measure))
+                self._window((ask.tenant, limit.scope), limit).append(taken)
+
+    def _add(self, reservation: Reservation, amounts: Amounts, sign: int) -> None:
+        ask = reservation.ask
+        for window in (reservation.day, reservation.month):
+            for scope in ask.scopes:
+                for measure in Measure:
+                    account = (ask.tenant, scope)
+                    self._totals[window][account, measure] += sign * amounts.of(measure)
+
+    def _forget_ended(self) -> None:
+        now_ms = self._clock.unix() * 1000
+        for window in [each for each in self._totals if each.ends < now_ms]:
+            del self._totals[window]
+
+
+def _scaled(limit: Limit, share: float) -> Limit:
+    return replace(limit, amount=int(limit.amount * share))

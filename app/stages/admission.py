@@ -1,0 +1,163 @@
+"""Reserve what a request may use, in every scope of its tenant at once, before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from app.domain.calendar import days_around, months_around
+from app.domain.deployment import Deployment, Fleet, Tiers
+from app.domain.ledger_row import LedgerRow, RowKind, encode
+from app.domain.limit import NANO, Limit, Measure, limits_on, scopes_of
+from app.domain.price import PriceTable
+from app.domain.request import Accounting, InferenceRequest, Operation
+from app.domain.reservation import Amounts, Ask, Refusal
+from app.domain.tenant import Principal
+from app.errors import BudgetExhausted, QuotaExceeded
+from app.observation import Observation
+from app.ports import Accounts, Clock, TokenEstimator
+from app.wire.rate_limits import rate_limit_headers
+
+#: What a refusal calls a limit's measure.
+_UNITS: Final = {Measure.REQUESTS: "requests", Measure.TOKENS: "tokens"}
+
+
+class Admission:
+    """Who is out of quota is refused here, before anything is asked of an upstream."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        estimator: TokenEstimator,
+        *,
+        fleet: Fleet,
+        prices: PriceTable,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        """`new_id` names reservations, each unlike any other.
+
+        A request's own id may come from its caller, who would have the same reservation again.
+        """
+        self._accounts = accounts
+        self._estimator = estimator
+        self._fleet = fleet
+        self._prices = prices
+        self._clock = clock
+        self._new_id = new_id
+
+    async def admit(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        tiers: Tiers,
+        observation: Observation,
+    ) -> None:
+        """Put the reservation into `observation`; none where the route costs nothing.
+
+        Raises QuotaExceeded or BudgetExhausted with the limit that refused, QuotaUnavailable.
+        """
+        if request.route.accounting is Accounting.NONE:
+            return
+        deployments = [self._fleet.deployments[each.deployment] for tier in tiers for each in tier]
+        observation.estimated_input = await self._estimator.prompt(request, deployments[0].model)
+        amounts = self._amounts(request, principal, deployments, observation)
+        draft = _draft(principal, request, amounts, observation)
+        ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
+        granted = await self._accounts.reserve(ask, principal.tenant)
+        if isinstance(granted, Refusal):
+            raise _refused(granted, ask)
+        observation.reservation = granted
+
+    def _amounts(
+        self,
+        request: InferenceRequest,
+        principal: Principal,
+        deployments: list[Deployment],
+        observation: Observation,
+    ) -> Amounts:
+        """The prompt, and the largest answer that may come; money as the dearest would charge."""
+        prompt, answer = observation.estimated_input, self._answer(principal, request, deployments)
+        names = [deployment.name for deployment in deployments]
+        nano_usd = self._prices.bound(names, prompt, answer, observation.started_at)
+        return Amounts(requests=1, tokens=prompt + answer, nano_usd=nano_usd)
+
+    def _answer(
+        self, principal: Principal, request: InferenceRequest, deployments: list[Deployment]
+    ) -> int:
+        """Tokens of all choices together; no answer is longer than the context window."""
+        if request.operation is Operation.EMBEDDINGS:
+            return 0
+        windows = (deployment.context_window for deployment in deployments)
+        longest = max((window for window in windows if window), default=None)
+        expected = request.output_cap or self._estimator.output(
+            principal.tenant.name, request.model
+        )
+        return request.choices * (min(expected, longest) if longest else expected)
+
+    def _ask(
+        self, principal: Principal, request: InferenceRequest, amounts: Amounts, draft: LedgerRow
+    ) -> Ask:
+        tenant, now = principal.tenant, self._clock.unix()
+        return Ask(
+            id=draft.id,
+            tenant=tenant.name,
+            scopes=scopes_of(principal.key_id, request.model),
+            amounts=amounts,
+            limits=limits_on(tenant.limits, principal.key_id, request.model, now),
+            days=days_around(now, tenant.zone),
+            months=months_around(now, tenant.zone),
+            draft=encode(draft),
+        )
+
+
+def _draft(
+    principal: Principal, request: InferenceRequest, amounts: Amounts, observation: Observation
+) -> LedgerRow:
+    """The ledger row that is written should nobody ever settle."""
+    return LedgerRow(
+        id="",
+        kind=RowKind.RELEASED,
+        at=observation.started_at,
+        tenant=principal.tenant.name,
+        request_id=observation.request_id,
+        key_id=principal.key_id,
+        model=request.model,
+        operation=request.operation.value,
+        stream=request.stream,
+        reserved_tokens=amounts.tokens,
+        reserved_nano_usd=amounts.nano_usd,
+        started_at=observation.started_at,
+    )
+
+
+def _refused(refusal: Refusal, ask: Ask) -> QuotaExceeded:
+    limit = refusal.limit
+    amounts = (limit.amount, refusal.used, refusal.asked)
+    allowed, used, asked = (_amount(amount, limit) for amount in amounts)
+    message = (
+        f"The limit {limit.name} of {_named(limit)} is reached: "
+        f"limit {allowed}, used {used}, requested {asked}."
+    )
+    kind = BudgetExhausted if refusal.is_budget else QuotaExceeded
+    headers = rate_limit_headers(_left_of(refusal, ask.limits))
+    return kind(message, retry_after_s=refusal.wait_s, headers=headers)
+
+
+def _left_of(refusal: Refusal, limits: Iterable[Limit]) -> list[tuple[Limit, int]]:
+    """Of the limit that refused, what is left; the others were not told."""
+    left = max(0, refusal.limit.amount - refusal.used)
+    return [(limit, left) for limit in limits if limit == refusal.limit]
+
+
+def _named(limit: Limit) -> str:
+    """Whose limit it is; a key's id is not secret."""
+    return "this tenant" if limit.scope == "tenant" else f"this tenant's {limit.scope}"
+
+
+def _amount(amount: int, limit: Limit) -> str:
+    if limit.measure is Measure.NANO_USD:
+        return f"${amount / NANO:.4f}"
+    unit = _UNITS[limit.measure]
+    return f"{amount} {unit}"
