@@ -5,11 +5,14 @@
     │   ├── MalformedRequest         400
     │   ├── UnknownPreviousResponse  400
     │   ├── InvalidApiKey            401
+    │   ├── NotAllowed               403  admin API: the role does not allow it
+    │   ├── UnknownEntry             404  admin API
     │   ├── UnknownModel             404
     │   ├── UnknownResponse          404
     │   ├── UnknownRoute             404
     │   ├── MethodNotAllowed         405
     │   ├── BodyTimeout              408
+    │   ├── VersionConflict          412  admin API: If-Match
     │   ├── BodyTooLarge             413
     │   └── UnsupportedEncoding      415
     ├── NoCapacity                   429  every candidate is throttled; says when to come back
@@ -143,6 +146,27 @@ class UnsupportedEncoding(RequestError):
 
     status = 415
     code = "unsupported_content_encoding"
+
+
+class VersionConflict(RequestError):
+    """The entry has changed since it was read, or is there already; read it again."""
+
+    status = 412
+    code = "version_conflict"
+
+
+class UnknownEntry(RequestError):
+    """The admin API has nothing of that name."""
+
+    status = 404
+    code = "not_found"
+
+
+class NotAllowed(RequestError):
+    """The caller is known, and its role does not allow this."""
+
+    status = 403
+    code = "permission_denied"
 
 
 class NoCapacity(SpillgateError):

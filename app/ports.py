@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.domain.completion import Receipt
 from app.domain.deployment import Deployment
+from app.domain.directory import Actor, AuditRecord, Change, Directory, InForce
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
 from app.domain.tenant import Principal, Tenant
@@ -87,6 +88,27 @@ class KeyDirectory(Protocol):
 
     def find(self, key: str) -> Principal | None:
         """The principal of a key, None for any other text; the work does not depend on which."""
+        ...
+
+
+class DirectoryStore(Protocol):
+    """Tenants, keys and administrators, the same on all replicas."""
+
+    @property
+    def current(self) -> Directory:
+        """The directory as this worker has it; in memory."""
+        ...
+
+    async def change(self, changes: Sequence[Change], actor: Actor) -> InForce:
+        """Make all of the changes in one step, or none, with a line each in the audit log.
+
+        Returns once they are in force on every live worker, or after a bounded wait. Raises
+        VersionConflict where an entry is not at its expected version, StoreUnavailable.
+        """
+        ...
+
+    async def audit(self, after: int, count: int) -> list[AuditRecord]:
+        """Records of the audit log from number `after` + 1 on. Raises StoreUnavailable."""
         ...
 
 
