@@ -54,20 +54,30 @@ end
 
 ---- Totals -------------------------------------------------------------------------------------
 
-local function add(where, state, scope, amounts, sign)
-  for _, measure in ipairs(MEASURES) do
-    local amount = amounts[measure]
-    if amount ~= 0 then
-      redis.call('HINCRBY', where, state .. ':' .. measure .. ':' .. scope, digits(sign * amount))
+-- Changes the totals of every scope, of the day and of the month that `charge` names. `changes` are
+-- {state, amounts, sign}; a state is held or committed.
+local function total(charge, changes)
+  local fields, deltas = {}, {}
+  for _, change in ipairs(changes) do
+    local state, amounts, sign = unpack(change)
+    for _, measure in ipairs(MEASURES) do
+      if amounts[measure] ~= 0 then
+        for _, scope in ipairs(charge.scopes) do
+          fields[#fields + 1] = state .. ':' .. measure .. ':' .. scope
+          deltas[#deltas + 1] = sign * amounts[measure]
+        end
+      end
     end
   end
-end
-
--- Adds to the totals of every scope, of the day and of the month that `charge` names.
-local function total(charge, state, amounts, sign)
+  if #fields == 0 then return end
   for _, period in ipairs({ 'day', 'month' }) do
     local where = key(period, charge[period].name)
-    for _, scope in ipairs(charge.scopes) do add(where, state, scope, amounts, sign) end
+    local known, changed = redis.call('HMGET', where, unpack(fields)), {}
+    for i, field in ipairs(fields) do
+      changed[2 * i - 1] = field
+      changed[2 * i] = digits(tonumber(known[i] or 0) + deltas[i])
+    end
+    redis.call('HSET', where, unpack(changed))
     redis.call('PEXPIREAT', where, digits(charge[period].ends + KEPT_MS))
   end
 end
@@ -175,7 +185,7 @@ local function sweep()
     local raw = redis.call('HGET', key('holds'), id)
     local hold = cjson.decode(raw)
     forget(id)
-    total(hold, 'held', hold, -1)
+    total(hold, { { 'held', hold, -1 } })
     live(hold, -1)
     redis.call('SET', key('expired', id), raw, 'EX', REMEMBERED_S)
     write_row(hold.draft, 'expired')
@@ -231,7 +241,7 @@ local function reserve(ask)
   local hold = { scopes = ask.scopes, day = day, month = month, windows = windows,
     requests = ask.requests, tokens = ask.tokens, nano_usd = digits(ask.nano_usd),
     draft = ask.draft }
-  total(hold, 'held', ask, 1)
+  total(hold, { { 'held', ask, 1 } })
   live(hold, 1)
   redis.call('HSET', key('holds'), ask.id, cjson.encode(hold))
   redis.call('ZADD', key('expiry'), digits(now + ask.ttl_ms), ask.id)
@@ -280,14 +290,15 @@ local function settle_one(item, generation)
   end
   local hold, how = claim(item, generation)
   if not hold then return how end
+  local changes = { { 'committed', item.actual, 1 } }
   if how == 'settled' then
-    total(hold, 'held', hold, -1)
+    changes[2] = { 'held', hold, -1 }
     live(hold, -1)
   end
+  total(hold, changes)
   for _, taken in ipairs(hold.windows or {}) do
     correct_window(taken, item.actual.tokens - hold.tokens)
   end
-  total(hold, 'committed', item.actual, 1)
   write_row(item.row, how == 'settled' and '' or how)
   return how
 end
