@@ -29,7 +29,6 @@ from app.ports import Clock
 LOCAL_PART: Final = 0.5
 HEARTBEAT_S: Final = 30.0
 RETRY_S: Final = 0.25
-SETTLE_PATIENCE_S: Final = 0.5
 #: Settlements of one script call, and extensions; some 0.05 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
@@ -149,7 +148,7 @@ class SharedAccounts:
         waiting = self._waiting[tenant]
         part = list(islice(waiting, _AT_ONCE))
         try:
-            await self._script.settle(tenant, part, patience_s=SETTLE_PATIENCE_S)
+            await self._script.settle(tenant, part)
         except (StoreUnavailable, Unseeded):
             return False
         for _ in part:

@@ -21,7 +21,12 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch, batching
 from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import redis_breaker, redis_client, subscribing_client
+from app.adapters.redis.connection import (
+    BATCH_TIMEOUT_S,
+    redis_breaker,
+    redis_client,
+    subscribing_client,
+)
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
@@ -69,8 +74,9 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         client = await enter(redis_client(url))
+        batched = await enter(redis_client(url, operation_timeout_s=BATCH_TIMEOUT_S))
         subscriber = await enter(subscribing_client(url))
-        batch = await enter(batching(client, breaker))
+        batch = await enter(batching(batched, breaker))
         archiving = _Archiving(batch, breaker, clock, lambda: tenants)
         seeder = await enter(archiving.opened(settings.ledger or Ledger(), url))
         board = await enter(

@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from app.adapters.redis.batch import Batch, Script
-from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.domain.calendar import CalendarWindow
 from app.domain.limit import Limit
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
@@ -85,12 +84,10 @@ class AccountScript:
         answer = await self._run(tenant, "extend", {"ids": ids, "ttl_ms": self._ttl_ms})
         return frozenset(answer["alive"] or ())
 
-    async def settle(
-        self, tenant: str, settlements: Iterable[Settlement], *, patience_s: float
-    ) -> list[str]:
+    async def settle(self, tenant: str, settlements: Iterable[Settlement]) -> list[str]:
         """Charge each once: settled, late, adopted, duplicate or recorded. Raises Unseeded."""
         items = [_item(each) for each in settlements]
-        answer = await self._run(tenant, "settle", {"items": items}, patience_s=patience_s)
+        answer = await self._run(tenant, "settle", {"items": items})
         return list(answer["outcomes"])
 
     async def seed(
@@ -131,13 +128,9 @@ class AccountScript:
         tenant: str,
         operation: str,
         given: Mapping[str, object],
-        *,
-        patience_s: float = OPERATION_TIMEOUT_S,
     ) -> dict[str, Any]:
         packed = msgspec.json.encode(given)
-        raw = await self._batch.script(
-            self._script, account_key(tenant), operation, packed, patience_s=patience_s
-        )
+        raw = await self._batch.script(self._script, account_key(tenant), operation, packed)
         answer: dict[str, Any] = msgspec.json.decode(raw)
         outcome = answer.get("outcome")
         if outcome == "unseeded":

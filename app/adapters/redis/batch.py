@@ -1,7 +1,8 @@
 """Many callers' commands in one round trip, each with its own answer.
 
 A pool of connections would make a crowd wait for its turn, a round trip each. Here whatever was
-asked since the last round trip began goes out together, in the order it was asked.
+asked since the last round trip began goes out together, in the order it was asked. A round trip has
+a limit, waiting for one's turn has none: a crowd of our own is not the store's failure.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError
 
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import OPERATION_TIMEOUT_S, guarded
+from app.adapters.redis.breaker import Breaker, State
+from app.adapters.redis.connection import OPERATION_TIMEOUT_S, cancellable
+from app.adapters.redis.patience import within
 from app.errors import StoreUnavailable
 
 #: Commands of one round trip. Some 0.1 ms each, they stay well within an operation's time.
-_AT_ONCE: Final = 128
+_AT_ONCE: Final = 64
+#: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
+_PROBE_S: Final = 0.1
 #: Round trips under way at once.
 _SENDERS: Final = 2
 
@@ -52,29 +56,24 @@ class Batch:
         self._asked: deque[_Asked] = deque()
         self._news = asyncio.Event()
 
-    async def call(self, command: Command, *, patience_s: float = OPERATION_TIMEOUT_S) -> Any:
-        """The answer to one command. Raises StoreUnavailable, after `patience_s` at the latest.
+    async def call(self, command: Command) -> Any:
+        """The answer to one command. Raises StoreUnavailable, at once while the store is lost.
 
         The command may have been carried out although no answer came in time.
         """
+        if self._breaker.state is not State.CLOSED:
+            raise StoreUnavailable("The gateway's store does not answer.")
         asked = _Asked(command, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         self._news.set()
-        try:
-            async with asyncio.timeout(patience_s):
-                return await asked.answer
-        except TimeoutError:
-            raise StoreUnavailable("The gateway's store did not answer in time.") from None
+        return await asked.answer
 
-    async def script(
-        self, script: Script, key: str, *args: bytes | str, patience_s: float = OPERATION_TIMEOUT_S
-    ) -> Any:
+    async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
         """Run a script on one key, loading it where the server does not know it (yet, or again)."""
-        command = ("EVALSHA", script.sha, 1, key, *args)
         try:
-            return await self.call(command, patience_s=patience_s)
+            return await self.call(("EVALSHA", script.sha, 1, key, *args))
         except NoScriptError:
-            return await self.call(("EVAL", script.text, *command[2:]), patience_s=patience_s)
+            return await self.call(("EVAL", script.text, 1, key, *args))
 
     async def _send(self) -> None:
         while True:
@@ -82,6 +81,14 @@ class Batch:
             while batch := self._next():
                 await self._round_trip(batch)
             self._news.clear()
+
+    async def _probe(self) -> None:
+        """Ask a lost store whether it is back, so that no request has to."""
+        while True:
+            await asyncio.sleep(_PROBE_S)
+            if self._breaker.state is not State.CLOSED:
+                with suppress(StoreUnavailable):
+                    await self._guarded([_Asked(("PING",), _nobody())])
 
     def _next(self) -> list[_Asked]:
         """The next commands that somebody still waits for."""
@@ -94,11 +101,25 @@ class Batch:
 
     async def _round_trip(self, batch: list[_Asked]) -> None:
         try:
-            answers = await guarded(self._breaker, lambda: self._execute(batch))
+            answers = await self._guarded(batch)
         except Exception as error:  # noqa: BLE001  # told to those who wait: a sender must go on
             answers = [error] * len(batch)
         for asked, answer in zip(batch, answers, strict=True):
             _give(asked.answer, answer)
+
+    async def _guarded(self, batch: list[_Asked]) -> list[Any]:
+        if not self._breaker.admits():
+            raise StoreUnavailable("The gateway's store does not answer.")
+        try:
+            answers = await within(OPERATION_TIMEOUT_S, cancellable(self._execute(batch)))
+        except (RedisError, OSError) as error:
+            self._breaker.failed()
+            raise StoreUnavailable("The gateway's store does not answer.") from error
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._breaker.succeeded()
+        return answers
 
     async def _execute(self, batch: list[_Asked]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
@@ -109,6 +130,10 @@ class Batch:
             if isinstance(answer, ReadOnlyError | OutOfMemoryError):
                 raise answer  # the server cannot be used: the breaker's business
         return answers
+
+
+def _nobody() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _give(waiting: asyncio.Future[Any], answer: object) -> None:
@@ -129,6 +154,7 @@ async def batching(client: Redis, breaker: Breaker) -> AsyncIterator[Batch]:
     """A batch whose senders run as long as the scope is open."""
     batch = Batch(client, breaker)
     senders = [asyncio.create_task(batch._send()) for _ in range(_SENDERS)]  # noqa: SLF001  # its own factory
+    senders.append(asyncio.create_task(batch._probe()))  # noqa: SLF001  # as above
     try:
         yield batch
     finally:

@@ -24,6 +24,8 @@ from app.ports import Clock
 CONNECT_TIMEOUT_S: Final = 0.25
 OPERATION_TIMEOUT_S: Final = 0.05
 SUBSCRIPTION_TIMEOUT_S: Final = 2.0
+#: A batch counts its own time; this is only for a connection that nobody waits for any more.
+BATCH_TIMEOUT_S: Final = 1.0
 MAX_CONNECTIONS: Final = 32
 #: Waiting for a place is our own crowd, not the store's failure: it may take longer than an answer.
 POOL_TIMEOUT_S: Final = 0.25

@@ -28,7 +28,6 @@ from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
 
 SCOPES = scopes_of("k1", "gpt-4o")
-PATIENCE_S = 1.0
 
 
 def limit(name: LimitName, amount: float, mode: Mode = Mode.HARD) -> Limit:
@@ -67,9 +66,7 @@ class Account:
     async def settle(self, reservation: Reservation, tokens: int, row: bytes = b"{}") -> str:
         """Charge tokens; how it went."""
         charge = Charge(Amounts(1, tokens, tokens), row)
-        outcomes = await self.script.settle(
-            self.tenant, [Settlement(reservation, charge)], patience_s=PATIENCE_S
-        )
+        outcomes = await self.script.settle(self.tenant, [Settlement(reservation, charge)])
         return outcomes[0]
 
     async def used(self, name: LimitName) -> int:

@@ -19,7 +19,7 @@ from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import UNSEEDED, AccountScript, account_key
 from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.connection import BATCH_TIMEOUT_S, redis_breaker, redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.replicas import replicas
@@ -99,7 +99,7 @@ async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         server = await enter(embedded_redis(tmp_path))
-        client = await enter(redis_client(server.url))
+        client = await enter(redis_client(server.url, operation_timeout_s=BATCH_TIMEOUT_S))
         admin = await enter(Redis.from_url(server.url))
         pid = int((await admin.info("server"))["process_id"])
         batch = await enter(batching(client, redis_breaker(CLOCK)))

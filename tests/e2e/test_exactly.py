@@ -1,0 +1,169 @@
+"""Four gateway processes, one Redis, a crowd: exactly as many get in as there is room for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import yaml
+from redis.asyncio import Redis
+
+from app.cli.key import new_key
+from app.domain.limit import NANO, LimitName
+from tests.e2e.command import spillgate
+
+ROOM: Final = 137
+CROWD: Final = 500
+WORKERS: Final = 4
+ROUNDS: Final = 10
+#: A rate per second is not among them: the crowd takes longer than a second to arrive. Its
+#: exactness is shown where the account is tested, with a longer window.
+LIMITS: Final = tuple(name for name in LimitName if name is not LimitName.RPS)
+#: Nothing is settled, and so no room comes back, before the whole crowd has asked.
+ANSWER_AFTER_MS: Final = 4000
+ASKED: Final = {
+    "model": "gpt-4o",
+    "max_tokens": 10,
+    "messages": [{"role": "user", "content": "How many of us?"}],
+}
+
+
+class Workers:
+    """Four processes with a tenant for every storm."""
+
+    def __init__(self, redis_url: str, directory: Path) -> None:
+        self.redis_url = redis_url
+        self.directory = directory
+        self.mark = uuid4().hex[:8]
+        self.urls: list[str] = []
+        self.keys: dict[str, str] = {}
+        self._running = ExitStack()
+
+    def start(self, tenants: dict[str, dict[str, float]], *, answer_after_ms: int) -> None:
+        """Start them on one config; the tenants' names are made unlike any other test's."""
+        self.keys = {name: new_key("test") for name in tenants}
+        seeds = {
+            f"{name}-{self.mark}": {"keys": [self.keys[name]], "limits": limits}
+            for name, limits in tenants.items()
+        }
+        config = self.directory / "config.yaml"
+        config.write_text(yaml.safe_dump(_config(self.redis_url, seeds, answer_after_ms)))
+        arguments = ("serve", "--simulate", "--config", str(config), "--port", "0")
+        processes = [
+            self._running.enter_context(
+                spillgate(*arguments, "--admin-port", "0", cwd=self.directory)
+            )
+            for _ in range(WORKERS)
+        ]
+        address = r"\"data\": \"(http://[\d.:]+)\""
+        self.urls = [process.wait_for(address)[1] for process in processes]
+
+    def stop(self) -> None:
+        """End them."""
+        self._running.close()
+
+    async def storm(self, tenant: str, *, stream: bool, size: int = CROWD) -> Counter[int]:
+        """Everybody at once, spread over the workers; the statuses."""
+        headers = {"api-key": self.keys[tenant]}
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
+
+            async def ask(number: int) -> int:
+                url = f"{self.urls[number % WORKERS]}/v1/chat/completions"
+                async with http.post(url, json=ASKED | {"stream": stream}) as answer:
+                    said = await answer.read()
+                    assert answer.status in {200, 429}, said
+                    return answer.status
+
+            return Counter(await asyncio.gather(*(ask(number) for number in range(size))))
+
+    async def reserved(self, tenant: str) -> dict[str, int]:
+        """What the tenant's first request reserved, from its ledger."""
+        key = f"spillgate:{{{tenant}-{self.mark}}}:ledger"
+        async with Redis.from_url(self.redis_url) as redis, asyncio.timeout(10):
+            while not (entries := await redis.xrange(key, count=1)):
+                await asyncio.sleep(0.02)
+            row: dict[str, int] = json.loads(entries[0][1][b"row"])
+            return row
+
+
+def _config(
+    redis_url: str, tenants: dict[str, dict[str, Any]], answer_after_ms: int
+) -> dict[str, Any]:
+    paygo = {
+        "kind": "paygo",
+        "endpoint": "https://contoso.openai.azure.com",
+        "api": "v1",
+        "deployment": "gpt-4o",
+        "model": "gpt-4o",
+        "tpm": 100_000_000,
+        "auth": {"api_key": "k"},
+    }
+    return {
+        "redis": {"url": redis_url},
+        "admin": {"key": "an-admin-key"},
+        "deployments": {"paygo": paygo},
+        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        "tenants": tenants,
+        "simulator": {"ttft_ms": answer_after_ms, "tpot_ms": 0},
+        "timeouts": {"drain_lag_s": 0, "drain_s": 1},
+    }
+
+
+@pytest.fixture
+def workers(redis_url: str, tmp_path: Path) -> Iterator[Workers]:
+    """Processes that end with the test."""
+    started = Workers(redis_url, tmp_path)
+    yield started
+    started.stop()
+
+
+async def room_for(workers: Workers, name: LimitName) -> float:
+    """The amount of a limit that holds exactly so many of these requests."""
+    if name in {LimitName.RPM, LimitName.CONCURRENCY, LimitName.REQUESTS_PER_DAY}:
+        return ROOM
+    row = await workers.reserved("probe")
+    if name in {LimitName.USD_PER_DAY, LimitName.USD_PER_MONTH}:
+        return ROOM * row["reserved_nano_usd"] / NANO
+    return ROOM * row["reserved_tokens"]
+
+
+async def play(workers: Workers, *forms: tuple[LimitName, str], rounds: int) -> AsyncIterator[str]:
+    """Storm after storm; what each let in where that was not exactly its room."""
+    workers.start({"probe": {}}, answer_after_ms=0)
+    assert await workers.storm("probe", stream=False, size=1) == {200: 1}
+    limits = {name: await room_for(workers, name) for name, _ in forms}
+    workers.stop()
+    storms = {
+        f"{name}-{form}-{number}": (name, form == "stream")
+        for name, form in forms
+        for number in range(rounds)
+    }
+    tenants = {storm: {name.value: limits[name]} for storm, (name, _) in storms.items()}
+    workers.start(tenants, answer_after_ms=ANSWER_AFTER_MS)
+    for storm, (_, stream) in storms.items():
+        statuses = await workers.storm(storm, stream=stream)
+        if statuses != {200: ROOM, 429: CROWD - ROOM}:
+            yield f"{storm}: {dict(statuses)}"
+
+
+async def test_a_crowd_over_four_workers_gets_exactly_its_room(workers: Workers) -> None:
+    """Once for streams that run at once, once for a budget."""
+    forms = (LimitName.CONCURRENCY, "stream"), (LimitName.USD_PER_DAY, "whole")
+    assert [wrong async for wrong in play(workers, *forms, rounds=1)] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_every_limit_is_exact_ten_times_in_a_row(workers: Workers) -> None:
+    """Each kind, streams and not."""
+    forms = [(name, form) for name in LIMITS for form in ("stream", "whole")]
+    assert [wrong async for wrong in play(workers, *forms, rounds=ROUNDS)] == []
