@@ -86,6 +86,22 @@ def test_a_duplicate_is_named() -> None:
     assert "'model'" in refused(b'{"model":"ok","x":[1],"model":"secret"}').message
 
 
+def test_a_duplicate_in_a_large_body_is_refused_unnamed() -> None:
+    """To name it takes a reader too slow for that."""
+    fault = refused(b'{"a":1,"a":2,"b":"' + b"x" * 200_000 + b'"}')
+    assert (fault.code, fault.param) == ("duplicate_key", None)
+
+
+@pytest.mark.parametrize(
+    "text", ["\\u003a", "\\u003A:", "\\\\u003a", "\\\\\\u003a", "\\u003a\\u003a"]
+)
+def test_a_colon_in_text_is_text_however_it_is_written(text: str) -> None:
+    """Neither taken for a member nor making up for one that was lost."""
+    body = f'{{"{text}":["{text}"]}}'.encode()
+    assert parse_object(body) == json.loads(body)
+    assert refused(f'{{"a":1,"a":"{text}"}}'.encode()).code == "duplicate_key"
+
+
 @pytest.mark.parametrize(
     "body",
     [
