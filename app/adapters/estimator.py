@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from app.domain.learned import LearnedOutput
+from app.domain.prompt import tokens_of
 from app.domain.request import InferenceRequest
 from app.domain.tokens import TokenCounter
 from app.ports import Countable
+from app.wire.prompt import read_prompt
 
 #: Text up to this many bytes is counted at once: 3 ms at worst (a run of "-").
 _INLINE_BYTES: Final = 8 * 1024
@@ -24,11 +27,13 @@ class Estimator:
 
     async def prompt(self, request: InferenceRequest, model: str) -> int:
         """Tokens of the input as `model`, a base model, reads it."""
-        text = request.body.decode("utf-8", "replace")
         if len(request.body) <= _INLINE_BYTES:
-            return self._counter.count(text, model)
-        return await asyncio.to_thread(self._counter.count, text, model)
+            return self._prompt(request, model)
+        return await asyncio.to_thread(self._prompt, request, model)
+
+    def _prompt(self, request: InferenceRequest, model: str) -> int:
+        return tokens_of(read_prompt(request), partial(self._counter.count, model=model), model)
 
     async def relayed(self, text: Countable, model: str) -> int:
         """Tokens of what was relayed of an answer."""
-        return await asyncio.to_thread(text.tokens, lambda each: self._counter.count(each, model))
+        return await asyncio.to_thread(text.tokens, partial(self._counter.count, model=model))

@@ -158,6 +158,6 @@ def _named(limit: Limit) -> str:
 
 def _amount(amount: int, limit: Limit) -> str:
     if limit.measure is Measure.NANO_USD:
-        return f"${amount / NANO:.4f}"
+        return f"${amount / NANO:.6f}"
     unit = _UNITS[limit.measure]
     return f"{amount} {unit}"

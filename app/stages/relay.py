@@ -53,6 +53,8 @@ class Relay:
     async def _body(self, answer: Answer, reply: Reply, meter: Meter) -> None:
         if answer.rest is None:
             meter.usage = usage_of_body(answer.head)
+            if meter.usage is None:
+                meter.relayed.add_body(answer.head)
             await _send(answer.head, reply, meter)
         elif answer.is_stream:
             await self._frames(answer, answer.rest, reply, meter)

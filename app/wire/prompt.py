@@ -1,0 +1,130 @@
+"""What a request's body gives the model to read. Never raises: oddities count as their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.prompt import Image, Prompt
+from app.domain.request import InferenceRequest, Operation
+from app.wire.image_size import size_of
+
+_PLAIN: Final = {Operation.COMPLETIONS: "prompt", Operation.EMBEDDINGS: "input"}
+#: Beside the messages, what the model is shown too.
+_DEFINITIONS: Final = ("tools", "functions", "response_format", "text")
+_TEXTS: Final = ("text", "refusal", "output")
+
+
+def read_prompt(request: InferenceRequest) -> Prompt:
+    """The prompt of a metered request, whose body has been read as JSON before."""
+    try:
+        body = msgspec.json.decode(request.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        body = None
+    if not isinstance(body, Mapping):
+        return Prompt(texts=(request.body.decode("utf-8", "replace"),))
+    reading = _Reading()
+    plain = _PLAIN.get(request.operation)
+    if plain is not None:
+        reading.plain(body.get(plain))
+        return reading.prompt()
+    reading.messages_of(body)
+    for name in _DEFINITIONS:
+        reading.json(body.get(name))
+    return reading.prompt()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far."""
+
+    texts: list[str] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    messages: int = 0
+    names: int = 0
+    files: int = 0
+    tokens: int = 0
+
+    def prompt(self) -> Prompt:
+        """All of it."""
+        return Prompt(
+            tuple(self.texts),
+            self.messages,
+            self.names,
+            tuple(self.images),
+            self.files,
+            self.tokens,
+        )
+
+    def plain(self, value: object) -> None:
+        """A text, token ids, or a list of either."""
+        if isinstance(value, str):
+            self.texts.append(value)
+        elif isinstance(value, list):
+            ids = sum(isinstance(each, int) for each in value)
+            self.tokens += ids
+            for each in value if ids < len(value) else ():
+                self.plain(each)
+        else:
+            self.json(value)
+
+    def messages_of(self, body: Mapping[str, Any]) -> None:
+        """Chat's `messages`; a response's `instructions` and `input`."""
+        self.message({"role": "developer", "content": body.get("instructions")}, optional=True)
+        given = body.get("messages", body.get("input"))
+        for item in given if isinstance(given, list) else [{"role": "user", "content": given}]:
+            self.message(item)
+
+    def message(self, item: object, *, optional: bool = False) -> None:
+        """One message, or one item of a response's input."""
+        if not isinstance(item, Mapping):
+            self.json(item)
+            return
+        if optional and not item.get("content"):
+            return
+        self.messages += 1
+        for name, value in item.items():
+            if name == "content" or (name == "output" and isinstance(value, list)):
+                self.content(value)
+            elif isinstance(value, str):
+                self.texts.append(value)
+                self.names += name == "name"
+            else:
+                self.json(value)
+
+    def content(self, value: object) -> None:
+        """A text, or a list of parts."""
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Mapping):
+                self.part(part)
+            else:
+                self.plain(part)
+
+    def part(self, part: Mapping[str, Any]) -> None:
+        """A text, an image, a file, a sound; other parts as they are."""
+        kind = str(part.get("type"))
+        if "image" in kind:
+            self.images.append(_image(part))
+        elif "file" in kind or "audio" in kind:
+            self.files += 1
+        elif texts := [part[name] for name in _TEXTS if isinstance(part.get(name), str)]:
+            self.texts += texts
+        else:
+            self.json(part)
+
+    def json(self, value: object) -> None:
+        """Whatever else there is, as it is written."""
+        if value:
+            self.texts.append(msgspec.json.encode(value).decode())
+
+
+def _image(part: Mapping[str, Any]) -> Image:
+    """Chat nests URL and detail in `image_url`; Responses have both beside the type."""
+    nested = part.get("image_url")
+    where: Mapping[str, Any] = nested if isinstance(nested, Mapping) else part
+    url = where.get("url") if isinstance(nested, Mapping) else nested
+    width, height = size_of(url) if isinstance(url, str) else (0, 0)
+    return Image(width, height, low_detail=where.get("detail") == "low")

@@ -1,0 +1,99 @@
+"""What each API's body gives the model to read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.prompt import Image, Prompt
+from app.domain.request import InferenceRequest
+from app.wire.prompt import read_prompt
+from app.wire.routes import match
+
+PIXEL = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAUCAYAAAC07w7bAAAAC0lEQVR42mNgGAWkAgABNAABKQLrqQAAAABJRU5ErkJggg=="
+)
+
+
+def prompt_of(path: str, **body: Any) -> Prompt:
+    """The prompt in this body."""
+    return read_prompt(InferenceRequest(match("POST", path, ""), "m", json.dumps(body).encode()))
+
+
+def test_chat_messages() -> None:
+    """Every value counts, names are known as such."""
+    said = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi", "name": "Al"},
+    ]
+    prompt = prompt_of("/v1/chat/completions", messages=said)
+    assert prompt.texts == ("system", "Be brief.", "user", "Hi", "Al")
+    assert (prompt.messages, prompt.names) == (2, 1)
+
+
+def test_parts_images_and_tools() -> None:
+    """Texts of parts, sizes of images, definitions as they are written."""
+    parts = [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+        {"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "low"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA"}},
+    ]
+    prompt = prompt_of(
+        "/v1/chat/completions", messages=[{"role": "user", "content": parts}], tools=[{"a": 1}]
+    )
+    assert prompt.texts == ("user", "What is it?", '[{"a":1}]')
+    assert prompt.images == (Image(10, 20), Image(low_detail=True))
+    assert prompt.files == 1
+
+
+def test_a_response() -> None:
+    """Instructions, items, results of tools; a plain text is one message."""
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+        {"type": "function_call_output", "call_id": "c", "output": "42"},
+        {"type": "input_image_holder", "content": [{"type": "input_image", "image_url": PIXEL}]},
+    ]
+    prompt = prompt_of("/v1/responses", input=items, instructions="Be brief.")
+    assert {"Be brief.", "Hi", "42"} <= set(prompt.texts)
+    assert (prompt.messages, prompt.images) == (4, (Image(10, 20),))
+    assert prompt_of("/v1/responses", input="Hi").texts == ("user", "Hi")
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "tokens"),
+    [
+        ("once", ("once",), 0),
+        (["a", "b"], ("a", "b"), 0),
+        ([1, 2, 3], (), 3),
+        ([[1, 2], [3]], (), 3),
+        (None, (), 0),
+        ({"odd": 1}, ('{"odd":1}',), 0),
+    ],
+)
+def test_texts_and_token_ids(given: object, texts: tuple[str, ...], tokens: int) -> None:
+    """Completions and embeddings take either."""
+    for path, name in (("/v1/embeddings", "input"), ("/v1/completions", "prompt")):
+        prompt = prompt_of(path, **{name: given})
+        assert (prompt.texts, prompt.tokens, prompt.messages) == (texts, tokens, 0)
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANY, ANY)
+def test_no_shape_is_too_odd(messages: object, tools: object) -> None:
+    """The upstream will refuse it; counting must not."""
+    for path in ("/v1/chat/completions", "/v1/responses", "/v1/embeddings"):
+        prompt_of(path, messages=messages, input=messages, tools=tools, instructions=tools)
