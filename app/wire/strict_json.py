@@ -61,10 +61,11 @@ def members_of(body: bytes) -> dict[str, bytes]:
 
 
 def _refuse_depth(body: bytes, limit: int) -> None:
+    """What is deep but does not close is the decoder's to refuse: it is no JSON at any depth."""
     if body.count(b"[") + body.count(b"{") <= limit:
         return
     steps = array("b", _without_strings(body).translate(_STEPS, _NOT_BRACKETS))
-    if max(accumulate(steps), default=0) > limit:
+    if max(accumulate(steps), default=0) > limit and sum(steps) == 0:
         message = f"The request body is nested deeper than {limit} levels."
         raise MalformedRequest(message, code="json_too_deep")
 
