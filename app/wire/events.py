@@ -121,11 +121,12 @@ def read_event(frame: bytes) -> Event:
 def _chat_event(chunk: _Chunk) -> Event:
     if chunk.error:
         return Event(Kind.ERROR, code=_code(chunk.error))
+    tells = chunk.usage is not None  # be it without the counts that make it a usage
     usage = chunk.usage.usage() if chunk.usage else None
     if not chunk.choices:
-        only_usage = usage is not None and chunk.choices is not None
+        only_usage = tells and chunk.choices is not None
         return Event(Kind.CONTENT if only_usage else Kind.PREAMBLE, usage, only_usage=only_usage)
-    content = usage is not None or any(choice.has_content() for choice in chunk.choices)
+    content = tells or any(choice.has_content() for choice in chunk.choices)
     return Event(Kind.CONTENT if content else Kind.PREAMBLE, usage)
 
 

@@ -1,7 +1,8 @@
 """Token counts as upstreams report them, from a whole body or from one event of a stream.
 
 Field names: OpenAI's CompletionUsage (`prompt_tokens`, …) and ResponseUsage (`input_tokens`, …).
-A missing count stays missing; an explicit zero is zero.
+A missing count stays missing; an explicit zero is zero. Embeddings generate nothing: their usage
+has `prompt_tokens` and `total_tokens`, equal, and no third (OpenAI's CreateEmbeddingResponse).
 """
 
 from __future__ import annotations
@@ -28,21 +29,31 @@ class UsageFields(msgspec.Struct):
     completion_tokens: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
 
-    def usage(self) -> Usage:
-        """The counts, whichever spelling they came in."""
+    def usage(self) -> Usage | None:
+        """The counts, whichever spelling they came in; None where what was read or made is not."""
+        counted_in = _first(self.prompt_tokens, self.input_tokens)
+        counted_out = _first(self.completion_tokens, self.output_tokens, self._nothing_made())
+        if counted_in is None or counted_out is None:
+            return None
         read = self.prompt_tokens_details or self.input_tokens_details or _Details()
         made = self.completion_tokens_details or self.output_tokens_details or _Details()
         return Usage(
-            input=_first(self.prompt_tokens, self.input_tokens),
+            input=counted_in,
             cached=read.cached_tokens or 0,
-            output=_first(self.completion_tokens, self.output_tokens),
+            output=counted_out,
             reasoning=made.reasoning_tokens or 0,
         )
+
+    def _nothing_made(self) -> int | None:
+        """Zero where the total says that all of it was read."""
+        all_read = self.total_tokens is not None and self.total_tokens == self.prompt_tokens
+        return 0 if all_read else None
 
 
 class _Answer(msgspec.Struct):
@@ -91,5 +102,5 @@ def _answer(body: bytes) -> _Answer:
         return _Answer()
 
 
-def _first(*counts: int | None) -> int:
-    return next((count for count in counts if count is not None), 0)
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)

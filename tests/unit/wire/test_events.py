@@ -137,7 +137,7 @@ def test_usage_beside_content_is_not_a_frame_of_its_own() -> None:
 
 def test_the_last_usage_counts_as_given() -> None:
     """An explicit zero is a count; a missing detail is none."""
-    assert chat('{"choices":[],"usage":{"prompt_tokens":0}}').usage == Usage()
+    assert chat('{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}').usage == Usage()
     assert chat('{"choices":[],"usage":null}').usage is None
 
 
@@ -210,3 +210,14 @@ def test_an_error_frame_is_one_frame() -> None:
     for responses in (False, True):
         frame = error_frame(error, responses=responses)
         assert FrameBuffer().feed(frame) == [frame]
+
+
+@pytest.mark.parametrize("counts", ["{}", '{"total_tokens":30}', '{"prompt_tokens":3}'])
+def test_a_usage_without_its_counts_is_a_usage_frame_without_usage(counts: str) -> None:
+    """Whoever asked for the frame takes it out again; the tokens are to be estimated."""
+    frame = chat(f'{{"choices":[],"usage":{counts}}}')
+    assert (frame.kind, frame.usage, frame.only_usage) == (Kind.CONTENT, None, True)
+    ending = chat(f'{{"choices":[{{"delta":{{}}}}],"usage":{counts}}}')
+    assert (ending.kind, ending.usage, ending.only_usage) == (Kind.CONTENT, None, False)
+    completed = f'{{"type":"response.completed","response":{{"usage":{counts}}}}}'
+    assert (chat(completed).kind, chat(completed).usage) == (Kind.DONE, None)

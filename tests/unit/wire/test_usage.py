@@ -35,6 +35,7 @@ RESPONSE = {
     },
 }
 EMBEDDING = {"object": "list", "data": [], "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+READ_3 = {"prompt_tokens": 3, "total_tokens": 3}
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,16 @@ EMBEDDING = {"object": "list", "data": [], "usage": {"prompt_tokens": 8, "total_
         (RESPONSE, Usage(input=37, cached=16, output=11, reasoning=5)),
         (EMBEDDING, Usage(input=8)),
         ({"usage": {"prompt_tokens": 0, "completion_tokens": 0}}, Usage()),
-        ({"usage": {"prompt_tokens": 3, "prompt_tokens_details": None}}, Usage(input=3)),
-        ({"usage": {"prompt_tokens": 3, "prompt_tokens_details": {}}}, Usage(input=3)),
+        ({"usage": {**READ_3, "prompt_tokens_details": None}}, Usage(input=3)),
+        ({"usage": {**READ_3, "prompt_tokens_details": {}}}, Usage(input=3)),
+        ({"usage": {}}, None),
+        ({"usage": {"total_tokens": 30}}, None),
+        ({"usage": {"prompt_tokens": 3}}, None),
+        ({"usage": {"prompt_tokens": 3, "total_tokens": 30}}, None),
+        ({"usage": {"completion_tokens": 3, "total_tokens": 30}}, None),
+        ({"usage": {"input_tokens": 3, "total_tokens": 3}}, None),
+        ({"usage": {"output_tokens": 3}}, None),
+        ({"usage": {"prompt_tokens": None, "completion_tokens": None}}, None),
         ({"usage": None}, None),
         ({}, None),
         ({"usage": "many"}, None),
@@ -98,7 +107,9 @@ def test_a_tail_gives_the_usage_of_the_whole(
 
 def test_the_last_usage_of_a_tail_counts() -> None:
     """Lists of answers end with the usage of the whole."""
-    assert usage_of_tail(b'"usage":{"prompt_tokens":1}},"usage":{"prompt_tokens":2}}') == Usage(2)
+    first = b'"usage":{"prompt_tokens":1,"total_tokens":1}}'
+    last = b'"usage":{"prompt_tokens":2,"total_tokens":2}}'
+    assert usage_of_tail(first + b"," + last) == Usage(2)
 
 
 def test_a_usage_that_never_closes_is_none() -> None:
