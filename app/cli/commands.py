@@ -9,8 +9,13 @@ from typing import Annotated
 
 import typer
 
+from app.cli.audit import audit_commands
 from app.cli.check import check
-from app.cli.key import new_key
+from app.cli.key import key_commands
+from app.cli.limit import limit_commands
+from app.cli.session import Surroundings
+from app.cli.tenant import tenant_commands
+from app.cli.usage import usage_commands
 
 MISTAKE = 2
 
@@ -49,11 +54,12 @@ def create_cli(commands: Commands) -> typer.Typer:
         help="An OpenAI-compatible gateway for Azure OpenAI: PTU first, PAYGO for what spills.",
         no_args_is_help=True,
         add_completion=False,
+        context_settings={"obj": Surroundings(commands.environment)},
         pretty_exceptions_enable=False,
     )
     _add_servers(cli, commands)
     _add_check(cli, commands)
-    _add_key(cli)
+    _add_admin(cli)
     return cli
 
 
@@ -105,20 +111,9 @@ def _add_check(cli: typer.Typer, commands: Commands) -> None:
         raise typer.Exit(result.exit_code)
 
 
-def _add_key(cli: typer.Typer) -> None:
-    keys = typer.Typer(no_args_is_help=True, help="Keys of tenants.")
-    cli.add_typer(keys, name="key")
-
-    @keys.callback()
-    def group() -> None:
-        """Keys of tenants."""
-
-    @keys.command()
-    def new(
-        *,
-        test: Annotated[
-            bool, typer.Option("--test", help="A test key instead of a live one.")
-        ] = False,
-    ) -> None:
-        """Print a fresh key for a seed in a config; it is kept nowhere."""
-        typer.echo(new_key("test" if test else "live"))
+def _add_admin(cli: typer.Typer) -> None:
+    cli.add_typer(tenant_commands(), name="tenant")
+    cli.add_typer(key_commands(), name="key")
+    cli.add_typer(limit_commands(), name="limit")
+    cli.add_typer(usage_commands(), name="usage")
+    cli.add_typer(audit_commands(), name="audit")

@@ -1,0 +1,216 @@
+"""`spillgate limit`: a tenant's limits listed, set, removed, overridden for a while, simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+import typer
+
+from app.cli import given, shown
+from app.cli.client import AdminError, Changed, path_to
+from app.cli.output import Column
+from app.cli.session import (
+    Json,
+    KeyId,
+    ModelName,
+    Session,
+    Since,
+    TenantName,
+    Until,
+    session,
+)
+from app.domain.limit import LimitName, Mode
+
+#: Another administrator may change the tenant between our reading and writing.
+_TRIES: Final = 3
+
+_Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=", ".join(LimitName))]
+_Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
+
+Rules = list[dict[str, Any]]
+
+
+def limit_commands() -> typer.Typer:
+    """The group."""
+    group = typer.Typer(no_args_is_help=True, help="Limits of tenants, their keys and models.")
+    group.command("list")(list_limits)
+    group.command("set")(set_limit)
+    group.command("unset")(unset)
+    group.command("override")(override)
+    group.command("simulate")(simulate)
+    return group
+
+
+def limit_columns(work: Session) -> Sequence[Column]:
+    """How limits are shown."""
+    return (
+        Column("LIMIT", lambda rule: shown.text(rule["name"])),
+        Column("AMOUNT", lambda rule: shown.amount(rule["name"], rule["amount"]), right=True),
+        Column("MODE", lambda rule: shown.text(rule.get("mode") or Mode.HARD)),
+        Column("KEY", lambda rule: shown.text(rule.get("key_id") or "all")),
+        Column("MODEL", lambda rule: shown.text(rule.get("model") or "all")),
+        Column(
+            "OVERRIDE",
+            lambda rule: shown.amount(rule["name"], rule.get("override")),
+            right=True,
+        ),
+        Column("UNTIL", lambda rule: work.moment(rule.get("override_until"))),
+    )
+
+
+def list_limits(ctx: typer.Context, tenant: TenantName, *, as_json: Json = False) -> None:
+    """List a tenant's limits."""
+    with session(ctx, as_json=as_json) as work:
+        answer = work.client.get(path_to("tenants", tenant, "limits"))
+        if as_json:
+            work.output.json(answer)
+        else:
+            work.output.table(limit_columns(work), _limits(answer))
+
+
+def set_limit(  # noqa: PLR0913  # one parameter for each argument and option
+    ctx: typer.Context,
+    tenant: TenantName,
+    name: _Name,
+    amount: _Amount,
+    *,
+    mode: Annotated[Mode | None, typer.Option(help="Of a new limit: hard.")] = None,
+    key_id: KeyId = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Set a limit of the whole tenant, or of one of its keys or models, or of both."""
+    scope = {"name": name.value, "key_id": key_id, "model": model}
+    new = {"amount": given.amount(name, amount)} | ({"mode": mode.value} if mode else {})
+
+    def change(rules: Rules) -> Rules:
+        if _find(rules, scope) is None:
+            return [*rules, {"mode": Mode.HARD.value} | scope | new]
+        return [rule | new if _is(rule, scope) else rule for rule in rules]
+
+    with session(ctx, as_json=as_json) as work:
+        _change(work, tenant, change)
+
+
+def unset(
+    ctx: typer.Context,
+    tenant: TenantName,
+    name: _Name,
+    *,
+    key_id: KeyId = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a limit."""
+    scope = {"name": name.value, "key_id": key_id, "model": model}
+    with session(ctx, as_json=as_json) as work:
+
+        def change(rules: Rules) -> Rules:
+            _must_find(rules, scope, tenant)
+            return [rule for rule in rules if not _is(rule, scope)]
+
+        _change(work, tenant, change)
+
+
+def override(  # noqa: PLR0913  # one parameter for each argument and option
+    ctx: typer.Context,
+    tenant: TenantName,
+    name: _Name,
+    amount: Annotated[str | None, typer.Argument(help="The amount meanwhile.")] = None,
+    *,
+    until: Annotated[str | None, typer.Option(help="For 2h, or up to a date or time.")] = None,
+    end: Annotated[bool, typer.Option("--end", help="End the override now.")] = False,
+    key_id: KeyId = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Replace a limit's amount for a while; afterwards it is what it was."""
+    if end == (amount is not None or until is not None) or (amount is None) != (until is None):
+        raise typer.BadParameter("give AMOUNT and --until, or --end alone")
+    scope = {"name": name.value, "key_id": key_id, "model": model}
+    with session(ctx, as_json=as_json) as work:
+        new: dict[str, Any] = {"override": None, "override_until": 0}
+        if amount is not None and until is not None:
+            new = {"override": given.amount(name, amount), "override_until": work.later(until)}
+
+        def change(rules: Rules) -> Rules:
+            _must_find(rules, scope, tenant)
+            return [rule | new if _is(rule, scope) else rule for rule in rules]
+
+        _change(work, tenant, change)
+
+
+def simulate(  # noqa: PLR0913  # one parameter for each argument and option
+    ctx: typer.Context,
+    tenant: TenantName,
+    name: _Name,
+    amount: _Amount,
+    *,
+    since: Since = "7d",
+    until: Until = None,
+    key_id: KeyId = None,
+    model: ModelName = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a limit would have refused of what the ledger holds; nothing is changed."""
+    limit = {"name": name.value, "amount": given.amount(name, amount)}
+    with session(ctx, as_json=as_json) as work:
+        period = {bound: float(at) for bound, at in work.period(since, until).items()}
+        body = {"tenant": tenant, "limits": [limit | {"key_id": key_id, "model": model}]} | period
+        answer = work.client.send("POST", "limits/simulate", body)
+        if as_json:
+            work.output.json(answer)
+        else:
+            work.facts(answer.get("data", answer))
+
+
+def _change(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> None:
+    answer = _write(work, tenant, change)
+    if work.as_json:
+        work.output.json(answer)
+        return
+    work.output.table(limit_columns(work), _limits(answer))
+    work.in_force(answer)
+
+
+def _write(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> Any:
+    """Read, change and write all limits of a tenant, anew when somebody else was faster."""
+
+    def once() -> Any:
+        was = work.tenant(tenant)
+        body = {"limits": change(was["limits"])}
+        path = path_to("tenants", tenant, "limits")
+        return work.client.send("PUT", path, body, version=was["version"])
+
+    for _ in range(_TRIES - 1):
+        with suppress(Changed):
+            return once()
+    return once()
+
+
+def _limits(answer: Any) -> Rules:
+    """Of a list, of a tenant, or of a change."""
+    data = answer.get("data", answer)
+    return list(data["limits"] if isinstance(data, dict) else data)
+
+
+def _is(rule: dict[str, Any], scope: dict[str, Any]) -> bool:
+    return all(rule.get(part) == wanted for part, wanted in scope.items())
+
+
+def _find(rules: Rules, scope: dict[str, Any]) -> dict[str, Any] | None:
+    return next((rule for rule in rules if _is(rule, scope)), None)
+
+
+def _must_find(rules: Rules, scope: dict[str, Any], tenant: str) -> None:
+    if _find(rules, scope) is None:
+        on = "".join(
+            f" for {part.removesuffix('_id')} {wanted}"
+            for part, wanted in scope.items()
+            if wanted is not None and part != "name"
+        )
+        raise AdminError(
+            f"{tenant} has no limit {scope['name']}{on}: see `spillgate limit list {tenant}`"
+        )

@@ -1,0 +1,98 @@
+"""What admin commands print: a table on a terminal, aligned text in a pipe, or the API's JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, and what it shows of a record. Numbers stand to the right."""
+
+    title: str
+    shown: Callable[[Record], str]
+    right: bool = False
+
+
+class Output:
+    """Where results go; what is said beside them goes to the other stream."""
+
+    def __init__(self, target: IO[str], notes: IO[str], *, width: int | None = None) -> None:
+        """`width` in characters is that of the terminal if it is not given."""
+        self._target = target
+        self._notes = notes
+        self._width = width
+
+    def table(self, columns: Sequence[Column], records: Iterable[Record]) -> None:
+        """Records as rows."""
+        rows = [[column.shown(record) for column in columns] for record in records]
+        if self._target.isatty():
+            self._console().print(_rich_table(columns, rows))
+        else:
+            self.lines(plain_table(columns, rows))
+
+    def json(self, answer: object) -> None:
+        """The API's answer."""
+        print(json.dumps(answer, indent=2), file=self._target)
+
+    def json_list(self, pages: Iterable[Sequence[object]]) -> None:
+        """All pages of a list as the API would answer them in one."""
+        entries = chain.from_iterable(pages)
+        between = "\n"
+        print('{"data": [', end="", file=self._target)
+        for entry in entries:
+            print(between, json.dumps(entry), sep="", end="", file=self._target)
+            between = ",\n"
+        print('\n], "next": null}', file=self._target)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines as they are."""
+        for line in lines:
+            print(line, file=self._target)
+
+    def note(self, line: str) -> None:
+        """Something that is not part of the result."""
+        print(line, file=self._notes)
+
+    def _console(self) -> Console:
+        return Console(file=self._target, width=self._width, highlight=False)
+
+
+def standard_output() -> Output:
+    """The process's own streams."""
+    return Output(sys.stdout, sys.stderr)
+
+
+def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Headings and rows, two spaces between columns, none at the end of a line."""
+    lines = [[column.title for column in columns], *rows]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        cells = zip(columns, line, widths, strict=True)
+        padded = (
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for column, cell, width in cells
+        )
+        yield "  ".join(padded).rstrip()
+
+
+def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+    """Cells are texts, in which brackets mean nothing."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.right else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,236 @@
+"""`spillgate usage`: what was used and what it cost, by any dimension; and the ledger's rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn
+
+from app.cli import given, shown
+from app.cli.client import AdminError
+from app.cli.output import Column, Output, Record
+from app.cli.session import Json, Session, Since, Until, session
+
+_SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
+
+
+class Format(StrEnum):
+    """How usage is written; a closed set."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+_Tenant = Annotated[str | None, typer.Option("--tenant", help="Only this tenant.")]
+_Format = Annotated[Format | None, typer.Option("--format", help="Default: table.")]
+_File = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+
+
+def usage_commands() -> typer.Typer:
+    """The group; without a subcommand it sums up."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(usage)
+    group.command("ledger")(ledger)
+    return group
+
+
+def usage(  # noqa: PLR0913  # one parameter for each option
+    ctx: typer.Context,
+    *,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="tenant, key_id, model, deployment, day, month, outcome, tag:NAME, with commas."
+        ),
+    ] = "tenant,model",
+    since: Since = "7d",
+    until: Until = None,
+    tenant: _Tenant = None,
+    form: _Format = None,
+    output: _File = None,
+    as_json: Json = False,
+) -> None:
+    """Usage and cost: requests, tokens and dollars, one line for each group."""
+    if ctx.invoked_subcommand is not None:
+        _refuse_options_before(ctx)
+        return
+    wanted = _wanted(form, as_json=as_json)
+    _check_target(wanted, output)
+    with session(ctx, as_json=as_json) as work:
+        groups = given.names(by)
+        asked = _asked(work, since, until, tenant) | {"group_by": ",".join(groups)}
+        if wanted in {Format.CSV, Format.PARQUET}:
+            _download(work, "usage", asked | {"format": wanted.value}, output)
+            return
+        answer = work.client.get("usage", asked)
+        with _target(work, output) as to:
+            if wanted is Format.JSON:
+                to.json(answer)
+            else:
+                to.table(_usage_columns(groups), _with_total(answer["data"], groups))
+
+
+def ledger(  # noqa: PLR0913  # one parameter for each option
+    ctx: typer.Context,
+    *,
+    since: Since = "1d",
+    until: Until = None,
+    tenant: _Tenant = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of a table; 0: all.")] = 100,
+    form: _Format = None,
+    output: _File = None,
+    as_json: Json = False,
+) -> None:
+    """Print the ledger: one row for each request, refused ones too."""
+    wanted = _wanted(form, as_json=as_json)
+    _check_target(wanted, output)
+    with session(ctx, as_json=as_json) as work:
+        asked = _asked(work, since, until, tenant)
+        if wanted in {Format.CSV, Format.PARQUET}:
+            _download(work, "ledger", asked | {"format": wanted.value}, output)
+            return
+        pages = work.client.pages("ledger", asked)
+        with _target(work, output) as to:
+            if wanted is Format.JSON:
+                to.json_list(pages)
+            else:
+                _print_rows(work, to, chain.from_iterable(pages), limit)
+
+
+def _wanted(form: Format | None, *, as_json: bool) -> Format:
+    if as_json and form not in {None, Format.JSON}:
+        raise typer.BadParameter(f"--json and --format {form} exclude each other")
+    return Format.JSON if as_json else form or Format.TABLE
+
+
+def _check_target(wanted: Format, output: Path | None) -> None:
+    if wanted is Format.PARQUET and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("Parquet is not for a terminal: add --output FILE")
+
+
+def _refuse_options_before(ctx: typer.Context) -> None:
+    """Click would take `usage --since 7d ledger` and forget the 7d."""
+    given_here = [
+        name
+        for name in ctx.params
+        if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"
+    ]
+    if given_here:
+        raise typer.BadParameter(f"options of `{ctx.invoked_subcommand}` stand behind it")
+
+
+def _asked(work: Session, since: str, until: str | None, tenant: str | None) -> dict[str, str]:
+    period = work.period(since, until)
+    return period if tenant is None else period | {"tenant": tenant}
+
+
+def _print_rows(work: Session, to: Output, rows: Iterator[Record], limit: int) -> None:
+    first = list(islice(rows, limit) if limit else rows)
+    to.table(_row_columns(work), first)
+    if limit and next(rows, None) is not None:
+        work.output.note(f"the first {limit} rows; --limit 0 for all, --format csv for a file")
+
+
+def _usage_columns(groups: Sequence[str]) -> list[Column]:
+    return [
+        *(_group_column(name) for name in groups),
+        Column("REQUESTS", lambda row: shown.count(row["requests"]), right=True),
+        Column("REFUSED", lambda row: shown.count(row["refused"]), right=True),
+        Column("INPUT", lambda row: shown.count(row["input"]), right=True),
+        Column("CACHED", lambda row: shown.count(row["cached_input"]), right=True),
+        Column("OUTPUT", lambda row: shown.count(row["output"]), right=True),
+        Column("ESTIMATED", lambda row: shown.count(row["estimated"]), right=True),
+        Column("COST", lambda row: shown.dollars(row["nano_usd"]), right=True),
+    ]
+
+
+def _group_column(name: str) -> Column:
+    return Column(name.upper(), lambda row: shown.text(row[name]))
+
+
+def _with_total(groups: Sequence[Record], by: Sequence[str]) -> list[Record]:
+    """The groups, and below several of them their sum: each row of the ledger is in one."""
+    if len(groups) < 2:  # noqa: PLR2004  # of one group the sum is itself
+        return list(groups)
+    sums: dict[str, Any] = {name: sum(group[name] for group in groups) for name in _SUMS}
+    return [*groups, dict.fromkeys(by) | {by[0]: "total"} | sums]
+
+
+def _row_columns(work: Session) -> list[Column]:
+    return [
+        Column("AT", lambda row: work.moment(row["at"])),
+        Column("TENANT", lambda row: shown.text(row["tenant"])),
+        Column("MODEL", lambda row: shown.text(row["model"])),
+        Column("DEPLOYMENT", lambda row: shown.text(row["deployment"])),
+        Column("KIND", lambda row: shown.text(row["kind"])),
+        Column("STATUS", lambda row: shown.text(row["status"]), right=True),
+        Column("INPUT", lambda row: shown.count(row["input"]), right=True),
+        Column("CACHED", lambda row: shown.count(row["cached_input"]), right=True),
+        Column("OUTPUT", lambda row: shown.count(row["output"]), right=True),
+        Column("COST", lambda row: shown.dollars(row["nano_usd"], 6), right=True),
+        Column("FLAGS", lambda row: shown.listed(row["flags"] or None)),
+        Column("REQUEST", lambda row: shown.text(row["request_id"])),
+    ]
+
+
+@contextmanager
+def _target(work: Session, output: Path | None) -> Iterator[Output]:
+    """The session's own output, or a file."""
+    if output is None:
+        yield work.output
+        return
+    with _written(output) as part, part.open("w", encoding="utf-8") as file:
+        yield Output(file, sys.stderr)
+
+
+def _download(work: Session, path: str, asked: dict[str, str], output: Path | None) -> None:
+    """Bytes as the server sends them, to the file or to standard output."""
+    with work.client.download(path, asked) as parts:
+        if output is None:
+            _copy(parts, sys.stdout.buffer)
+            return
+        with _written(output) as part, part.open("wb") as file:
+            _copy(_with_progress(parts, output.name), file)
+    work.output.note(f"{output}: {output.stat().st_size:,} bytes")
+
+
+def _copy(parts: Iterator[bytes], to: IO[bytes]) -> None:
+    for part in parts:
+        to.write(part)
+    to.flush()
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[Path]:
+    """A file beside `output` that takes its place once it is complete."""
+    part = output.with_name(f"{output.name}.part")
+    try:
+        yield part
+        part.replace(output)
+    except OSError as error:
+        raise AdminError(f"{output}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _with_progress(parts: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """What has come so far, shown on a terminal alone."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(name, total=None)
+        for part in parts:
+            bar.advance(task, len(part))
+            yield part
