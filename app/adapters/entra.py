@@ -7,6 +7,7 @@ half and four fifths of its life, while requests go on with the old one.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -21,6 +22,9 @@ _EARLIEST_RENEWAL, _LATEST_RENEWAL = 0.5, 0.8
 #: azure-identity answers from its own cache until five minutes before a token's end; then asking
 #: again too soon would only spin. Seconds.
 _SHORTEST_PAUSE_S: Final = 10.0
+#: A token that is rejected although it is new is not made good by another one: a lasting 401, as
+#: for a role that was taken away, costs one fetch in this time. Seconds.
+FORCED_AT_MOST_EVERY_S: Final = 60.0
 _FIRST_RETRY_S: Final = 1.0
 _LONGEST_RETRY_S: Final = 30.0
 
@@ -78,6 +82,8 @@ class EntraCredential:
         self._expires_on = 0.0
         self._failures = 0
         self._flight: asyncio.Task[str | None] | None = None
+        self._flight_is_forced = False
+        self._next_forced = -math.inf
         self._tasks = asyncio.TaskGroup()
         self._renewal: asyncio.Task[None]
 
@@ -97,7 +103,12 @@ class EntraCredential:
         if self._flight is not None:
             self._flight.cancel()
         try:
-            await self._tasks.__aexit__(kind, error, traceback)
+            # The group puts what it is told of into an ExceptionGroup. A failure of the block is
+            # not its own and goes on by itself; a cancellation may be, so it must know.
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, traceback)
+            else:
+                await self._tasks.__aexit__(None, None, None)
         finally:
             await self._source.close()
 
@@ -112,11 +123,25 @@ class EntraCredential:
     async def refresh(self, rejected: str) -> bool:
         """Replace a token that the upstream rejected; whether there is another one now.
 
-        However many requests were rejected, the token is fetched once.
+        However many requests were rejected, the token is fetched once, and at most once in
+        FORCED_AT_MOST_EVERY_S. A fetch under way is waited for and not joined: it may bring the
+        rejected token again, from azure-identity's cache.
         """
-        if rejected == f"Bearer {self._token}":
+        while self._shows(rejected) and self._flight is not None and not self._flight_is_forced:
+            await asyncio.shield(self._flight)
+        if self._shows(rejected) and (self._flight is not None or self._may_force()):
             await self._fetch_once(forced=True)
-        return rejected != f"Bearer {self._token}"
+        return not self._shows(rejected)
+
+    def _shows(self, value: str) -> bool:
+        return value == f"Bearer {self._token}"
+
+    def _may_force(self) -> bool:
+        now = self._clock.now()
+        if now < self._next_forced:
+            return False
+        self._next_forced = now + FORCED_AT_MOST_EVERY_S
+        return True
 
     def _left_s(self) -> float:
         return self._expires_on - self._clock.unix()
@@ -127,6 +152,7 @@ class EntraCredential:
         A request that is cancelled leaves the fetch to the others.
         """
         if self._flight is None:
+            self._flight_is_forced = forced
             self._flight = self._tasks.create_task(self._fetch(forced=forced))
             self._flight.add_done_callback(self._landed)
         return await asyncio.shield(self._flight)

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
+from azure.core.credentials import AccessToken
 
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential
+from app.adapters.entra import EntraCredential
 from app.domain.deployment import Api, Deployment, Kind, Timeouts
 from app.domain.request import InferenceRequest
 from app.errors import UpstreamMisconfigured
 from app.wire.openai import read_request
 from app.wire.routes import match
+from tests.fakes.clock import FakeClock
 
 ENDPOINT = "https://contoso.openai.azure.com"
 
@@ -168,6 +171,31 @@ async def test_a_second_rejection_is_the_answer() -> None:
     answer = await AzureOpenAI(wire, {"east": Tokens("second")}).open(deployment(), chat(), {})
 
     assert (answer.status, len(wire.sent)) == (401, 2)
+
+
+async def test_lasting_rejections_are_hardly_more_calls() -> None:
+    """Of fifty requests in a minute one is sent twice, and its token fetched anew."""
+    made = 0
+
+    class Source:
+        async def get_token(self, _scope: str, /) -> AccessToken:
+            return AccessToken(f"token-{made}", int(clock.unix()) + 3600)
+
+        async def close(self) -> None:
+            pass
+
+    def source() -> Source:
+        nonlocal made
+        made += 1
+        return Source()
+
+    wire, clock = Wire(401), FakeClock()
+    async with EntraCredential(source, "scope", clock, lambda: 0.5) as credential:
+        upstream = AzureOpenAI(wire, {"east": credential})
+        answers = [await upstream.open(deployment(), chat(), {}) for _ in range(50)]
+
+    assert {answer.status for answer in answers} == {401}
+    assert (len(wire.sent), made) == (51, 2)
 
 
 async def test_without_another_token_the_rejection_is_the_answer() -> None:

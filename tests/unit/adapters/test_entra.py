@@ -37,6 +37,7 @@ class EntraId:
         self.made = 0
         self.closed = 0
         self.error: Exception | None = None
+        self.cached: str | None = None
         self.answers = asyncio.Event()
         self.answers.set()
         self.pauses: list[float] = []
@@ -58,6 +59,7 @@ class EntraId:
 
     def source(self) -> EntraId:
         self.made += 1
+        self.cached = None
         return self
 
     async def get_token(self, scope: str, /) -> Token:
@@ -67,7 +69,7 @@ class EntraId:
         await self.answers.wait()
         if self.error is not None:
             raise self.error
-        return Token(f"token-{number}", int(self.time) + LIFE_S)
+        return Token(self.cached or f"token-{number}", int(self.time) + LIFE_S)
 
     async def close(self) -> None:
         self.closed += 1
@@ -202,6 +204,52 @@ async def test_many_rejections_are_one_refresh(
     assert await credential.header() == ("authorization", "Bearer token-2")
 
 
+async def test_lasting_rejections_are_one_refresh_a_minute(
+    credential: EntraCredential, entra_id: EntraId
+) -> None:
+    """A role that was taken away rejects every token; no fresh one helps, nor is asked for."""
+    first = (await credential.header())[1]
+    assert await credential.refresh(first)
+
+    rejected = (await credential.header())[1]
+    entra_id.time += 59
+    assert not any([await credential.refresh(rejected) for _ in range(50)])
+    assert entra_id.made == 2
+
+    entra_id.time += 1
+    assert await credential.refresh(rejected)
+    assert (entra_id.calls, entra_id.made) == (3, 3)
+
+
+async def test_refreshes_that_fail_are_one_a_minute_too(
+    credential: EntraCredential, entra_id: EntraId
+) -> None:
+    """What Entra ID refuses is not asked of it again by every request."""
+    rejected = (await credential.header())[1]
+    entra_id.error = ClientAuthenticationError("no")
+    assert not any([await credential.refresh(rejected) for _ in range(50)])
+    assert (entra_id.calls, entra_id.made) == (2, 2)
+
+
+@pytest.mark.parametrize(("cached", "calls", "made"), [(True, 3, 2), (False, 2, 1)])
+async def test_a_refresh_does_not_take_a_renewal_for_its_own(
+    credential: EntraCredential, entra_id: EntraId, *, cached: bool, calls: int, made: int
+) -> None:
+    """A renewal under way may bring the rejected token again; if so a new one is asked for."""
+    rejected = (await credential.header())[1]
+    entra_id.answers.clear()
+    renewal = asyncio.create_task(entra_id.renewal())
+    await until(lambda: entra_id.calls == 2)
+    crowd = [asyncio.create_task(credential.refresh(rejected)) for _ in range(5)]
+    await asyncio.sleep(0)
+    entra_id.cached = "token-1" if cached else None
+    entra_id.answers.set()
+
+    assert all(await asyncio.gather(*crowd))
+    await renewal
+    assert (entra_id.calls, entra_id.made) == (calls, made)
+
+
 async def test_a_rejection_of_the_last_token_asks_for_nothing(
     credential: EntraCredential, entra_id: EntraId
 ) -> None:
@@ -263,6 +311,37 @@ async def test_its_end_ends_everything(entra_id: EntraId) -> None:
     entra_id.answers.clear()
     async with new_credential(entra_id):
         await until(lambda: entra_id.calls == 1)
+    assert entra_id.closed == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("error", [OSError("no address"), KeyError("key"), KeyboardInterrupt()])
+async def test_a_failure_of_the_block_is_not_the_credentials(
+    entra_id: EntraId, error: BaseException
+) -> None:
+    """It comes out as it was raised, so that whoever expects it recognises it."""
+    with pytest.raises(type(error)) as raised:
+        async with new_credential(entra_id):
+            raise error
+
+    assert raised.value is error
+    assert entra_id.closed == 1
+
+
+async def test_being_cancelled_stays_a_cancellation(entra_id: EntraId) -> None:
+    """And ends the renewal with the block."""
+    within = asyncio.Event()
+
+    async def block() -> None:
+        async with new_credential(entra_id):
+            within.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(block())
+    await within.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
     assert entra_id.closed == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
