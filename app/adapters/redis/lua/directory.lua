@@ -67,11 +67,11 @@ end
 
 ---- Operations ---------------------------------------------------------------------------------
 
--- {worker, generation, version, after} -> empty | lost
---   | [state, generation, version, number, hash, upto, places, entries]
--- `generation` and `version` are what the worker has in force, which is noted; `after` is the
--- version from which on it needs to know, and is ignored where the generation is another one.
--- state: same | other. Entries are JSON, nil where deleted. lost: the worker has more than there is.
+-- {worker, generation, version, reading, after} -> empty | lost
+--   | [same | other, generation, version, number, hash, upto, places, entries]
+-- `generation` and `version` are what the worker has in force, which is noted. It is answered with
+-- what changed after version `after` of the generation `reading`, or everything of another one, as
+-- far as version `upto`. Entries are JSON, nil where deleted. lost: the worker has more than there is.
 local function sync(ask)
   local head = read_head()
   if not head then return { 'empty' } end

@@ -1,0 +1,139 @@
+"""Tenants and the callers behind keys as the directory has them; from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from app.adapters.redis.directory import Current
+from app.domain.api_key import ApiKey, KeyRecord, digest
+from app.domain.directory import Directory, KeyEntry, TenantEntry
+from app.domain.tenant import Principal, Tenant
+from app.ports import CallerTokens, Clock
+
+#: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.
+_NOBODY: Final = KeyRecord(id="", tenant="", digest=bytes(32), last4="", pepper_version=0)
+
+
+class Store(Protocol):
+    """What has the directory."""
+
+    @property
+    def in_force(self) -> Current:
+        """The directory as this worker has it, and the pepper."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    record: KeyRecord
+    entry: KeyEntry
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """One version of the directory, ready to be asked."""
+
+    current: Current
+    keys: Mapping[str, _Key] = field(repr=False)
+    tenants: Mapping[str, Tenant]
+
+
+class DirectoryKeys:
+    """A KeyDirectory that follows a store; the index is made once for each version.
+
+    A text that is no key, or that names an unknown one, costs the same HMAC and the same comparison
+    as a key that is somebody's, so that timing tells nobody which ids exist.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """`clock` tells which keys have expired."""
+        self._store = store
+        self._clock = clock
+        self._made = _index(store.in_force)
+
+    def find(self, key: str) -> Principal | None:
+        """The principal of a key that is in force, None for any other text."""
+        index = self._index
+        parsed = ApiKey.parse(key)
+        known = index.keys.get(parsed.id) if parsed else None
+        record = known.record if known else _NOBODY
+        if not record.matches(digest(index.current.pepper, key)) or known is None:
+            return None
+        return known.principal if known.entry.is_valid(self._clock.unix()) else None
+
+    def tenants(self) -> Mapping[str, Tenant]:
+        """All tenants by name, disabled ones too: they have accounts."""
+        return self._index.tenants
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant that may ask for something; None for a disabled or unknown one."""
+        entry = self._index.current.directory.tenants.get(name)
+        return None if entry is None or entry.disabled else self._index.tenants[name]
+
+    @property
+    def _index(self) -> _Index:
+        current = self._store.in_force
+        if self._made.current is not current:
+            self._made = _index(current)
+        return self._made
+
+
+class DirectoryCallers:
+    """Callers with tokens, each with its tenant as the directory has it now."""
+
+    def __init__(self, callers: CallerTokens, keys: DirectoryKeys) -> None:
+        """`callers` names the tenant; `keys` knows it."""
+        self.callers = callers
+        self._keys = keys
+
+    async def find(self, token: str) -> Principal | None:
+        """The principal of a token whose tenant is not disabled. Raises StoreUnavailable."""
+        found = await self.callers.find(token)
+        if found is None:
+            return None
+        tenant = self._keys.tenant(found.tenant.name)
+        return Principal(tenant, found.key_id) if tenant is not None else None
+
+
+def tenant_of(entry: TenantEntry, models: tuple[str, ...] | None = None) -> Tenant:
+    """A tenant as a request sees it; `models` narrows what it may use."""
+    allowed = None if entry.models is None else frozenset(entry.models)
+    if models is not None:
+        allowed = frozenset(models) if allowed is None else allowed & frozenset(models)
+    return Tenant(
+        name=entry.name,
+        models=allowed,
+        limits=entry.limits,
+        zone=ZoneInfo(entry.time_zone),
+        on_loss=entry.redis_loss,
+    )
+
+
+def _index(current: Current) -> _Index:
+    tenants = {name: tenant_of(entry) for name, entry in current.directory.tenants.items()}
+    keys = {
+        key.id: _Key(_record(key), key, Principal(_tenant(key, current.directory, tenants), key.id))
+        for key in current.directory.keys.values()
+        if _may_ask(key, current.directory)
+    }
+    return _Index(current, keys, tenants)
+
+
+def _may_ask(key: KeyEntry, directory: Directory) -> bool:
+    """Whether its tenant is there and not disabled; the key's own state is looked at when used."""
+    tenant = directory.tenants.get(key.tenant)
+    return tenant is not None and not tenant.disabled
+
+
+def _tenant(key: KeyEntry, directory: Directory, tenants: Mapping[str, Tenant]) -> Tenant:
+    if key.models is None:
+        return tenants[key.tenant]
+    return tenant_of(directory.tenants[key.tenant], key.models)
+
+
+def _record(key: KeyEntry) -> KeyRecord:
+    return KeyRecord(key.id, key.tenant, bytes.fromhex(key.digest), key.last4, key.pepper_version)

@@ -1,0 +1,99 @@
+"""What a directory is after a change: checked against expected versions, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from app.domain.audit import Step
+from app.domain.directory import (
+    AdminEntry,
+    Change,
+    Directory,
+    Entry,
+    EntryKind,
+    KeyEntry,
+    TenantEntry,
+)
+from app.errors import VersionConflict
+
+#: An entry's place: what it is, and its name or id.
+Place = tuple[EntryKind, str]
+Entries = Mapping[Place, Entry]
+
+_KINDS: Final = {
+    TenantEntry: EntryKind.TENANT,
+    KeyEntry: EntryKind.KEY,
+    AdminEntry: EntryKind.ADMIN,
+}
+
+
+def place_of(entry: Entry) -> Place:
+    """Where an entry stands."""
+    return _KINDS[type(entry)], entry.name if isinstance(entry, TenantEntry) else entry.id
+
+
+def creation(entry: Entry) -> Change:
+    """A change that creates it, and fails where it is already there."""
+    kind, name = place_of(entry)
+    return Change(kind, name, entry, expected=0)
+
+
+def entries_of(directory: Directory) -> dict[Place, Entry]:
+    """All entries by their place."""
+    every: list[Entry] = [
+        *directory.tenants.values(),
+        *directory.keys.values(),
+        *directory.admins.values(),
+    ]
+    return {place_of(entry): entry for entry in every}
+
+
+def directory_of(entries: Iterable[Entry], version: int) -> Directory:
+    """The directory of these entries."""
+    tenants, keys, admins = {}, {}, {}
+    for entry in entries:
+        match entry:
+            case TenantEntry():
+                tenants[entry.name] = entry
+            case KeyEntry():
+                keys[entry.id] = entry
+            case AdminEntry():
+                admins[entry.id] = entry
+    return Directory(version, tenants, keys, admins)
+
+
+def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:
+    """The steps that make the changes, each entry one version on. Raises VersionConflict.
+
+    Deleting what is not there is no step.
+    """
+    state: dict[Place, Entry | None] = {}
+    steps: list[Step] = []
+    for change in changes:
+        place = change.kind, change.id
+        before = state.get(place, entries.get(place))
+        _check(change, before)
+        version = before.version + 1 if before is not None else 1
+        after = replace(change.entry, version=version) if change.entry is not None else None
+        state[place] = after
+        if before is not None or after is not None:
+            steps.append(Step(change, before, after))
+    return steps
+
+
+def _check(change: Change, before: Entry | None) -> None:
+    """Raise where an entry is not at its expected version, or not what it is said to be."""
+    if change.entry is not None and place_of(change.entry) != (change.kind, change.id):
+        msg = f"an entry of {change.kind} {change.id!r} must bear that name"
+        raise ValueError(msg)
+    found = before.version if before is not None else 0
+    if change.expected in {None, found}:
+        return
+    if change.expected == 0:
+        raise VersionConflict(f"The {change.kind} {change.id!r} exists already.")
+    there = f"is at version {found}" if found else "does not exist"
+    raise VersionConflict(
+        f"The {change.kind} {change.id!r} {there}, not at version {change.expected}."
+    )

@@ -1,0 +1,115 @@
+"""The tenants and keys of a configuration as entries of the directory, and where both differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from app.domain.api_key import ApiKey, digest
+from app.domain.directory import Directory, Entry, KeyEntry, TenantEntry
+from app.domain.limit import LimitName, LimitRule
+from app.domain.tenant import LossPolicy
+from app.settings import Settings
+from app.settings import Tenant as TenantSettings
+
+PEPPER_VERSION: Final = 1
+
+
+def seeds_of(settings: Settings, pepper: bytes, created_at: float = 0.0) -> list[Entry]:
+    """Every tenant and key of the configuration; `created_at` is Unix time."""
+    tenants: list[Entry] = [_tenant(tenant) for tenant in settings.tenants.values()]
+    return [*tenants, *_keys(settings, pepper, created_at)]
+
+
+def configured_pepper(settings: Settings) -> bytes | None:
+    """The pepper that the configuration gives."""
+    pepper = settings.keys.pepper
+    return pepper.get_secret_value().encode() if pepper is not None else None
+
+
+def differences(settings: Settings, directory: Directory) -> list[str]:
+    """Where the configuration says otherwise than what is in force, a line each.
+
+    Digests are compared where the configuration gives the pepper.
+    """
+    return [*_tenant_differences(settings, directory), *_key_differences(settings, directory)]
+
+
+def _tenant(tenant: TenantSettings) -> TenantEntry:
+    limits = tenant.limits.model_dump(exclude_none=True)
+    return TenantEntry(
+        name=tenant.name,
+        models=None if tenant.models is None else tuple(tenant.models),
+        limits=tuple(LimitRule(LimitName(name), amount) for name, amount in limits.items()),
+        time_zone=tenant.time_zone,
+        redis_loss=LossPolicy(tenant.redis_loss),
+    )
+
+
+def _keys(settings: Settings, pepper: bytes, created_at: float) -> Iterator[KeyEntry]:
+    for name, tenant in settings.tenants.items():
+        for secret in tenant.keys:
+            key = ApiKey.parse(secret.get_secret_value())
+            if key is not None:  # `load` has refused what is not in the format
+                yield KeyEntry(
+                    id=key.id,
+                    tenant=name,
+                    digest=digest(pepper, key.text).hex(),
+                    last4=key.last4,
+                    pepper_version=PEPPER_VERSION,
+                    created_at=created_at,
+                )
+
+
+def _tenant_differences(settings: Settings, directory: Directory) -> Iterator[str]:
+    for name, tenant in settings.tenants.items():
+        seed, found = _tenant(tenant), directory.tenants.get(name)
+        if found is None:
+            yield f"tenants.{name}: does not exist"
+            continue
+        if found.disabled:
+            yield f"tenants.{name}: is disabled"
+        if seed.models != found.models:
+            yield f"tenants.{name}.models: {_list(found.models)} in force, not {_list(seed.models)}"
+        if seed.time_zone != found.time_zone:
+            yield f"tenants.{name}.time_zone: {found.time_zone} in force, not {seed.time_zone}"
+        if seed.redis_loss != found.redis_loss:
+            yield f"tenants.{name}.redis_loss: {found.redis_loss} in force, not {seed.redis_loss}"
+        yield from _limit_differences(seed, found)
+
+
+def _limit_differences(seed: TenantEntry, found: TenantEntry) -> Iterator[str]:
+    """Of the whole tenant; the configuration knows no others."""
+    wanted = {rule.name: rule.amount for rule in seed.limits}
+    given = {
+        rule.name: rule.amount
+        for rule in found.limits
+        if rule.key_id is None and rule.model is None
+    }
+    for name in LimitName:
+        if wanted.get(name) != given.get(name):
+            in_force, configured = _amount(given.get(name)), _amount(wanted.get(name))
+            yield f"tenants.{seed.name}.limits.{name}: {in_force} in force, not {configured}"
+
+
+def _key_differences(settings: Settings, directory: Directory) -> Iterator[str]:
+    pepper = configured_pepper(settings)
+    for seed in _keys(settings, pepper or b"", 0.0):
+        found = directory.keys.get(seed.id)
+        place = f"tenants.{seed.tenant}.keys: key {seed.id}"
+        if found is None:
+            yield f"{place} does not exist"
+        elif found.tenant != seed.tenant:
+            yield f"{place} belongs to tenant {found.tenant}"
+        elif found.disabled:
+            yield f"{place} is disabled"
+        elif pepper is not None and found.digest != seed.digest:
+            yield f"{place} is another key, or was stored under another pepper"
+
+
+def _list(models: tuple[str, ...] | None) -> str:
+    return "all" if models is None else ", ".join(models) or "none"
+
+
+def _amount(amount: float | None) -> str:
+    return "none" if amount is None else f"{amount:g}" if amount % 1 else f"{amount:.0f}"

@@ -1,0 +1,197 @@
+"""Callers as the directory has them: in force at once, in the same time for every answer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.adapters import directory_keys
+from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
+from app.adapters.redis.directory import Current
+from app.domain.api_key import ApiKey, KeyRecord, digest, mint
+from app.domain.directory import Directory, Entry, KeyEntry, TenantEntry
+from app.domain.directory_change import directory_of
+from app.domain.limit import LimitName, LimitRule
+from app.domain.tenant import LossPolicy, Principal, Tenant
+from tests.fakes.clock import FakeClock
+
+PEPPER = b"pepper"
+RULES = (LimitRule(LimitName.RPM, 60),)
+SEARCH = TenantEntry(
+    "search",
+    models=("a", "b"),
+    limits=RULES,
+    time_zone="Europe/Berlin",
+    redis_loss=LossPolicy.FAIL_CLOSED,
+)
+
+
+def new_key(seed: int) -> str:
+    draw = random.Random(seed)
+    return mint(environment="test", id_bytes=draw.randbytes(8), secret_bytes=draw.randbytes(32))
+
+
+KEY, OTHER = new_key(1), new_key(2)
+
+
+def entry_of(key: str, tenant: str = "search", **given: Any) -> KeyEntry:
+    parsed = ApiKey.parse(key)
+    assert parsed
+    return KeyEntry(parsed.id, tenant, digest(PEPPER, key).hex(), **given)
+
+
+@dataclass
+class Stored:
+    in_force: Current = field(default_factory=lambda: Current(Directory(), PEPPER))
+
+    def put(self, *entries: Entry, pepper: bytes = PEPPER) -> None:
+        version = self.in_force.directory.version + 1
+        self.in_force = Current(directory_of(entries, version), pepper)
+
+
+def keys_of(*entries: Entry, clock: FakeClock | None = None) -> DirectoryKeys:
+    store = Stored()
+    store.put(*entries)
+    return DirectoryKeys(store, clock or FakeClock())
+
+
+def test_a_key_is_its_tenants_with_all_that_the_directory_says() -> None:
+    """Models, limits, time zone and policy; the same object each time."""
+    keys = keys_of(SEARCH, entry_of(KEY))
+    found = keys.find(KEY)
+    assert found == Principal(
+        Tenant(
+            "search",
+            frozenset({"a", "b"}),
+            limits=RULES,
+            zone=ZoneInfo("Europe/Berlin"),
+            on_loss=LossPolicy.FAIL_CLOSED,
+        ),
+        entry_of(KEY).id,
+    )
+    assert keys.find(KEY) is found
+
+
+@pytest.mark.parametrize(
+    ("of_tenant", "of_key", "allowed"),
+    [
+        (None, None, None),
+        (None, ("a",), {"a"}),
+        (("a", "b"), None, {"a", "b"}),
+        (("a", "b"), ("b", "c"), {"b"}),
+        (("a",), ("c",), set()),
+        (("a",), (), set()),
+    ],
+)
+def test_a_key_narrows_what_its_tenant_may_use(
+    of_tenant: tuple[str, ...] | None, of_key: tuple[str, ...] | None, allowed: set[str] | None
+) -> None:
+    """Never more than the tenant."""
+    keys = keys_of(replace(SEARCH, models=of_tenant), entry_of(KEY, models=of_key))
+    found = keys.find(KEY)
+    assert found
+    assert found.tenant.models == allowed
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (SEARCH,),
+        (entry_of(KEY),),
+        (SEARCH, entry_of(KEY, disabled=True)),
+        (replace(SEARCH, disabled=True), entry_of(KEY)),
+        (SEARCH, replace(entry_of(KEY), digest="00" * 32)),
+        (SEARCH, replace(entry_of(OTHER), id=entry_of(KEY).id)),
+    ],
+    ids=["unknown", "no tenant", "disabled", "tenant disabled", "zeros", "another secret"],
+)
+def test_who_is_not_let_in(entries: tuple[Entry, ...]) -> None:
+    """Whatever the reason, there is nobody."""
+    assert keys_of(*entries).find(KEY) is None
+
+
+@pytest.mark.parametrize("text", ["", "sk-something", "spg_test_", "\ud800", "a" * 10_000, "ключ"])
+def test_other_texts_are_nobodys(text: str) -> None:
+    """Whatever a caller sends is answered, not raised on."""
+    assert keys_of(SEARCH, entry_of(KEY)).find(text) is None
+
+
+def test_a_key_ends_when_it_expires() -> None:
+    """Without a new version of the directory."""
+    clock = FakeClock()
+    keys = keys_of(SEARCH, entry_of(KEY, expires_at=clock.unix() + 10), clock=clock)
+    assert keys.find(KEY)
+    clock.advance(10)
+    assert keys.find(KEY) is None
+
+
+def test_a_new_version_is_in_force_at_once() -> None:
+    """For keys and tenants; and so is a new pepper, which opens nothing by itself."""
+    store = Stored()
+    keys = DirectoryKeys(store, FakeClock())
+    assert keys.find(KEY) is None
+    store.put(SEARCH, entry_of(KEY))
+    assert keys.find(KEY)
+    store.put(SEARCH, entry_of(KEY), pepper=b"another")
+    assert keys.find(KEY) is None
+
+
+def test_disabled_tenants_have_accounts_but_no_callers() -> None:
+    """Their books are kept."""
+    keys = keys_of(replace(SEARCH, disabled=True), TenantEntry("sales"))
+    assert set(keys.tenants()) == {"search", "sales"}
+    assert keys.tenant("search") is None
+    assert keys.tenant("unknown") is None
+    assert keys.tenant("sales") == Tenant("sales", zone=ZoneInfo("UTC"))
+
+
+@dataclass
+class Tokens:
+    principal: Principal | None
+
+    async def find(self, token: str) -> Principal | None:
+        return self.principal
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+async def test_a_token_speaks_for_the_tenant_as_it_is_now(disabled: bool) -> None:  # noqa: FBT001
+    """Not as it was when the token was verified; a disabled tenant has no callers."""
+    keys = keys_of(replace(SEARCH, disabled=disabled))
+    verified = Principal(Tenant("search"), "entra:someone")
+    found = await DirectoryCallers(Tokens(verified), keys).find("token")
+    expected = Principal(keys.tenants()["search"], "entra:someone")
+    assert found == (None if disabled else expected)
+    assert await DirectoryCallers(Tokens(None), keys).find("token") is None
+
+
+@dataclass
+class Work:
+    digests: int = 0
+    comparisons: int = 0
+
+
+def test_the_work_does_not_depend_on_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One digest and one comparison, whoever asks."""
+    disabled = new_key(3)
+    keys = keys_of(SEARCH, entry_of(KEY), entry_of(disabled, disabled=True))
+    work = Work()
+    compare = KeyRecord.matches
+
+    def counted_digest(pepper: bytes, key: str) -> bytes:
+        work.digests += 1
+        return digest(pepper, key)
+
+    def counted_comparison(record: KeyRecord, presented: bytes) -> bool:
+        work.comparisons += 1
+        return compare(record, presented)
+
+    monkeypatch.setattr(directory_keys, "digest", counted_digest)
+    monkeypatch.setattr(KeyRecord, "matches", counted_comparison)
+    for text in (KEY, OTHER, disabled, "not a key"):
+        before = (work.digests, work.comparisons)
+        keys.find(text)
+        assert (work.digests, work.comparisons) == (before[0] + 1, before[1] + 1)

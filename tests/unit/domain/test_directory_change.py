@@ -1,0 +1,75 @@
+"""Changes to the directory: expected versions, counting, and all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.domain.directory import AdminEntry, Change, EntryKind, KeyEntry, Role, TenantEntry
+from app.domain.directory_change import creation, directory_of, entries_of, place_of, steps_of
+from app.errors import VersionConflict
+
+SEARCH = TenantEntry("search", version=3)
+KEY = KeyEntry("k1", "search", "ab")
+ADMIN = AdminEntry("a1", Role.OWNER, "cd")
+ENTRIES = {place_of(entry): entry for entry in (SEARCH, KEY, ADMIN)}
+
+
+def of_search(expected: int | None, *, delete: bool = False) -> Change:
+    return Change(EntryKind.TENANT, "search", None if delete else SEARCH, expected)
+
+
+def test_a_directory_is_its_entries() -> None:
+    """And back."""
+    directory = directory_of(ENTRIES.values(), 7)
+    assert (directory.version, directory.tenants["search"], directory.keys["k1"]) == (
+        7,
+        SEARCH,
+        KEY,
+    )
+    assert directory.admins["a1"] == ADMIN
+    assert entries_of(directory) == ENTRIES
+
+
+def test_a_step_counts_the_version_whatever_was_given() -> None:
+    """One more than before; a new entry begins with 1."""
+    given = [of_search(3), creation(KeyEntry("k2", "search", "ab", version=99))]
+    changed, created = steps_of(ENTRIES, given)
+    assert (changed.before, changed.after) == (SEARCH, replace(SEARCH, version=4))
+    assert (created.before, created.after) == (None, KeyEntry("k2", "search", "ab", version=1))
+
+
+def test_changes_of_one_step_see_each_other() -> None:
+    """The same entry twice: the second expects what the first made."""
+    first, second, third = steps_of(
+        ENTRIES, [of_search(3), of_search(4), of_search(5, delete=True)]
+    )
+    assert [first.action, second.action, third.action] == ["changed", "changed", "deleted"]
+
+
+def test_what_may_be_at_any_version_is_not_checked() -> None:
+    """And deleting what is not there is no step."""
+    assert len(steps_of(ENTRIES, [of_search(None)])) == 1
+    assert steps_of({}, [of_search(None, delete=True)]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (of_search(2), "is at version 3, not at version 2"),
+        (of_search(0), "exists already"),
+        (of_search(2, delete=True), "is at version 3"),
+        (Change(EntryKind.KEY, "k9", KeyEntry("k9", "search", "ab"), 1), "does not exist"),
+    ],
+)
+def test_an_unexpected_version_is_a_conflict(change: Change, words: str) -> None:
+    """Named, with what there is; the changes before it are not made either."""
+    with pytest.raises(VersionConflict, match=words):
+        steps_of(ENTRIES, [creation(TenantEntry("new")), change])
+
+
+def test_an_entry_under_another_name_is_a_mistake() -> None:
+    """It would be written where nobody looks for it."""
+    with pytest.raises(ValueError, match="must bear that name"):
+        steps_of(ENTRIES, [Change(EntryKind.TENANT, "sales", SEARCH)])
