@@ -15,10 +15,9 @@ import msgspec
 from app.domain.deployment import Api, Deployment
 from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation
 
-#: A wait longer than this is not believed: Azure has answered "retry after 86400 seconds" to a
-#: per-minute limit.
+#: No wait is taken for longer than this. Azure has answered "retry after 86400 seconds" to a
+#: per-minute limit; five minutes is as long as Envoy keeps an outlying host out. Seconds.
 LONGEST_WAIT_S = 300.0
-_UNBELIEVED_WAIT_S = 60.0
 
 _IN_A_DEPLOYMENT = {
     Operation.CHAT_COMPLETIONS: "chat/completions",
@@ -78,15 +77,14 @@ def retry_after_s(headers: Mapping[str, str], body: bytes = b"") -> float | None
     """How long a refusal asks us to wait, in seconds; None where it does not say.
 
     `retry-after-ms` is the exact one; the message is the last resort. Header names are lower case.
+    At most LONGEST_WAIT_S: what asks for more is asked again then, and may refuse again.
     """
     wait = _number(headers.get("retry-after-ms"), 0.001)
     if wait is None:
         wait = _number(headers.get("retry-after"), 1.0)
     if wait is None:
         wait = _wait_in_text(body)
-    if wait is not None and wait > LONGEST_WAIT_S:
-        return _UNBELIEVED_WAIT_S
-    return wait
+    return None if wait is None else min(wait, LONGEST_WAIT_S)
 
 
 def _classic_path(deployment: Deployment, request: InferenceRequest) -> str:

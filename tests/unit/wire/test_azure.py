@@ -143,16 +143,18 @@ PLEASE = b'{"error":{"message":"... Please retry after 3 seconds. To increase ..
         ({"retry-after": ""}, b"", None),
         ({}, b"", None),
         ({"retry-after": "300"}, b"", 300.0),
-        ({"retry-after": "86400"}, b"", 60.0),
-        ({"retry-after-ms": "86400000"}, b"", 60.0),
-        ({}, b"Please retry after 86400 seconds.", 60.0),
+        ({"retry-after": "301"}, b"", 300.0),
+        ({"retry-after": "400"}, b"", 300.0),
+        ({"retry-after": "86400"}, b"", 300.0),
+        ({"retry-after-ms": "86400000"}, b"", 300.0),
+        ({}, b"Please retry after 86400 seconds.", 300.0),
         ({"x-ratelimit-reset-tokens": "55"}, b"", None),
     ],
 )
 def test_how_long_a_refusal_asks_to_wait(
     headers: dict[str, str], body: bytes, wait: float | None
 ) -> None:
-    """The exact header first, the message last; a day's wait for a minute's limit is no wait."""
+    """The exact header first, the message last; a day's wait for a minute's limit is cut short."""
     assert retry_after_s(headers, body) == wait
 
 
