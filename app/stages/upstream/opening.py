@@ -14,7 +14,12 @@ from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.attempt import Verdict, judge, judge_stream_error
 from app.domain.deployment import Deployment
 from app.domain.request import InferenceRequest, Operation
-from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
+from app.errors import (
+    UpstreamDisconnected,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+)
 from app.ports import Upstream, UpstreamResponse
 from app.wire.azure import error_code, is_error_object, retry_after_s
 from app.wire.events import Event, Kind, read_event
@@ -133,7 +138,7 @@ class _Prelude:
 async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
     """Read frames until content, the end, or an error that comes before both."""
     prelude = _Prelude()
-    while prelude.decisive is None and sum(map(len, answer.frames)) <= WHOLE_BODY_BYTES:
+    while prelude.decisive is None and not _is_full(answer):
         data = await _read(answer, response, answer.deployment.timeouts.first_byte)
         frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
@@ -145,13 +150,24 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
         answer.response_id = prelude.response_id
     event = prelude.outcome()
     if event is None:
-        message = "The upstream's stream ended before it began."
-        raise UpstreamDisconnected(message)
+        raise _without_content(answer)
     if event.kind is Kind.ERROR:
         return _failed_in_stream(answer, response, event)
     return Opened(
         Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
     )
+
+
+def _is_full(answer: Answer) -> bool:
+    return sum(map(len, answer.frames)) > WHOLE_BODY_BYTES
+
+
+def _without_content(answer: Answer) -> UpstreamError:
+    """Why a stream is no answer: nothing came after what was read, or too much came before."""
+    if _is_full(answer):
+        bound = f"{WHOLE_BODY_BYTES >> 20} MiB"
+        return UpstreamProtocolError(f"The upstream's stream has no content within {bound}.")
+    return UpstreamDisconnected("The upstream's stream ended before it began.")
 
 
 def _failed_in_stream(answer: Answer, response: UpstreamResponse, event: Event) -> Opened:

@@ -231,8 +231,11 @@ async def test_an_endless_prelude_is_a_failure(upstream: ScriptedUpstream) -> No
     """Many events that say nothing are no answer either."""
     upstream("east").plays(*[b": nothing yet " + b"x" * 100_000 + b"\n\n"] * 50)
     result = await opened(upstream)
-    assert result.verdict is Verdict.FAILED
+    assert (result.verdict, result.code) == (Verdict.FAILED, "upstream_protocol_error")
+    assert isinstance(result.error, UpstreamError)
+    assert result.error.message == "The upstream's stream has no content within 1 MiB."
     assert len(the_response(upstream).patience) < 15
+    assert the_response(upstream).closed
 
 
 async def test_a_large_body_is_not_kept_whole(upstream: ScriptedUpstream) -> None:
