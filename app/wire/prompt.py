@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.prompt import Image, Prompt
+from app.domain.image import Image
+from app.domain.prompt import Prompt
 from app.domain.request import InferenceRequest, Operation
 from app.wire.image_size import size_of
 
@@ -127,4 +128,4 @@ def _image(part: Mapping[str, Any]) -> Image:
     where: Mapping[str, Any] = nested if isinstance(nested, Mapping) else part
     url = where.get("url") if isinstance(nested, Mapping) else nested
     width, height = size_of(url) if isinstance(url, str) else (0, 0)
-    return Image(width, height, low_detail=where.get("detail") == "low")
+    return Image(width, height, str(where.get("detail") or "auto"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.prompt import Image, Prompt, image_tokens, tokens_of
+from app.domain.image import Image
+from app.domain.prompt import Prompt, tokens_of
 
 
 def test_messages_are_framed() -> None:
@@ -23,22 +24,20 @@ def test_a_file_is_taken_for_ten_pages() -> None:
     assert tokens_of(Prompt(files=2), len, "gpt-4o") == 20_000
 
 
-@pytest.mark.parametrize(
-    ("model", "image", "tokens"),
-    [
-        # The examples of OpenAI's page.
-        ("gpt-4o", Image(1024, 1024), 765),
-        ("gpt-4o", Image(2048, 4096), 1105),
-        ("gpt-4o", Image(4096, 8192, low_detail=True), 85),
-        ("gpt-4o-mini", Image(1024, 1024), 2833 + 4 * 5667),
-        ("gpt-4.1-mini", Image(1024, 1024), 1659),
-        ("gpt-4.1-mini", Image(1800, 2400), 2489),
-        ("gpt-4o", Image(1, 1), 255),
-        # Of unknown size: the most that there is.
-        ("gpt-4o", Image(), 85 + 8 * 170),
-        ("o4-mini", Image(), 2642),
-    ],
-)
-def test_images_are_priced_by_their_rule(model: str, image: Image, tokens: int) -> None:
-    """Tiles or patches."""
-    assert image_tokens(image, model) == tokens
+def test_images_are_added_by_the_models_rule() -> None:
+    """One of unknown size is the largest."""
+    prompt = Prompt(images=(Image(512, 512), Image()))
+    assert tokens_of(prompt, len, "gpt-4o") == 85 + 170 + 85 + 8 * 170
+
+
+@pytest.mark.parametrize("texts", [("ab" * 3_000_000,), ("ab" * 50,) * 60_000])
+def test_a_very_long_prompt_is_counted_by_samples(texts: tuple[str, ...]) -> None:
+    """Nobody's prompt takes seconds: two million characters are counted of any."""
+    counted: list[int] = []
+
+    def count(text: str) -> int:
+        counted.append(len(text))
+        return text.count("a")
+
+    assert tokens_of(Prompt(texts=texts), count, "gpt-4o") == 3_000_000
+    assert sum(counted) <= 2 * 1024 * 1024

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.prompt import Image, Prompt
+from app.domain.image import Image
+from app.domain.prompt import Prompt
 from app.domain.request import InferenceRequest
 from app.wire.prompt import read_prompt
 from app.wire.routes import match
@@ -48,7 +49,7 @@ def test_parts_images_and_tools() -> None:
         "/v1/chat/completions", messages=[{"role": "user", "content": parts}], tools=[{"a": 1}]
     )
     assert prompt.texts == ("user", "What is it?", '[{"a":1}]')
-    assert prompt.images == (Image(10, 20), Image(low_detail=True))
+    assert prompt.images == (Image(10, 20, "auto"), Image(detail="low"))
     assert prompt.files == 1
 
 
