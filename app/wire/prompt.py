@@ -11,26 +11,37 @@ import msgspec
 from app.domain.image import Image
 from app.domain.prompt import Prompt
 from app.domain.request import InferenceRequest, Operation
-from app.wire.image_size import size_of
+from app.wire.image_size import size_of, size_of_base64
 
-_PLAIN: Final = {Operation.COMPLETIONS: "prompt", Operation.EMBEDDINGS: "input"}
-#: Beside the messages, what the model is shown too.
-_DEFINITIONS: Final = ("tools", "functions", "response_format", "text")
+_PLAIN: Final = {Operation.COMPLETIONS: ("prompt", "suffix"), Operation.EMBEDDINGS: ("input",)}
+#: Beside the messages, what the model is shown too; and a predicted answer, which is charged as far
+#: as it turns out to be wrong.
+_DEFINITIONS: Final = ("tools", "functions", "response_format", "text", "prompt", "prediction")
 _TEXTS: Final = ("text", "refusal", "output")
+#: Of an item that came from an answer: nothing that the model reads.
+_UNREAD: Final = frozenset({"id", "status"})
+#: Characters per token of what is sent back encrypted: of four, three are bytes of text, of which a
+#: token has some four. More tokens than that, to be safe.
+_SEALED_CHARS: Final = 4
 
 
 def read_prompt(request: InferenceRequest) -> Prompt:
-    """The prompt of a metered request, whose body has been read as JSON before."""
+    """The prompt of a metered request, whose body has been read as JSON before.
+
+    What only the upstream has is not seen: the conversation that `previous_response_id` continues,
+    stored prompts, and what hosted tools find.
+    """
     try:
         body = msgspec.json.decode(request.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, Mapping):
         return Prompt(texts=(request.body.decode("utf-8", "replace"),))
     reading = _Reading()
     plain = _PLAIN.get(request.operation)
     if plain is not None:
-        reading.plain(body.get(plain))
+        for name in plain:
+            reading.plain(body.get(name))
         return reading.prompt()
     reading.messages_of(body)
     for name in _DEFINITIONS:
@@ -88,13 +99,22 @@ class _Reading:
             return
         self.messages += 1
         for name, value in item.items():
-            if name == "content" or (name == "output" and isinstance(value, list)):
+            if name in {"content", "output"}:
                 self.content(value)
             elif isinstance(value, str):
-                self.texts.append(value)
-                self.names += name == "name"
+                self.field(name, value, item.get("type"))
             else:
                 self.json(value)
+
+    def field(self, name: str, value: str, kind: object) -> None:
+        """A field of an item of this kind: a text, or what stands for something else."""
+        if name == "encrypted_content":
+            self.tokens += len(value) // _SEALED_CHARS
+        elif name == "result" and kind == "image_generation_call":
+            self.images.append(Image(*size_of_base64(value)))
+        elif name not in _UNREAD:
+            self.texts.append(value)
+            self.names += name == "name"
 
     def content(self, value: object) -> None:
         """A text, or a list of parts."""
@@ -107,7 +127,7 @@ class _Reading:
     def part(self, part: Mapping[str, Any]) -> None:
         """A text, an image, a file, a sound; other parts as they are."""
         kind = str(part.get("type"))
-        if "image" in kind:
+        if "image" in kind or "screenshot" in kind:
             self.images.append(_image(part))
         elif "file" in kind or "audio" in kind:
             self.files += 1

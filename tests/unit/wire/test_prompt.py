@@ -66,6 +66,39 @@ def test_a_response() -> None:
     assert prompt_of("/v1/responses", input="Hi").texts == ("user", "Hi")
 
 
+def test_what_an_answer_gave_is_sent_back() -> None:
+    """Ids are not read; what is encrypted, and pictures, are no text."""
+    items = [
+        {
+            "type": "message",
+            "id": "msg_1",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hi"}],
+        },
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "A" * 400},
+        {"type": "image_generation_call", "id": "ig_1", "result": PIXEL.split(",")[1]},
+        {
+            "type": "computer_call_output",
+            "call_id": "c",
+            "output": {"type": "computer_screenshot", "image_url": PIXEL},
+        },
+    ]
+    prompt = prompt_of("/v1/responses", input=items)
+    said = {"message", "assistant", "Hi", "reasoning", "image_generation_call"}
+    assert set(prompt.texts) == said | {"computer_call_output", "c"}
+    assert (prompt.tokens, prompt.images) == (100, (Image(10, 20), Image(10, 20)))
+
+
+def test_what_else_a_model_is_shown() -> None:
+    """A schema, a prediction, a suffix, the values of a stored prompt."""
+    chat = prompt_of("/v1/chat/completions", messages=[], prediction={"content": "So"})
+    assert chat.texts == ('{"content":"So"}',)
+    assert prompt_of("/v1/completions", prompt="a", suffix="b").texts == ("a", "b")
+    response = prompt_of("/v1/responses", input=[], prompt={"v": 1}, text={"format": {"s": 2}})
+    assert set(response.texts) == {'{"v":1}', '{"format":{"s":2}}'}
+
+
 @pytest.mark.parametrize(
     ("given", "texts", "tokens"),
     [
