@@ -94,19 +94,24 @@ class Stack:
 async def stack(
     redis_url: str, config: Callable[[str], Mapping[str, Any]], **simulator: Any
 ) -> AsyncIterator[Stack]:
-    """Start both; `config` is given the suffix that its deployment names must end in."""
+    """Start both; `config` is given the suffix that its deployment names must end in.
+
+    Beside the sections of a configuration it may have `tenant`: what the stack's tenant is like.
+    """
     suffix, key = uuid4().hex[:8], new_key("test")
+    given = dict(config(suffix))
+    tenant = given.pop("tenant", {})
     base = {
         "redis": {"url": redis_url},
         "listen": {"port": 0, "admin_port": 0},
         "admin": {"key": "an-admin-key"},
         "simulator": {"ttft_ms": 0, "tpot_ms": 0} | simulator,
-        "tenants": {f"team-{suffix}": {"keys": [key]}},
+        "tenants": {f"team-{suffix}": {"keys": [key], **tenant}},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},
     }
     opened = AsyncExitStack()
     archive = opened.enter_context(TemporaryDirectory())
-    settings = build(base | {"ledger": {"archive": archive}} | dict(config(suffix)))
+    settings = build(base | {"ledger": {"archive": archive}} | given)
     receipts = Receipts()
     deployments = simulated_deployments(settings, load_catalog())
     async with (

@@ -27,8 +27,8 @@ from app.errors import StoreUnavailable
 _AT_ONCE: Final = 64
 #: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
 _PROBE_S: Final = 0.1
-#: Round trips under way at once.
-_SENDERS: Final = 2
+#: Round trips under way at once: enough that nobody waits for another's that is not answered.
+_SENDERS: Final = 4
 
 Command = Sequence[bytes | str | int]
 
