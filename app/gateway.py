@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from app.domain.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
-from app.stages import catalogue
+from app.stages import catalogue, statement
 from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
@@ -22,6 +22,7 @@ from app.stages.catalogue import Catalogue
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
+from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 from app.wire.openai import read_request
@@ -36,6 +37,7 @@ class Gateway:
     settlement: Settlement
     authentication: Authentication
     catalogue: Catalogue
+    statement: Statement
     affinity: Affinity
     admission: Admission
     routing: Routing
@@ -58,6 +60,9 @@ class Gateway:
         principal = observation.principal = await self.authentication.principal(call.headers)
         if route.operation in catalogue.OPERATIONS:
             await self.catalogue.answer(principal, route, reply)
+            return
+        if route.operation in statement.OPERATIONS:
+            await self.statement.answer(principal, reply)
             return
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)

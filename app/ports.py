@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from app.domain.calendar import CalendarWindow
 from app.domain.completion import Receipt
 from app.domain.deployment import Deployment
 from app.domain.directory import Actor, AuditRecord, Change, Directory, InForce
+from app.domain.limit import Limit
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
 from app.domain.tenant import Principal, Tenant
@@ -163,6 +165,16 @@ class Accounts(Protocol):
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:
         """Charge what was used instead of what was reserved, once; nobody waits for it."""
+        ...
+
+    async def read(
+        self,
+        tenant: str,
+        limits: Sequence[Limit],
+        days: Sequence[CalendarWindow],
+        months: Sequence[CalendarWindow],
+    ) -> tuple[int, ...]:
+        """How much of each limit is used or held. Raises StoreUnavailable."""
         ...
 
     def record(self, tenant: str, row: bytes) -> None:

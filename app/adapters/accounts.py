@@ -19,7 +19,8 @@ import structlog
 from app.adapters.local_accounts import LocalAccounts
 from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
 from app.adapters.redis.replicas import Replicas
-from app.domain.calendar import days_around, months_around
+from app.domain.calendar import CalendarWindow, days_around, months_around
+from app.domain.limit import Limit
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.domain.tenant import LossPolicy, Tenant
 from app.errors import QuotaUnavailable, StoreUnavailable
@@ -80,6 +81,20 @@ class SharedAccounts:
         self._live[tenant].discard(reservation.ask.id)
         self._local.settle(reservation, charge.actual)
         self._send_later(tenant, Settlement(reservation, charge))
+
+    async def read(
+        self,
+        tenant: str,
+        limits: Sequence[Limit],
+        days: Sequence[CalendarWindow],
+        months: Sequence[CalendarWindow],
+    ) -> tuple[int, ...]:
+        """How much of each limit is used or held. Raises StoreUnavailable."""
+        try:
+            _, used = await self._script.read(tenant, limits, days, months)
+        except Skewed:
+            raise StoreUnavailable("This worker's clock is days off.") from None
+        return used
 
     def record(self, tenant: str, row: bytes) -> None:
         """Have a row in the ledger for what reserved nothing; dropped while too many wait."""

@@ -130,6 +130,11 @@ def limits_on(
     )
 
 
+def limits_on_key(rules: Iterable[LimitRule], key_id: str, moment: float) -> tuple[Limit, ...]:
+    """The limits that any request by this key may meet, of every model."""
+    return tuple(limit_of(rule, moment) for rule in rules if rule.key_id in {None, key_id})
+
+
 def limit_of(rule: LimitRule, moment: float) -> Limit:
     """The rule in whole units: a rate of 0.5 a second becomes one in two seconds."""
     kind, measure = FORMS[rule.name]

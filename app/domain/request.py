@@ -19,6 +19,7 @@ class Operation(StrEnum):
     LIST_INPUT_ITEMS = "list_input_items"
     LIST_MODELS = "list_models"
     RETRIEVE_MODEL = "retrieve_model"
+    OWN_ACCOUNT = "own_account"
 
 
 class Accounting(StrEnum):

@@ -52,6 +52,7 @@ REGISTRY = (
     _reads(Operation.LIST_INPUT_ITEMS, "GET", rf"{_RESPONSE}/input_items"),
     _reads(Operation.LIST_MODELS, "GET", rf"{_BASE}/models"),
     _reads(Operation.RETRIEVE_MODEL, "GET", rf"{_BASE}/models/(?P<model>[^/]+)"),
+    _reads(Operation.OWN_ACCOUNT, "GET", r"/v1/spillgate/me"),
 )
 
 

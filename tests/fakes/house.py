@@ -15,6 +15,7 @@ from app.stages.catalogue import Catalogue
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
+from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
@@ -84,6 +85,7 @@ class House:
             ),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
+            statement=Statement(self.accounts, self.clock),
             affinity=Affinity(self.owners),
             routing=Routing(self.fleet, self.holds, self.clock, lambda: 0.5),
             upstreams=Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3),

@@ -1,0 +1,51 @@
+"""What a tenant's own key is told of its account."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.domain.limit import LimitName, LimitRule, Mode
+from app.domain.tenant import Principal, Tenant
+from app.stages.statement import Statement
+from tests.fakes.accounts import FakeAccounts
+from tests.fakes.clock import FakeClock
+from tests.fakes.reply import RecordingReply
+
+RULES = (
+    LimitRule(LimitName.RPM, 5),
+    LimitRule(LimitName.USD_PER_DAY, 0.5, Mode.SOFT, model="gpt-4o"),
+    LimitRule(LimitName.TPM, 7, key_id="another"),
+)
+
+
+async def test_limits_and_totals_are_told() -> None:
+    """Each limit that this key may meet, in its own unit; of the totals those of day and month."""
+    clock, reply = FakeClock(), RecordingReply()
+    principal = Principal(Tenant("acme", limits=RULES), "k1")
+    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    said = msgspec.json.decode(reply.body)
+    assert (reply.status, said["tenant"], said["key_id"]) == (200, "acme", "k1")
+    assert said["limits"] == [
+        {
+            "name": "rpm",
+            "scope": "tenant",
+            "mode": "hard",
+            "unit": "requests",
+            "limit": 5,
+            "used": 1,
+            "left": 4,
+        },
+        {
+            "name": "usd_per_day",
+            "scope": "model:gpt-4o",
+            "mode": "soft",
+            "unit": "usd",
+            "limit": 0.5,
+            "used": 2e-9,
+            "left": 0.499999998,
+        },
+    ]
+    assert said["used"] == {
+        "day": {"requests": 3, "tokens": 4, "usd": 6e-9},
+        "month": {"tokens": 5, "usd": 7e-9},
+    }
