@@ -42,6 +42,7 @@ class Observation:
         self.principal: Principal | None = None
         self.request: InferenceRequest | None = None
         self.reservation: Reservation | None = None
+        self.base_model = ""  # whose vocabulary the prompt was counted in
         self.estimated_input = 0  # tokens of the prompt, as reserved
         self.plan: RoutePlan | None = None
         self.attempts: list[Attempt] = []

@@ -61,7 +61,8 @@ class Admission:
         if request.route.accounting is Accounting.NONE:
             return
         deployments = [self._fleet.deployments[each.deployment] for tier in tiers for each in tier]
-        observation.estimated_input = await self._estimator.prompt(request, deployments[0].model)
+        observation.base_model = model = deployments[0].model
+        observation.estimated_input = await self._estimator.prompt(request, model)
         amounts = self._amounts(request, principal, deployments, observation)
         draft = _draft(principal, request, amounts, observation)
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))

@@ -59,9 +59,9 @@ class Settlement:
             raise
         finally:
             observation.conclude(reply.status, error)
-            request = observation.request
-            if request is not None and _is_untold(observation):
-                counting = self._estimator.relayed(observation.meter.relayed, request.model)
+            if _is_untold(observation):
+                relayed, model = observation.meter.relayed, observation.base_model
+                counting = self._estimator.relayed(relayed, model)
                 await _shielded(self._settle_counted(observation, counting), self._limit_s)
             else:
                 told = observation.receipt.usage if observation.reservation else None

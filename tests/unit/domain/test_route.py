@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.deployment import Target, Tiers
-from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, pinned_route, plan_route
+from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, plan_route
 
 NOW = 1000.0
 names = st.sampled_from([f"d{number}" for number in range(9)])
@@ -109,10 +109,3 @@ def test_any_draw_will_do(drawn: float) -> None:
     tiers = ((Target("a", 2.0), Target("b")), (Target("c"),))
     made = plan_route(tiers, holds={}, now=NOW, draw=lambda: drawn)
     assert [candidate.tier for candidate in made.candidates] == [0, 0, 1]
-
-
-def test_a_pinned_request_has_one_place() -> None:
-    """Its state is on one deployment: there, or nowhere."""
-    assert pinned_route("a", holds={}, now=NOW) == RoutePlan((Candidate("a", 0),))
-    held = pinned_route("a", holds={"a": NOW + 1, "b": 0.0}, now=NOW)
-    assert (held.candidates, [absence.until for absence in held.absences]) == ((), [NOW + 1])
