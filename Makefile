@@ -36,6 +36,18 @@ test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
 test-long: setup ## run the tests that take a minute and more each (about 3 minutes)
 	@exec $(BIN)/pytest -m long -rP -q $(ARGS)
 
+.PHONY: exactly
+exactly: setup ## 500 requests, room for 137, four workers: every limit ten times (about 20 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_exactly.py $(ARGS)
+
+.PHONY: crashes
+crashes: setup ## kill a worker at every point between reserving and settling (about 1 minute)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/crashes $(ARGS)
+
+.PHONY: freezes
+freezes: setup ## freeze Redis for a minute under load, by each policy (about 5 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py $(ARGS)
+
 .PHONY: sdk-matrix
 sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
 	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)

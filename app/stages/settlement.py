@@ -149,8 +149,11 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
 
 
 def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
+    """A failure costs nothing, be it an upstream's own words that were passed on."""
     if reservation is not None:
-        return RowKind.SETTLED if observation.served is not None else RowKind.RELEASED
+        served = observation.served
+        failed = served is None or (served.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return RowKind.RELEASED if failed else RowKind.SETTLED
     route = observation.route
     metered = route is None or route.accounting is not Accounting.NONE
     return RowKind.REFUSED if metered else RowKind.UNMETERED

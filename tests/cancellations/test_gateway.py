@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,36 +14,11 @@ from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamUnreach
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
 from tests.fakes.reply import RecordingReply
+from tests.fakes.stepping import Stepping
 from tests.streams.recordings import recording
 
 CHAT = {"model": "gpt-4o"}
 STREAM = {**CHAT, "stream": True}
-
-
-class Stepping:
-    """Awaits something and tells `pause` the number of each point at which it waits."""
-
-    def __init__(self, awaited: Awaitable[Any], pause: Callable[[int], None]) -> None:
-        self._awaited = awaited
-        self._pause = pause
-        self.points = 0
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        inner = self._awaited.__await__()
-        thrown: BaseException | None = None
-        while True:
-            try:
-                waited_for = inner.send(None) if thrown is None else inner.throw(thrown)
-            except StopIteration as finished:
-                return finished.value
-            self.points += 1
-            self._pause(self.points)
-            try:
-                yield waited_for
-            except BaseException as error:  # noqa: BLE001  # handed on, as `await` would
-                thrown = error
-            else:
-                thrown = None
 
 
 class Performance:

@@ -8,6 +8,7 @@ from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.tenant import Tenant
 from app.gateway import Gateway
+from app.ports import Accounts
 from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
@@ -58,8 +59,17 @@ def fleet(*deployments: Deployment | str, model: str = "gpt-4o") -> Fleet:
 class House:
     """Every stage, wired; what stands around it is there to be scripted and looked at."""
 
-    def __init__(self, served: Fleet | None = None, *, tenants: Sequence[Tenant] = ()) -> None:
-        """Without a fleet: a PTU deployment first, then a pay-as-you-go one."""
+    def __init__(
+        self,
+        served: Fleet | None = None,
+        *,
+        tenants: Sequence[Tenant] = (),
+        accounts: Accounts | None = None,
+    ) -> None:
+        """Without a fleet: a PTU deployment first, then a pay-as-you-go one.
+
+        `accounts` are real ones, where the story is about them.
+        """
         self.fleet = served or fleet("ptu", "paygo")
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
@@ -68,15 +78,16 @@ class House:
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator()
         self.observer = RecordingObserver()
-        self.gateway = self._gateway(FakeKeyDirectory(*(tenants or (ACME, RIVAL))))
+        keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
+        self.gateway = self._gateway(keys, accounts or self.accounts)
 
-    def _gateway(self, keys: FakeKeyDirectory) -> Gateway:
+    def _gateway(self, keys: FakeKeyDirectory, accounts: Accounts) -> Gateway:
         return Gateway(
             clock=self.clock,
             telemetry=Telemetry([self.observer]),
-            settlement=Settlement(self.accounts, self.estimator, PRICES),
+            settlement=Settlement(accounts, self.estimator, PRICES),
             admission=Admission(
-                self.accounts,
+                accounts,
                 self.estimator,
                 fleet=self.fleet,
                 prices=PRICES,
@@ -85,7 +96,7 @@ class House:
             ),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
-            statement=Statement(self.accounts, self.clock),
+            statement=Statement(accounts, self.clock),
             affinity=Affinity(self.owners),
             routing=Routing(self.fleet, self.holds, self.clock, lambda: 0.5),
             upstreams=Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3),
