@@ -34,7 +34,7 @@ test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
 
 .PHONY: test-long
 test-long: setup ## run the tests that take a minute and more each (about 3 minutes)
-	@exec $(BIN)/pytest -m long -rP -q $(ARGS)
+	@exec $(BIN)/pytest -m long -rP -q $(OWN_TARGETS:%=--ignore=%) $(ARGS)
 
 .PHONY: exactly
 exactly: setup ## 500 requests, room for 137, four workers: every limit ten times (about 20 minutes)
