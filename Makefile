@@ -10,6 +10,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
+# Long suites that `test-long` leaves to targets of their own.
+OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py tests/crashes
 LOCKS := requirements/runtime.txt requirements/dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
