@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.bootstrap.values import tenants_of
 from app.domain.caller_token import CallerRules
 from app.domain.tenant import Tenant
 from app.ports import CallerTokens, Clock
@@ -58,12 +57,11 @@ async def caller_tokens(settings: Settings, directories: Directories) -> CallerT
 
 
 def caller_rules(settings: Settings) -> CallerRules:
-    """Tenants by the ids that the configuration gives them."""
-    tenants = tenants_of(settings)
+    """Tenants by the ids that the configuration gives them; the directory knows the rest."""
 
     def by_id(kind: str) -> dict[str, Tenant]:
         return {
-            guid: tenants[name]
+            guid: Tenant(name)
             for name, tenant in settings.tenants.items()
             for guid in getattr(tenant.entra, kind)
         }

@@ -12,16 +12,17 @@ from pydantic import SecretStr
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential, Credential
+from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential, azure_credential
-from app.adapters.key_directory import MemoryKeyDirectory
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.prices import price_table
-from app.bootstrap.values import fleet_of, key_records_of, tenants_of
+from app.bootstrap.values import fleet_of
 from app.domain.deployment import Api, Fleet
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
     Clock,
+    DirectoryStore,
     HoldBoard,
     Observer,
     ResponseOwners,
@@ -35,6 +36,7 @@ from app.stages.catalogue import Catalogue
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
+from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 
@@ -56,6 +58,8 @@ class Resources:
     holds: HoldBoard
     owners: ResponseOwners
     accounts: Accounts
+    directory: DirectoryStore
+    keys: DirectoryKeys
     estimator: TokenEstimator
     observers: tuple[Observer, ...]
     transport: AiohttpTransport
@@ -76,6 +80,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     }
     directories = Directories(resources.lifetimes, resources.clock, resources.signing_keys)
     tokens = await caller_tokens(settings, directories)
+    callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
     gateway = Gateway(
         clock=resources.clock,
@@ -86,8 +91,9 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             prices,
             limit_s=settings.timeouts.settle_s,
         ),
-        authentication=Authentication(_keys(settings), tokens),
+        authentication=Authentication(resources.keys, callers),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
+        statement=Statement(resources.accounts, resources.clock),
         affinity=Affinity(resources.owners),
         admission=Admission(
             resources.accounts,
@@ -113,13 +119,6 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
 
 def _reservation_id() -> str:
     return secrets.token_hex(12)
-
-
-def _keys(settings: Settings) -> MemoryKeyDirectory:
-    """The seeded keys; a pepper that is not configured lasts as long as the digests: in memory."""
-    configured = settings.keys.pepper
-    pepper = configured.get_secret_value().encode() if configured else secrets.token_bytes(32)
-    return MemoryKeyDirectory(key_records_of(settings, pepper), tenants_of(settings), pepper)
 
 
 async def _credential(deployment: Deployment, resources: Resources) -> Credential:

@@ -133,6 +133,8 @@ def _resources(
         holds=state.holds,
         owners=state.owners,
         accounts=state.accounts,
+        directory=state.directory,
+        keys=state.keys,
         estimator=Estimator(TokenCounter(), LearnedOutput()),
         observers=(ReceiptLog(), *observers),
         transport=transport,

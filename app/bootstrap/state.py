@@ -18,6 +18,7 @@ from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.archive.reader import ArchiveReader
+from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch, batching
 from app.adapters.redis.breaker import Breaker
@@ -27,11 +28,12 @@ from app.adapters.redis.connection import (
     redis_client,
     subscribing_client,
 )
+from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.seeding import Seeder, seeding
-from app.bootstrap.values import tenants_of
+from app.domain.seeds import configured_pepper, differences, seeds_of
 from app.domain.tenant import Tenant
 from app.errors import StoreUnavailable
 from app.ports import Clock, HoldBoard, ResponseOwners
@@ -42,8 +44,8 @@ from app.settings import Ledger, Settings
 class State:
     """The shared state behind its ports.
 
-    It follows the configuration in force: of whose deployments holds are read, and of whose
-    tenants there are accounts.
+    It follows the configuration in force: of whose deployments holds are read, and whose tenants
+    and keys there are at least.
     """
 
     clock: Clock
@@ -51,13 +53,15 @@ class State:
     owners: ResponseOwners
     accounts: SharedAccounts
     seeder: Seeder | None  # of the process that keeps the archive
+    directory: RedisDirectory
+    keys: DirectoryKeys
     deployments: set[str]
-    tenants: dict[str, Tenant]
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""
         self.deployments.update(settings.deployments)
-        self.tenants.update(tenants_of(settings))
+        await self.directory.seed(_seeds(settings, self.clock))
+        _tell_differences(settings, self.directory)
         if self.seeder is not None:
             with suppress(StoreUnavailable):  # it is done when the store is back
                 await self.seeder.seed_all()
@@ -69,7 +73,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
 
     Raises ArchiveError or OSError where the ledger's archive cannot be used.
     """
-    deployments, tenants = set(settings.deployments), tenants_of(settings)
+    deployments = set(settings.deployments)
     breaker = redis_breaker(clock)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
@@ -77,21 +81,37 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         batched = await enter(redis_client(url, operation_timeout_s=BATCH_TIMEOUT_S))
         subscriber = await enter(subscribing_client(url))
         batch = await enter(batching(batched, breaker))
-        archiving = _Archiving(batch, breaker, clock, lambda: tenants)
+        worker = uuid4().hex
+        options = DirectoryOptions(worker, pepper=configured_pepper(settings))
+        directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
+        _tell_differences(settings, directory)
+        keys = DirectoryKeys(directory, clock)
+        archiving = _Archiving(batch, breaker, clock, keys.tenants)
         seeder = await enter(archiving.opened(settings.ledger or Ledger(), url))
         board = await enter(
             SharedHoldBoard(
                 client, subscriber, breaker=breaker, clock=clock, deployments=lambda: deployments
             )
         )
-        workers = await enter(replicas(batch, uuid4().hex))
+        workers = await enter(replicas(batch, worker))
         accounts = await enter(
             shared_accounts(
                 AccountScript(batch), workers, clock, drain_s=settings.timeouts.settle_s
             )
         )
         owners = RedisResponseOwners(client, breaker)
-        yield State(clock, board, owners, accounts, seeder, deployments, tenants)
+        yield State(clock, board, owners, accounts, seeder, directory, keys, deployments)
+
+
+def _seeds(settings: Settings, clock: Clock) -> Seeds:
+    created_at = clock.unix()
+    return lambda pepper: seeds_of(settings, pepper, created_at)
+
+
+def _tell_differences(settings: Settings, directory: RedisDirectory) -> None:
+    """The admin API owns what the configuration began: whoever edits the file should know."""
+    for difference in differences(settings, directory.current):
+        structlog.get_logger().warning("config_not_in_force", difference=difference)
 
 
 @dataclass(frozen=True, slots=True)

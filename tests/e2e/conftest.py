@@ -1,4 +1,4 @@
-"""End-to-end tests print what they measured, and not a line per request."""
+"""End-to-end tests print what they measured, not a line per request, and begin with no tenants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from redis import Redis
 
 from app.adapters.logs import configure_logs
 
@@ -16,3 +17,12 @@ def _quiet() -> Iterator[None]:
     configure_logs("critical")
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _nobody(request: pytest.FixtureRequest) -> None:
+    """Tests of one process share a Redis; the tenants of one would be there for the next."""
+    if "redis_url" in request.fixturenames:
+        with Redis.from_url(request.getfixturevalue("redis_url")) as client:
+            for key in client.scan_iter("spillgate:{directory}:*"):
+                client.delete(key)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from openai import AsyncAzureOpenAI
 
 from app.adapters.caller_tokens import EntraCallerTokens
+from app.adapters.directory_keys import DirectoryCallers
 from app.domain.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 from tests.fakes.issuer import (
@@ -87,8 +88,9 @@ async def refusal(team: Stack, bearer: str) -> dict[str, Any]:
 def verifications(team: Stack) -> int:
     """How many signatures the gateway has checked."""
     tokens = team.process.current.gateway.authentication._tokens  # noqa: SLF001 - no other way to see
-    assert isinstance(tokens, EntraCallerTokens)
-    return tokens.verifications
+    assert isinstance(tokens, DirectoryCallers)
+    assert isinstance(tokens.callers, EntraCallerTokens)
+    return tokens.callers.verifications
 
 
 async def test_an_sdk_needs_no_key(redis_url: str) -> None:

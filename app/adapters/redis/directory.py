@@ -223,8 +223,11 @@ class RedisDirectory:
         if (generation, page.version) == (known.generation, known.directory.version):
             return
         pepper = self._in_force.pepper
-        if generation != known.generation and self._fixed_pepper is None:
-            pepper = await self._script.pepper(pepper)
+        if generation != known.generation:
+            # Whoever began it without what this worker knew did not know its seeds either.
+            self._seeded = self._seeded and page.origin == known.generation
+            if self._fixed_pepper is None:
+                pepper = await self._script.pepper(pepper)
         directory = directory_of(entries.values(), page.version)
         self._put_in_force(Known(directory, generation, page.end), pepper)
 

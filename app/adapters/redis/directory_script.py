@@ -64,11 +64,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer to `sync`; entries None were deleted. It is the last one if `upto` is `version`."""
+    """An answer to `sync`; entries None were deleted. It is the last one if `upto` is `version`.
+
+    `origin` is the generation that this one continues, empty for none.
+    """
 
     found: Found
     generation: str = ""
     version: int = 0
+    origin: str = ""
     end: ChainEnd = NO_RECORDS
     upto: int = 0
     entries: Mapping[Place, Entry | None] | None = None
@@ -105,11 +109,12 @@ class DirectoryScript:
         found = Found(answer[0].decode())
         if found in {Found.EMPTY, Found.LOST}:
             return Page(found)
-        _, generation, version, number, digest, upto, places, values = answer
+        _, generation, version, origin, number, digest, upto, places, values = answer
         return Page(
             found=found,
             generation=generation.decode(),
             version=int(version),
+            origin=origin.decode(),
             end=ChainEnd(int(number), digest.decode()),
             upto=int(upto),
             entries=_entries(places, values),

@@ -68,7 +68,7 @@ end
 ---- Operations ---------------------------------------------------------------------------------
 
 -- {worker, generation, version, reading, after} -> empty | lost
---   | [same | other, generation, version, number, hash, upto, places, entries]
+--   | [same | other, generation, version, origin, number, hash, upto, places, entries]
 -- `generation` and `version` are what the worker has in force, which is noted. It is answered with
 -- what changed after version `after` of the generation `reading`, or everything of another one, as
 -- far as version `upto`. Entries are JSON, nil where deleted. lost: the worker has more than there is.
@@ -83,7 +83,7 @@ local function sync(ask)
   local places, upto = changed_after(after, head)
   local entries = {}
   if #places > 0 then entries = redis.call('HMGET', key('entries'), unpack(places)) end
-  return { same and 'same' or 'other', head.generation, digits(head.version),
+  return { same and 'same' or 'other', head.generation, digits(head.version), head.origin,
     digits(head.number), head.hash, digits(upto), places, entries }
 end
 

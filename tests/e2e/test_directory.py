@@ -1,0 +1,116 @@
+"""Tenants and keys of a running gateway: changed in the directory, in force at the next request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.batch import batching
+from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.directory import RedisDirectory
+from app.cli.key import new_key
+from app.domain.api_key import ApiKey, digest
+from app.domain.directory import Actor, Change, Entry, EntryKind, KeyEntry, Role, TenantEntry
+from app.domain.directory_change import creation, place_of
+from app.domain.limit import LimitName, LimitRule
+from app.settings import build
+from tests.e2e.stack import Stack, ptu_and_paygo, stack
+
+ANNA = Actor("anna", Role.OWNER)
+
+
+@asynccontextmanager
+async def other_worker(redis_url: str) -> AsyncIterator[RedisDirectory]:
+    """A worker of another process, as far as the directory is concerned."""
+    clock = SystemClock()
+    async with (
+        redis_client(redis_url) as client,
+        batching(client, redis_breaker(clock)) as batch,
+        RedisDirectory(batch, clock, lambda _pepper: []) as directory,
+    ):
+        yield directory
+
+
+def changed(entry: Entry, **changes: Any) -> Change:
+    """What becomes of an entry that is there."""
+    return Change(*place_of(entry), replace(entry, **changes), entry.version)
+
+
+async def status(team: Stack, key: str) -> int:
+    """Of a request with this key."""
+    headers = {"authorization": f"Bearer {key}"}
+    async with team.http.get(f"{team.base_url}/models", headers=headers) as answer:
+        return answer.status
+
+
+async def test_a_key_disabled_by_another_worker_is_refused_within_a_second(redis_url: str) -> None:
+    """And by the time the change is answered, which says on how many workers it is in force."""
+    async with stack(redis_url, ptu_and_paygo) as team, other_worker(redis_url) as other:
+        assert await status(team, team.key) == 200
+        (entry,) = other.current.keys.values()
+        started = time.monotonic()
+        made = await other.change([changed(entry, disabled=True)], ANNA)
+        assert (made.workers, made.live) == (2, 2)
+        assert await status(team, team.key) == 401
+        assert time.monotonic() - started < 1.0
+
+        await other.change([changed(other.current.keys[entry.id], disabled=False)], ANNA)
+        assert await status(team, team.key) == 200
+
+
+async def test_a_new_tenant_with_a_new_key_is_served_and_held_to_its_limits(redis_url: str) -> None:
+    """Though no configuration knows it."""
+    async with stack(redis_url, ptu_and_paygo) as team, other_worker(redis_url) as other:
+        name, key = f"made-{uuid4().hex[:8]}", new_key("test")
+        parsed = ApiKey.parse(key)
+        assert parsed
+        tenant = TenantEntry(name, limits=(LimitRule(LimitName.REQUESTS_PER_DAY, 0),))
+        hashed = digest(other.in_force.pepper, key).hex()
+        await other.change([creation(tenant), creation(KeyEntry(parsed.id, name, hashed))], ANNA)
+        assert await status(team, key) == 200
+
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        headers = {"authorization": f"Bearer {key}"}
+        url = f"{team.base_url}/chat/completions"
+        async with team.http.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 429
+        lifted = changed(other.current.tenants[name], limits=())
+        await other.change([lifted], ANNA)
+        async with team.http.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize("pepper", [None, "a pepper that the operator keeps"])
+async def test_a_reload_creates_new_seeds_and_leaves_the_rest(
+    redis_url: str, pepper: str | None
+) -> None:
+    """What was changed stays changed, whatever the file says."""
+
+    def config(suffix: str) -> dict[str, Any]:
+        return ptu_and_paygo(suffix) | ({"keys": {"pepper": pepper}} if pepper else {})
+
+    async with stack(redis_url, config) as team:
+        directory = team.process.resources.directory
+        (entry,) = directory.current.tenants.values()
+        await directory.change([changed(entry, disabled=True)], ANNA)
+        assert await status(team, team.key) == 401
+
+        key = new_key("test")
+        settings = team.process.current.settings
+        added = build(config("x") | {"tenants": {"added": {"keys": [key]}}}).tenants
+        tenants = {**settings.tenants, **added}
+        await team.process.reload(settings.model_copy(update={"tenants": tenants}))
+        assert await status(team, key) == 200
+        assert await status(team, team.key) == 401
+        assert directory.current.tenants[entry.name].disabled
+        assert {each.kind for each in await directory.audit(0, 10)} == {
+            EntryKind.TENANT,
+            EntryKind.KEY,
+        }
