@@ -16,7 +16,7 @@ THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requ
 #: Codes of a 404 that concern our own configuration, not the caller's request.
 _WRONG_DEPLOYMENT = frozenset({"DeploymentNotFound", "404"})
 #: Codes inside a stream that would come again wherever the request went.
-_CALLERS_FAULT = frozenset(
+CALLERS_FAULT = frozenset(
     {"content_filter", "invalid_prompt", "context_length_exceeded", "invalid_request"}
 )
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -71,7 +71,7 @@ def judge_stream_error(code: str | None) -> Verdict:
     """The verdict on an error that arrived inside a 200 stream before any content."""
     if code in THROTTLE_CODES:
         return Verdict.THROTTLED
-    return Verdict.ACCEPT if code in _CALLERS_FAULT else Verdict.FAILED
+    return Verdict.ACCEPT if code in CALLERS_FAULT else Verdict.FAILED
 
 
 def spill_reason(verdict: Verdict) -> SpillReason:

@@ -163,7 +163,7 @@ async def test_a_frozen_redis_costs_milliseconds_not_requests(
     Those who ask in the first moments wait for 50 ms: in a minute they are fewer than one in a
     hundred, in three seconds fewer than one in ten.
     """
-    percentile = 99 if seconds >= 60 else 90  # noqa: PLR2004  # see above
+    percentile = 99 if seconds >= 60 else 90  # see above
     async with site(tmp_path, redis_loss=policy, limits={"rpm": 1_000_000}) as where:
         before, during, grown, healed = await freeze(where, seconds)
         asked = sum(during.statuses.values())

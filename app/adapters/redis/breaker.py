@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Breaker:
-    """Opens after five failures in a row, for 1 s, then twice as long each time, up to 2 s.
+    """Opens after five failures in a row: for a second at first, then for two each time.
 
     After a pause one call is let through; its success closes the breaker, its failure starts the
     next pause. No clock but the given one, no loop, no I/O.

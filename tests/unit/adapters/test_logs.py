@@ -45,6 +45,7 @@ def receipt(**changes: Any) -> Receipt:
         "key_id": "k1",
         "model": "gpt-4o",
         "deployment": "paygo",
+        "deployment_kind": "paygo",
         "spill": SpillReason.THROTTLED,
         "usage": Usage(input=10, cached=4, output=5),
         "attempts": (
@@ -81,6 +82,9 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
         "key_id": "k1",
         "model": "gpt-4o",
         "deployment": "paygo",
+        "deployment_kind": "paygo",
+        "nano_usd": 0,
+        "flags": [],
         "spill": "throttled",
         "usage": {"input": 10, "cached": 4, "output": 5, "reasoning": 0},
         "attempts": ["ptu-east 429 throttled 10ms", "paygo no_answer failed 490ms"],
