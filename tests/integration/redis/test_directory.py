@@ -128,6 +128,13 @@ async def patiently(worker: RedisDirectory, change: Change) -> InForce:
             await asyncio.sleep(0.05)
 
 
+async def until_created(worker: RedisDirectory, tenant: str) -> None:
+    """Wait until the log says that this tenant was created."""
+    async with asyncio.timeout(5.0):
+        while tenant not in {record.id for record in await worker.audit(0, 100)}:
+            await asyncio.sleep(0.01)
+
+
 class TestChanges:
     """One step, on every worker, or nothing."""
 
@@ -350,8 +357,8 @@ class TestWithoutRedis:
         pepper = first.in_force.pepper
         await first.__aexit__(None, None, None)
         await own.redis.flushall()
-        fresh = await own.worker(SEARCH)
-        assert set(fresh.current.keys) == set()
+        fresh = await own.worker(TenantEntry("sales"))
+        assert set(fresh.current.tenants) == {"sales"}
         began = time.time() - 60 * minutes
         await own.redis.hset(own.key("head"), "began", str(int(began * 1000)))
 
@@ -361,6 +368,8 @@ class TestWithoutRedis:
         if begun:
             await until(lambda: "made" in fresh.current.keys)
             assert fresh.in_force.pepper == pepper
+            assert set(fresh.current.tenants) == {"search", "sales"}, "its seeds are not lost"
+            await until_created(fresh, "sales")
 
     async def test_a_rolled_back_redis_gets_its_last_changes_back(self, own: Cluster) -> None:
         """As after a failover to a replica that had not heard of them."""
