@@ -59,7 +59,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     )
     _add_servers(cli, commands)
     _add_check(cli, commands)
-    _add_admin(cli)
+    admin_commands(cli)
     return cli
 
 
@@ -111,7 +111,8 @@ def _add_check(cli: typer.Typer, commands: Commands) -> None:
         raise typer.Exit(result.exit_code)
 
 
-def _add_admin(cli: typer.Typer) -> None:
+def admin_commands(cli: typer.Typer) -> None:
+    """Add the commands that speak to the admin API; the context's object is a Surroundings."""
     cli.add_typer(tenant_commands(), name="tenant")
     cli.add_typer(key_commands(), name="key")
     cli.add_typer(limit_commands(), name="limit")

@@ -29,11 +29,14 @@ class Column:
 class Output:
     """Where results go; what is said beside them goes to the other stream."""
 
-    def __init__(self, target: IO[str], notes: IO[str], *, width: int | None = None) -> None:
+    def __init__(
+        self, target: IO[str], notes: IO[str], *, width: int | None = None, colour: bool = True
+    ) -> None:
         """`width` in characters is that of the terminal if it is not given."""
         self._target = target
         self._notes = notes
         self._width = width
+        self._colour = colour
 
     def table(self, columns: Sequence[Column], records: Iterable[Record]) -> None:
         """Records as rows."""
@@ -67,7 +70,12 @@ class Output:
         print(line, file=self._notes)
 
     def _console(self) -> Console:
-        return Console(file=self._target, width=self._width, highlight=False)
+        return Console(
+            file=self._target,
+            width=self._width,
+            color_system="auto" if self._colour else None,
+            highlight=False,
+        )
 
 
 def standard_output() -> Output:

@@ -1,0 +1,188 @@
+"""The tenant commands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.fakes.admin_api import Answer, Asked, FakeAdminApi, in_force, refused
+from tests.fakes.command_line import Run, golden
+
+SEARCH: dict[str, Any] = {
+    "name": "search-team",
+    "models": ["gpt-4o", "embed"],
+    "limits": [
+        {
+            "name": "usd_per_day",
+            "amount": 200.0,
+            "mode": "hard",
+            "key_id": None,
+            "model": None,
+            "override": 350.0,
+            "override_until": 1_795_284_000.0,
+        }
+    ],
+    "time_zone": "Europe/Berlin",
+    "redis_loss": "local_share",
+    "tags": {"cost-centre": "4711"},
+    "disabled": False,
+    "version": 3,
+}
+REPORTS: dict[str, Any] = SEARCH | {
+    "name": "reports",
+    "models": None,
+    "limits": [],
+    "time_zone": "UTC",
+    "tags": {},
+    "disabled": True,
+    "version": 12,
+}
+
+
+def _two_pages(asked: Asked) -> Answer:
+    if "cursor" in asked.query:
+        return Answer({"data": [REPORTS], "next": None})
+    return Answer({"data": [SEARCH], "next": "c2"})
+
+
+def test_a_list_in_a_pipe_is_aligned_text(api: FakeAdminApi, run: Run) -> None:
+    """All pages in one table, nothing else on standard output."""
+    api.handle("GET", "tenants", _two_pages)
+    result = run("tenant", "list")
+    assert (result.exit_code, result.err) == (0, "")
+    assert result.lines == golden("tenant_list")
+    assert [asked.query for asked in api.asked] == [{}, {"cursor": "c2"}]
+
+
+def test_a_list_on_a_terminal_is_a_table(api: FakeAdminApi, on_terminal: Run) -> None:
+    """With a rule below the headings."""
+    api.handle("GET", "tenants", _two_pages)
+    assert on_terminal("tenant", "list").lines == golden("tenant_list_terminal")
+
+
+def test_a_list_as_json_is_the_apis_own_in_one_page(api: FakeAdminApi, run: Run) -> None:
+    """Unchanged entries, no cursor left to follow."""
+    api.handle("GET", "tenants", _two_pages)
+    assert run("tenant", "list", "--json").json == {"data": [SEARCH, REPORTS], "next": None}
+
+
+def test_an_empty_list_has_headings_and_is_json(api: FakeAdminApi, run: Run) -> None:
+    """So that nothing is not taken for a failure."""
+    api.answer("GET", "tenants", {"data": [], "next": None})
+    assert run("tenant", "list").lines[0].startswith("TENANT  STATE")
+    assert run("tenant", "list", "--json").json == {"data": [], "next": None}
+
+
+def test_a_tenant_is_shown_with_its_limits(api: FakeAdminApi, run: Run) -> None:
+    """Dollars as dollars, times in the local zone."""
+    api.answer("GET", "tenants/search-team", SEARCH)
+    assert run("tenant", "show", "search-team").lines[2:] == [
+        "",
+        "LIMIT         AMOUNT  MODE  KEY  MODEL  OVERRIDE  UNTIL",
+        "usd_per_day  $200.00  hard  all  all     $350.00  2026-11-21 19:00:00 CET",
+    ]
+    assert run("tenant", "show", "search-team", "--json").json == SEARCH
+
+
+def test_making_a_tenant_sends_what_is_given_and_says_where_it_is_in_force(
+    api: FakeAdminApi, run: Run
+) -> None:
+    """What is not given is the API's to default."""
+    api.answer("POST", "tenants", in_force(SEARCH, 1, 2), 201)
+    result = run(
+        *("tenant", "create", "search-team", "--models", "gpt-4o,embed"),
+        *("--tag", "cost-centre=4711", "--limit", "rpm=600", "--limit", "usd_per_day=99.5"),
+        *("--redis-loss", "fail_closed", "--time-zone", "Europe/Berlin"),
+    )
+    assert api.last.body == {
+        "name": "search-team",
+        "models": ["gpt-4o", "embed"],
+        "time_zone": "Europe/Berlin",
+        "redis_loss": "fail_closed",
+        "tags": {"cost-centre": "4711"},
+        "limits": [{"name": "rpm", "amount": 600}, {"name": "usd_per_day", "amount": 99.5}],
+    }
+    assert result.lines[1].startswith("search-team  active")
+    assert result.err == "in force on 1 of 2 workers; the others have not confirmed it\n"
+    assert run("tenant", "create", "x").exit_code == 0
+    assert api.last.body == {"name": "x"}
+
+
+def test_a_change_as_json_is_the_whole_answer_alone(api: FakeAdminApi, run: Run) -> None:
+    """A script sees on how many workers it is in force."""
+    api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
+    result = run("tenant", "disable", "search-team", "--json")
+    assert result.json == in_force(SEARCH)
+    assert result.err == ""
+    assert api.last.body == {"disabled": True}
+    run("tenant", "enable", "search-team")
+    assert api.last.body == {"disabled": False}
+
+
+def test_changing_tags_keeps_the_others_and_holds_to_the_version_read(
+    api: FakeAdminApi, run: Run
+) -> None:
+    """Somebody else's tag is not lost in between."""
+    api.answer("GET", "tenants/search-team", SEARCH)
+    api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
+    run("tenant", "update", "search-team", "--tag", "project=x", "--all-models")
+    assert api.last.body == {"models": None, "tags": {"cost-centre": "4711", "project": "x"}}
+    assert api.last.if_match == '"3"'
+    run("tenant", "update", "search-team", "--untag", "cost-centre")
+    assert api.last.body == {"tags": {}}
+    run("tenant", "update", "search-team", "--models", "gpt-4o")
+    assert api.last.body == {"models": ["gpt-4o"]}
+
+
+def test_a_change_of_nothing_and_a_tag_that_is_none_are_usage_mistakes(
+    api: FakeAdminApi, run: Run
+) -> None:
+    """Exit code 2, and nothing is asked."""
+    assert run("tenant", "update", "search-team").exit_code == 2
+    assert run("tenant", "create", "x", "--tag", "novalue").exit_code == 2
+    assert run("tenant", "create", "x", "--limit", "rpmm=1").exit_code == 2
+    assert run("tenant", "create", "x", "--redis-loss", "pray").exit_code == 2
+    assert api.asked == []
+
+
+def test_deleting_needs_a_yes_where_nobody_can_be_asked(api: FakeAdminApi, run: Run) -> None:
+    """A script that forgot it changes nothing."""
+    api.answer("DELETE", "tenants/search-team", in_force(None))
+    without = run("tenant", "delete", "search-team")
+    assert without.exit_code == 2
+    assert "--yes" in without.err
+    assert api.asked == []
+    result = run("tenant", "delete", "search-team", "--yes")
+    assert (result.exit_code, result.out) == (0, "")
+    assert result.err == "tenant search-team deleted\nin force on 2 of 2 workers\n"
+
+
+def test_a_refusal_is_one_line_with_what_the_api_said(api: FakeAdminApi, run: Run) -> None:
+    """The parameter first; exit code 1."""
+    api.handle(
+        "POST", "tenants", lambda _: refused(400, "No such zone.", "invalid_request", "time_zone")
+    )
+    result = run("tenant", "create", "x", "--time-zone", "Mars/North")
+    assert (result.exit_code, result.out) == (1, "")
+    assert result.err == "spillgate: time_zone: No such zone.\n"
+
+
+def test_names_are_one_part_of_the_path(api: FakeAdminApi, run: Run) -> None:
+    """A slash in a name reaches no other resource, and no name is above the list."""
+    run("tenant", "delete", "a/../b", "--yes")
+    assert api.last.path == "tenants/a%2F..%2Fb"
+    asked = len(api.asked)
+    for name in ("..", ".", ""):
+        assert run("tenant", "delete", name, "--yes").exit_code == 1
+    assert len(api.asked) == asked
+
+
+def test_what_would_steer_the_terminal_is_not_printed(api: FakeAdminApi, on_terminal: Run) -> None:
+    """Escape sequences and markup in a tag are shown, not obeyed."""
+    evil = SEARCH | {"tags": {"t": "\x1b[2J[red]x"}}
+    api.answer("GET", "tenants", {"data": [evil], "next": None})
+    result = on_terminal("tenant", "list")
+    assert "\x1b" not in result.out
+    assert "[red]x" in "".join(result.out.split())
+    api.answer("GET", "tenants", {"data": [evil], "next": None})
+    assert "\x1b" not in json.dumps(on_terminal("tenant", "list", "--json").out)
