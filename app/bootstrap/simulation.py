@@ -62,4 +62,5 @@ def _simulated(
         tpot_ms=behaviour.tpot_ms,
         ptu_window_s=behaviour.ptu_window_s,
         region=deployment.region or "eastus",
+        seed=behaviour.seed,
     )

@@ -58,7 +58,10 @@ class Simulator:
 
     def __init__(self, deployments: Sequence[SimulatedDeployment], *, seed: int) -> None:
         counter = TokenCounter()
-        self.sites = {each.name: Site(each, counter, seed) for each in deployments}
+        self.sites = {
+            each.name: Site(each, counter, seed if each.seed is None else each.seed)
+            for each in deployments
+        }
         self.ledger = Ledger()
         self.faults = Faults()
 

@@ -40,6 +40,8 @@ class SimulatedDeployment:
     ptu_window_s: float = 60
     """Depth of the PTU bucket, in seconds of its capacity."""
     region: str = "eastus"
+    seed: int | None = None
+    """Of what its model writes; None takes the simulator's."""
 
     def __post_init__(self) -> None:
         if self.kind == "ptu" and not (self.ptus and self.input_tpm_per_ptu > 0):
