@@ -69,7 +69,7 @@ class AdminClient:
         self, method: str, path: str, body: object = None, *, version: int | None = None
     ) -> Any:
         """Change something; with a `version`, only if that is the one it has. None: no answer."""
-        headers = {} if version is None else {"if-match": f'"{version}"'}
+        headers = {} if version is None else {"if-match": str(version)}
         return self._call(method, path, json=body, headers=headers)
 
     def pages(
@@ -100,10 +100,10 @@ class AdminClient:
             raise refusal(self._url, answer.status_code, answer.content)
         if not answer.content:
             return None
-        try:
-            return answer.json()
-        except ValueError:
-            raise _not_ours(self._url, answer.status_code) from None
+        found = _object_in(answer.content)
+        if found is None:
+            raise _not_ours(self._url, answer.status_code)
+        return found
 
     @contextmanager
     def _said(self) -> Iterator[None]:
@@ -153,13 +153,13 @@ def path_to(*parts: str) -> str:
 
 def refusal(url: str, status: int, body: bytes) -> AdminError:
     """What an answer that is none says, and what to do about it."""
-    error = _error_of(body)
+    error = (_object_in(body) or {}).get("error")
     if status == HTTPStatus.UNAUTHORIZED:
         return AdminError(
             f"{url} does not accept the key in {KEY_VARIABLE}: set it to the gateway's admin.key "
             "or to an administrator's key"
         )
-    if error is None or error.get("code") == "unknown_url":
+    if not isinstance(error, dict) or error.get("code") == "unknown_url":
         return _not_ours(url, status)
     message = str(error.get("message") or f"status {status}")
     if error.get("param"):
@@ -175,12 +175,12 @@ def _not_ours(url: str, status: int) -> AdminError:
     )
 
 
-def _error_of(body: bytes) -> dict[str, Any] | None:
+def _object_in(body: bytes) -> dict[str, Any] | None:
     try:
-        error = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(body)
+    except (ValueError, RecursionError):
         return None
-    return error if isinstance(error, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _is_address(url: str) -> bool:

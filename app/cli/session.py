@@ -139,6 +139,12 @@ def session(ctx: typer.Context, *, as_json: bool) -> Iterator[Session]:
     except AdminError as error:
         output.note(f"spillgate: {error}")
         raise typer.Exit(FAILED) from None
+    except KeyError as missing:
+        output.note(
+            f"spillgate: the admin API's answer has no {missing}: the gateway is of another "
+            "version than this command"
+        )
+        raise typer.Exit(FAILED) from None
 
 
 def confirm(question: str, *, yes: bool) -> None:

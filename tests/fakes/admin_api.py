@@ -27,10 +27,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `body` bytes go out as they are, anything else as JSON."""
+    """One answer; `body` bytes go out as they are, anything else as JSON.
+
+    `missing` bytes are announced and never sent.
+    """
 
     body: Any
     status: int = 200
+    missing: int = 0
 
 
 #: From a request to its answer.
@@ -103,7 +107,7 @@ def _handler_of(api: FakeAdminApi) -> type[BaseHTTPRequestHandler]:
             raw = isinstance(answer.body, bytes)
             body = answer.body if raw else json.dumps(answer.body).encode()
             self.send_response(answer.status)
-            self.send_header("content-length", str(len(body)))
+            self.send_header("content-length", str(len(body) + answer.missing))
             self.end_headers()
             self.wfile.write(body)
 

@@ -97,6 +97,8 @@ def test_the_key_is_not_in_the_accesss_text() -> None:
     "answer",
     [
         httpx2.Response(200, text="<html>welcome</html>"),
+        httpx2.Response(200, text="[]"),
+        httpx2.Response(503, json={"error": "no upstream"}),
         httpx2.Response(302, headers={"location": "http://elsewhere/"}),
         httpx2.Response(404, text="not found"),
         httpx2.Response(502, json=["bad"]),
@@ -152,3 +154,14 @@ def test_a_cursor_that_does_not_move_ends_the_list() -> None:
     with admin_client(access, httpx2.MockTransport(same)) as client:
         assert list(client.pages("tenants")) == [[1], [1]]
     assert asked[1].endswith("/admin/v1/tenants?cursor=c")
+
+
+def test_an_answer_of_another_version_is_one_line(api: FakeAdminApi) -> None:
+    """It names what is missing."""
+    api.answer("GET", "tenants", {"data": [{"name": "a"}], "next": None})
+    result = _list(environment_of(api))
+    assert (result.exit_code, result.out) == (1, "")
+    assert result.err == (
+        "spillgate: the admin API's answer has no 'disabled': the gateway is of another version "
+        "than this command\n"
+    )

@@ -44,7 +44,7 @@ def test_setting_changes_one_limit_and_keeps_the_others(team: FakeAdminApi, run:
     result = run("limit", "set", "search-team", "rpm", "1,200")
     assert (result.exit_code, result.err) == (0, "in force on 2 of 2 workers\n")
     assert team.last.body == {"limits": [RPM | {"amount": 1200}, RPM_OF_MINI, DOLLARS]}
-    assert team.last.if_match == '"5"'
+    assert team.last.if_match == "5"
     run("limit", "set", "search-team", "rpm", "80", "--model", "mini")
     assert team.last.body["limits"][1] == RPM_OF_MINI | {"amount": 80}
 

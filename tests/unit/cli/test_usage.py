@@ -108,6 +108,20 @@ def test_a_refused_export_leaves_the_file_that_was_there(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one(
+    api: FakeAdminApi, run: Run, tmp_path: Path
+) -> None:
+    """The file that was there stays, and the command fails."""
+    api.handle("GET", "ledger", lambda _: Answer(b"PAR1" * 1000, missing=1))
+    target = tmp_path / "old.parquet"
+    target.write_bytes(b"old")
+    result = run("usage", "ledger", "--format", "parquet", "-o", str(target))
+    assert result.exit_code == 1
+    assert result.err.startswith(f"spillgate: the connection to {api.url} failed")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_file_that_cannot_be_written_is_one_line(
     api: FakeAdminApi, run: Run, tmp_path: Path
 ) -> None:
