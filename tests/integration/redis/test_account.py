@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,10 +24,13 @@ from app.adapters.redis.account import (
     account_key,
 )
 from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.connection import BATCH_TIMEOUT_S, redis_breaker, redis_client
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.calendar import days_around, months_around
 from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.errors import StoreUnavailable
 
 SCOPES = scopes_of("k1", "gpt-4o")
 
@@ -92,13 +97,21 @@ class Account:
         return kept
 
 
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Account]:
+    """A seeded account on this server."""
+    breaker = redis_breaker(SystemClock())
+    client = redis_client(url, operation_timeout_s=BATCH_TIMEOUT_S)
+    async with client, batching(client, breaker) as batch:
+        one = Account(batch, client, uuid4().hex)
+        await one.script.seed(one.tenant, [], generation="g1")
+        yield one
+
+
 @pytest.fixture
 async def account(redis_url: str) -> AsyncIterator[Account]:
     """A seeded account of a tenant of its own."""
-    breaker = redis_breaker(SystemClock())
-    async with redis_client(redis_url) as client, batching(client, breaker) as batch:
-        one = Account(batch, client, uuid4().hex)
-        await one.script.seed(one.tenant, [], generation="g1")
+    async with opened(redis_url) as one:
         yield one
 
 
@@ -266,3 +279,68 @@ async def test_a_clock_that_is_far_off_is_told_the_time(account: Account) -> Non
     with pytest.raises(Skewed) as skewed:
         await account.script.reserve(ask)
     assert abs(skewed.value.now - time.time()) < 5
+
+
+async def test_a_rate_may_get_a_longer_window(account: Account) -> None:
+    """What was taken in the short one counts in the long one, and is not remembered for ever."""
+    short = replace(limit(LimitName.RPS, 2), window_ms=100)
+    await account.take(short)
+    long = replace(short, window_ms=200)
+    refusal = await account.script.reserve(account.ask(replace(long, amount=1)))
+    assert isinstance(refusal, Refusal)
+    assert refusal.wait_s is not None
+    await asyncio.sleep(refusal.wait_s)
+    last = await account.take(long)
+    assert last.left == (1,)
+
+
+async def test_a_hold_that_ended_may_be_asked_for_again(account: Account) -> None:
+    """The first answer was lost for longer than the hold lived: it is still charged once."""
+    await account.brief.reserve(account.ask(name="a"))
+    async with asyncio.timeout(5):
+        while await account.used(LimitName.CONCURRENCY):
+            await asyncio.sleep(0.005)
+    again = await account.take(name="a")
+    assert await account.settle(again, 4) == "settled"
+    assert await account.settle(again, 4) == "duplicate"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 4
+
+
+async def test_a_server_without_memory_admits_nobody_and_charges_all(tmp_path: Path) -> None:
+    """A reservation is refused as a whole, and what runs is settled."""
+    binaries = replace(installed_binaries(), search=None)
+    async with embedded_redis(tmp_path, binaries=binaries) as server, opened(server.url) as account:
+        taken = await account.take()
+        before = await account.keys()
+        await account.client.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailable):
+            await account.take(limit(LimitName.TPM, 100))
+        assert await account.keys() == before
+        assert await account.settle(taken, 7) == "settled"
+        await account.client.config_set("maxmemory", 0)
+        assert await account.used(LimitName.TOKENS_PER_DAY) == 7
+
+
+async def test_a_reservation_that_arrives_after_its_settlement_holds_nothing(
+    account: Account,
+) -> None:
+    """It had waited in a frozen server's buffers while its worker granted and settled it alone."""
+    ask = account.ask(name="x")
+    alone = Reservation(ask, "local:fail_open", ask.days[1], ask.months[1])
+    assert await account.settle(alone, 7) == "adopted"
+    await account.script.reserve(ask)
+    assert await account.settle(alone, 7) == "duplicate"
+    assert await account.used(LimitName.CONCURRENCY) == 0
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 7
+
+
+async def test_a_worker_that_granted_alone_settles_the_hold_it_never_heard_of(
+    account: Account,
+) -> None:
+    """Once, though its settlement is repeated."""
+    ask = account.ask(name="x")
+    await account.script.reserve(ask)
+    alone = Reservation(ask, "local:fail_open", ask.days[1], ask.months[1])
+    assert await account.settle(alone, 7) == "settled"
+    assert await account.settle(alone, 7) == "duplicate"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 7

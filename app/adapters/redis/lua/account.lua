@@ -6,13 +6,14 @@
 --
 -- Time is the server's alone, in milliseconds. Amounts are whole numbers below 2^53: requests,
 -- tokens, nano-dollars. A script is not rolled back when it fails, so all that can be refused or
--- found wrong is looked at before the first write.
+-- found wrong is looked at before the first write. A server without memory refuses the
+-- first write that would take some: a reservation as a whole; a settlement frees its hold first.
 --
 -- What is kept, each below KEYS[1]:
 --   :generation            set when the account was seeded; missing after a flush
 --   :day:DATE :month:DATE  hash; committed:MEASURE:SCOPE and held:MEASURE:SCOPE
 --   :live                  hash; SCOPE -> holds that are alive
---   :window:NAME:SCOPE     hash; bucket -> amount taken in it
+--   :window:NAME:SCOPE     hash; the moment at which a bucket ended -> amount taken in it
 --   :holds                 hash; id -> the hold as JSON      :expiry  sorted set; id -> its end
 --   :expired:ID            a hold that ended by itself, kept for two days for a late settlement
 --   :charged:ID            marks a charge that had no hold here, for as long
@@ -88,23 +89,28 @@ end
 
 ---- Sliding windows ----------------------------------------------------------------------------
 
--- A bucket counts until its youngest moment is a whole window ago: never too much is admitted.
+-- A bucket is named by the first moment after it, which means the same when the window gets another
+-- length. It counts until that moment is a whole window ago: never too much is admitted.
 local function bucket_of(limit)
-  return math.floor(now * BUCKETS / limit.window_ms)
+  local length = limit.window_ms / BUCKETS
+  return math.ceil((math.floor(now / length) + 1) * length)
+end
+
+local function counts(bucket, limit)
+  return bucket + limit.window_ms > now
 end
 
 -- What the window holds, its living buckets in order, and the dead ones.
 local function window_of(limit)
-  local oldest = bucket_of(limit) - BUCKETS
   local entries = redis.call('HGETALL', key('window', limit.name, limit.scope))
   local sum, alive, dead = 0, {}, {}
   for i = 1, #entries, 2 do
     local bucket, amount = tonumber(entries[i]), tonumber(entries[i + 1])
-    if bucket < oldest then
-      dead[#dead + 1] = entries[i]
-    else
+    if counts(bucket, limit) then
       sum = sum + amount
       alive[#alive + 1] = { bucket = bucket, amount = amount }
+    else
+      dead[#dead + 1] = entries[i]
     end
   end
   table.sort(alive, function(a, b) return a.bucket < b.bucket end)
@@ -115,9 +121,7 @@ end
 local function wait_for(limit, alive, excess)
   for _, entry in ipairs(alive) do
     excess = excess - entry.amount
-    if excess <= 0 then
-      return math.ceil((entry.bucket + BUCKETS + 1) * limit.window_ms / BUCKETS) - now
-    end
+    if excess <= 0 then return entry.bucket + limit.window_ms - now end
   end
   return -1
 end
@@ -130,15 +134,15 @@ local function take_window(limit, amount, dead)
 end
 
 -- A settlement corrects the bucket its reservation was taken in; what was used beyond it counts
--- now where that bucket is forgotten already.
+-- now where that bucket is forgotten already. A bucket that was cleared before the clock was set
+-- back is not brought below zero.
 local function correct_window(taken, difference)
+  local where, bucket = key('window', taken.name, taken.scope), taken.bucket
   if difference == 0 then return end
-  local bucket = taken.bucket
-  if tonumber(bucket) < bucket_of(taken) - BUCKETS then
+  if not counts(tonumber(bucket), taken) or redis.call('HEXISTS', where, bucket) == 0 then
     if difference < 0 then return end
     bucket = digits(bucket_of(taken))
   end
-  local where = key('window', taken.name, taken.scope)
   redis.call('HINCRBY', where, bucket, digits(difference))
   redis.call('PEXPIRE', where, digits(taken.window_ms * 2))
 end
@@ -205,6 +209,7 @@ local function reserve(ask)
   if not day or not month then return { outcome = 'skewed', now = now } end
   sweep()
   local known = redis.call('HEXISTS', key('holds'), ask.id) == 1
+    or redis.call('EXISTS', key('charged', ask.id)) == 1
   local left, over, refused, taken = {}, {}, nil, {}
   for i, limit in ipairs(ask.limits) do
     local need = limit.kind == 'live' and 1 or ask[limit.measure]
@@ -243,6 +248,7 @@ local function reserve(ask)
     draft = ask.draft }
   total(hold, { { 'held', ask, 1 } })
   live(hold, 1)
+  redis.call('DEL', key('expired', ask.id))  -- asked for again: there is one hold to settle
   redis.call('HSET', key('holds'), ask.id, cjson.encode(hold))
   redis.call('ZADD', key('expiry'), digits(now + ask.ttl_ms), ask.id)
   return answer
@@ -263,9 +269,15 @@ end
 
 -- The hold that an item settles, and how it came: settled, late, adopted or duplicate. A hold that
 -- is gone was settled already, unless it was taken in another generation (before a flush, or in a
--- worker's own memory during an outage): that charge is adopted, once. An empty generation gives
+-- worker's own memory during an outage): that charge is adopted, once. Whether its reservation
+-- reached us after all, before or after, changes nothing: such a settlement is remembered by id. An empty generation gives
 -- back a hold that its asker never heard of, if there is one.
 local function claim(item, generation)
+  local foreign = item.generation ~= '' and item.generation ~= generation
+  if foreign and
+    not redis.call('SET', key('charged', item.id), '1', 'NX', 'EX', REMEMBERED_S) then
+    return nil, 'duplicate'
+  end
   local raw = redis.call('HGET', key('holds'), item.id)
   if raw then
     forget(item.id)
@@ -276,10 +288,7 @@ local function claim(item, generation)
     redis.call('DEL', key('expired', item.id))
     return cjson.decode(raw), 'late'
   end
-  if item.generation ~= '' and item.generation ~= generation and
-    redis.call('SET', key('charged', item.id), '1', 'NX', 'EX', REMEMBERED_S) then
-    return item, 'adopted'
-  end
+  if foreign then return item, 'adopted' end
   return nil, 'duplicate'
 end
 
