@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 #: Bytes of text that are kept of one answer; of what comes after, only the number of bytes.
-_KEPT_BYTES: Final = 256 * 1024
+_KEPT_BYTES: Final = 64 * 1024
 
 _VALUE: Final = rb'\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 #: A quotation mark inside of a JSON string has a backslash before it, so these names are names.
@@ -29,7 +29,7 @@ _DATA: Final = b"data:"
 
 
 class RelayedText:
-    """Collects the text of one answer; 256 KiB of it are kept, and a frame more at most."""
+    """Collects the text of one answer; 64 KiB of it are kept, and a frame more at most."""
 
     __slots__ = ("_body", "_kept", "_missed", "_texts")
 
