@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from typing import Final
@@ -37,14 +37,25 @@ _TENANTS_AT_ONCE: Final = 16
 _MOST_WAITING: Final = 10_000
 
 
+def _nobody(_granted: Reservation) -> None:
+    """Where nobody watches."""
+
+
 class SharedAccounts:
     """All tenants' accounts; open within `shared_accounts`."""
 
-    def __init__(self, script: AccountScript, replicas: Replicas, clock: Clock) -> None:
-        """`replicas` knows by how many workers a share is divided."""
+    def __init__(
+        self,
+        script: AccountScript,
+        replicas: Replicas,
+        clock: Clock,
+        watch: Callable[[Reservation], None] = _nobody,
+    ) -> None:
+        """`replicas` knows by how many workers a share is divided; `watch` sees what is granted."""
         self._script = script
         self._replicas = replicas
         self._clock = clock
+        self._watch = watch
         self._local = LocalAccounts(clock)
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         self._waiting: defaultdict[str, deque[Settlement]] = defaultdict(deque)
@@ -73,6 +84,7 @@ class SharedAccounts:
             raise
         if isinstance(granted, Reservation):
             self._live[ask.tenant].add(ask.id)
+            self._watch(granted)
         return granted
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:
@@ -187,10 +199,15 @@ def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
 
 @asynccontextmanager
 async def shared_accounts(
-    script: AccountScript, replicas: Replicas, clock: Clock, *, drain_s: float
+    script: AccountScript,
+    replicas: Replicas,
+    clock: Clock,
+    *,
+    drain_s: float,
+    watch: Callable[[Reservation], None] = _nobody,
 ) -> AsyncIterator[SharedAccounts]:
     """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
-    accounts = SharedAccounts(script, replicas, clock)
+    accounts = SharedAccounts(script, replicas, clock, watch)
     tasks = [asyncio.create_task(accounts.keep_settling())]
     tasks.append(asyncio.create_task(accounts.keep_alive()))
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +18,7 @@ from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.archive.reader import ArchiveReader
+from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch, batching
@@ -94,13 +95,24 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
             )
         )
         workers = await enter(replicas(batch, worker))
+        alerts = await enter(_alerts(settings, batch))
         accounts = await enter(
             shared_accounts(
-                AccountScript(batch), workers, clock, drain_s=settings.timeouts.settle_s
+                AccountScript(batch),
+                workers,
+                clock,
+                drain_s=settings.timeouts.settle_s,
+                watch=alerts.watch,
             )
         )
         owners = RedisResponseOwners(client, breaker)
         yield State(clock, board, owners, accounts, seeder, directory, keys, deployments)
+
+
+def _alerts(settings: Settings, batch: Batch) -> AbstractAsyncContextManager[BudgetAlerts]:
+    webhook = settings.budgets.webhook
+    url = webhook.get_secret_value() if webhook else None
+    return budget_alerts(batch, url, settings.budgets.alert_at)
 
 
 def _seeds(settings: Settings, clock: Clock) -> Seeds:

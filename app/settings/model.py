@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from app.settings.callers import EntraCallers
 from app.settings.pricing import Prices
-from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis
+from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.section import Name, Section
 from app.settings.tenancy import Cache, Model, Tenant
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
@@ -26,6 +26,7 @@ class Settings(Section):
     redis: Redis | None = None
     """None: an embedded server is started."""
     ledger: Ledger | None = None
+    budgets: Budgets = Budgets()
     admin: Admin | None = None
     keys: Keys = Keys()
     entra: EntraCallers | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
-from app.settings.section import Int, Network, Port, Secret, Section, Text
+from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
 
 
 class Tls(Section):
@@ -52,6 +52,24 @@ class Ledger(Section):
 
     archive: Text = "./.spillgate/ledger"
     retention_days: Annotated[Int, Field(ge=1, le=3660)] = 400
+
+
+class Budgets(Section):
+    """Who is told when a budget is nearly used up."""
+
+    alert_at: tuple[Annotated[Float, Field(gt=0, le=1)], ...] = (0.8,)
+    """Shares of a budget, 0 to 1."""
+    webhook: Secret | None = None
+    """Where alerts are posted to as JSON; https, or http on this machine."""
+
+    @field_validator("webhook")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value() if value else "https://"
+        if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            msg = "must begin with https://, or with http:// and this machine's own address"
+            raise ValueError(msg)
+        return value
 
 
 class Admin(Section):

@@ -1,0 +1,48 @@
+"""When a budget is nearly used up."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.budget_alert import alerts_of
+from app.domain.calendar import days_around, months_around
+from app.domain.limit import LimitName, LimitRule, limit_of
+from app.domain.reservation import Amounts, Ask, Reservation
+
+DAYS, MONTHS = days_around(1_790_000_000.0), months_around(1_790_000_000.0)
+
+
+def granted(*limits: tuple[LimitName, float, int]) -> Reservation:
+    """A reservation that left so much of each limit."""
+    rules = tuple(limit_of(LimitRule(name, amount), 0.0) for name, amount, _ in limits)
+    ask = Ask("r", "t", ("tenant",), Amounts(1, 1, 1), rules, DAYS, MONTHS)
+    left = tuple(each for _, _, each in limits)
+    return Reservation(ask, "g", DAYS[1], MONTHS[1], left)
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(21, []), (20, [0.8]), (10, [0.8]), (4, [0.95]), (-3, [0.95])]
+)
+def test_the_highest_threshold_is_told(left: int, told: list[float]) -> None:
+    """Not before it is reached, and beyond the limit too."""
+    alerts = alerts_of(granted((LimitName.TOKENS_PER_DAY, 100, left)), (0.8, 0.95))
+    assert [alert.threshold for alert in alerts] == told
+
+
+def test_only_budgets_are_told_of() -> None:
+    """A full minute is nobody's budget; a limit of nothing is always full."""
+    reservation = granted(
+        (LimitName.RPM, 10, 0),
+        (LimitName.CONCURRENCY, 10, 0),
+        (LimitName.REQUESTS_PER_DAY, 0, 0),
+        (LimitName.USD_PER_MONTH, 1, 0),
+    )
+    (alert,) = alerts_of(reservation, (0.8,))
+    assert (alert.limit, alert.window) == (LimitName.USD_PER_MONTH, "2026-09")
+    assert alert.identity == "2026-09:usd_per_month:tenant:0.8"
+
+
+def test_what_is_left_is_not_known_while_degraded() -> None:
+    """Then nothing is told."""
+    ask = granted((LimitName.USD_PER_DAY, 1, 0)).ask
+    assert alerts_of(Reservation(ask, "local", DAYS[1], MONTHS[1]), (0.8,)) == ()
