@@ -1,0 +1,371 @@
+"""A real account and its oracle, driven step by step by the same story.
+
+The account script asks the server for the time in one line. That line is replaced here, so that a
+story may last for days and meet the edges of windows; everything else is the script as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from asyncio import Runner
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from redis.asyncio import Redis
+
+from app.adapters.redis.account import AccountScript, SeedTotals, Settlement, Unseeded, account_key
+from app.adapters.redis.batch import Batch, Command, Script
+from app.domain.calendar import CalendarWindow, days_around, months_around
+from app.domain.limit import Kind, Limit, LimitName, Measure, Mode, scopes_of
+from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from tests.properties.oracle import Charged, Oracle, need, sums, without_zeros
+
+T = TypeVar("T")
+Windows = tuple[CalendarWindow, ...]
+
+CLOCK: Final = "test-clock"
+SERVER_TIME: Final = "local time = redis.call('TIME')\n"
+TEST_TIME: Final = f"""
+local clock = tonumber(redis.call('GET', '{CLOCK}'))
+local time = {{ math.floor(clock / 1000), (clock % 1000) * 1000 }}
+"""
+TTL_S: Final = 90.0
+#: Of the keys of an account, those that are hashes; what follows a colon is not looked at.
+HASHES: Final = {"day", "month", "window", "live", "holds"}
+#: In which today's day and month windows are, so that no total is too old to be kept.
+ZONES: Final = (UTC, ZoneInfo("America/Sao_Paulo"), ZoneInfo("Africa/Cairo"))
+
+
+def limit(name: LimitName, scope: str, kind: Kind, measure: Measure, window_ms: int = 0) -> Limit:
+    return Limit(name, scope, kind, measure, 0, Mode.HARD, window_ms)
+
+
+#: Limits that may be set, without their amounts: of every kind, in every scope.
+SETTABLE: Final = (
+    limit(LimitName.CONCURRENCY, "tenant", Kind.LIVE, Measure.REQUESTS),
+    limit(LimitName.CONCURRENCY, "key:k1", Kind.LIVE, Measure.REQUESTS),
+    limit(LimitName.RPS, "tenant", Kind.WINDOW, Measure.REQUESTS, 10_000),
+    limit(LimitName.RPM, "key:k1", Kind.WINDOW, Measure.REQUESTS, 60_000),
+    limit(LimitName.TPM, "tenant", Kind.WINDOW, Measure.TOKENS, 60_000),
+    limit(LimitName.TPM, "model:m1", Kind.WINDOW, Measure.TOKENS, 60_000),
+    limit(LimitName.REQUESTS_PER_DAY, "key:k2", Kind.DAY, Measure.REQUESTS),
+    limit(LimitName.TOKENS_PER_DAY, "tenant", Kind.DAY, Measure.TOKENS),
+    limit(LimitName.TOKENS_PER_DAY, "key:k1/model:m1", Kind.DAY, Measure.TOKENS),
+    limit(LimitName.TOKENS_PER_MONTH, "tenant", Kind.MONTH, Measure.TOKENS),
+    limit(LimitName.USD_PER_DAY, "model:m2", Kind.DAY, Measure.NANO_USD),
+)
+
+
+class OnTestClock(Batch):
+    """Calls a server one by one, and has scripts run by the test's clock."""
+
+    def __init__(self, server: Redis) -> None:
+        self._server = server
+
+    async def call(self, command: Command) -> Any:
+        return await self._server.execute_command(*command)
+
+    async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
+        assert script.text.count(SERVER_TIME) == 1
+        text = script.text.replace(SERVER_TIME, TEST_TIME)
+        return await self.call(("EVAL", text, 1, key, *args))
+
+
+@dataclass(slots=True)
+class Server:
+    """A Redis, and the loop that its clients live in."""
+
+    runner: Runner
+    client: Redis
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def set_clock(self, now: int) -> None:
+        self.run(self._set_clock(now))
+
+    async def _set_clock(self, now: int) -> None:
+        await self.client.set(CLOCK, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Everything an account holds: each hash and sorted set as it is, and the ledger."""
+
+    hashes: dict[str, dict[str, str]]
+    expiry: dict[str, int]
+    rows: list[tuple[dict[str, Any], str]]
+
+    def total(self, period: str, name: str, state: str) -> dict[str, int]:
+        """Totals of one state, zeros left out, by MEASURE:SCOPE."""
+        totals = self.hashes.get(f"{period}:{name}", {})
+        found = {
+            field.removeprefix(f"{state}:"): int(amount)
+            for field, amount in totals.items()
+            if field.startswith(f"{state}:")
+        }
+        return without_zeros(found)
+
+    @property
+    def holds(self) -> dict[str, Any]:
+        return {id_: json.loads(raw) for id_, raw in self.hashes.get("holds", {}).items()}
+
+
+class Tenant:
+    """One tenant's account on the server beside its oracle; each step checks one by the other."""
+
+    def __init__(self, server: Server, zone_index: int, now: int) -> None:
+        self.server = server
+        self.name = uuid4().hex
+        self.oracle = Oracle(ZONES[zone_index], now)
+        self.limits: dict[int, Limit] = {}
+        self.script = AccountScript(OnTestClock(server.client), ttl_s=TTL_S)
+        self.granted: dict[str, Reservation] = {}  # what workers know of
+        self.rows: list[tuple[dict[str, Any], str]] = []  # what the archive has of streams now gone
+        self.generation = 0
+        self.refused: tuple[Ask, Refusal] | None = None
+        self.refused_in: object = None
+        self.reseed()
+
+    @property
+    def state(self) -> object:
+        """What it takes for a refusal to be still what would be said now."""
+        oracle = self.oracle
+        return oracle.now, len(oracle.holds), len(oracle.charges), dict(self.limits)
+
+    def around(self, skew_s: int = 0) -> tuple[Windows, Windows]:
+        """The days and months around now, by a clock that is so many seconds off."""
+        moment, zone = self.oracle.now / 1000 + skew_s, self.oracle.zone
+        return days_around(moment, zone), months_around(moment, zone)
+
+    # ---- steps ----
+
+    def ask(self, id_: str, key_id: str, model: str, amounts: Amounts, skew_s: int = 0) -> Ask:
+        """A request as a worker would ask for it whose clock is `skew_s` seconds off."""
+        scopes = scopes_of(key_id, model)
+        met = tuple(each for each in self.limits.values() if each.scope in scopes)
+        days, months = self.around(skew_s)
+        draft = json.dumps({"id": id_, "kind": "expired"}).encode()
+        return Ask(id_, self.name, scopes, amounts, met, days, months, draft)
+
+    def reserve(self, ask: Ask) -> Reservation | Refusal:
+        """Refused exactly where a hard limit has no room; then nothing has changed."""
+        oracle, quiet = self.oracle, not self.oracle.overdue
+        known = ask.id in oracle.holds and ask.id not in oracle.overdue
+        before = self.kept() if quiet else None
+        answer = self.server.run(self.script.reserve(ask))
+        oracle.expire(oracle.overdue)
+        if known:
+            assert isinstance(answer, Reservation)
+            return answer
+        must, may = oracle.is_refused(ask.amounts, ask.limits)
+        if isinstance(answer, Refusal):
+            assert may
+            assert before is None or self.kept() == before
+            self._check_refusal(answer, ask)
+            return answer
+        assert not must
+        self._check_grant(answer, ask)
+        oracle.grant(ask.id, ask.amounts, ask.scopes, limits=ask.limits, ttl_ms=int(TTL_S * 1000))
+        self.granted[ask.id] = answer
+        return answer
+
+    def _check_refusal(self, refusal: Refusal, ask: Ask) -> None:
+        assert refusal.limit.mode is Mode.HARD
+        assert self.oracle.lacks(refusal.limit, need(ask.amounts, refusal.limit))[1]
+        least, most = self.oracle.used(refusal.limit)
+        assert least <= refusal.used <= most
+        self.refused, self.refused_in = (ask, refusal), self.state
+
+    def _check_grant(self, granted: Reservation, ask: Ask) -> None:
+        assert (granted.day.name, granted.month.name) == (self.oracle.day, self.oracle.month)
+        for index, met in enumerate(ask.limits):
+            must, may = self.oracle.lacks(met, need(ask.amounts, met))
+            assert must <= (index in granted.over) <= may
+            least, most = self.oracle.used(met)
+            room = met.amount - need(ask.amounts, met)
+            assert room - most <= granted.left[index] <= room - least
+
+    def extend(self, ids: Sequence[str]) -> None:
+        """What lives goes on for another time to live; what ended stays ended."""
+        alive = self.server.run(self.script.extend(self.name, ids))
+        self.oracle.expire(self.oracle.overdue)
+        assert alive == {id_ for id_ in ids if id_ in self.oracle.holds}
+        for id_ in alive:
+            self.oracle.holds[id_].ends = self.oracle.now + int(TTL_S * 1000)
+
+    def settle(self, id_: str, actual: Amounts) -> None:
+        """Charged once, whenever it comes and however often."""
+        granted = self.granted[id_]
+        ours = granted.generation == self.generation_name
+        expected = self.oracle.outcomes(id_, of_this_generation=ours)
+        row = json.dumps(self._row(granted, actual)).encode()
+        settlement = Settlement(granted, Charge(actual, row))
+        outcomes = self.server.run(self.script.settle(self.name, [settlement]))
+        assert outcomes[0] in expected
+        adopting = Charged(id_, actual, granted.ask.scopes, granted.day.name, granted.month.name)
+        self.oracle.settle(id_, actual, adopting if outcomes == ["adopted"] else None)
+
+    def _row(self, granted: Reservation, actual: Amounts) -> dict[str, object]:
+        return {
+            "id": granted.ask.id,
+            "kind": "settled",
+            "amounts": [actual.requests, actual.tokens, actual.nano_usd],
+            "scopes": granted.ask.scopes,
+            "day": granted.day.name,
+            "month": granted.month.name,
+        }
+
+    def look(self) -> None:
+        """What is read of limits is what they are."""
+        limits = list(self.limits.values())
+        _, used = self.server.run(self.script.read(self.name, limits, *self.around()))
+        self.oracle.expire(self.oracle.overdue)
+        for met, amount in zip(limits, used, strict=True):
+            least, most = self.oracle.used(met)
+            assert least <= amount <= most, met
+
+    def flush(self) -> None:
+        """Everything is lost; until it is seeded again nothing is admitted and no charge lost."""
+        self.rows += self.kept().rows
+        self.wipe()
+        self._is_unseeded(self.script.reserve(self.ask("x", "k1", "m1", Amounts(1))))
+        if granted := next(iter(self.granted.values()), None):
+            late = Settlement(granted, Charge(Amounts(1, 1, 1), b"{}"))
+            self._is_unseeded(self.script.settle(self.name, [late]))
+        self.oracle.flush()
+        self.reseed()
+
+    def _is_unseeded(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            self.server.run(work)
+        except Unseeded:
+            return
+        raise AssertionError("an account without a generation was used")
+
+    def reseed(self) -> None:
+        """Begin a generation from the rows that were collected, each id counted once."""
+        first: dict[str, dict[str, Any]] = {}
+        for row, mark in self.rows:
+            if mark != "expired":
+                first.setdefault(row["id"], row)
+        windows = dict(zip(("day", "month"), self.around(), strict=True))
+        totals = [
+            SeedTotals(period, window, _sum_of(first.values(), period, window.name))
+            for period in windows
+            for window in windows[period]
+        ]
+        self.generation += 1
+        seeded = self.script.seed(self.name, totals, generation=self.generation_name)
+        assert self.server.run(seeded) == self.generation_name
+
+    @property
+    def generation_name(self) -> str:
+        return f"g{self.generation}"
+
+    # ---- what is kept ----
+
+    def check(self) -> None:
+        """The invariants, on the bare data."""
+        kept, oracle = self.kept(), self.oracle
+        ended = {row["id"] for row, mark in kept.rows if mark == "expired"}
+        oracle.expire(id_ for id_ in oracle.overdue if id_ in ended and id_ not in kept.holds)
+        assert kept.holds.keys() == oracle.holds.keys()
+        assert kept.expiry == {id_: hold.ends for id_, hold in oracle.holds.items()}
+        for period in ("day", "month"):
+            self._check_totals(kept, period)
+        live = without_zeros({name: int(n) for name, n in kept.hashes.get("live", {}).items()})
+        assert live == _counts(hold["scopes"] for hold in kept.holds.values())
+        for name, buckets in kept.hashes.items():
+            if name.startswith("window:"):
+                assert all(int(amount) >= 0 for amount in buckets.values()), name
+        self._check_rows(kept)
+
+    def _check_totals(self, kept: Kept, period: str) -> None:
+        """Held is the sum of holds, committed that of charges: in every scope and measure."""
+        names = {getattr(each, period) for each in self.oracle.charges}
+        names |= {hold[period]["name"] for hold in kept.holds.values()}
+        names |= {name.partition(":")[2] for name in kept.hashes if name.startswith(f"{period}:")}
+        shown = {getattr(self.oracle, period)}  # older windows are not seeded again
+        for name in names:
+            holds = [hold for hold in kept.holds.values() if hold[period]["name"] == name]
+            held = sums((hold["scopes"], _amounts(hold)) for hold in holds)
+            assert kept.total(period, name, "held") == held
+            if self.generation == 1 or name in shown:
+                assert kept.total(period, name, "committed") == self.oracle.committed(period, name)
+
+    def _check_rows(self, kept: Kept) -> None:
+        """Every charge has its row, every id is charged once, and what is odd is marked."""
+        rows = self.rows + kept.rows
+        charged = [row["id"] for row, mark in kept.rows if mark in {"", "late"}]
+        assert len(charged) == len(set(charged))
+        first: dict[str, list[int]] = {}
+        for row, mark in rows:
+            if mark != "expired":
+                first.setdefault(row["id"], row["amounts"])
+        expected: dict[str, list[int]] = {}
+        for each in self.oracle.charges:
+            expected.setdefault(each.id, list(_triple(each.amounts)))
+        assert first == expected
+        lost = [row["id"] for row, mark in kept.rows if mark == "expired"]
+        late = [row["id"] for row, mark in kept.rows if mark == "late"]
+        assert set(late) <= set(lost)
+        assert self.oracle.expired.keys() <= set(lost)
+
+    def kept(self) -> Kept:
+        """A copy of everything but lifetimes."""
+        return self.server.run(self._kept())
+
+    async def _kept(self) -> Kept:
+        client, prefix = self.server.client, f"{account_key(self.name)}:"
+        names = [name.decode().removeprefix(prefix) for name in await client.keys(f"{prefix}*")]
+        hashes = [name for name in names if name.partition(":")[0] in HASHES]
+        pipeline = client.pipeline(transaction=False)
+        for name in hashes:
+            pipeline.hgetall(prefix + name)
+        pipeline.zrange(f"{prefix}expiry", 0, -1, withscores=True)
+        pipeline.xrange(f"{prefix}ledger")
+        *found, ends, entries = await pipeline.execute()
+        rows = [(json.loads(each[b"row"]), each[b"mark"].decode()) for _, each in entries]
+        return Kept(
+            {name: _text(fields) for name, fields in zip(hashes, found, strict=True)},
+            {id_.decode(): int(score) for id_, score in ends},
+            rows,
+        )
+
+    def wipe(self) -> None:
+        """Delete every key of the account."""
+        self.server.run(self._wipe())
+
+    async def _wipe(self) -> None:
+        client = self.server.client
+        if names := await client.keys(f"{account_key(self.name)}:*"):
+            await client.delete(*names)
+
+
+def _amounts(hold: dict[str, Any]) -> Amounts:
+    return Amounts(hold["requests"], hold["tokens"], int(hold["nano_usd"]))
+
+
+def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {field.decode(): value.decode() for field, value in fields.items()}
+
+
+def _triple(amounts: Amounts) -> tuple[int, int, int]:
+    return amounts.requests, amounts.tokens, amounts.nano_usd
+
+
+def _counts(groups: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for group in groups:
+        for each in group:
+            found[each] = found.get(each, 0) + 1
+    return found
+
+
+def _sum_of(rows: Any, period: str, name: str) -> dict[str, int]:
+    return sums((row["scopes"], Amounts(*row["amounts"])) for row in rows if row[period] == name)

@@ -1,0 +1,246 @@
+"""What an account must hold, in plain Python, from the invariants alone.
+
+It keeps what happened and nothing else; whatever is asked of it is a sum over that. It knows
+nothing of buckets, counters or keys. A sliding window may forget late, by a sixtieth of its length,
+and never early: there, `least` and `most` bound what the account may believe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Final
+
+from app.domain.limit import Kind, Limit, Measure, Mode
+from app.domain.reservation import Amounts
+
+#: A window forgets within this part of its length.
+_GRAINS: Final = 60
+
+
+@dataclass(slots=True)
+class Entry:
+    """Something that counts in a sliding window from `moment` on."""
+
+    moment: int
+    amount: int
+    grain_ms: float
+    certain: bool = True  # else it may be forgotten, or may never have counted here
+
+
+@dataclass(slots=True)
+class Hold:
+    """A reservation that was granted and did not end yet."""
+
+    amounts: Amounts
+    scopes: tuple[str, ...]
+    day: str
+    month: str
+    ends: int
+    corrected: list[tuple[Limit, Entry]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """Something that was charged, with the totals it belongs to."""
+
+    id: str
+    amounts: Amounts
+    scopes: tuple[str, ...]
+    day: str
+    month: str
+
+
+class Oracle:
+    """One tenant's account; `now` is Unix time in milliseconds and is set from outside."""
+
+    def __init__(self, zone: tzinfo, now: int) -> None:
+        self.zone = zone
+        self.now = now
+        self.holds: dict[str, Hold] = {}
+        self.expired: dict[str, Hold] = {}
+        self.adopted: set[str] = set()
+        self.charges: list[Charged] = []
+        self.entries: dict[tuple[str, str], list[Entry]] = {}
+
+    # ---- time ----
+
+    @property
+    def day(self) -> str:
+        """The date on the tenant's wall."""
+        return datetime.fromtimestamp(self.now / 1000, self.zone).date().isoformat()
+
+    @property
+    def month(self) -> str:
+        return self.day[:7]
+
+    @property
+    def overdue(self) -> set[str]:
+        """Holds that must not count any more, whether or not the account noticed."""
+        return {id_ for id_, hold in self.holds.items() if hold.ends <= self.now}
+
+    def expire(self, ids: Iterable[str]) -> None:
+        """These ended by themselves."""
+        for id_ in ids:
+            self.expired[id_] = self.holds.pop(id_)
+
+    def edges(self, limits: Iterable[Limit]) -> Iterator[int]:
+        """Moments at which something changes by itself."""
+        yield from (hold.ends for hold in self.holds.values())
+        for limit in limits:
+            for entry in self.entries.get((limit.name, limit.scope), ()):
+                yield entry.moment + limit.window_ms
+                yield round(entry.moment + limit.window_ms + entry.grain_ms)
+
+    # ---- sums ----
+
+    def committed(self, period: str, name: str) -> dict[str, int]:
+        """Every total that is not zero, as MEASURE:SCOPE."""
+        rows = (each for each in self.charges if getattr(each, period) == name)
+        return sums((each.scopes, each.amounts) for each in rows)
+
+    def held(self, period: str, name: str) -> dict[str, int]:
+        """The same of what is held."""
+        alive = (hold for id_, hold in self.holds.items() if id_ not in self.overdue)
+        return sums((hold.scopes, hold.amounts) for hold in alive if getattr(hold, period) == name)
+
+    def live(self, scope: str) -> int:
+        """How many requests run."""
+        return sum(scope in hold.scopes for hold in self.holds.values()) - sum(
+            scope in self.holds[id_].scopes for id_ in self.overdue
+        )
+
+    def used(self, limit: Limit) -> tuple[int, int]:
+        """At least, and at most, how much of a limit is used."""
+        if limit.kind is Kind.LIVE:
+            return (self.live(limit.scope),) * 2
+        if limit.kind is Kind.WINDOW:
+            return self._least(limit), self._most(limit)
+        name = self.day if limit.kind is Kind.DAY else self.month
+        field_ = f"{limit.measure}:{limit.scope}"
+        both = (self.committed(limit.kind, name), self.held(limit.kind, name))
+        return (sum(totals.get(field_, 0) for totals in both),) * 2
+
+    def _least(self, limit: Limit) -> int:
+        """Exactly the last window, as far as it was never forgotten."""
+        entries = self.entries.get((limit.name, limit.scope), ())
+        since = self.now - limit.window_ms
+        return sum(each.amount for each in entries if each.certain and each.moment > since)
+
+    def _most(self, limit: Limit) -> int:
+        entries = self.entries.get((limit.name, limit.scope), ())
+        since = self.now - limit.window_ms
+        return sum(each.amount for each in entries if each.moment + each.grain_ms + 1 > since)
+
+    # ---- reserve ----
+
+    def is_refused(self, amounts: Amounts, limits: Sequence[Limit]) -> tuple[bool, bool]:
+        """Whether it must be, and whether it may be."""
+        hard = [limit for limit in limits if limit.mode is Mode.HARD]
+        lacks = [self.lacks(limit, need(amounts, limit)) for limit in hard]
+        return any(must for must, _ in lacks), any(may for _, may in lacks)
+
+    def lacks(self, limit: Limit, asked: int) -> tuple[bool, bool]:
+        """Whether a limit must lack room for it, and whether it may."""
+        least, most = self.used(limit)
+        return least + asked > limit.amount, asked > 0 and most + asked > limit.amount
+
+    def grant(
+        self,
+        id_: str,
+        amounts: Amounts,
+        scopes: tuple[str, ...],
+        *,
+        limits: Sequence[Limit],
+        ttl_ms: int,
+    ) -> None:
+        """It was taken, in every scope."""
+        hold = Hold(amounts, scopes, self.day, self.month, self.now + ttl_ms)
+        for limit in limits:
+            if limit.kind is Kind.WINDOW:
+                entry = self._enter(limit, need(amounts, limit))
+                if limit.measure is Measure.TOKENS:
+                    hold.corrected.append((limit, entry))
+        self.holds[id_] = hold
+        self.expired.pop(id_, None)
+
+    def _enter(self, limit: Limit, amount: int, *, certain: bool = True) -> Entry:
+        entries = self.entries.setdefault((limit.name, limit.scope), [])
+        for old in entries:
+            # Whoever looked may have cleared up: a longer window later does not bring it back.
+            old.certain &= old.moment > self.now - limit.window_ms
+        entry = Entry(self.now, amount, limit.window_ms / _GRAINS, certain)
+        entries.append(entry)
+        return entry
+
+    # ---- settle ----
+
+    def outcomes(self, id_: str, *, of_this_generation: bool) -> set[str]:
+        """How a settlement of it may go."""
+        if id_ in self.holds:
+            return {"settled", "late"} if id_ in self.overdue else {"settled"}
+        if id_ in self.expired:
+            return {"late"}
+        if not of_this_generation and id_ not in self.adopted:
+            return {"adopted"}
+        return {"duplicate"}
+
+    def settle(self, id_: str, actual: Amounts, adopting: Charged | None = None) -> Charged | None:
+        """Charge it, if it was not; `adopting` says where, should its hold be unknown here."""
+        hold = self.holds.pop(id_, None) or self.expired.pop(id_, None)
+        if hold is None:
+            if adopting is not None:
+                self.adopted.add(id_)
+                self.charges.append(adopting)
+            return adopting
+        for limit, entry in hold.corrected:
+            self._correct(limit, entry, actual.tokens - hold.amounts.tokens)
+        charged = Charged(id_, actual, hold.scopes, hold.day, hold.month)
+        self.charges.append(charged)
+        return charged
+
+    def _correct(self, limit: Limit, entry: Entry, difference: int) -> None:
+        """It counts from when it was reserved; what is beyond a window that is over counts now."""
+        age = self.now - entry.moment
+        if age < limit.window_ms:
+            entry.amount += difference
+            return
+        surely_over = age > limit.window_ms + entry.grain_ms + 1
+        if difference > 0:
+            self._enter(limit, difference, certain=surely_over)
+        if not surely_over:
+            entry.amount += difference
+
+    # ---- loss ----
+
+    def flush(self) -> None:
+        """All is gone but what the archive has: every charge, each id once."""
+        first: dict[str, Charged] = {}
+        for each in self.charges:
+            first.setdefault(each.id, each)
+        self.charges = list(first.values())
+        self.holds.clear()
+        self.expired.clear()
+        self.adopted.clear()
+        self.entries.clear()
+
+
+def need(amounts: Amounts, limit: Limit) -> int:
+    """What a request takes of a limit."""
+    return 1 if limit.kind is Kind.LIVE else amounts.of(limit.measure)
+
+
+def sums(parts: Iterable[tuple[Sequence[str], Amounts]]) -> dict[str, int]:
+    """By MEASURE:SCOPE, zeros left out."""
+    found: dict[str, int] = {}
+    for scopes, amounts in parts:
+        for measure in Measure:
+            for scope in scopes:
+                name = f"{measure}:{scope}"
+                found[name] = found.get(name, 0) + amounts.of(measure)
+    return without_zeros(found)
+
+
+def without_zeros(totals: Mapping[str, int]) -> dict[str, int]:
+    return {name: amount for name, amount in totals.items() if amount}

@@ -1,0 +1,249 @@
+"""Whatever happens to an account, it admits, holds and charges what the oracle says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.adapters.redis.connection import redis_client
+from app.domain.limit import Kind, LimitName, Measure, Mode
+from app.domain.reservation import Amounts, Refusal, Reservation
+from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
+
+TENANTS = st.sampled_from([0, 1])
+KEYS = st.sampled_from(["k1", "k2"])
+MODELS = st.sampled_from(["m1", "m2"])
+AMOUNTS = st.builds(Amounts, st.just(1), st.integers(0, 60), st.integers(0, 60))
+ACTUAL = AMOUNTS | st.just(Amounts())
+#: Seconds by which an asker's clock may be off.
+SKEWS = st.sampled_from([0, 0, 0, -72_000, 72_000])
+#: Amounts that a handful of requests use up, by measure.
+ROOM: Final = {Measure.REQUESTS: st.integers(0, 5), Measure.TOKENS: st.integers(0, 150)}
+LIMITS = st.sampled_from(range(len(SETTABLE)))
+#: The evening before a month's last midnight, in every zone; far enough ahead that Redis keeps it.
+START: Final = int(datetime(2031, 3, 31, 20, tzinfo=ZONES[0]).timestamp() * 1000)
+
+
+class Accounts(RuleBasedStateMachine):
+    """Two tenants whose requests bear the same ids."""
+
+    server: Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tenants: list[Tenant] = []
+        self.now = self.latest = START
+        self.last = 0
+        self.abandoned: set[tuple[int, str]] = set()
+
+    @initialize(
+        begun=st.integers(0, 4 * 3_600_000),
+        zones=st.tuples(*[st.integers(0, len(ZONES) - 1)] * 2),
+        amounts=st.dictionaries(LIMITS, st.integers(0, 150), max_size=6),
+    )
+    def opens(self, begun: int, zones: tuple[int, int], amounts: dict[int, int]) -> None:
+        self.set_clock(self.now + begun)
+        self.tenants += [Tenant(self.server, zone, self.now) for zone in zones]
+        for which, amount in amounts.items():
+            scaled = amount if SETTABLE[which].measure is not Measure.REQUESTS else amount // 25
+            for tenant in self.tenants:
+                tenant.limits[which] = replace(SETTABLE[which], amount=scaled)
+
+    def set_clock(self, now: int) -> None:
+        self.now, self.latest = now, max(now, self.latest)
+        self.server.set_clock(now)
+        for tenant in self.tenants:
+            tenant.oracle.now = now
+
+    def ids(self, which: int) -> list[str]:
+        """Requests whose workers live."""
+        return [id_ for id_ in self.tenants[which].granted if (which, id_) not in self.abandoned]
+
+    # ---- what workers do ----
+
+    @rule(which=TENANTS, key=KEYS, model=MODELS, amounts=AMOUNTS, skew=SKEWS)
+    def reserves(self, which: int, key: str, model: str, amounts: Amounts, skew: int) -> None:
+        self.last += 1
+        tenant = self.tenants[which]
+        tenant.reserve(tenant.ask(f"r{self.last}", key, model, amounts, skew))
+
+    @rule(which=TENANTS, key=KEYS, model=MODELS, amounts=AMOUNTS, late=st.integers(0, 100_000))
+    def reserves_and_hears_nothing(
+        self, which: int, key: str, model: str, amounts: Amounts, late: int
+    ) -> None:
+        """The answer is lost; some time later the same is asked again."""
+        self.last += 1
+        tenant = self.tenants[which]
+        tenant.reserve(tenant.ask(f"r{self.last}", key, model, amounts))
+        self.set_clock(self.now + late)
+        tenant.reserve(tenant.ask(f"r{self.last}", key, model, amounts))
+
+    @rule(which=TENANTS, data=st.data(), actual=ACTUAL, times=st.integers(1, 3))
+    def settles(self, which: int, data: st.DataObject, actual: Amounts, times: int) -> None:
+        """Once, or again because no answer came; any time, also long after the first."""
+        if ids := self.ids(which):
+            id_ = data.draw(st.sampled_from(ids))
+            for _ in range(times):
+                self.tenants[which].settle(id_, actual)
+
+    @rule(which=TENANTS, data=st.data())
+    def extends(self, which: int, data: st.DataObject) -> None:
+        if ids := self.ids(which):
+            self.tenants[which].extend(data.draw(st.lists(st.sampled_from(ids), max_size=4)))
+
+    @rule(which=TENANTS, data=st.data())
+    def dies(self, which: int, data: st.DataObject) -> None:
+        """A worker is killed: its requests are neither extended nor settled any more."""
+        if ids := self.ids(which):
+            self.abandoned.add((which, data.draw(st.sampled_from(ids))))
+
+    @rule(which=TENANTS)
+    def looks(self, which: int) -> None:
+        self.tenants[which].look()
+
+    # ---- what operators do ----
+
+    @rule(which=TENANTS, limit=LIMITS, mode=st.sampled_from(Mode), data=st.data())
+    def sets_a_limit(self, which: int, limit: int, mode: Mode, data: st.DataObject) -> None:
+        chosen = SETTABLE[limit]
+        amount = data.draw(ROOM.get(chosen.measure, ROOM[Measure.TOKENS]))
+        if chosen.name is LimitName.RPS and data.draw(st.booleans()):
+            chosen = replace(chosen, window_ms=2 * chosen.window_ms)
+        self.tenants[which].limits[limit] = replace(chosen, amount=amount, mode=mode)
+
+    @rule(which=TENANTS, limit=LIMITS)
+    def lifts_a_limit(self, which: int, limit: int) -> None:
+        self.tenants[which].limits.pop(limit, None)
+
+    # ---- what happens ----
+
+    @rule(ms=st.integers(0, 2_000) | st.sampled_from([10_000, 30_000, 61_000, 91_000, 90_000_000]))
+    def time_passes(self, ms: int) -> None:
+        self.set_clock(self.now + ms)
+
+    @rule(ms=st.integers(1, 5_000))
+    def the_clock_is_set_back(self, ms: int) -> None:
+        self.set_clock(self.now - ms)
+
+    @rule(which=TENANTS, data=st.data(), beside=st.sampled_from([-1, 0, 1]))
+    def an_edge_comes(self, which: int, data: st.DataObject, beside: int) -> None:
+        """The moment at which a hold ends or a window forgets, and those beside it."""
+        tenant = self.tenants[which]
+        edges = sorted(set(tenant.oracle.edges(tenant.limits.values())))
+        if coming := [edge for edge in edges if edge + beside > self.now]:
+            self.set_clock(data.draw(st.sampled_from(coming)) + beside)
+
+    @rule(which=TENANTS, beside=st.sampled_from([-1, 0, 1]))
+    def midnight_comes(self, which: int, beside: int) -> None:
+        oracle = self.tenants[which].oracle
+        today, step = oracle.day, 1 << 26
+        while step:
+            oracle.now += step
+            if oracle.day != today:
+                oracle.now -= step
+            step >>= 1
+        self.set_clock(oracle.now + 1 + beside)
+
+    @precondition(lambda self: any(tenant.refused for tenant in self.tenants))
+    @rule(which=TENANTS)
+    def comes_back_when_told(self, which: int) -> None:
+        """Who waits as long as the refusal said is not refused for that again."""
+        tenant = self.tenants[which]
+        if tenant.refused is None:
+            return
+        (ask, refusal), tenant.refused = tenant.refused, None
+        pointless = refusal.wait_s is None or refusal.limit.kind is Kind.LIVE
+        if pointless or tenant.refused_in != tenant.state:
+            return
+        assert refusal.wait_s is not None
+        self.set_clock(self.now + round(refusal.wait_s * 1000))
+        fresh = replace(tenant.ask(ask.id, "k1", "m1", ask.amounts), scopes=ask.scopes)
+        again = tenant.reserve(replace(fresh, limits=(refusal.limit,)))
+        assert isinstance(again, Reservation)
+
+    @rule(which=TENANTS)
+    def all_is_lost(self, which: int) -> None:
+        self.tenants[which].flush()
+
+    # ---- what must be so ----
+
+    @invariant()
+    def the_account_is_as_the_oracle_says(self) -> None:
+        for tenant in self.tenants:
+            tenant.check()
+
+    def teardown(self) -> None:
+        """When everybody died, all that was held is room again, to the last token."""
+        try:
+            self.set_clock(self.latest + int(TTL_S * 1000))
+            for tenant in self.tenants:
+                self.all_that_is_left_can_be_had(tenant)
+        finally:
+            for tenant in self.tenants:
+                tenant.wipe()
+
+    def all_that_is_left_can_be_had(self, tenant: Tenant) -> None:
+        tenant.look()
+        tenant.check()
+        assert not tenant.kept().holds
+        day = SETTABLE[7]
+        used = tenant.oracle.used(day)[0]
+        tenant.limits = {7: replace(day, amount=used + 40)}
+        too_much = tenant.ask("last-1", "k1", "m1", Amounts(1, 41))
+        assert isinstance(tenant.reserve(too_much), Refusal)
+        all_of_it = tenant.ask("last-2", "k1", "m1", Amounts(1, 40))
+        assert isinstance(tenant.reserve(all_of_it), Reservation)
+
+
+@pytest.fixture
+def server(redis_url: str) -> Iterator[Server]:
+    """The test's Redis, called from a loop of its own."""
+    with asyncio.Runner() as runner:
+        client = redis_client(redis_url, operation_timeout_s=10)
+        yield Server(runner, client)
+        runner.run(client.aclose())
+
+
+def explore(server: Server, *, examples: int, steps: int) -> None:
+    """So many stories of so many steps."""
+
+    class OnServer(Accounts):
+        pass
+
+    OnServer.server = server
+    run_state_machine_as_test(
+        OnServer,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_an_account_is_what_its_oracle_says(server: Server) -> None:
+    """Two tenants, 100 stories of 30 steps."""
+    explore(server, examples=100, steps=30)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_account_is_what_its_oracle_says_for_long(server: Server) -> None:
+    """Two tenants, 1,000 stories of 50 steps."""
+    explore(server, examples=1000, steps=50)
