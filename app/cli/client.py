@@ -69,7 +69,7 @@ class AdminClient:
         self, method: str, path: str, body: object = None, *, version: int | None = None
     ) -> Any:
         """Change something; with a `version`, only if that is the one it has. None: no answer."""
-        headers = {} if version is None else {"if-match": str(version)}
+        headers = {} if version is None else {"if-match": f'"{version}"'}
         return self._call(method, path, json=body, headers=headers)
 
     def pages(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from typing import Annotated, Any, Final
 
 import typer
@@ -21,13 +22,15 @@ from app.cli.session import (
     Until,
     session,
 )
-from app.domain.limit import LimitName, Mode
+from app.domain.limit import LimitName, LimitRule, Mode
 
 #: Another administrator may change the tenant between our reading and writing.
 _TRIES: Final = 3
 
 _Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=", ".join(LimitName))]
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
+
+_PARTS: Final = tuple(each.name for each in fields(LimitRule))
 
 Rules = list[dict[str, Any]]
 
@@ -155,10 +158,15 @@ def simulate(  # noqa: PLR0913  # one parameter for each argument and option
     as_json: Json = False,
 ) -> None:
     """Say what a limit would have refused of what the ledger holds; nothing is changed."""
-    limit = {"name": name.value, "amount": given.amount(name, amount)}
+    limit = {
+        "name": name.value,
+        "amount": given.amount(name, amount),
+        "key_id": key_id,
+        "model": model,
+    }
     with session(ctx, as_json=as_json) as work:
         period = {bound: float(at) for bound, at in work.period(since, until).items()}
-        body = {"tenant": tenant, "limits": [limit | {"key_id": key_id, "model": model}]} | period
+        body = {"tenant": tenant, "limits": [_as_set(limit)]} | period
         answer = work.client.send("POST", "limits/simulate", body)
         if as_json:
             work.output.json(answer)
@@ -180,7 +188,7 @@ def _write(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> Any:
 
     def once() -> Any:
         was = work.tenant(tenant)
-        body = {"limits": change(was["limits"])}
+        body = {"limits": [_as_set(rule) for rule in change(was["limits"])]}
         path = path_to("tenants", tenant, "limits")
         return work.client.send("PUT", path, body, version=was["version"])
 
@@ -188,6 +196,14 @@ def _write(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> Any:
         with suppress(Changed):
             return once()
     return once()
+
+
+def _as_set(rule: dict[str, Any]) -> dict[str, Any]:
+    """What a rule is set by, without what it does not have and what was only shown of it."""
+    parts = {part: rule[part] for part in _PARTS if rule.get(part) is not None}
+    if "override" not in parts:
+        parts.pop("override_until", None)
+    return parts
 
 
 def _limits(answer: Any) -> Rules:

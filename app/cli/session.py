@@ -124,7 +124,7 @@ class Session:
         if not force:
             return
         workers, live = force["workers"], force["live"]
-        so_far = "" if workers >= live else "; the others have not confirmed it"
+        so_far = "" if workers >= live else "; the others follow within a second"
         self.output.note(f"in force on {workers} of {live} workers{so_far}")
 
 

@@ -10,25 +10,19 @@ from tests.fakes.admin_api import Answer, Asked, FakeAdminApi, in_force, refused
 from tests.fakes.command_line import NOW, Run, golden
 
 TEAM = "tenants/search-team"
-RPM: dict[str, Any] = {
-    "name": "rpm",
-    "amount": 600,
-    "mode": "hard",
-    "key_id": None,
-    "model": None,
-    "override": None,
-    "override_until": 0,
-}
+#: Limits as they are set, and below as the admin API shows them.
+RPM: dict[str, Any] = {"name": "rpm", "amount": 600, "mode": "hard"}
 RPM_OF_MINI = RPM | {"amount": 90, "model": "mini", "mode": "soft"}
-DOLLARS = RPM | {"name": "usd_per_month", "amount": 3000.0}
+DOLLARS: dict[str, Any] = {"name": "usd_per_month", "amount": 3000.0, "mode": "hard"}
+_NOT_SET = {"key_id": None, "model": None, "override": None, "override_until": 0, "scope": "tenant"}
+SHOWN = [_NOT_SET | each for each in (RPM, RPM_OF_MINI, DOLLARS)]
 
 
 @pytest.fixture
 def team(api: FakeAdminApi) -> FakeAdminApi:
-    """A tenant with limits; a change answers what was put."""
-    limits = [RPM, RPM_OF_MINI, DOLLARS]
-    api.answer("GET", TEAM, {"name": "search-team", "limits": limits, "version": 5})
-    api.answer("GET", f"{TEAM}/limits", {"limits": limits})
+    """A tenant with limits; a change answers what was put, which may not be what is shown."""
+    api.answer("GET", TEAM, {"data": {"name": "search-team", "limits": SHOWN, "version": 5}})
+    api.answer("GET", f"{TEAM}/limits", {"data": {"limits": SHOWN}})
     api.handle("PUT", f"{TEAM}/limits", lambda asked: Answer(in_force(asked.body)))
     return api
 
@@ -36,7 +30,7 @@ def team(api: FakeAdminApi) -> FakeAdminApi:
 def test_limits_are_listed_with_their_scopes(team: FakeAdminApi, run: Run) -> None:
     """Money in dollars, counts with separators."""
     assert run("limit", "list", "search-team").lines == golden("limit_list")
-    assert run("limit", "list", "search-team", "--json").json["limits"][0] == RPM
+    assert run("limit", "list", "search-team", "--json").json == {"data": {"limits": SHOWN}}
 
 
 def test_setting_changes_one_limit_and_keeps_the_others(team: FakeAdminApi, run: Run) -> None:
@@ -44,7 +38,7 @@ def test_setting_changes_one_limit_and_keeps_the_others(team: FakeAdminApi, run:
     result = run("limit", "set", "search-team", "rpm", "1,200")
     assert (result.exit_code, result.err) == (0, "in force on 2 of 2 workers\n")
     assert team.last.body == {"limits": [RPM | {"amount": 1200}, RPM_OF_MINI, DOLLARS]}
-    assert team.last.if_match == "5"
+    assert team.last.if_match == '"5"'
     run("limit", "set", "search-team", "rpm", "80", "--model", "mini")
     assert team.last.body["limits"][1] == RPM_OF_MINI | {"amount": 80}
 
@@ -136,7 +130,7 @@ def test_a_simulation_sends_the_limit_and_the_period(team: FakeAdminApi, run: Ru
     result = run("limit", "simulate", "search-team", "rpm", "60", "--since", "1d", "--key", "Ab3")
     assert team.last.body == {
         "tenant": "search-team",
-        "limits": [{"name": "rpm", "amount": 60, "key_id": "Ab3", "model": None}],
+        "limits": [{"name": "rpm", "amount": 60, "key_id": "Ab3"}],
         "since": NOW - 86400,
     }
     assert result.lines == [

@@ -75,13 +75,13 @@ def test_an_empty_list_has_headings_and_is_json(api: FakeAdminApi, run: Run) -> 
 
 def test_a_tenant_is_shown_with_its_limits(api: FakeAdminApi, run: Run) -> None:
     """Dollars as dollars, times in the local zone."""
-    api.answer("GET", "tenants/search-team", SEARCH)
+    api.answer("GET", "tenants/search-team", {"data": SEARCH})
     assert run("tenant", "show", "search-team").lines[2:] == [
         "",
         "LIMIT         AMOUNT  MODE  KEY  MODEL  OVERRIDE  UNTIL",
         "usd_per_day  $200.00  hard  all  all     $350.00  2026-11-21 19:00:00 CET",
     ]
-    assert run("tenant", "show", "search-team", "--json").json == SEARCH
+    assert run("tenant", "show", "search-team", "--json").json == {"data": SEARCH}
 
 
 def test_making_a_tenant_sends_what_is_given_and_says_where_it_is_in_force(
@@ -103,7 +103,7 @@ def test_making_a_tenant_sends_what_is_given_and_says_where_it_is_in_force(
         "limits": [{"name": "rpm", "amount": 600}, {"name": "usd_per_day", "amount": 99.5}],
     }
     assert result.lines[1].startswith("search-team  active")
-    assert result.err == "in force on 1 of 2 workers; the others have not confirmed it\n"
+    assert result.err == "in force on 1 of 2 workers; the others follow within a second\n"
     assert run("tenant", "create", "x").exit_code == 0
     assert api.last.body == {"name": "x"}
 
@@ -123,11 +123,11 @@ def test_changing_tags_keeps_the_others_and_holds_to_the_version_read(
     api: FakeAdminApi, run: Run
 ) -> None:
     """Somebody else's tag is not lost in between."""
-    api.answer("GET", "tenants/search-team", SEARCH)
+    api.answer("GET", "tenants/search-team", {"data": SEARCH})
     api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
     run("tenant", "update", "search-team", "--tag", "project=x", "--all-models")
     assert api.last.body == {"models": None, "tags": {"cost-centre": "4711", "project": "x"}}
-    assert api.last.if_match == "3"
+    assert api.last.if_match == '"3"'
     run("tenant", "update", "search-team", "--untag", "cost-centre")
     assert api.last.body == {"tags": {}}
     run("tenant", "update", "search-team", "--models", "gpt-4o")
