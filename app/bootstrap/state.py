@@ -79,9 +79,10 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         client = await enter(redis_client(url))
-        batched = await enter(redis_client(url, operation_timeout_s=BATCH_TIMEOUT_S))
+        patience = settings.redis.operation_timeout_ms / 1000 if settings.redis else 0.05
+        batched = await enter(redis_client(url, operation_timeout_s=patience + BATCH_TIMEOUT_S))
         subscriber = await enter(subscribing_client(url))
-        batch = await enter(batching(batched, breaker))
+        batch = await enter(batching(batched, breaker, patience_s=patience))
         worker = uuid4().hex
         options = DirectoryOptions(worker, pepper=configured_pepper(settings))
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))

@@ -37,6 +37,8 @@ class Redis(Section):
     cache_url: Secret | None = None
     """A second endpoint for the cache, whose evictions must not reach the quotas."""
     cluster: bool = False
+    operation_timeout_ms: Annotated[Int, Field(ge=5, le=5000)] = 50
+    """For how long a round trip about accounts is waited for before `redis_loss` decides."""
 
     @field_validator("url", "cache_url")
     @classmethod

@@ -8,7 +8,7 @@ import signal
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,14 +108,15 @@ async def site(directory: Path, **tenant: Any) -> AsyncIterator[Site]:
     """Both, running; the tenant as configured."""
     async with embedded_redis(directory) as server, Redis.from_url(server.url) as redis:
         pid = int((await redis.info("server"))["process_id"])
-        async with stack(server.url, lambda suffix: _config(suffix, tenant)) as team:
+        config = {"redis": {"url": server.url}, "tenant": tenant}
+        async with stack(server.url, lambda suffix: _config(suffix) | config) as team:
             try:
                 yield Site(team, redis, pid)
             finally:
                 os.kill(pid, signal.SIGCONT)
 
 
-def _config(suffix: str, tenant: Mapping[str, Any]) -> dict[str, Any]:
+def _config(suffix: str) -> dict[str, Any]:
     paygo = {
         "kind": "paygo",
         "endpoint": "https://x.openai.azure.com",
@@ -127,7 +128,6 @@ def _config(suffix: str, tenant: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deployments": {f"paygo-{suffix}": paygo},
         "models": {"gpt-4o": {"tiers": [[f"paygo-{suffix}"]]}},
-        "tenant": tenant,
     }
 
 

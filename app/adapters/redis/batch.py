@@ -49,10 +49,13 @@ class Script:
 class Batch:
     """Sends commands together; open within `batch`."""
 
-    def __init__(self, client: Redis, breaker: Breaker) -> None:
-        """`breaker` is told of every round trip and decides whether there is one."""
+    def __init__(
+        self, client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+    ) -> None:
+        """`breaker` is told of every round trip, each within `patience_s`, and decides of it."""
         self._client = client
         self._breaker = breaker
+        self._patience_s = patience_s
         self._asked: deque[_Asked] = deque()
         self._news = asyncio.Event()
 
@@ -111,7 +114,7 @@ class Batch:
         if not self._breaker.admits():
             raise StoreUnavailable("The gateway's store does not answer.")
         try:
-            answers = await within(OPERATION_TIMEOUT_S, cancellable(self._execute(batch)))
+            answers = await within(self._patience_s, cancellable(self._execute(batch)))
         except (RedisError, OSError) as error:
             self._breaker.failed()
             raise StoreUnavailable("The gateway's store does not answer.") from error
@@ -150,9 +153,11 @@ def _give(waiting: asyncio.Future[Any], answer: object) -> None:
 
 
 @asynccontextmanager
-async def batching(client: Redis, breaker: Breaker) -> AsyncIterator[Batch]:
+async def batching(
+    client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+) -> AsyncIterator[Batch]:
     """A batch whose senders run as long as the scope is open."""
-    batch = Batch(client, breaker)
+    batch = Batch(client, breaker, patience_s=patience_s)
     senders = [asyncio.create_task(batch._send()) for _ in range(_SENDERS)]  # noqa: SLF001  # its own factory
     senders.append(asyncio.create_task(batch._probe()))  # noqa: SLF001  # as above
     try:

@@ -24,7 +24,7 @@ from app.adapters.redis.account import (
     account_key,
 )
 from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import BATCH_TIMEOUT_S, redis_breaker, redis_client
+from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.calendar import days_around, months_around
@@ -32,6 +32,8 @@ from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import StoreUnavailable
 
+#: A busy machine is not what is tested here.
+PATIENCE_S = 2.0
 SCOPES = scopes_of("k1", "gpt-4o")
 
 
@@ -101,8 +103,8 @@ class Account:
 async def opened(url: str) -> AsyncIterator[Account]:
     """A seeded account on this server."""
     breaker = redis_breaker(SystemClock())
-    client = redis_client(url, operation_timeout_s=BATCH_TIMEOUT_S)
-    async with client, batching(client, breaker) as batch:
+    client = redis_client(url, operation_timeout_s=2 * PATIENCE_S)
+    async with client, batching(client, breaker, patience_s=PATIENCE_S) as batch:
         one = Account(batch, client, uuid4().hex)
         await one.script.seed(one.tenant, [], generation="g1")
         yield one
