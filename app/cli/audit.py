@@ -38,7 +38,7 @@ def verify(ctx: typer.Context, *, as_json: Json = False) -> None:
     """Check that no record was altered, dropped or inserted; exit 1 where one was."""
     with session(ctx, as_json=as_json) as work:
         answer = work.client.get("audit/verify")
-        found = answer.get("data", answer)
+        found = answer["data"]
         faults = found["faults"]
         if as_json:
             work.output.json(answer)

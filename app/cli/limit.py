@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any, Final
 
 import typer
 
 from app.cli import given, shown
 from app.cli.client import AdminError, Changed, path_to
-from app.cli.output import Column
+from app.cli.output import Column, Record
 from app.cli.session import (
     Json,
     KeyId,
@@ -31,6 +31,9 @@ _Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=", ".join(Limi
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
 
 _PARTS: Final = tuple(each.name for each in fields(LimitRule))
+
+#: Of the columns of a limit, those that say what it is, without its override.
+_SETTING: Final = 5
 
 Rules = list[dict[str, Any]]
 
@@ -171,7 +174,31 @@ def simulate(  # noqa: PLR0913  # one parameter for each argument and option
         if as_json:
             work.output.json(answer)
         else:
-            work.facts(answer.get("data", answer))
+            outcome = answer["data"]
+            work.output.table(_outcome_columns(work, outcome["requests"]), outcome["by_limit"])
+
+
+def _outcome_columns(work: Session, requests: int) -> Sequence[Column]:
+    """What a limit would have done to so many requests; its peak is in its own unit."""
+    limit = [_of_limit(column) for column in limit_columns(work)[:_SETTING]]
+    return (
+        *limit,
+        Column("REQUESTS", lambda _: shown.count(requests), right=True),
+        Column("OVER", lambda outcome: shown.count(outcome["over"]), right=True),
+        Column("FIRST OVER", lambda outcome: work.moment(outcome["first_at"])),
+        Column("PEAK", _peak, right=True),
+    )
+
+
+def _of_limit(column: Column) -> Column:
+    """The same column of an outcome, which holds its limit."""
+    return replace(column, shown=lambda outcome: column.shown(outcome["limit"]))
+
+
+def _peak(outcome: Record) -> str:
+    peak: int = outcome["peak"]
+    in_dollars = outcome["limit"]["name"].startswith("usd_")
+    return shown.dollars(peak, 2) if in_dollars else shown.count(peak)
 
 
 def _change(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> None:
@@ -207,9 +234,7 @@ def _as_set(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limits(answer: Any) -> Rules:
-    """Of a list, of a tenant, or of a change."""
-    data = answer.get("data", answer)
-    return list(data["limits"] if isinstance(data, dict) else data)
+    return list(answer["data"]["limits"])
 
 
 def _is(rule: dict[str, Any], scope: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from app.cli.client import (
     path_to,
 )
 from app.cli.output import Column, Output, Record, standard_output
-from app.cli.shown import moments, text
+from app.cli.shown import moments
 
 FAILED: Final = 1
 
@@ -75,17 +75,8 @@ class Session:
     def tenant(self, name: str) -> dict[str, Any]:
         """A tenant as it is now."""
         answer = self.client.get(path_to("tenants", name))
-        tenant: dict[str, Any] = answer.get("data", answer)
+        tenant: dict[str, Any] = answer["data"]
         return tenant
-
-    def facts(self, record: Record) -> None:
-        """Print one record, a line for each of its values."""
-        columns = (
-            Column("FACT", lambda row: row["name"]),
-            Column("VALUE", lambda row: row["value"]),
-        )
-        rows = [{"name": text(name), "value": text(value)} for name, value in record.items()]
-        self.output.table(columns, rows)
 
     def list_all(
         self,

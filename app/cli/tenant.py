@@ -56,7 +56,7 @@ def show(ctx: typer.Context, name: TenantName, *, as_json: Json = False) -> None
         if as_json:
             work.output.json(answer)
             return
-        tenant = answer.get("data", answer)
+        tenant = answer["data"]
         work.output.table(COLUMNS, [tenant])
         if tenant["limits"]:
             work.output.lines([""])

@@ -40,14 +40,14 @@ def test_records_are_listed_page_after_page(api: FakeAdminApi, run: Run) -> None
 
 def test_a_whole_log_is_said_to_be_whole(api: FakeAdminApi, run: Run) -> None:
     """With the number of its records."""
-    api.answer("GET", "audit/verify", {"records": 1234, "faults": []})
+    api.answer("GET", "audit/verify", {"data": {"records": 1234, "faults": []}})
     result = run("audit", "verify")
     assert (result.exit_code, result.out) == (0, "1,234 records, the chain is whole\n")
 
 
 def test_a_log_that_is_not_whole_exits_with_1(api: FakeAdminApi, run: Run) -> None:
     """Each fault on a line; a script sees the exit code too."""
-    answer = {"records": 3, "faults": ["record 2: its content was altered"]}
+    answer = {"data": {"records": 3, "faults": ["record 2: its content was altered"]}}
     api.answer("GET", "audit/verify", answer)
     result = run("audit", "verify")
     assert (result.exit_code, result.out) == (1, "record 2: its content was altered\n")

@@ -124,19 +124,23 @@ def test_an_amount_that_is_none_is_a_usage_mistake(
 
 
 def test_a_simulation_sends_the_limit_and_the_period(team: FakeAdminApi, run: Run) -> None:
-    """And prints what came back."""
-    outcome = {"requests": 1000, "refused": 25, "first_refused_at": None}
-    team.answer("POST", "limits/simulate", outcome)
+    """And says how often it would have been passed, and what it would have had to hold."""
+    simulation = {
+        "requests": 1000,
+        "refused": 25,
+        "first_refused_at": NOW - 3600,
+        "by_limit": [
+            {"limit": SHOWN[0], "over": 25, "first_at": NOW - 3600, "peak": 640},
+            {"limit": SHOWN[2], "over": 0, "first_at": None, "peak": 2_345_678_900_000},
+        ],
+    }
+    team.answer("POST", "limits/simulate", {"data": simulation})
     result = run("limit", "simulate", "search-team", "rpm", "60", "--since", "1d", "--key", "Ab3")
     assert team.last.body == {
         "tenant": "search-team",
         "limits": [{"name": "rpm", "amount": 60, "key_id": "Ab3"}],
         "since": NOW - 86400,
     }
-    assert result.lines == [
-        "FACT              VALUE",
-        "requests          1000",
-        "refused           25",
-        "first_refused_at  -",
-    ]
-    assert run("limit", "simulate", "search-team", "rpm", "60", "--json").json == outcome
+    assert result.lines == golden("limit_simulate")
+    as_json = run("limit", "simulate", "search-team", "rpm", "60", "--json")
+    assert as_json.json == {"data": simulation}
