@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -36,11 +37,23 @@ class ArchiveReader:
 
         Raises ArchiveDamaged at the first line that cannot be trusted, unless such are skipped.
         """
-        for read in self._sound(self._segments(since, until)):
-            if read.line and read.line.tenant and tenant in {None, read.line.tenant}:
+        return (row for _, row in self.numbered(tenant, since, until))
+
+    def numbered(
+        self,
+        tenant: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        *,
+        after: int = 0,
+    ) -> Iterator[tuple[int, LedgerRow]]:
+        """The same with the numbers of their lines in the archive; only those behind `after`."""
+        for read in self._sound(self._segments(since, until, after)):
+            line = read.line
+            if line and line.n > after and line.tenant and tenant in {None, line.tenant}:
                 row = self._row(read)
                 if row and within(row, since, until):
-                    yield row
+                    yield line.n, row
 
     def entries(self, tenant: str, since_id: str) -> Iterator[tuple[str, bytes]]:
         """Id and bytes of a tenant's archived entries from this id on; damaged ones left out."""
@@ -96,14 +109,24 @@ class ArchiveReader:
             raise ArchiveDamaged(problem)
         structlog.get_logger().warning("archive_line_skipped", problem=str(problem))
 
-    def _segments(self, since: float | None, until: float | None) -> Iterator[Segment]:
+    def _segments(
+        self, since: float | None, until: float | None, behind: int = 0
+    ) -> Iterator[Segment]:
         """Those that may hold rows of the period, as far as the segment after each one tells."""
         found = segments(self.directory)
         for segment, after in zip_longest(found, found[1:]):
+            if behind and after and _first_number(after) <= behind + 1:
+                continue
             if after and after.number != segment.number + 1:
                 self._damaged(file_gap(segment, after))
             if not (after and _outside(header(after), since, until)):
                 yield segment
+
+
+def _first_number(segment: Segment) -> float:
+    """The number of its first line; infinite where that cannot be told."""
+    first = next(lines(segment), None)
+    return first.line.n if first and first.line else inf
 
 
 def _outside(after: Header | None, since: float | None, until: float | None) -> bool:

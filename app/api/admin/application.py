@@ -1,0 +1,110 @@
+"""The admin plane as a FastAPI application."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.api.admin.admins import add_admin_routes
+from app.api.admin.audit import add_audit_routes
+from app.api.admin.deployments import DeploymentList
+from app.api.admin.guard import guarded, needs
+from app.api.admin.keys import add_key_routes
+from app.api.admin.limits import add_limit_routes
+from app.api.admin.me import add_me_route
+from app.api.admin.roles import Action
+from app.api.admin.services import AdminServices
+from app.api.admin.shapes import ErrorAnswer
+from app.api.admin.simulation import add_simulation_route
+from app.api.admin.tenants import add_tenant_routes
+from app.api.admin.usage import add_usage_routes
+from app.api.admin.validation import malformed
+from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
+from app.api.rendering import rendered
+from app.errors import MalformedRequest, MethodNotAllowed, SpillgateError, UnknownRoute
+
+_NO_STORE: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+#: OpenAPI: every refusal, and nothing of FastAPI's own 422.
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": ErrorAnswer},
+    "5XX": {"model": ErrorAnswer},
+}
+
+
+def create_admin(services: AdminServices) -> FastAPI:
+    """The application; without an owner key, administrators of the directory alone get in."""
+    app = FastAPI(
+        title="Spillgate admin API",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(_health(services.readiness))
+    app.include_router(_admin(services))
+    app.add_exception_handler(SpillgateError, _render)
+    app.add_exception_handler(RequestValidationError, _render_validation)
+    app.add_exception_handler(HTTPException, _render_http)
+    return app
+
+
+def _health(readiness: Readiness) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get(LIVE_PATH)
+    @router.get(READY_PATH)
+    async def health(request: Request) -> Response:
+        status, said = readiness.status(request.url.path)
+        return JSONResponse(said, status, _NO_STORE)
+
+    return router
+
+
+def _admin(services: AdminServices) -> APIRouter:
+    """Every route of the API; each is guarded, and declares its permission."""
+    route_class = guarded(services.authentication)
+    router = APIRouter(prefix="/admin/v1", route_class=route_class, responses=_REFUSALS)
+    add_me_route(router)
+    add_tenant_routes(router, services)
+    add_limit_routes(router, services)
+    add_simulation_route(router, services)
+    add_key_routes(router, services)
+    add_admin_routes(router, services)
+    add_usage_routes(router, services)
+    add_audit_routes(router, services)
+    _add_deployment_route(router, services)
+    return router
+
+
+def _add_deployment_route(router: APIRouter, services: AdminServices) -> None:
+    @router.get("/deployments", openapi_extra=needs(Action.READ_DEPLOYMENTS))
+    async def list_deployments() -> DeploymentList:
+        """Every deployment, and for how long it is still held."""
+        return services.deployments()
+
+
+async def _render(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SpillgateError)  # noqa: S101  # registered for this class alone
+    headers, body = rendered(error)
+    return Response(body, error.status, headers | _NO_STORE)
+
+
+async def _render_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # the same
+    return await _render(request, malformed(error))
+
+
+async def _render_http(request: Request, error: Exception) -> Response:
+    """What the framework refuses: a path or a method that is not there, or an unreadable body."""
+    status = error.status_code if isinstance(error, HTTPException) else 0
+    method = f"{request.method} {request.url.path[:200]}"
+    if status == HTTPStatus.BAD_REQUEST:
+        return await _render(request, MalformedRequest("Invalid request: the body is no JSON."))
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return await _render(request, MethodNotAllowed(f"Invalid method for URL ({method})."))
+    return await _render(request, UnknownRoute(f"Unknown request URL: {method}."))

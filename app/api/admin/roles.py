@@ -1,0 +1,134 @@
+"""Who calls the admin API, and what each role may do there; what is not named is denied."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.domain.api_key import ApiKey, digest
+from app.domain.directory import Actor, AdminEntry, Directory, Role
+from app.errors import InvalidApiKey, NotAllowed, UnknownEntry
+
+#: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.
+_NOBODY: Final = bytes(32)
+
+
+class Action(StrEnum):
+    """What a route does; every route declares one."""
+
+    SEE_SELF = "me:read"
+    READ_TENANTS = "tenants:read"
+    TAG_TENANTS = "tenants:tag"
+    WRITE_TENANTS = "tenants:write"
+    READ_KEYS = "keys:read"
+    WRITE_KEYS = "keys:write"
+    READ_LIMITS = "limits:read"
+    WRITE_LIMITS = "limits:write"
+    SIMULATE_LIMITS = "limits:simulate"
+    READ_USAGE = "usage:read"
+    READ_LEDGER = "ledger:read"
+    READ_AUDIT = "audit:read"
+    READ_DEPLOYMENTS = "deployments:read"
+    READ_ADMINS = "admins:read"
+    WRITE_ADMINS = "admins:write"
+
+
+_READING_A_TENANT: Final = frozenset(
+    {
+        Action.SEE_SELF,
+        Action.READ_TENANTS,
+        Action.READ_KEYS,
+        Action.READ_LIMITS,
+        Action.SIMULATE_LIMITS,
+        Action.READ_USAGE,
+        Action.READ_LEDGER,
+    }
+)
+_READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS}
+
+PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = {
+    Role.OWNER: frozenset(Action),
+    Role.OPERATOR: frozenset(Action) - {Action.READ_ADMINS, Action.WRITE_ADMINS},
+    Role.TENANT_ADMIN: _READING_A_TENANT | {Action.TAG_TENANTS, Action.WRITE_KEYS},
+    Role.VIEWER: _READING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever calls; `tenant` is the only one that it sees, None: all of them."""
+
+    actor: Actor
+    tenant: str | None = None
+
+    def may(self, action: Action) -> bool:
+        """Whether its role allows this."""
+        return action in PERMISSIONS[self.actor.role]
+
+    def require(self, action: Action) -> None:
+        """Raise NotAllowed where its role does not allow this."""
+        if not self.may(action):
+            raise NotAllowed(f"The role {self.actor.role} does not allow {action}.")
+
+    def sees(self, tenant: str) -> bool:
+        """Whether it may know anything of a tenant."""
+        return self.tenant in {None, tenant}
+
+    def require_sight(self, tenant: str) -> None:
+        """Raise UnknownEntry for a tenant it does not see: the same as for one that is not."""
+        if not self.sees(tenant):
+            raise unknown_tenant(tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Whose key is shown: the configured owner's, or an administrator's of the directory."""
+
+    directory: Callable[[], Directory]
+    pepper: Callable[[], bytes]
+    owner_key: Callable[[], str | None]
+    unix: Callable[[], float]
+
+    def authenticate(self, authorization: str, request_id: str = "") -> Caller:
+        """Who shows this `Authorization` header. Raises InvalidApiKey.
+
+        Both comparisons are made for every text, so that timing tells nobody which one failed.
+        """
+        scheme, _, key = authorization.partition(" ")
+        owner, admin = self._is_owner(key), self._admin(key)
+        if scheme.lower() == "bearer" and owner:
+            return Caller(Actor("owner", Role.OWNER, request_id))
+        if scheme.lower() == "bearer" and admin is not None:
+            name = f"{admin.id} ({admin.name})" if admin.name else admin.id
+            return Caller(Actor(name, admin.role, request_id), admin.tenant)
+        raise InvalidApiKey("The admin API needs 'Authorization: Bearer ADMIN_KEY'.")
+
+    def _is_owner(self, key: str) -> bool:
+        owner = self.owner_key()
+        same = hmac.compare_digest(_bytes(key), _bytes(owner or ""))
+        return bool(owner) and same
+
+    def _admin(self, key: str) -> AdminEntry | None:
+        parsed = ApiKey.parse(key)
+        entry = self.directory().admins.get(parsed.id) if parsed else None
+        stored = bytes.fromhex(entry.digest) if entry else _NOBODY
+        same = hmac.compare_digest(digest(self.pepper(), key), stored)
+        return entry if entry is not None and same and self._is_valid(entry) else None
+
+    def _is_valid(self, entry: AdminEntry) -> bool:
+        """A tenant-admin without a tenant would see all of them."""
+        in_time = entry.expires_at is None or self.unix() < entry.expires_at
+        whole = entry.role is not Role.TENANT_ADMIN or entry.tenant is not None
+        return in_time and whole and not entry.disabled
+
+
+def unknown_tenant(name: str) -> UnknownEntry:
+    """There is no such tenant, or the caller may not know of it."""
+    return UnknownEntry(f"There is no tenant {name[:64]!r}.")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,36 @@
+"""What the admin API works with; the composition root puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+
+from app.api.admin.deployments import DeploymentList
+from app.api.admin.reading import UsageReader
+from app.api.admin.roles import Authentication
+from app.api.readiness import Readiness
+from app.domain.audit import ChainEnd
+from app.ports import Clock, DirectoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class AdminServices:
+    """Callables are asked at each request, so that a reload is seen."""
+
+    store: DirectoryStore
+    pepper: Callable[[], bytes]  # of the digests of keys
+    usage: UsageReader
+    owner_key: Callable[[], str | None]  # None: nobody is the owner
+    clock: Clock
+    randomness: Callable[[int], bytes]  # so many bytes that nobody can guess
+    deployments: Callable[[], DeploymentList]
+    readiness: Readiness
+    models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
+    audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
+
+    @property
+    def authentication(self) -> Authentication:
+        """Who calls."""
+        return Authentication(
+            lambda: self.store.current, self.pepper, self.owner_key, self.clock.unix
+        )

@@ -1,0 +1,172 @@
+"""Tenants: listed, made, read, changed, disabled and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from app.api.admin.changing import IfMatch, remove, show_version, update
+from app.api.admin.guard import CallerOf, needs
+from app.api.admin.lookup import check_models, check_rules, tenant_of
+from app.api.admin.paging import PageOf, part_of
+from app.api.admin.roles import Action
+from app.api.admin.rules import RuleBodies, RuleView, rules_of, views_of
+from app.api.admin.services import AdminServices
+from app.api.admin.shapes import (
+    Body,
+    Changed,
+    Deleted,
+    InForceView,
+    Item,
+    Models,
+    Page,
+    Tags,
+    Zone,
+)
+from app.domain.directory import Change, Directory, EntryKind, TenantEntry
+from app.domain.directory_change import creation
+from app.domain.tenant import LossPolicy
+from app.settings.section import Name
+
+#: Entries that are deleted together with their tenant, in one step of the store.
+_AT_ONCE: Final = 400
+
+
+class TenantView(BaseModel):
+    """A tenant as it is kept; `models` null are all."""
+
+    name: str
+    models: list[str] | None
+    limits: list[RuleView]
+    time_zone: str
+    redis_loss: LossPolicy
+    tags: dict[str, str]
+    disabled: bool
+    version: int
+
+    @classmethod
+    def of(cls, entry: TenantEntry) -> TenantView:
+        """As it is shown."""
+        return cls(
+            name=entry.name,
+            models=None if entry.models is None else list(entry.models),
+            limits=views_of(entry.limits),
+            time_zone=entry.time_zone,
+            redis_loss=entry.redis_loss,
+            tags=dict(entry.tags),
+            disabled=entry.disabled,
+            version=entry.version,
+        )
+
+
+class TenantChange(Body):
+    """What is to be otherwise; a field that is not sent stays as it is."""
+
+    models: Models | None = None
+    time_zone: Zone = "UTC"
+    redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
+    tags: Tags = Field(default_factory=dict)
+    disabled: bool = False
+
+
+class NewTenant(TenantChange):
+    """A tenant to be made."""
+
+    name: Name
+    limits: RuleBodies = Field(default_factory=list)
+
+
+def add_tenant_routes(router: APIRouter, services: AdminServices) -> None:
+    """Put them on the router."""
+    _add_reading(router, services)
+    _add_creation(router, services)
+    _add_change(router, services)
+    _add_deletion(router, services)
+
+
+def _add_reading(router: APIRouter, services: AdminServices) -> None:
+    @router.get("/tenants", openapi_extra=needs(Action.READ_TENANTS))
+    async def list_tenants(caller: CallerOf, page: PageOf) -> Page[TenantView]:
+        """Tenants by name; a tenant-admin sees its own alone."""
+        tenants = services.store.current.tenants
+        seen = {name: entry for name, entry in tenants.items() if caller.sees(name)}
+        part, following = part_of(seen, page)
+        return Page(data=[TenantView.of(entry) for entry in part], next=following)
+
+    @router.get("/tenants/{name}", openapi_extra=needs(Action.READ_TENANTS))
+    async def read_tenant(caller: CallerOf, name: str, response: Response) -> Item[TenantView]:
+        """One tenant; `ETag` is its version."""
+        entry = tenant_of(services, caller, name)
+        show_version(response, entry)
+        return Item(data=TenantView.of(entry))
+
+
+def _add_creation(router: APIRouter, services: AdminServices) -> None:
+    @router.post("/tenants", status_code=201, openapi_extra=needs(Action.WRITE_TENANTS))
+    async def create_tenant(
+        caller: CallerOf, body: NewTenant, response: Response
+    ) -> Changed[TenantView]:
+        """Make a tenant; 412 where there is one of that name."""
+        check_models(services, body.models)
+        check_rules(services, body.limits)
+        entry = TenantEntry(**_values(body), name=body.name, limits=rules_of(body.limits))
+        left = list(_belongings(services.store.current, body.name))
+        # Keys that outlived a tenant of the same name are not this one's.
+        changes = [creation(entry), *left[:_AT_ONCE]]
+        in_force = await services.store.change(changes, caller.actor)
+        show_version(response, entry)
+        return Changed(data=TenantView.of(entry), in_force=InForceView.of(in_force))
+
+
+def _add_change(router: APIRouter, services: AdminServices) -> None:
+    @router.patch("/tenants/{name}", openapi_extra=needs(Action.TAG_TENANTS))
+    async def change_tenant(
+        caller: CallerOf, name: str, body: TenantChange, version: IfMatch, response: Response
+    ) -> Changed[TenantView]:
+        """Change a tenant. A tenant-admin may change its tags alone."""
+        if body.model_fields_set - {"tags"}:
+            caller.require(Action.WRITE_TENANTS)
+        check_models(services, body.models)
+        entry, in_force = await update(
+            services.store,
+            lambda: tenant_of(services, caller, name),
+            lambda entry: replace(entry, **body.given()),
+            caller=caller,
+            version=version,
+        )
+        show_version(response, entry)
+        return Changed(data=TenantView.of(entry), in_force=InForceView.of(in_force))
+
+
+def _add_deletion(router: APIRouter, services: AdminServices) -> None:
+    @router.delete("/tenants/{name}", openapi_extra=needs(Action.WRITE_TENANTS))
+    async def delete_tenant(caller: CallerOf, name: str, version: IfMatch) -> Changed[Deleted]:
+        """Delete a tenant, its keys and its administrators; the ledger keeps what it used.
+
+        One that the configuration names comes back at the next start: disable it instead.
+        """
+        entry = tenant_of(services, caller, name)
+        left = list(_belongings(services.store.current, name))
+        while len(left) > _AT_ONCE:
+            await services.store.change(left[:_AT_ONCE], caller.actor)
+            left = left[_AT_ONCE:]
+        in_force = await remove(services.store, entry, caller=caller, version=version, before=left)
+        return Changed(data=Deleted(id=name), in_force=InForceView.of(in_force))
+
+
+def _belongings(directory: Directory, tenant: str) -> Iterator[Change]:
+    """Changes that delete a tenant's keys and administrators."""
+    for key in directory.keys.values():
+        if key.tenant == tenant:
+            yield Change(EntryKind.KEY, key.id, None)
+    for admin in directory.admins.values():
+        if admin.tenant == tenant:
+            yield Change(EntryKind.ADMIN, admin.id, None)
+
+
+def _values(body: TenantChange) -> dict[str, Any]:
+    return {name: getattr(body, name) for name in TenantChange.model_fields}
