@@ -162,8 +162,9 @@ def refusal(url: str, status: int, body: bytes) -> AdminError:
     if not isinstance(error, dict) or error.get("code") == "unknown_url":
         return _not_ours(url, status)
     message = str(error.get("message") or f"status {status}")
-    if error.get("param"):
-        message = f"{error['param']}: {message}"
+    parameter = error.get("param")
+    if parameter and str(parameter) not in message:
+        message = f"{parameter}: {message}"
     conflict = status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
     return (Changed if conflict else AdminError)(message)
 

@@ -142,6 +142,13 @@ def test_the_apis_own_words_are_kept(api: FakeAdminApi) -> None:
     assert _list(environment_of(api)).err == f"spillgate: {message}\n"
 
 
+def test_the_field_is_named_once(api: FakeAdminApi) -> None:
+    """The API's own words may have named it."""
+    for message in ("name: is no name.", "is no name."):
+        api.answer("GET", "tenants", refused(400, message, "bad", "name").body, 400)
+        assert _list(environment_of(api)).err == "spillgate: name: is no name.\n"
+
+
 def test_a_cursor_that_does_not_move_ends_the_list() -> None:
     """Rather than asking for ever."""
     asked: list[str] = []
