@@ -58,13 +58,14 @@ class Batch:
         self._patience_s = patience_s
         self._asked: deque[_Asked] = deque()
         self._news = asyncio.Event()
+        self._closed = False
 
     async def call(self, command: Command) -> Any:
         """The answer to one command. Raises StoreUnavailable, at once while the store is lost.
 
         The command may have been carried out although no answer came in time.
         """
-        if self._breaker.state is not State.CLOSED:
+        if self._closed or self._breaker.state is not State.CLOSED:
             raise StoreUnavailable("The gateway's store does not answer.")
         asked = _Asked(command, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
@@ -107,8 +108,17 @@ class Batch:
             answers = await self._guarded(batch)
         except Exception as error:  # noqa: BLE001  # told to those who wait: a sender must go on
             answers = [error] * len(batch)
+        except asyncio.CancelledError:
+            self._asked.extendleft(batch)  # `close` tells them
+            raise
         for asked, answer in zip(batch, answers, strict=True):
             _give(asked.answer, answer)
+
+    def close(self) -> None:
+        """Have nobody wait for what will not be sent any more."""
+        self._closed = True
+        while self._asked:
+            _give(self._asked.popleft().answer, StoreUnavailable("The gateway is closing."))
 
     async def _guarded(self, batch: list[_Asked]) -> list[Any]:
         if not self._breaker.admits():
@@ -166,3 +176,4 @@ async def batching(
         for sender in senders:
             sender.cancel()
         await asyncio.gather(*senders, return_exceptions=True)
+        batch.close()

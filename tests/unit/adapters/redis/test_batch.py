@@ -1,0 +1,198 @@
+"""Commands that travel together, on a real server: each caller gets its own answer, and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.batch import Batch, Script, batching
+from app.adapters.redis.breaker import Breaker, State
+from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.embedded_binaries import installed_binaries
+from app.errors import StoreUnavailable
+
+
+class Watched(Redis):
+    """A client that counts round trips, and fails one as if its code were wrong."""
+
+    round_trips = 0
+    defect: Exception | None = None
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
+        self.round_trips += 1
+        defect, self.defect = self.defect, None
+        if defect is not None:
+            raise defect
+        return super().pipeline(transaction, shard_hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An open batch, and what it is made of."""
+
+    batch: Batch
+    client: Watched
+    breaker: Breaker
+
+    async def call(self, *command: str | int) -> object:
+        return await self.batch.call(command)
+
+
+@asynccontextmanager
+async def sending(url: str) -> AsyncIterator[Sender]:
+    """A batch to this server, which has greeted its first connection."""
+    breaker = redis_breaker(SystemClock())
+    async with redis_client(url) as pooled:
+        client = Watched(connection_pool=pooled.connection_pool)
+        async with batching(client, breaker) as batch:
+            await batch.call(("PING",))
+            client.round_trips = 0
+            yield Sender(batch, client, breaker)
+
+
+@pytest.fixture
+async def sender(redis_url: str) -> AsyncIterator[Sender]:
+    async with sending(redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def own_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A server that nobody else uses."""
+    binaries = installed_binaries()
+    if binaries.server is None:
+        pytest.skip("no embedded Redis server for this machine")
+    async with embedded_redis(tmp_path, binaries=replace(binaries, search=None)) as server:
+        yield server.url
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A process that neither answers nor dies."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def pid_of(sender: Sender) -> int:
+    return int((await sender.client.info("server"))["process_id"])
+
+
+async def test_a_crowd_shares_round_trips(sender: Sender) -> None:
+    """300 callers at once: five batches of 64, and everybody's own answer."""
+    answers = await asyncio.gather(*(sender.call("ECHO", str(i)) for i in range(300)))
+    assert answers == [str(i).encode() for i in range(300)]
+    assert sender.client.round_trips == 5
+
+
+async def test_commands_go_out_in_the_order_they_were_asked(sender: Sender) -> None:
+    """What one caller asks before another is carried out before it, within a batch."""
+    key = uuid4().hex
+    await asyncio.gather(*(sender.call("RPUSH", key, i) for i in range(60)))
+    assert await sender.call("LRANGE", key, 0, -1) == [str(i).encode() for i in range(60)]
+    await sender.call("DEL", key)
+
+
+async def test_who_gave_up_before_it_was_sent_sends_nothing(sender: Sender) -> None:
+    """A command that nobody waits for any more does not travel; its neighbours do."""
+    key = uuid4().hex
+    given_up = asyncio.create_task(sender.call("SET", f"{key}:a", 1))
+    kept = asyncio.create_task(sender.call("SET", f"{key}:b", 1))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert await kept is True
+    assert await sender.call("EXISTS", f"{key}:a") == 0
+    await sender.call("DEL", f"{key}:b")
+
+
+@pytest.mark.parametrize("turns", range(1, 8))
+async def test_who_gave_up_on_the_way_leaves_no_answer_behind(sender: Sender, turns: int) -> None:
+    """At whatever moment a caller leaves, the others get their own answers."""
+    callers = [asyncio.create_task(sender.call("ECHO", f"a{i}")) for i in range(8)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    callers[3].cancel()
+    later = await asyncio.gather(*(sender.call("ECHO", f"b{i}") for i in range(8)))
+    assert later == [f"b{i}".encode() for i in range(8)]
+    answers = await asyncio.gather(*callers, return_exceptions=True)
+    assert [answers[i] for i in (2, 4)] == [b"a2", b"a4"]
+
+
+async def test_an_error_is_its_callers_alone(sender: Sender) -> None:
+    """A command that the server refuses: the others in its batch never know."""
+    wrong, right = await asyncio.gather(
+        sender.call("INCR", "k", "too", "many"), sender.call("ECHO", "x"), return_exceptions=True
+    )
+    assert isinstance(wrong, StoreUnavailable)
+    assert right == b"x"
+    assert sender.breaker.state is State.CLOSED
+
+
+async def test_a_defect_does_not_end_the_sending(sender: Sender) -> None:
+    """Those who wait are told of it, and the next are served."""
+    for _ in range(8):
+        sender.client.defect = ValueError("a defect")
+        with pytest.raises(ValueError, match="a defect"):
+            await sender.call("PING")
+    assert await sender.call("ECHO", "x") == b"x"
+
+
+async def test_a_script_is_loaded_again(own_url: str) -> None:
+    """A server that forgot its scripts, as one does that restarts, learns them from the first."""
+    script = Script("account.lua")
+    read = b'{"days": [], "months": [], "limits": []}'
+    async with sending(own_url) as sender:
+        for _ in range(2):
+            await sender.client.script_flush()
+            asked = (sender.batch.script(script, "spillgate:{a}", "read", read) for _ in range(3))
+            answers = await asyncio.gather(*asked)
+            assert all(b'"skewed"' in answer for answer in answers)
+        assert await sender.client.script_exists(script.sha) == [True]
+
+
+async def test_a_frozen_server_costs_an_operations_time(own_url: str) -> None:
+    """50 ms at first, nothing once the breaker is open; it is used again when it is back."""
+    async with sending(own_url) as sender:
+        with frozen(await pid_of(sender)):
+            for _ in range(5):
+                began = time.monotonic()
+                with pytest.raises(StoreUnavailable):
+                    await sender.call("PING")
+                assert 0.04 < time.monotonic() - began < 0.15
+            began = time.monotonic()
+            for _ in range(100):
+                with pytest.raises(StoreUnavailable):
+                    await sender.call("PING")
+            assert time.monotonic() - began < 0.05
+        async with asyncio.timeout(5):
+            while sender.breaker.state is not State.CLOSED:
+                await asyncio.sleep(0.01)
+        assert await sender.call("ECHO", "x") == b"x"
+
+
+async def test_nobody_waits_for_a_batch_that_is_closed(own_url: str) -> None:
+    """Those on the way, those in the queue and those who come later are told, not forgotten."""
+    async with sending(own_url) as sender:
+        with frozen(await pid_of(sender)):
+            async with batching(sender.client, sender.breaker) as batch:
+                callers = [asyncio.create_task(batch.call(("PING",))) for _ in range(500)]
+                await asyncio.sleep(0.01)
+            answers = await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), 5)
+            assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+            with pytest.raises(StoreUnavailable):
+                await asyncio.wait_for(batch.call(("PING",)), 5)
