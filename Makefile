@@ -50,6 +50,10 @@ crashes: setup ## kill a worker at every point between reserving and settling (a
 freezes: setup ## freeze Redis for a minute under load, by each policy (about 5 minutes)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py $(ARGS)
 
+.PHONY: mutants
+mutants: setup ## remove one safeguard at a time; the tests must notice (about 3 minutes)
+	@exec $(BIN)/python tests/mutants/run.py $(ARGS)
+
 .PHONY: sdk-matrix
 sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
 	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)

@@ -142,9 +142,9 @@ class Oracle:
         return any(must for must, _ in lacks), any(may for _, may in lacks)
 
     def lacks(self, limit: Limit, asked: int) -> tuple[bool, bool]:
-        """Whether a limit must lack room for it, and whether it may."""
+        """Whether a limit must lack room, and whether it may; for nothing there is room."""
         least, most = self.used(limit)
-        return least + asked > limit.amount, asked > 0 and most + asked > limit.amount
+        return 0 < asked > limit.amount - least, 0 < asked > limit.amount - most
 
     def grant(
         self,

@@ -148,6 +148,17 @@ class Accounts(RuleBasedStateMachine):
         if coming := [edge for edge in edges if edge + beside > self.now]:
             self.set_clock(data.draw(st.sampled_from(coming)) + beside)
 
+    @rule(which=TENANTS, key=KEYS, model=MODELS, amounts=AMOUNTS, data=st.data())
+    def a_window_slides(
+        self, which: int, key: str, model: str, amounts: Amounts, data: st.DataObject
+    ) -> None:
+        """It forgets what was just taken no sooner than after its length."""
+        self.reserves(which, key, model, amounts, 0)
+        limits = self.tenants[which].limits.values()
+        if windows := sorted({limit.window_ms for limit in limits if limit.window_ms}):
+            self.set_clock(self.now + data.draw(st.sampled_from(windows)) - 1)
+            self.tenants[which].look()
+
     @rule(which=TENANTS, beside=st.sampled_from([-1, 0, 1]))
     def midnight_comes(self, which: int, beside: int) -> None:
         oracle = self.tenants[which].oracle
