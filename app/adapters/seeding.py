@@ -52,6 +52,7 @@ class Seeder:
         self._clock = clock
         self._tenants = tenants
         self._rolled_back: set[str] = set()
+        self._seen: set[str] = set()  # tenants whose accounts were looked after once
         self.seeded_total = 0
 
     async def note_rolled_back(self, tenant: str) -> None:
@@ -78,13 +79,16 @@ class Seeder:
             structlog.get_logger().info("account_seeded", tenant=tenant.name)
 
     async def seed_all(self) -> None:
-        """Seed every tenant that is configured. Raises StoreUnavailable."""
-        await asyncio.gather(*(self.seed(tenant) for tenant in self._tenants().values()))
+        """Seed every tenant that is new to us. Raises StoreUnavailable."""
+        new = [each for name, each in self._tenants().items() if name not in self._seen]
+        await asyncio.gather(*(self.seed(tenant) for tenant in new))
+        self._seen.update(tenant.name for tenant in new)
 
     async def keep_seeding(self) -> None:
-        """Seed what workers found without a generation, as they find it."""
+        """Seed new tenants, and what workers found without a generation, as they come."""
         while True:
             with suppress(StoreUnavailable):
+                await self.seed_all()
                 for name in await self._batch.call(("SMEMBERS", UNSEEDED)):
                     await self._seed_found(name.decode())
                 for name in sorted(self._rolled_back):
