@@ -163,7 +163,7 @@ def refusal(url: str, status: int, body: bytes) -> AdminError:
         return _not_ours(url, status)
     message = str(error.get("message") or f"status {status}")
     parameter = error.get("param")
-    if parameter and str(parameter) not in message:
+    if parameter and f"{parameter}:" not in message:
         message = f"{parameter}: {message}"
     conflict = status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
     return (Changed if conflict else AdminError)(message)
