@@ -1,84 +1,107 @@
-"""Rules become limits of a request."""
+"""What limits mean in whole units, and which of them meet a request."""
 
 from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.limit import (
+    BUDGETS,
     FORMS,
     Kind,
-    Limit,
     LimitName,
     LimitRule,
     Measure,
     Mode,
     limit_of,
     limits_on,
-    limits_on_key,
     scope_of,
     scopes_of,
 )
 
+NOW = 1_790_000_000.0
+
 
 def test_every_limit_has_a_form() -> None:
-    """None is forgotten."""
-    assert set(FORMS) == set(LimitName)
+    """What it counts, and over which time."""
+    assert FORMS.keys() == set(LimitName)
 
 
 @pytest.mark.parametrize(
-    ("rate", "amount", "window_ms"),
-    [(20, 20, 1000), (0.5, 1, 2000), (1.5, 3, 2000), (0, 0, 1000), (1 / 60, 1, 60_000)],
+    ("name", "amount", "expected"),
+    [
+        (LimitName.RPS, 20, (Kind.WINDOW, Measure.REQUESTS, 20, 1_000)),
+        (LimitName.RPS, 0.5, (Kind.WINDOW, Measure.REQUESTS, 1, 2_000)),
+        (LimitName.RPS, 2.5, (Kind.WINDOW, Measure.REQUESTS, 5, 2_000)),
+        (LimitName.RPM, 600, (Kind.WINDOW, Measure.REQUESTS, 600, 60_000)),
+        (LimitName.TPM, 200_000, (Kind.WINDOW, Measure.TOKENS, 200_000, 60_000)),
+        (LimitName.CONCURRENCY, 50, (Kind.LIVE, Measure.REQUESTS, 50, 0)),
+        (LimitName.TOKENS_PER_MONTH, 4e8, (Kind.MONTH, Measure.TOKENS, 400_000_000, 0)),
+        (LimitName.USD_PER_DAY, 200, (Kind.DAY, Measure.NANO_USD, 200_000_000_000, 0)),
+        (LimitName.USD_PER_DAY, 0.1, (Kind.DAY, Measure.NANO_USD, 100_000_000, 0)),
+        (LimitName.USD_PER_MONTH, 1e-9, (Kind.MONTH, Measure.NANO_USD, 1, 0)),
+    ],
 )
-def test_a_rate_per_second_may_be_a_fraction(rate: float, amount: int, window_ms: int) -> None:
-    """Whole requests in a longer window."""
-    limit = limit_of(LimitRule(LimitName.RPS, rate), 0.0)
-    assert (limit.amount, limit.window_ms, limit.kind) == (amount, window_ms, Kind.WINDOW)
+def test_a_rule_is_put_in_whole_units(
+    name: LimitName, amount: float, expected: tuple[Kind, Measure, int, int]
+) -> None:
+    """A fraction a second takes a longer window; a tenth of a dollar is a tenth of a dollar."""
+    limit = limit_of(LimitRule(name, amount), NOW)
+    assert (limit.kind, limit.measure, limit.amount, limit.window_ms) == expected
+
+
+@given(st.fractions(Fraction(1, 60), 1000, max_denominator=60))
+def test_a_rate_is_kept(rate: Fraction) -> None:
+    """Whatever its window, as much is let in each second as the rule says."""
+    limit = limit_of(LimitRule(LimitName.RPS, float(rate)), NOW)
+    assert Fraction(limit.amount * 1000, limit.window_ms) == rate
+    assert limit.window_ms <= 60_000
 
 
 @given(st.decimals(0, 9_000_000, places=9))
-def test_dollars_are_whole_nano_dollars(dollars: object) -> None:
+def test_dollars_are_whole_nano_dollars(dollars: Decimal) -> None:
     """As they were written, whatever binary fractions make of them."""
-    limit = limit_of(LimitRule(LimitName.USD_PER_DAY, float(str(dollars))), 0.0)
-    assert limit.measure is Measure.NANO_USD
-    assert abs(limit.amount - int(float(str(dollars)) * 10**9)) <= 2
-
-
-def test_one_cent_is_ten_million() -> None:
-    """Exactly."""
-    assert limit_of(LimitRule(LimitName.USD_PER_MONTH, 0.01), 0.0).amount == 10_000_000
-
-
-def test_an_override_ends() -> None:
-    """It holds before its moment, and not at it; it may be nothing."""
-    rule = LimitRule(LimitName.TPM, 100, override=0, override_until=50.0)
-    assert [limit_of(rule, moment).amount for moment in (49.9, 50.0)] == [0, 100]
-
-
-def test_a_request_meets_the_limits_of_its_key_and_model() -> None:
-    """And those of the whole tenant; others are not its business."""
-    rules = (
-        LimitRule(LimitName.RPM, 1),
-        LimitRule(LimitName.RPM, 2, key_id="k"),
-        LimitRule(LimitName.RPM, 3, model="m"),
-        LimitRule(LimitName.RPM, 4, Mode.SOFT, key_id="k", model="m"),
-        LimitRule(LimitName.RPM, 5, key_id="other"),
-        LimitRule(LimitName.RPM, 6, key_id="k", model="other"),
+    written = float(dollars)
+    assert limit_of(LimitRule(LimitName.USD_PER_DAY, written), NOW).amount == int(
+        Decimal(repr(written)) * 10**9
     )
 
-    def amounts(limits: tuple[Limit, ...]) -> list[int]:
-        return [limit.amount for limit in limits]
 
-    met = limits_on(rules, "k", "m", 0.0)
-    assert amounts(met) == [1, 2, 3, 4]
-    assert [limit.scope for limit in met] == ["tenant", "key:k", "model:m", "key:k/model:m"]
-    assert met[3].mode is Mode.SOFT
-    assert amounts(limits_on_key(rules, "k", 0.0)) == [1, 2, 3, 4, 6]
+@pytest.mark.parametrize(("moment", "amount"), [(NOW - 1, 900), (NOW, 600), (NOW + 1, 600)])
+def test_an_override_ends(moment: float, amount: int) -> None:
+    """At its moment the rule's own amount is in force again."""
+    rule = LimitRule(LimitName.RPM, 600, override=900, override_until=NOW)
+    assert limit_of(rule, moment).amount == amount
 
 
-def test_every_limit_holds_in_a_scope_that_is_counted() -> None:
-    """Or it would count nothing."""
-    counted = set(scopes_of("k", "m"))
-    scopes = {scope_of(key, model) for key in (None, "k") for model in (None, "m")}
-    assert scopes == counted
+def test_an_override_may_be_nothing() -> None:
+    """Zero is an amount, not the lack of one."""
+    rule = LimitRule(LimitName.RPM, 600, override=0, override_until=NOW)
+    assert limit_of(rule, NOW - 1).amount == 0
+
+
+def test_a_request_counts_in_four_scopes() -> None:
+    """Its tenant, its key, its model, and the model through the key."""
+    assert scopes_of("k", "m") == ("tenant", "key:k", "model:m", "key:k/model:m")
+
+
+@pytest.mark.parametrize("key", [None, "k", "other"])
+@pytest.mark.parametrize("model", [None, "m", "other"])
+def test_a_request_meets_the_limits_of_its_scopes(key: str | None, model: str | None) -> None:
+    """And none of another key or model."""
+    rule = LimitRule(LimitName.RPM, 5, Mode.SOFT, key, model)
+    met = limits_on([rule], "k", "m", NOW)
+    assert bool(met) is ("other" not in {key, model})
+    assert all(limit.scope == scope_of(key, model) in scopes_of("k", "m") for limit in met)
+    assert all(limit.mode is Mode.SOFT for limit in met)
+
+
+def test_budgets_are_what_calendars_count() -> None:
+    """Those for which waiting is pointless."""
+    assert {name for name, (kind, _) in FORMS.items() if kind in BUDGETS} == {
+        name for name in LimitName if "_per_" in name
+    }

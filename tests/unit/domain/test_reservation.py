@@ -1,50 +1,57 @@
-"""What is asked for, granted and refused."""
+"""What a reservation says about itself."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import LimitName, LimitRule, Measure, Mode, limit_of
+from app.domain.limit import LimitName, LimitRule, Measure, Mode, limit_of, scopes_of
 from app.domain.reservation import Amounts, Ask, Refusal, Reservation
 
-DAYS, MONTHS = days_around(0.0), months_around(0.0)
-LIMITS = tuple(
-    limit_of(LimitRule(LimitName.TPM, 1, mode), 0.0) for mode in (Mode.HARD, Mode.SOFT, Mode.SHADOW)
+NOW = 1_790_000_000.0
+DAYS, MONTHS = days_around(NOW), months_around(NOW)
+LIMITS = (
+    limit_of(LimitRule(LimitName.RPM, 5), NOW),
+    limit_of(LimitRule(LimitName.TPM, 5, Mode.SOFT), NOW),
+    limit_of(LimitRule(LimitName.USD_PER_DAY, 5, Mode.SHADOW), NOW),
 )
-ASK = Ask("r", "t", ("tenant",), Amounts(1, 2, 3), LIMITS, DAYS, MONTHS)
+ASK = Ask("r1", "t", scopes_of("k", "m"), Amounts(1, 20, 300), LIMITS, DAYS, MONTHS)
+GRANTED = Reservation(ASK, "g1", DAYS[1], MONTHS[1])
 
 
-def test_amounts_are_read_by_measure() -> None:
-    """Each its own."""
-    assert [ASK.amounts.of(measure) for measure in Measure] == [1, 2, 3]
+def test_amounts_are_found_by_measure() -> None:
+    """Every measure has its amount."""
+    assert [ASK.amounts.of(measure) for measure in Measure] == [1, 20, 300]
 
 
-def test_flags_name_what_it_went_over() -> None:
-    """Soft limits are told to the caller, shadow ones are not."""
-    granted = Reservation(ASK, "g", DAYS[1], MONTHS[1], over=(1, 2), degraded="local_share")
-    assert granted.flags == ("soft:tpm", "shadow:tpm", "degraded")
-    assert granted.soft == ("tpm",)
-    assert Reservation(ASK, "g", DAYS[1], MONTHS[1]).flags == ()
-
-
-def test_the_same_can_be_asked_at_another_time() -> None:
-    """Of the same tenant, by the same name."""
-    later = ASK.at(days_around(10**9), months_around(10**9))
-    assert (later.id, later.limits) == (ASK.id, ASK.limits)
-    assert later.days != ASK.days
+def test_an_ask_at_another_time_is_the_same_ask() -> None:
+    """Only the windows differ: its id makes asking twice the same as asking once."""
+    days, months = days_around(NOW + 86_400), months_around(NOW + 86_400)
+    later = ASK.at(days, months)
+    assert (later.days, later.months) == (days, months)
+    assert replace(later, days=DAYS, months=MONTHS) == ASK
 
 
 @pytest.mark.parametrize(
-    ("name", "is_budget"),
+    ("over", "degraded", "flags", "soft"),
     [
-        (LimitName.RPS, False),
-        (LimitName.CONCURRENCY, False),
-        (LimitName.REQUESTS_PER_DAY, True),
-        (LimitName.USD_PER_MONTH, True),
+        ((), None, (), ()),
+        ((1,), None, ("soft:tpm",), ("tpm",)),
+        ((1, 2), None, ("soft:tpm", "shadow:usd_per_day"), ("tpm",)),
+        ((2,), "local_share", ("shadow:usd_per_day", "degraded"), ()),
     ],
 )
-def test_budgets_are_told_from_rates(name: LimitName, *, is_budget: bool) -> None:
-    """SDKs should come back for the one and not for the other."""
-    limit = limit_of(LimitRule(name, 1), 0.0)
-    assert Refusal(limit, 1, 1, None).is_budget is is_budget
+def test_it_tells_what_was_odd(
+    over: tuple[int, ...], degraded: str | None, flags: tuple[str, ...], soft: tuple[str, ...]
+) -> None:
+    """The ledger hears of every limit it went over, the caller of soft ones alone."""
+    granted = replace(GRANTED, over=over, degraded=degraded)
+    assert (granted.flags, granted.soft) == (flags, soft)
+
+
+@pytest.mark.parametrize(("index", "is_budget"), [(0, False), (1, False), (2, True)])
+def test_a_refusal_knows_a_budget_from_a_rate(index: int, *, is_budget: bool) -> None:
+    """OpenAI has a code for each."""
+    assert Refusal(LIMITS[index], used=5, asked=1, wait_s=None).is_budget is is_budget
