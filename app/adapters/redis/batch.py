@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError
 
 from app.adapters.redis.breaker import Breaker, State
@@ -50,7 +51,11 @@ class Batch:
     """Sends commands together; open within `batch`."""
 
     def __init__(
-        self, client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+        self,
+        client: Redis | RedisCluster,
+        breaker: Breaker,
+        *,
+        patience_s: float = OPERATION_TIMEOUT_S,
     ) -> None:
         """`breaker` is told of every round trip, each within `patience_s`, and decides of it."""
         self._client = client
@@ -164,7 +169,7 @@ def _give(waiting: asyncio.Future[Any], answer: object) -> None:
 
 @asynccontextmanager
 async def batching(
-    client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+    client: Redis | RedisCluster, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
 ) -> AsyncIterator[Batch]:
     """A batch whose senders run as long as the scope is open."""
     batch = Batch(client, breaker, patience_s=patience_s)

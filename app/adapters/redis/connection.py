@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
@@ -57,6 +58,23 @@ def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) 
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
+
+
+def cluster_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) -> RedisCluster:
+    """A client for a cluster, of which `url` names one node; `async with` it.
+
+    Entering the scope asks that node for the others.
+    """
+    return RedisCluster.from_url(
+        url,
+        protocol=3,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=operation_timeout_s,
+        max_connections=MAX_CONNECTIONS,
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
 
 
 def subscribing_client(url: str) -> Redis:

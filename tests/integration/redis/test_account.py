@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import (
@@ -24,7 +25,7 @@ from app.adapters.redis.account import (
     account_key,
 )
 from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.connection import cluster_client, redis_breaker, redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.calendar import days_around, months_around
@@ -34,6 +35,8 @@ from app.errors import StoreUnavailable
 
 #: A busy machine is not what is tested here.
 PATIENCE_S = 2.0
+ClientOf = Callable[..., Redis | RedisCluster]
+
 SCOPES = scopes_of("k1", "gpt-4o")
 
 
@@ -100,20 +103,28 @@ class Account:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Account]:
-    """A seeded account on this server."""
+async def opened(url: str, client_of: ClientOf = redis_client) -> AsyncIterator[Account]:
+    """A seeded account on this server, or on the cluster that it is a node of."""
     breaker = redis_breaker(SystemClock())
-    client = redis_client(url, operation_timeout_s=2 * PATIENCE_S)
+    client: Any = client_of(url, operation_timeout_s=2 * PATIENCE_S)
     async with client, batching(client, breaker, patience_s=PATIENCE_S) as batch:
         one = Account(batch, client, uuid4().hex)
         await one.script.seed(one.tenant, [], generation="g1")
         yield one
 
 
+@pytest.fixture(params=["server", pytest.param("cluster", marks=pytest.mark.long)])
+def store(request: pytest.FixtureRequest) -> tuple[str, ClientOf]:
+    """A server, and a cluster: every test of an account is run on both."""
+    if request.param == "server":
+        return request.getfixturevalue("redis_url"), redis_client
+    return request.getfixturevalue("redis_cluster").url, cluster_client
+
+
 @pytest.fixture
-async def account(redis_url: str) -> AsyncIterator[Account]:
+async def account(store: tuple[str, ClientOf]) -> AsyncIterator[Account]:
     """A seeded account of a tenant of its own."""
-    async with opened(redis_url) as one:
+    async with opened(*store) as one:
         yield one
 
 
