@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -21,6 +24,8 @@ from hypothesis.stateful import (
 )
 
 from app.adapters.redis.connection import redis_client
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.limit import Kind, LimitName, Measure, Mode
 from app.domain.reservation import Amounts, Refusal, Reservation
 from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
@@ -221,6 +226,44 @@ class Accounts(RuleBasedStateMachine):
         assert isinstance(tenant.reserve(all_of_it), Reservation)
 
 
+class RestartingAccounts(Accounts):
+    """Their server is stopped, or killed, and comes back with what it had on disk."""
+
+    own: OwnServer
+
+    @rule(killed=st.booleans())
+    def its_server_restarts(self, *, killed: bool) -> None:
+        self.own.restart(killed=killed)
+
+
+class OwnServer:
+    """A server that nobody else uses, on a directory that outlives it."""
+
+    def __init__(self, runner: asyncio.Runner, directory: Path) -> None:
+        self._runner = runner
+        self._directory = directory
+        self._binaries = replace(installed_binaries(), search=None)
+        self.start()
+
+    def start(self) -> None:
+        self._context = embedded_redis(self._directory, binaries=self._binaries)
+        self.url = self._runner.run(self._context.__aenter__()).url
+
+    def stop(self) -> None:
+        self._runner.run(self._context.__aexit__(None, None, None))
+
+    def restart(self, *, killed: bool) -> None:
+        """Stop it and start it again; killed, it can do nothing before it ends."""
+        if killed:
+            os.kill(self._runner.run(self._pid()), signal.SIGKILL)
+        self.stop()
+        self.start()
+
+    async def _pid(self) -> int:
+        async with redis_client(self.url, operation_timeout_s=10) as client:
+            return int((await client.info("server"))["process_id"])
+
+
 @pytest.fixture
 def server(redis_url: str) -> Iterator[Server]:
     """The test's Redis, called from a loop of its own."""
@@ -230,13 +273,13 @@ def server(redis_url: str) -> Iterator[Server]:
         runner.run(client.aclose())
 
 
-def explore(server: Server, *, examples: int, steps: int) -> None:
-    """So many stories of so many steps."""
+def explore(server: Server, *, examples: int, steps: int, own: OwnServer | None = None) -> None:
+    """So many stories of so many steps; of a server's restarts, too, where it is one's own."""
 
-    class OnServer(Accounts):
+    class OnServer(RestartingAccounts if own else Accounts):  # type: ignore[misc]  # one of the two
         pass
 
-    OnServer.server = server
+    OnServer.server, OnServer.own = server, own
     run_state_machine_as_test(
         OnServer,
         settings=settings(
@@ -256,5 +299,21 @@ def test_an_account_is_what_its_oracle_says(server: Server) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_an_account_is_what_its_oracle_says_for_long(server: Server) -> None:
-    """Two tenants, 1,000 stories of 50 steps."""
-    explore(server, examples=1000, steps=50)
+    """Two tenants, 500 stories of 50 steps."""
+    explore(server, examples=500, steps=50)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_account_survives_its_server(tmp_path: Path) -> None:
+    """The same, 60 stories of 30 steps, on a server that is stopped and killed in between."""
+    if installed_binaries().server is None:
+        pytest.skip("no embedded Redis server for this machine")
+    with asyncio.Runner() as runner:
+        own = OwnServer(runner, tmp_path)
+        try:
+            client = redis_client(own.url, operation_timeout_s=10)
+            explore(Server(runner, client), examples=60, steps=30, own=own)
+            runner.run(client.aclose())
+        finally:
+            own.stop()
