@@ -51,7 +51,7 @@ freezes: setup ## freeze Redis for a minute under load, by each policy (about 5 
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py $(ARGS)
 
 .PHONY: mutants
-mutants: setup ## remove one safeguard at a time; the tests must notice (about 3 minutes)
+mutants: setup ## remove one safeguard at a time; the tests must notice (about half a minute)
 	@exec $(BIN)/python tests/mutants/run.py $(ARGS)
 
 .PHONY: sdk-matrix
