@@ -14,11 +14,11 @@ from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
-from app.api.admin.app import create_admin
 from app.api.admin.deployments import DeploymentList, list_deployments
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
+from app.bootstrap.admin import admin_plane
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
 from app.domain.learned import LearnedOutput
@@ -88,9 +88,11 @@ async def running(
         process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())
-        admin_key = settings.admin.key.get_secret_value() if settings.admin else None
-        admin = create_admin(
-            readiness=process.readiness, key=admin_key, deployments=process.deployments
+        admin = admin_plane(
+            state,
+            lambda: process.current.settings,
+            deployments=process.deployments,
+            readiness=process.readiness,
         )
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (

@@ -1,0 +1,48 @@
+"""The admin plane of a process: what its API works with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from app.adapters.archive.reader import ArchiveReader
+from app.adapters.archive.usage_reader import ArchiveUsage
+from app.api.admin.application import create_admin
+from app.api.admin.deployments import DeploymentList
+from app.api.admin.services import AdminServices
+from app.api.readiness import Readiness
+from app.bootstrap.state import State
+from app.settings import Ledger, Settings
+
+
+def admin_plane(
+    state: State,
+    settings: Callable[[], Settings],
+    *,
+    deployments: Callable[[], DeploymentList],
+    readiness: Readiness,
+) -> FastAPI:
+    """The application; `settings` are those in force."""
+    archive = (settings().ledger or Ledger()).archive
+
+    def owner_key() -> str | None:
+        admin = settings().admin
+        return admin.key.get_secret_value() if admin else None
+
+    return create_admin(
+        AdminServices(
+            store=state.directory,
+            pepper=lambda: state.directory.in_force.pepper,
+            usage=ArchiveUsage(ArchiveReader(Path(archive))),
+            owner_key=owner_key,
+            clock=state.clock,
+            randomness=secrets.token_bytes,
+            deployments=deployments,
+            readiness=readiness,
+            models=lambda: settings().models,
+            audit_end=state.directory.audit_end,
+        )
+    )
