@@ -30,6 +30,9 @@ from app.ports import Clock
 LOCAL_PART: Final = 0.5
 HEARTBEAT_S: Final = 30.0
 RETRY_S: Final = 0.25
+#: How long a request waits for its account to be seeded, and none does after one did in vain.
+SEEDING_S: Final = 0.5
+NOT_SEEDED_S: Final = 30.0
 #: Settlements of one script call, and extensions; some 0.05 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
@@ -62,6 +65,7 @@ class SharedAccounts:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._not_seeded_until: dict[str, float] = {}
         self._unsettled = 0
         self.granted_degraded_total = 0
         self.dropped_total = 0
@@ -73,11 +77,7 @@ class SharedAccounts:
         """
         try:
             granted = await self._reserve(ask, tenant)
-        except Unseeded:
-            with suppress(StoreUnavailable):
-                await self._script.report_unseeded(ask.tenant)
-            return self._without_store(ask, tenant.on_loss)
-        except (StoreUnavailable, Skewed):
+        except (StoreUnavailable, Skewed, Unseeded):
             return self._without_store(ask, tenant.on_loss)
         except asyncio.CancelledError:
             self._give_back(ask)
@@ -129,10 +129,25 @@ class SharedAccounts:
     async def _reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         try:
             return await self._script.reserve(ask)
+        except Unseeded:
+            return await self._when_seeded(ask)
         except Skewed as skewed:
             moment, zone = skewed.now, tenant.zone
             days, months = days_around(moment, zone), months_around(moment, zone)
             return await self._script.reserve(ask.at(days, months))
+
+    async def _when_seeded(self, ask: Ask) -> Reservation | Refusal:
+        """Wait a moment for a new or lost account; once in a while where nobody seeds it."""
+        await self._script.report_unseeded(ask.tenant)
+        now = self._clock.now()
+        if now < self._not_seeded_until.get(ask.tenant, now):
+            raise Unseeded
+        while self._clock.now() < now + SEEDING_S:
+            await asyncio.sleep(SEEDING_S / 10)
+            with suppress(Unseeded):
+                return await self._script.reserve(ask)
+        self._not_seeded_until[ask.tenant] = now + NOT_SEEDED_S
+        raise Unseeded
 
     def _without_store(self, ask: Ask, policy: LossPolicy) -> Reservation | Refusal:
         if policy is LossPolicy.FAIL_CLOSED:

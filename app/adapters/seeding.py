@@ -22,7 +22,7 @@ from app.domain.tenant import Tenant
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
-LOOK_S: Final = 0.25
+LOOK_S: Final = 0.1
 
 
 class History(Protocol):
