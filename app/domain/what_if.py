@@ -164,21 +164,27 @@ class _Meter:
         used = 0 if limit.kind is Kind.LIVE else request.used.of(limit.measure)
         difference = used - request.reserved.of(limit.measure)
         place = _place(limit, request, request.starts)
-        if limit.kind is Kind.WINDOW and place not in self.counted:
-            if difference < 0:
-                return  # that part of the window is forgotten
-            place = _place(limit, request, request.ends)
+        if limit.kind is Kind.WINDOW:
+            self._forget(limit, request.ends)
+            if place not in self.counted:
+                if difference < 0:
+                    return  # the bucket that it was taken in is forgotten
+                place = _place(limit, request, request.ends)
         self._count(place, difference)
 
     def _used(self, limit: Limit, request: _Request) -> int:
         if limit.kind is not Kind.WINDOW:
             return self.counted.get(_place(limit, request, request.starts), 0)
+        self._forget(limit, request.starts)
+        return self.sum
+
+    def _forget(self, limit: Limit, now: int) -> None:
+        """Drop the buckets that are a whole window old; they were made in the order of time."""
         while self.counted:
             oldest = next(iter(self.counted))
-            if not isinstance(oldest, int) or oldest + limit.window_ms > request.starts:
-                break
+            if not isinstance(oldest, int) or oldest + limit.window_ms > now:
+                return
             self.sum -= self.counted.pop(oldest)
-        return self.sum
 
     def _count(self, place: int | str, amount: int) -> None:
         self.counted[place] = self.counted.get(place, 0) + amount

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from app.api.admin.admins import add_admin_routes
 from app.api.admin.audit import add_audit_routes
 from app.api.admin.deployments import DeploymentList
-from app.api.admin.guard import guarded, needs
+from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
 from app.api.admin.me import add_me_route
@@ -28,7 +28,6 @@ from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.rendering import rendered
 from app.errors import MalformedRequest, MethodNotAllowed, SpillgateError, UnknownRoute
 
-_NO_STORE: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 #: OpenAPI: every refusal, and nothing of FastAPI's own 422.
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {"model": ErrorAnswer},
@@ -60,7 +59,7 @@ def _health(readiness: Readiness) -> APIRouter:
     @router.get(READY_PATH)
     async def health(request: Request) -> Response:
         status, said = readiness.status(request.url.path)
-        return JSONResponse(said, status, _NO_STORE)
+        return JSONResponse(said, status, NO_STORE)
 
     return router
 
@@ -91,7 +90,7 @@ def _add_deployment_route(router: APIRouter, services: AdminServices) -> None:
 async def _render(_: Request, error: Exception) -> Response:
     assert isinstance(error, SpillgateError)  # noqa: S101  # registered for this class alone
     headers, body = rendered(error)
-    return Response(body, error.status, headers | _NO_STORE)
+    return Response(body, error.status, headers | NO_STORE)
 
 
 async def _render_validation(request: Request, error: Exception) -> Response:

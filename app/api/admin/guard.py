@@ -14,6 +14,8 @@ from app.api.request_id import request_id_of
 from app.errors import BodyTooLarge, NotAllowed
 
 MAX_BODY: Final = 1024 * 1024
+#: Of every answer: no cache keeps a key.
+NO_STORE: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 PERMISSION: Final = "x-permission"
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -45,7 +47,9 @@ def guarded(authentication: Authentication) -> type[APIRoute]:
                     raise NotAllowed("This route declares no permission.")
                 caller.require(permission)
                 request.state.caller = caller
-                return await handler(Request(request.scope, await _whole_body(request)))
+                answer = await handler(Request(request.scope, await _whole_body(request)))
+                answer.headers.update(NO_STORE)
+                return answer
 
             return handle
 

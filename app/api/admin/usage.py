@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import fields
 from itertools import islice
 from typing import IO, Annotated, Any, Final
@@ -19,7 +20,7 @@ from app.api.admin.shapes import Item, Page
 from app.api.admin.streaming import MEDIA_TYPES, streamed
 from app.domain.ledger_row import LedgerRow
 from app.domain.usage_query import UsageGroup, UsageQuery, UsageSums, grouped
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, SpillgateError
 
 _MOST_GROUPINGS: Final = 8
 #: OpenAPI: the same answer in the other formats.
@@ -140,14 +141,32 @@ def add_usage_routes(router: APIRouter, services: AdminServices) -> None:
             return await asyncio.to_thread(_page, services.usage, query, asked)
 
         def write(target: IO[bytes]) -> None:
-            rows = (row for _, row in services.usage.rows(query))
-            services.usage.write_rows(filter(query.matches, rows), asked.format, target)
+            _write_rows(services.usage, query, asked.format, target)
 
         return await streamed(write, form=asked.format, name="ledger")
 
 
 def _groups(usage: UsageReader, query: UsageQuery) -> list[UsageGroup]:
     return grouped((row for _, row in usage.rows(query)), query)
+
+
+def _write_rows(usage: UsageReader, query: UsageQuery, form: Form, target: IO[bytes]) -> None:
+    """Write those asked for; what reading them raises is raised, whatever a writer makes of it."""
+    failed: list[SpillgateError] = []
+
+    def rows() -> Iterator[LedgerRow]:
+        try:
+            yield from (row for _, row in usage.rows(query) if query.matches(row))
+        except SpillgateError as error:
+            failed.append(error)
+            raise
+
+    try:
+        usage.write_rows(rows(), form, target)
+    except Exception as error:
+        if failed:
+            raise failed[0] from error
+        raise
 
 
 def _page(usage: UsageReader, query: UsageQuery, asked: LedgerQueryBody) -> Page[RowView]:

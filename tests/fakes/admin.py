@@ -1,0 +1,116 @@
+"""The admin API over a directory and a ledger in memory, with a key for each role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from app.api.admin.application import create_admin
+from app.api.admin.deployments import DeploymentList
+from app.api.admin.services import AdminServices
+from app.api.readiness import Readiness
+from app.domain.api_key import ApiKey, digest, mint
+from app.domain.directory import AdminEntry, KeyEntry, Role, TenantEntry
+from tests.fakes.clock import FakeClock
+from tests.fakes.directory import FakeDirectoryStore
+from tests.fakes.ledger import FakeUsageReader
+
+PEPPER = b"pepper-of-the-tests"
+OWNER_KEY = "owner-key-of-the-tests"
+MODELS = ("gpt-4o", "gpt-4o-mini")
+
+
+def key_text(number: int) -> str:
+    """A well-formed key, another one for each number."""
+    secret = number.to_bytes(32, "big")
+    return mint(environment="live", id_bytes=number.to_bytes(8, "big"), secret_bytes=secret)
+
+
+def _kept(text: str) -> dict[str, Any]:
+    key = ApiKey.parse(text)
+    assert key is not None
+    return {"id": key.id, "digest": digest(PEPPER, text).hex(), "last4": key.last4}
+
+
+def admin_entry(text: str, role: Role, **fields: Any) -> AdminEntry:
+    """What is kept of an administrator's key."""
+    return AdminEntry(role=role, **_kept(text), **fields)
+
+
+def key_entry(text: str, tenant: str, **fields: Any) -> KeyEntry:
+    """What is kept of a tenant's key."""
+    return KeyEntry(tenant=tenant, **_kept(text), **fields)
+
+
+ADMIN_KEYS = {
+    Role.OWNER: key_text(1),
+    Role.OPERATOR: key_text(2),
+    Role.TENANT_ADMIN: key_text(3),
+    Role.VIEWER: key_text(4),
+}
+SEARCH_KEY, OTHER_KEY = key_text(11), key_text(12)
+SEARCH_KEY_ID, OTHER_KEY_ID = _kept(SEARCH_KEY)["id"], _kept(OTHER_KEY)["id"]
+VIEWER_ID = _kept(ADMIN_KEYS[Role.VIEWER])["id"]
+
+
+def house_entries() -> list[TenantEntry | KeyEntry | AdminEntry]:
+    """Tenants `search` and `other` with a key each, and an administrator of each role."""
+    admins = [
+        admin_entry(text, role, tenant="search" if role is Role.TENANT_ADMIN else None)
+        for role, text in ADMIN_KEYS.items()
+    ]
+    tenants = [TenantEntry("search"), TenantEntry("other")]
+    return [*tenants, key_entry(SEARCH_KEY, "search"), key_entry(OTHER_KEY, "other"), *admins]
+
+
+def _random_bytes() -> Iterator[int]:
+    return count(1000)
+
+
+@dataclass(slots=True)
+class AdminHouse:
+    """All parts of it, to be looked at and changed."""
+
+    store: FakeDirectoryStore = field(default_factory=lambda: FakeDirectoryStore(house_entries()))
+    ledger: FakeUsageReader = field(default_factory=FakeUsageReader)
+    clock: FakeClock = field(default_factory=FakeClock)
+    readiness: Readiness = field(default_factory=Readiness)
+    owner_key: str | None = OWNER_KEY
+    numbers: Iterator[int] = field(default_factory=_random_bytes)
+
+    def services(self) -> AdminServices:
+        """These parts as the application takes them."""
+        return AdminServices(
+            store=self.store,
+            pepper=lambda: PEPPER,
+            usage=self.ledger,
+            owner_key=lambda: self.owner_key,
+            clock=self.clock,
+            randomness=lambda length: next(self.numbers).to_bytes(length, "big"),
+            deployments=lambda: DeploymentList(data=[]),
+            readiness=self.readiness,
+            models=lambda: MODELS,
+            audit_end=self.store.audit_end,
+        )
+
+    def app(self) -> FastAPI:
+        """The application."""
+        return create_admin(self.services())
+
+    @asynccontextmanager
+    async def client(
+        self, key: str | None = OWNER_KEY, *, app: FastAPI | None = None
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client that shows a key; of the application unless another is given."""
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        transport = httpx2.ASGITransport(app or self.app(), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://admin/admin/v1", headers=headers
+        ) as client:
+            yield client

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import MutableMapping
+from typing import IO, Any
+
+import pytest
+from starlette.requests import ClientDisconnect
+
+from app.api.admin.streaming import PART_BYTES, streamed
+
+
+class Reader:
+    """Takes so many parts, then is gone, as a server's `send` finds it."""
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+        self.taken = 0
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body" and message["body"]:
+            self.taken += 1
+            if self.taken > self.parts:
+                raise ConnectionResetError
+
+
+async def test_that_a_thread_ends_when_nobody_reads_what_it_writes() -> None:
+    """It writes without end, and no more than a few parts ahead of its reader."""
+    ended, written = threading.Event(), 0
+
+    def write(target: IO[bytes]) -> None:
+        nonlocal written
+        try:
+            while True:
+                target.write(b"x" * PART_BYTES)
+                written += 1
+        finally:
+            ended.set()
+
+    answer = await streamed(write, form="csv", name="rows")
+    reader = Reader(parts=3)
+    with pytest.raises(ClientDisconnect):
+        await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, reader.receive, reader.send)
+    assert ended.is_set()
+    assert written <= reader.taken + 10
+
+
+async def test_that_all_parts_come_in_order() -> None:
+    """Small and large writes, and what is left in the buffer at the end."""
+    body = bytearray()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        body.extend(message.get("body", b""))
+
+    def write(target: IO[bytes]) -> None:
+        for number in range(50_000):
+            target.write(b"%d," % number)
+
+    answer = await streamed(write, form="csv", name="rows")
+    await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, Reader(0).receive, send)
+    assert bytes(body) == b"".join(b"%d," % number for number in range(50_000))
+
+
+async def test_that_what_fails_at_once_is_raised_at_once() -> None:
+    """Before anything was sent it can still be an error of its own."""
+
+    def write(target: IO[bytes]) -> None:
+        target.write(b"header")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await streamed(write, form="csv", name="rows")
