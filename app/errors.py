@@ -190,7 +190,7 @@ class QuotaExceeded(SpillgateError):
         self,
         message: str,
         *,
-        retry_after_s: float | None,
+        retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """`retry_after_s` is None where waiting is pointless."""

@@ -34,6 +34,9 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
         settings = load(config, environment())
     except ConfigProblems as found:
         return _fail("\n".join(map(str, found.problems)), MISTAKE)
+    if settings.admin is None:
+        message = "admin.key is not configured: the admin API needs an owner; there is no default"
+        return _fail(message, MISTAKE)
     for warning in warnings(settings):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
     settings = listening_on(settings, addresses)

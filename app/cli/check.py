@@ -43,7 +43,7 @@ def warnings(settings: Settings) -> Iterator[str]:
         yield f"warning: {part}: accepted, not enforced in this version"
     yield from _catalogue_warnings(settings, load_catalog())
     if settings.admin is None:
-        yield "warning: admin.key: not given, so the admin API refuses everybody"
+        yield "warning: admin.key: not given, and `serve` does not start without it"
 
 
 def _catalogue_warnings(settings: Settings, catalog: ModelCatalog) -> Iterator[str]:

@@ -16,6 +16,11 @@ class Tls(Section):
     key: Text
 
 
+#: Of an admin key; what has fewer can be guessed.
+_SHORTEST_KEY = 16
+_FEWEST_CHARACTERS = 8
+
+
 class Listen(Section):
     """Where the data plane and the admin plane listen; port 0 takes a free one."""
 
@@ -75,9 +80,18 @@ class Budgets(Section):
 
 
 class Admin(Section):
-    """The owner's key; without one the admin API refuses everybody."""
+    """The owner's key; `serve` does not start without one, nor with one that can be guessed."""
 
-    key: Annotated[SecretStr, Field(min_length=8)]
+    key: Secret
+
+    @field_validator("key")
+    @classmethod
+    def _not_weak(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value()
+        if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS:
+            msg = f"must have {_SHORTEST_KEY} characters, {_FEWEST_CHARACTERS} different ones"
+            raise ValueError(msg)
+        return value
 
 
 class Keys(Section):

@@ -105,7 +105,7 @@ async def stack(
         # A busy machine is not what is tested.
         "redis": {"url": redis_url, "operation_timeout_ms": 1000},
         "listen": {"port": 0, "admin_port": 0},
-        "admin": {"key": "an-admin-key"},
+        "admin": {"key": "an-admin-key-of-tests"},
         "simulator": {"ttft_ms": 0, "tpot_ms": 0} | simulator,
         "tenants": {f"team-{suffix}": {"keys": [key], **tenant}},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},

@@ -110,7 +110,7 @@ def _config(
     return {
         # A busy machine is not what is tested.
         "redis": {"url": redis_url, "operation_timeout_ms": 2000},
-        "admin": {"key": "an-admin-key"},
+        "admin": {"key": "an-admin-key-of-tests"},
         "deployments": {"paygo": paygo},
         "models": {"gpt-4o": {"tiers": [["paygo"]]}},
         "tenants": tenants,

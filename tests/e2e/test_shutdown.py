@@ -37,6 +37,7 @@ def serving(directory: Path, **timeouts: float) -> Iterator[tuple[Spillgate, str
     config = {
         "deployments": {"paygo": deployment},
         "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        "admin": {"key": "an-admin-key-of-tests"},
         "tenants": {"team": {"keys": [KEY]}},
         "simulator": {"ttft_ms": 0, "tpot_ms": 20},
         "timeouts": {"drain_lag_s": 0} | timeouts,

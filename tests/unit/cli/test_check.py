@@ -9,7 +9,7 @@ from app.cli.key import new_key
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "spillgate.yaml"
 PLAIN = """\
-admin: {key: long enough}
+admin: {key: long enough to be a key}
 deployments:
   a: {kind: paygo, endpoint: "http://localhost:1", model: gpt-4o, auth: {entra: {}}}
 models: {m: {tiers: [[a]]}}
@@ -32,7 +32,7 @@ def test_warnings_follow_and_do_not_fail(tmp_path: Path) -> None:
     guesses = "its prices and PTU ratios are guesses"
     path.write_text(
         PLAIN.replace("gpt-4o", "mistral-x")
-        .replace("admin: {key: long enough}\n", "")
+        .replace("admin: {key: long enough to be a key}\n", "")
         .replace("t: {}", "t: {spill: deny}")
     )
     result = check(path, {})
@@ -40,7 +40,7 @@ def test_warnings_follow_and_do_not_fail(tmp_path: Path) -> None:
     assert result.lines[1:] == (
         "warning: tenants.t.spill: accepted, not enforced in this version",
         f"warning: deployments.a.model: not in the model catalogue; {guesses}",
-        "warning: admin.key: not given, so the admin API refuses everybody",
+        "warning: admin.key: not given, and `serve` does not start without it",
     )
 
 

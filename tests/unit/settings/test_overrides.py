@@ -17,7 +17,7 @@ def test_values_are_overridden_by_path(write: Callable[[str], Path], minimal: st
         {
             "SPILLGATE__LISTEN__PORT": "9000",
             "SPILLGATE__CACHE__EXACT__ENABLED": "yes",
-            "SPILLGATE__ADMIN__KEY": "0123456789",
+            "SPILLGATE__ADMIN__KEY": "0123456789abcdef",
             "SPILLGATE__DEPLOYMENTS__EAST__RPM": "7",
             "SPILLGATE__MODELS__GPT_4O__TIERS": "[{east: 2}]",
             "SPILLGATE_ADMIN_URL": "not an override",
@@ -25,7 +25,7 @@ def test_values_are_overridden_by_path(write: Callable[[str], Path], minimal: st
     )
     assert (read.listen.port, read.cache.exact.enabled) == (9000, True)
     assert read.admin is not None
-    assert read.admin.key.get_secret_value() == "0123456789"
+    assert read.admin.key.get_secret_value() == "0123456789abcdef"
     assert read.deployments["east"].rpm == 7
     assert read.models["gpt-4o"].tiers == ((WeightedTarget("east", 2.0),),)
 
@@ -54,7 +54,7 @@ def test_an_override_replaces_what_could_not_be_read(
 ) -> None:
     """A variable that the file wants is not needed when its value is overridden."""
     text = minimal + 'admin: {key: "${NOT_SET}"}\n'
-    read = load(write(text), {"SPILLGATE__ADMIN__KEY": "given instead"})
+    read = load(write(text), {"SPILLGATE__ADMIN__KEY": "given instead of it"})
     assert read.admin is not None
 
 
