@@ -89,8 +89,10 @@ class Workers:
         """What the tenant's first request reserved, from its ledger."""
         key = f"spillgate:{{{tenant}-{self.mark}}}:ledger"
         async with Redis.from_url(self.redis_url) as redis, asyncio.timeout(10):
-            while not (entries := await redis.xrange(key, count=1)):
+            entries: Any = []
+            while not entries:
                 await asyncio.sleep(0.02)
+                entries = await redis.xrange(key, count=1)
             row: dict[str, int] = json.loads(entries[0][1][b"row"])
             return row
 

@@ -67,7 +67,8 @@ class OnTestClock(Batch):
         self._server = server
 
     async def call(self, command: Command) -> Any:
-        return await self._server.execute_command(*command)
+        server: Any = self._server
+        return await server.execute_command(*command)
 
     async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
         assert script.text.count(SERVER_TIME) == 1
@@ -321,7 +322,8 @@ class Tenant:
         return self.server.run(self._kept())
 
     async def _kept(self) -> Kept:
-        client, prefix = self.server.client, f"{account_key(self.name)}:"
+        client: Any = self.server.client
+        prefix = f"{account_key(self.name)}:"
         names = [name.decode().removeprefix(prefix) for name in await client.keys(f"{prefix}*")]
         hashes = [name for name in names if name.partition(":")[0] in HASHES]
         pipeline = client.pipeline(transaction=False)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -82,7 +83,8 @@ class Bank:
 
     async def held_ids(self) -> set[bytes]:
         """The ids of all holds in Redis."""
-        return set(await self.redis.hkeys(f"{account_key(self.tenant.name)}:holds"))
+        redis: Any = self.redis
+        return set(await redis.hkeys(f"{account_key(self.tenant.name)}:holds"))
 
     def freeze(self) -> None:
         """Redis answers nothing any more."""

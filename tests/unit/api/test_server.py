@@ -141,6 +141,6 @@ async def test_what_cannot_listen_says_so() -> None:
 
 
 def test_small_answers_are_not_held_back() -> None:
-    """asyncio sets TCP_NODELAY on what is accepted only where the listener names its protocol."""
+    """Asyncio sets TCP_NODELAY on what is accepted only where the listener names its protocol."""
     with bind("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
