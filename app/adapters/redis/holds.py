@@ -31,6 +31,8 @@ REREAD_S: Final = 1.0
 RETRY_S: Final = 0.5
 #: A subscription that answers no ping for so many seconds is dead, though its line is open.
 DEAF_AFTER_S: Final = 3
+#: Of a time in milliseconds: eleven days. More is no time that a deployment asked for.
+_MAX_DIGITS: Final = 9
 
 
 class SharedHoldBoard:
@@ -59,6 +61,7 @@ class SharedHoldBoard:
         self._news = asyncio.Event()
         self._missed = asyncio.Event()
         self._hears = True
+        self._ignored: set[str] = set()
         self._tasks = asyncio.TaskGroup()
         self._running: list[asyncio.Task[None]] = []
 
@@ -142,9 +145,12 @@ class SharedHoldBoard:
         raise TimeoutError
 
     def _apply(self, message: Mapping[str, Any]) -> None:
-        if message["type"] == "message":
-            remaining_ms, _, deployment = message["data"].decode().partition(" ")
-            self._learn(deployment, int(remaining_ms))
+        if message["type"] != "message":
+            return
+        try:
+            self._learn(*_read(message["data"]))
+        except ValueError as error:
+            self._note_ignored(str(error))
 
     async def _reread(self) -> None:
         """Read all holds each second, and at once after a subscription began anew."""
@@ -172,6 +178,12 @@ class SharedHoldBoard:
         if remaining_ms > 0:
             self._board.hold(deployment, self._clock.now() + remaining_ms / 1000)
 
+    def _note_ignored(self, problem: str) -> None:
+        """Log each kind of problem once: another version may be telling its own all the time."""
+        if problem not in self._ignored:
+            self._ignored.add(problem)
+            structlog.get_logger().warning("hold_message_ignored", problem=problem)
+
     def _note(self, *, hears: bool, error: BaseException | None = None) -> None:
         """Log where it changed whether others are heard."""
         if hears is self._hears:
@@ -182,6 +194,22 @@ class SharedHoldBoard:
             log.info("holds_heard_again")
         else:
             log.warning("holds_unheard", error=type(error).__name__)
+
+
+def _read(data: bytes) -> tuple[str, int]:
+    """Whose hold a message tells of, and what is left of it in milliseconds.
+
+    Raises ValueError with the kind of what is wrong; never with a part of the message.
+    """
+    try:
+        remaining_ms, _, deployment = data.decode().partition(" ")
+    except UnicodeDecodeError:
+        raise ValueError("not text") from None
+    if not (remaining_ms.isascii() and remaining_ms.isdigit() and len(remaining_ms) <= _MAX_DIGITS):
+        raise ValueError("not a number of milliseconds")
+    if not deployment:
+        raise ValueError("no deployment")
+    return deployment, int(remaining_ms)
 
 
 def _key(deployment: str) -> str:

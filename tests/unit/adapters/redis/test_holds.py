@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.breaker import Breaker
@@ -73,3 +74,38 @@ async def test_a_shorter_hold_that_is_heard_shortens_nothing(redis_url: str) -> 
 
         await until(last_is_heard)
         assert board.holds()[name] >= end
+
+
+async def test_what_cannot_be_read_is_ignored_and_logged_once_a_kind(redis_url: str) -> None:
+    """Another version on the channel ends nobody, and fills no log."""
+    name = str(uuid4())
+    garbage = [b"v2:hello", b"", b"\xff\xfe 1", b"1.5 x", b"9" * 5000 + b" x", b"900"]
+    with capture_logs() as logs:
+        async with clients(redis_url) as (client, board), board:
+
+            async def last_is_heard() -> bool:
+                for message in [*garbage, f"2000 {name}".encode()]:
+                    await client.publish(CHANNEL, message)
+                return name in board.holds()
+
+            await until(last_is_heard)
+            await until(last_is_heard)
+            assert "x" not in board.holds()
+            assert "" not in board.holds()
+
+    kinds = [log["problem"] for log in logs if log["event"] == "hold_message_ignored"]
+    assert sorted(kinds) == ["no deployment", "not a number of milliseconds", "not text"]
+
+
+async def test_a_hold_that_is_heard_ends_within_reason(redis_url: str) -> None:
+    """A nonsensical time is not a hold for ever."""
+    name, last = str(uuid4()), str(uuid4())
+    async with clients(redis_url) as (client, board), board:
+
+        async def last_is_heard() -> bool:
+            await client.publish(CHANNEL, f"{10**400} {name}")
+            await client.publish(CHANNEL, f"2000 {last}")
+            return last in board.holds()
+
+        await until(last_is_heard)
+        assert name not in board.holds()
