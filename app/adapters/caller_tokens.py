@@ -36,8 +36,6 @@ _OPTIONS: Final[Options] = {
     "verify_iat": False,
 }
 
-_log = structlog.get_logger()
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -117,9 +115,13 @@ class EntraCallerTokens:
             )
         except jwt.InvalidAudienceError:
             # The issuer was checked before: whoever is of another directory writes no lines here.
-            _log.warning("caller token refused", reason="it is made out for another audience")
+            structlog.get_logger().warning(
+                "caller token refused", reason="it is made out for another audience"
+            )
         except (jwt.PyJWTError, RecursionError):
-            _log.debug("caller token refused", reason="it is not this directory's")
+            structlog.get_logger().debug(
+                "caller token refused", reason="it is not this directory's"
+            )
         return None
 
     def _outcome(self, claims: Mapping[str, Any], lifetime: Lifetime | None) -> Principal | Refusal:
@@ -152,7 +154,7 @@ def _key_id(token: str) -> str | None:
 
 def _tell(outcome: Principal | Refusal, claims: Mapping[str, Any]) -> None:
     """One line for the operator, once in `REFUSED_FOR_S` for each token: ids are no secrets."""
-    _log.warning(
+    structlog.get_logger().warning(
         "caller token refused",
         reason=str(outcome),
         application=claims.get("appid", claims.get("azp")),

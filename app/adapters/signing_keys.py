@@ -24,8 +24,6 @@ FORCED_EVERY_S: Final = 60.0
 _FIRST_RETRY_S: Final = 1.0
 _LONGEST_RETRY_S: Final = 60.0
 
-_log = structlog.get_logger()
-
 
 class SigningKeys:
     """The keys of one endpoint; its context keeps them fresh."""
@@ -105,7 +103,7 @@ class SigningKeys:
             self._failed(error)
             return
         if self._failures:
-            _log.info("signing keys fetched again", keys=len(fetched))
+            structlog.get_logger().info("signing keys fetched again", keys=len(fetched))
         self._failures = 0
         if fetched != self._keys:
             self._keys = fetched
@@ -114,7 +112,9 @@ class SigningKeys:
     def _failed(self, error: JwksUnavailable) -> None:
         self._failures += 1
         if self._failures == 1:
-            _log.warning("signing keys not fetched", reason=str(error), known=len(self._keys))
+            structlog.get_logger().warning(
+                "signing keys not fetched", reason=str(error), known=len(self._keys)
+            )
 
     async def _renew(self) -> None:
         await asyncio.shield(self._flight)

@@ -14,6 +14,7 @@ from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential, azure_credential
+from app.adapters.estimator import Estimator
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.prices import price_table
 from app.bootstrap.values import fleet_of
@@ -26,7 +27,6 @@ from app.ports import (
     HoldBoard,
     Observer,
     ResponseOwners,
-    TokenEstimator,
 )
 from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
 from app.stages.admission import Admission
@@ -60,7 +60,7 @@ class Resources:
     accounts: Accounts
     directory: DirectoryStore
     keys: DirectoryKeys
-    estimator: TokenEstimator
+    estimator: Estimator
     observers: tuple[Observer, ...]
     transport: AiohttpTransport
     catalog: ModelCatalog

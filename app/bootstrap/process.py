@@ -85,6 +85,7 @@ async def running(
         AsyncExitStack() as lifetimes,
     ):
         resources = _resources(state, transport, lifetimes, observers)
+        await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())

@@ -113,6 +113,7 @@ def _config(simulator: str, key: str) -> dict[str, Any]:
         "simulator": {"ttft_ms": 0, "tpot_ms": 0},
         "deployments": {_name(*each): _deployment(simulator, *each) for each in names},
         "models": {_name(*each): {"tiers": [[_name(*each)]]} for each in names},
+        "admin": {"key": "an-admin-key-of-tests"},
         "tenants": {"sdk-matrix": {"keys": [key]}},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},
     }
