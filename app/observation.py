@@ -85,7 +85,6 @@ class Observation:
     def conclude(self, status: int | None, error: BaseException | None) -> None:
         """Make the receipt: `status` went to the client, `error` ended the request."""
         ended = self._call.interruption or error or self.broken
-        told = ended.status if isinstance(ended, SpillgateError) else None
         request, principal, meter = self.request, self.principal, self.meter
         first = meter.first_token_at
         self._receipt = Receipt(
@@ -95,7 +94,7 @@ class Observation:
             outcome=_outcome(ended, broke_off=status is not None, meter=meter),
             operation=self.route.operation if self.route else None,
             stream=request.stream if request else False,
-            status=told if status is None else status,
+            status=_told(ended) if status is None else status,
             error=ended.code if isinstance(ended, SpillgateError) else meter.error,
             tenant=principal.tenant.name if principal else None,
             key_id=principal.key_id if principal else None,
@@ -116,6 +115,14 @@ class Observation:
         told = usage if self.reservation is not None else self.receipt.usage
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
         return self._receipt
+
+
+def _told(ended: BaseException | None) -> int | None:
+    """The status that the HTTP layer answers such an end with; a cancelled request gets none."""
+    if isinstance(ended, SpillgateError):
+        return ended.status
+    is_bug = isinstance(ended, Exception) and not isinstance(ended, ClientGone)
+    return SpillgateError.status if is_bug else None
 
 
 def _outcome(ended: BaseException | None, *, broke_off: bool, meter: Meter) -> Outcome:

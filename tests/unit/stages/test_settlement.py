@@ -118,7 +118,7 @@ async def test_a_finished_request_is_settled(scene: Scene) -> None:
         (UpstreamDisconnected("m"), 200, Outcome.UPSTREAM_ABORTED, 200, "upstream_disconnected"),
         (ClientGone(), None, Outcome.CLIENT_DISCONNECTED, None, None),
         (ClientGone(), 200, Outcome.CLIENT_DISCONNECTED, 200, None),
-        (KeyError("bug"), None, Outcome.INTERNAL_ERROR, None, None),
+        (KeyError("bug"), None, Outcome.INTERNAL_ERROR, 500, None),
         (KeyError("bug"), 200, Outcome.INTERNAL_ERROR, 200, None),
     ],
 )
