@@ -104,7 +104,7 @@ class Observation:
             spill=self.spill,
             usage=meter.usage,
             attempts=tuple(self.attempts),
-            plan=self.plan,
+            plan=self.plan or _refusing_plan(error),
             time_to_first_token=None if first is None else first - self._started,
             bytes_relayed=meter.bytes,
             frames_relayed=meter.frames,
@@ -115,6 +115,12 @@ class Observation:
         told = usage if self.reservation is not None else self.receipt.usage
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
         return self._receipt
+
+
+def _refusing_plan(error: BaseException | None) -> RoutePlan | None:
+    """The plan that left nobody to ask: raised with the refusal, because no request ran on it."""
+    plan = getattr(error, "plan", None)
+    return plan if isinstance(plan, RoutePlan) else None
 
 
 def _told(ended: BaseException | None) -> int | None:

@@ -12,6 +12,18 @@ from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, Unknow
 from app.ports import Clock, HoldBoard
 
 
+class AllHeld(NoCapacity):
+    """Nobody may be asked; `plan` says why, for the receipt."""
+
+    def __init__(self, plan: RoutePlan, now: float) -> None:
+        wait = min(absence.until for absence in plan.absences) - now
+        when = "Please retry after the given time."
+        super().__init__(
+            f"Every deployment of this model is at capacity. {when}", retry_after_s=wait
+        )
+        self.plan = plan
+
+
 class Routing:
     """Tiers from the config, holds from the board."""
 
@@ -42,12 +54,12 @@ class Routing:
     def plan(self, tiers: Tiers) -> RoutePlan:
         """The order to ask them in.
 
-        Raises NoCapacity with the earliest time to return when every candidate is held.
+        Raises AllHeld with the earliest time to return when every candidate is held.
         """
         holds, now = self._holds.holds(), self._clock.now()
         plan = plan_route(tiers, holds=holds, now=now, draw=self._draw)
         if not plan.candidates:
-            raise _all_held(plan, now)
+            raise AllHeld(plan, now)
         return plan
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
@@ -68,9 +80,3 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
-
-
-def _all_held(plan: RoutePlan, now: float) -> NoCapacity:
-    wait = min(absence.until for absence in plan.absences) - now
-    message = "Every deployment of this model is at capacity. Please retry after the given time."
-    return NoCapacity(message, retry_after_s=wait)

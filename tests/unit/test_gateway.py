@@ -11,7 +11,7 @@ import pytest
 from app.domain.attempt import Verdict
 from app.domain.completion import Outcome, Usage
 from app.domain.request import Operation
-from app.domain.route import SpillReason
+from app.domain.route import Absence, SpillReason
 from app.domain.tenant import Tenant
 from app.errors import (
     ClientGone,
@@ -165,6 +165,22 @@ async def test_no_capacity_says_when(house: House) -> None:
     assert error.retry_after_s == 2.5
     assert house.receipt.outcome is Outcome.REFUSED
     assert len(house.receipt.attempts) == 2
+
+
+async def test_a_refusal_for_known_holds_can_be_explained(house: House) -> None:
+    """Nobody was asked; the receipt says who was passed over, why, and until when."""
+    now = house.clock.now()
+    house.holds.hold("ptu", now + 9.0)
+    house.holds.hold("paygo", now + 2.5)
+    error = await refused(house, FakeCall(fields=CHAT))
+    assert isinstance(error, NoCapacity)
+    assert error.retry_after_s == 2.5
+    assert house.receipt.attempts == ()
+    assert house.receipt.plan is not None
+    assert house.receipt.plan.absences == (
+        Absence("ptu", 0, SpillReason.HELD, now + 9.0),
+        Absence("paygo", 1, SpillReason.HELD, now + 2.5),
+    )
 
 
 async def test_when_all_fail_the_last_failure_is_told(house: House) -> None:

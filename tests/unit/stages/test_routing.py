@@ -9,7 +9,7 @@ from app.domain.request import InferenceRequest
 from app.domain.route import Candidate, RoutePlan, SpillReason
 from app.domain.tenant import Principal, Tenant
 from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
-from app.stages.routing import Routing
+from app.stages.routing import AllHeld, Routing
 from app.wire.routes import match
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
@@ -74,6 +74,8 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
     with pytest.raises(NoCapacity) as caught:
         plan(routing, ACME, request(), None)
     assert caught.value.retry_after_s == 4.0
+    assert isinstance(caught.value, AllHeld)
+    assert [each.deployment for each in caught.value.plan.absences] == ["ptu", "paygo", "last"]
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4o "])
