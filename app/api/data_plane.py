@@ -20,6 +20,7 @@ from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.reply import HttpReply
 from app.errors import ClientGone, Overloaded, ShuttingDown, SpillgateError
 from app.gateway import Gateway
+from app.observation import Observation
 
 _log = structlog.get_logger()
 
@@ -85,8 +86,9 @@ class DataPlane:
 
     async def _answer(self, call: HttpCall, reply: HttpReply) -> None:
         try:
-            self._refuse_when_full()
-            await self._gateway().handle(call, reply)
+            gateway = self._gateway()
+            self._refuse_when_full(call, gateway)
+            await gateway.handle(call, reply)
         except SpillgateError as error:
             await reply.refuse(error)
         except ClientGone:
@@ -96,10 +98,9 @@ class DataPlane:
             message = f"The gateway failed on this request. Its id is {call.request_id}."
             await reply.refuse(SpillgateError(message))
 
-    def _refuse_when_full(self) -> None:
+    def _refuse_when_full(self, call: HttpCall, gateway: Gateway) -> None:
         if len(self._in_flight) > self._limits.max_in_flight:
-            message = "Too many requests are in flight. Please retry shortly."
-            raise Overloaded(message, retry_after_s=1.0)
+            raise _overloaded(call, gateway)
 
     async def _say_health(self, path: str, reply: HttpReply) -> None:
         status, said = self._readiness.status(path)
@@ -118,6 +119,15 @@ class DataPlane:
         self._in_flight.discard(call)
         if not self._in_flight:
             self._idle.set()
+
+
+def _overloaded(call: HttpCall, gateway: Gateway) -> Overloaded:
+    """A refusal that is seen like any other, though the gateway is spared the request."""
+    error = Overloaded("Too many requests are in flight. Please retry shortly.", retry_after_s=1.0)
+    observation = Observation(call, gateway.clock)
+    with gateway.telemetry.observed(observation):
+        observation.conclude(None, error)
+    return error
 
 
 async def _interrupted(call: HttpCall, reply: HttpReply) -> None:
