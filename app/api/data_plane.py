@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 
 from app.api.call import HttpCall
-from app.api.protocol import EXTENSION
+from app.api.protocol import EXTENSION, Connection
 from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.reply import HttpReply
 from app.errors import ClientGone, Overloaded, ShuttingDown, SpillgateError
 from app.gateway import Gateway
 from app.observation import Observation
+
+#: After the drain's limit: for a client to take the error that ends its answer.
+LAST_WORDS_S: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -45,7 +49,7 @@ class DataPlane:
         self._gateway = gateway
         self._readiness = readiness
         self._limits = limits
-        self._in_flight: set[HttpCall] = set()
+        self._in_flight: dict[HttpCall, Connection | None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -56,33 +60,45 @@ class DataPlane:
         connection = scope.get("extensions", {}).get(EXTENSION)
         reply = HttpReply(call, send, connection, write_stall_s=limits.write_stall_s)
         if scope["path"] in {LIVE_PATH, READY_PATH}:
-            await self._say_health(scope["path"], reply)
+            with suppress(ClientGone):
+                await self._say_health(scope["path"], reply)
             return
-        self._enter(call)
+        self._enter(call, connection)
         try:
             await self._serve(call, reply)
         finally:
             self._leave(call)
 
-    async def drain(self, limit_s: float) -> None:
-        """Wait until nothing is under way; after `limit_s` seconds, cut off what is left."""
+    async def drain(self, limit_s: float, *, last_words_s: float = LAST_WORDS_S) -> None:
+        """Wait until nothing is under way; after `limit_s` seconds, cut off what is left.
+
+        Each client is told. One that does not read it within `last_words_s` seconds loses its
+        connection, however long a write may stall otherwise.
+        """
+        if await self._is_idle_within(limit_s):
+            return
+        for call in tuple(self._in_flight):
+            call.interrupt(ShuttingDown("The server is shutting down."))
+        while not await self._is_idle_within(last_words_s):
+            for connection in tuple(self._in_flight.values()):
+                if connection is not None and connection.would_block:
+                    connection.abort()
+
+    async def _is_idle_within(self, limit_s: float) -> bool:
         try:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
         except TimeoutError:
-            message = "The server is shutting down."
-            for call in tuple(self._in_flight):
-                call.interrupt(ShuttingDown(message))
-            await self._idle.wait()
+            return False
+        return True
 
     async def _serve(self, call: HttpCall, reply: HttpReply) -> None:
         """Serve, and refuse where that failed; a client that left meanwhile ends either."""
-        try:
-            await self._answer(call, reply)
-        except ClientGone:
-            pass
-        except asyncio.CancelledError:
-            await _interrupted(call, reply)
+        with suppress(ClientGone):
+            try:
+                await self._answer(call, reply)
+            except asyncio.CancelledError:
+                await _interrupted(call, reply)
 
     async def _answer(self, call: HttpCall, reply: HttpReply) -> None:
         try:
@@ -110,13 +126,13 @@ class DataPlane:
         await reply.send(body)
         await reply.finish()
 
-    def _enter(self, call: HttpCall) -> None:
-        self._in_flight.add(call)
+    def _enter(self, call: HttpCall, connection: Connection | None) -> None:
+        self._in_flight[call] = connection
         self._idle.clear()
 
     def _leave(self, call: HttpCall) -> None:
         call.close()
-        self._in_flight.discard(call)
+        self._in_flight.pop(call, None)
         if not self._in_flight:
             self._idle.set()
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from app.api.data_plane import DataPlane, DataPlaneLimits
+from app.api.protocol import EXTENSION
 from app.api.readiness import Readiness
+from app.api.server import bind, serving
 from app.domain.completion import Outcome
+from app.gateway import Gateway
+from app.ports import Call, Reply
 from tests.fakes.house import House
 
 
@@ -19,12 +29,25 @@ def limits(
     )
 
 
+class Line:
+    """A connection whose client may stop reading; what cannot be sent waits until it is dropped."""
+
+    def __init__(self) -> None:
+        self.would_block = False
+        self.dropped = asyncio.Event()
+
+    def abort(self) -> None:
+        self.would_block = False
+        self.dropped.set()
+
+
 @dataclass
 class Exchange:
     """One request without a server around it, and what was sent back."""
 
     path: str = "/v1/models"
     sent: list[dict[str, Any]] = field(default_factory=list)
+    line: Line = field(default_factory=Line)
 
     async def on(self, plane: DataPlane) -> None:
         scope = {
@@ -33,6 +56,7 @@ class Exchange:
             "path": self.path,
             "raw_path": self.path.encode(),
             "query_string": b"",
+            "extensions": {EXTENSION: self.line},
             "headers": [(b"x-request-id", b"req_1"), (b"authorization", b"Bearer key-of-acme")],
         }
         await plane(scope, self._receive, self._send)
@@ -41,7 +65,11 @@ class Exchange:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _send(self, message: dict[str, Any]) -> None:
-        self.sent.append(message)
+        await asyncio.sleep(0)
+        if self.line.would_block:
+            await self.line.dropped.wait()
+        if not self.line.dropped.is_set():
+            self.sent.append(message)
 
     @property
     def status(self) -> int:
@@ -68,3 +96,94 @@ class TestOverload:
         await exchange.on(DataPlane(lambda: house.gateway, Readiness(), limits(max_in_flight=1)))
 
         assert (exchange.status, house.receipt.status) == (200, 200)
+
+
+class Doing:
+    """A gateway that does one thing with every request."""
+
+    def __init__(self, act: Callable[[Reply], Awaitable[None]]) -> None:
+        self._act = act
+        self.stalled = asyncio.Event()
+
+    async def handle(self, call: Call, reply: Reply) -> None:
+        await reply.start(200, {"content-type": "text/event-stream"})
+        self.stalled.set()
+        await self._act(reply)
+
+
+async def _for_ever(reply: Reply) -> None:
+    while True:
+        await reply.send(b"data: {}\n\n" * 1000)
+
+
+async def _silent(_: Reply) -> None:
+    await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def under_way(
+    exchange: Exchange, act: Callable[[Reply], Awaitable[None]], of: DataPlaneLimits
+) -> AsyncIterator[DataPlane]:
+    """A request whose client stopped reading after the headers; it must end without a word."""
+    gateway = Doing(act)
+    plane = DataPlane(lambda: cast("Gateway", gateway), Readiness(), of)
+    request = asyncio.create_task(exchange.on(plane))
+    await gateway.stalled.wait()
+    exchange.line.would_block = True
+    yield plane
+    await request
+
+
+async def took(work: Awaitable[None]) -> float:
+    began = time.monotonic()
+    async with asyncio.timeout(10):
+        await work
+    return time.monotonic() - began
+
+
+class TestDrain:
+    """The end of a drain is one for clients that do not read, too."""
+
+    @pytest.mark.parametrize(
+        "act", [_for_ever, _silent, lambda reply: reply.finish()], ids=["more", "silent", "whole"]
+    )
+    async def test_a_stalled_reader_does_not_outlast_it(
+        self, act: Callable[[Reply], Awaitable[None]]
+    ) -> None:
+        """Whether there is more to send, nothing, or only the end; then the connection goes."""
+        exchange = Exchange()
+        async with under_way(exchange, act, limits(write_stall_s=60)) as plane:
+            assert 0.1 <= await took(plane.drain(0.05, last_words_s=0.1)) < 1
+        assert exchange.line.dropped.is_set()
+
+    async def test_a_reader_has_time_for_the_last_words(self) -> None:
+        """One that reads again within the second gets the error and keeps its connection."""
+        exchange = Exchange()
+        async with under_way(exchange, _silent, limits()) as plane:
+            exchange.line.would_block = False
+            assert await took(plane.drain(0.0)) < 0.5
+        assert b"server_shutting_down" in exchange.sent[1]["body"]
+        assert not exchange.sent[-1]["more_body"]
+        assert not exchange.line.dropped.is_set()
+
+    async def test_a_client_that_leaves_during_the_last_words_is_no_failure(self) -> None:
+        """The write's own limit is shorter here; nothing is raised into the server."""
+        exchange = Exchange()
+        async with under_way(exchange, _silent, limits(write_stall_s=0.05)) as plane:
+            assert await took(plane.drain(0.0)) < 0.5
+        assert exchange.line.dropped.is_set()
+
+    async def test_a_real_connection_is_dropped(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Dropping it lets the write go that waited for it, and the server has nothing to say."""
+        gateway = Doing(_for_ever)
+        plane = DataPlane(lambda: cast("Gateway", gateway), Readiness(), limits(write_stall_s=60))
+        listener = bind("127.0.0.1", 0)
+        address = listener.getsockname()
+        async with serving(plane, listener, keep_alive_s=60, header_s=10) as server:
+            _, writer = await asyncio.open_connection(*address, limit=1024)
+            writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+            await gateway.stalled.wait()
+            server.stop_accepting()
+            assert await took(plane.drain(0.3, last_words_s=0.2)) < 2
+            writer.transport.abort()
+        assert not caplog.records
