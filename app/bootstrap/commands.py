@@ -7,8 +7,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
 import structlog
 import uvloop
@@ -24,14 +25,17 @@ from app.cli.commands import MISTAKE, Addresses
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
 from app.simulator.server import serve_simulator
 
+_LOOK_MS: Final = 1000
+
 _log = structlog.get_logger()
 
 
 def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the gateway on a config file, its deployments simulated if asked."""
     configure_logs()
+    file = ConfigFile(config, addresses)
     try:
-        settings = load(config, environment())
+        settings = file.load()
     except ConfigProblems as found:
         return _fail("\n".join(map(str, found.problems)), MISTAKE)
     if settings.admin is None:
@@ -39,8 +43,7 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
         return _fail(message, MISTAKE)
     for warning in warnings(settings):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
-    settings = listening_on(settings, addresses)
-    return run(_serve_simulated(settings) if simulate else _serve(settings, config))
+    return run(_serve_simulated(settings) if simulate else _serve(settings, file))
 
 
 def simulate(config: Path, host: str, port: int) -> int:
@@ -74,6 +77,60 @@ def listening_on(settings: Settings, addresses: Addresses) -> Settings:
     return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
 
 
+class Reloadable(Protocol):
+    """What a configuration is put in force by."""
+
+    async def reload(self, settings: Settings) -> None:
+        """Put it in force, or raise and leave the one that is."""
+        ...
+
+
+class ConfigFile:
+    """The configuration's file, with the addresses that the command line puts over it."""
+
+    def __init__(self, path: Path, addresses: Addresses) -> None:
+        """Nothing is read yet."""
+        self._path = path
+        self._addresses = addresses
+        self._loaded: tuple[Path, bytes] | None = None
+
+    def load(self) -> Settings:
+        """Read it. Raises ConfigProblems."""
+        self._loaded = self._version()  # first: what changes while it is read is read again
+        return listening_on(load(self._path, environment()), self._addresses)
+
+    async def reload(self, process: Reloadable) -> None:
+        """Put it in force if that works; else the last good one stays."""
+        try:
+            await process.reload(self.load())
+        except ConfigProblems as found:
+            problems = [str(problem) for problem in found.problems]
+            _log.error("config not reloaded", problems=problems)
+        except Exception:  # noqa: BLE001  # whatever it was, requests are served as before
+            _log.exception("config not reloaded")
+
+    async def follow(self, process: Reloadable) -> None:
+        """Reload whenever the file is another or says something else.
+
+        Its directory is watched, because mounted files are replaced rather than written, and what
+        changes there need not have its name: Kubernetes swaps a directory that it links to. What
+        is not seen, such as a change in a linked directory, is found within about a second.
+        """
+        watching = awatch(
+            self._path.parent, recursive=False, rust_timeout=_LOOK_MS, yield_on_timeout=True
+        )
+        async for _ in watching:
+            if await asyncio.to_thread(self._version) != self._loaded:
+                await self.reload(process)
+
+    def _version(self) -> tuple[Path, bytes] | None:
+        """Where the file really is and what it says; None if it cannot be read."""
+        try:
+            return self._path.resolve(strict=True), sha256(self._path.read_bytes()).digest()
+        except OSError:
+            return None
+
+
 def until_told(*signals: signal.Signals) -> asyncio.Event:
     """An event that the given signals set."""
     told = asyncio.Event()
@@ -95,11 +152,11 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         raise failed.exceptions[0] from None  # one line can tell of one only
 
 
-async def _serve(settings: Settings, config: Path) -> None:
+async def _serve(settings: Settings, file: ConfigFile) -> None:
     told = until_told()
     async with running(settings) as process:
         _log.info("serving", data=process.data_url, admin=process.admin_url)
-        async with beside(_reload_on_change(process, config), _reload_on_hangup(process, config)):
+        async with beside(file.follow(process), _reload_on_hangup(process, file)):
             await told.wait()
 
 
@@ -125,29 +182,12 @@ async def _simulate(settings: Settings, host: str, port: int) -> None:
         await told.wait()
 
 
-async def _reload_on_change(process: Process, config: Path) -> None:
-    """The directory is watched, because mounted files are replaced rather than written."""
-    async for changes in awatch(config.parent, recursive=False, rust_timeout=1000):
-        if any(Path(name).name == config.name for _, name in changes):
-            await _reload(process, config)
-
-
-async def _reload_on_hangup(process: Process, config: Path) -> None:
+async def _reload_on_hangup(process: Process, file: ConfigFile) -> None:
     hangup = until_told(signal.SIGHUP)
     while True:
         await hangup.wait()
         hangup.clear()
-        await _reload(process, config)
-
-
-async def _reload(process: Process, config: Path) -> None:
-    """The new config if it has no mistake; else the last good one stays."""
-    try:
-        settings = load(config, environment())
-    except ConfigProblems as found:
-        _log.error("config not reloaded", problems=[str(problem) for problem in found.problems])
-        return
-    await process.reload(settings)
+        await file.reload(process)
 
 
 def _fail(message: str, code: int) -> int:

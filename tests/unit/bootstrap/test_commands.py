@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import yaml
+from structlog.testing import capture_logs
 
-from app.bootstrap.commands import beside, run
+from app.bootstrap.commands import ConfigFile, beside, run
 from app.bootstrap.process import running
-from app.settings import build
+from app.cli.commands import Addresses
+from app.settings import Settings, build
 
 
 async def _for_ever(ended: list[str]) -> None:
@@ -108,3 +114,130 @@ def _config() -> dict[str, object]:
         "auth": {"api_key": "k"},
     }
     return {"deployments": {"paygo": deployment}, "models": {"gpt-4o": {"tiers": [["paygo"]]}}}
+
+
+class Recorder:
+    """A process that keeps what it is given, or refuses it."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.ports: list[int] = []
+        self._failures = list(failures)
+
+    async def reload(self, settings: Settings) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.ports.append(settings.listen.port)
+
+    async def has(self, *ports: int) -> None:
+        """Wait until it was given configurations with these ports, in this order."""
+        async with asyncio.timeout(10):
+            while self.ports != list(ports):
+                await asyncio.sleep(0.01)
+
+
+def _written(path: Path, port: int) -> Path:
+    path.write_text(yaml.safe_dump(_config() | {"listen": {"port": port}}))
+    return path
+
+
+@asynccontextmanager
+async def _followed(config: Path, process: Recorder) -> AsyncIterator[None]:
+    """The file has been loaded and is followed from then on."""
+    file = ConfigFile(config, Addresses())
+    file.load()
+    async with beside(file.follow(process)):
+        yield
+
+
+class TestConfigFile:
+    """What changes is in force soon, however it is changed."""
+
+    async def test_a_mounted_config_map_is_followed(self, tmp_path: Path) -> None:
+        """Kubernetes swaps `..data`, which the file's own name links through."""
+
+        def mount(version: str, port: int) -> None:
+            (tmp_path / version).mkdir()
+            _written(tmp_path / version / "spillgate.yaml", port)
+            (tmp_path / "..data_tmp").symlink_to(version)
+            (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+
+        mount("..v1", 1)
+        config = tmp_path / "spillgate.yaml"
+        config.symlink_to("..data/spillgate.yaml")
+        process = Recorder()
+        async with _followed(config, process):
+            mount("..v2", 2)
+            await process.has(2)
+            mount("..v3", 3)
+            await process.has(2, 3)
+
+    async def test_a_file_is_followed_wherever_it_links_to(self, tmp_path: Path) -> None:
+        """No event names it, and nothing in its directory changes."""
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "here").mkdir()
+        real = _written(tmp_path / "elsewhere" / "real.yaml", 1)
+        config = tmp_path / "here" / "spillgate.yaml"
+        config.symlink_to(real)
+        process = Recorder()
+        async with _followed(config, process):
+            _written(real, 2)
+            await process.has(2)
+
+    async def test_written_and_replaced_files_are_followed(self, tmp_path: Path) -> None:
+        """A file that says what it said is no change, nor is another beside it."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        process = Recorder()
+        async with _followed(config, process):
+            _written(config, 2)
+            await process.has(2)
+            _written(config, 2)
+            _written(tmp_path / "other.yaml", 7)
+            _written(tmp_path / "new.yaml", 3).rename(config)
+            await process.has(2, 3)
+
+    async def test_what_changed_before_the_watch_began_is_seen(self, tmp_path: Path) -> None:
+        """The gateway takes a moment to start after it has read the file."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        file, process = ConfigFile(config, Addresses()), Recorder()
+        file.load()
+        _written(config, 2)
+        async with beside(file.follow(process)):
+            await process.has(2)
+
+    async def test_a_mistake_leaves_the_last_one_in_force(self, tmp_path: Path) -> None:
+        """It is told once, and what is right again is taken."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        process = Recorder()
+        with capture_logs() as logs:
+            async with _followed(config, process):
+                config.write_text("deployments: {")
+                async with asyncio.timeout(10):
+                    while not logs:
+                        await asyncio.sleep(0.01)
+                _written(config, 3)
+                await process.has(3)
+        (said,) = logs
+        assert (said["event"], said["log_level"]) == ("config not reloaded", "error")
+        assert "spillgate.yaml:1" in said["problems"][0]
+
+    async def test_a_failure_to_reload_ends_nothing(self, tmp_path: Path) -> None:
+        """Whatever it is, it is logged as an error with what raised it."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        process = Recorder(RuntimeError("no credential"), OSError("no disk"))
+        with capture_logs() as logs:
+            file = ConfigFile(config, Addresses())
+            await file.reload(process)
+            await file.reload(process)
+            await file.reload(process)
+        assert process.ports == [1]
+        assert [(log["event"], log["log_level"]) for log in logs] == [
+            ("config not reloaded", "error")
+        ] * 2
+        assert all(log["exc_info"] for log in logs)
+
+    def test_the_command_line_stays_above_the_file(self, tmp_path: Path) -> None:
+        """At every load: `--port` is not a change of the file."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        file = ConfigFile(config, Addresses(port=9999, admin_host="::1"))
+        assert file.load() == file.load()
+        assert (file.load().listen.port, file.load().listen.admin_host) == (9999, "::1")
