@@ -43,9 +43,12 @@ class DataPlane:
     """Serves requests with the gateway of the moment, and knows which are under way."""
 
     def __init__(
-        self, gateway: Callable[[], Gateway], readiness: Readiness, limits: DataPlaneLimits
+        self,
+        gateway: Callable[[], Gateway],
+        readiness: Readiness,
+        limits: Callable[[], DataPlaneLimits],
     ) -> None:
-        """`gateway` gives the current snapshot; a request keeps the one it started with."""
+        """Both give those of the moment; a request keeps the ones it started with."""
         self._gateway = gateway
         self._readiness = readiness
         self._limits = limits
@@ -53,9 +56,14 @@ class DataPlane:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def limits(self) -> DataPlaneLimits:
+        """Those of the moment."""
+        return self._limits()
+
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """One HTTP request."""
-        limits = self._limits
+        limits = self._limits()
         call = HttpCall(scope, receive, max_body=limits.max_body, body_limit_s=limits.body_s)
         connection = scope.get("extensions", {}).get(EXTENSION)
         reply = HttpReply(call, send, connection, write_stall_s=limits.write_stall_s)
@@ -115,7 +123,7 @@ class DataPlane:
             await reply.refuse(SpillgateError(message))
 
     def _refuse_when_full(self, call: HttpCall, gateway: Gateway) -> None:
-        if len(self._in_flight) > self._limits.max_in_flight:
+        if len(self._in_flight) > self._limits().max_in_flight:
             raise _overloaded(call, gateway)
 
     async def _say_health(self, path: str, reply: HttpReply) -> None:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import structlog
+from pydantic import BaseModel
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.clock import SystemClock
@@ -27,6 +29,8 @@ from app.ports import Observer
 from app.settings import Settings, load_catalog
 
 EMBEDDED_DIRECTORY = Path(".spillgate")
+_READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys")
+_TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
 
 _log = structlog.get_logger()
 
@@ -42,20 +46,25 @@ class Process:
         self.readiness = Readiness()
         self.data_url = ""
         self.admin_url = ""
-        limits = _limits(first.settings)
-        self.data_plane = DataPlane(lambda: self.current.gateway, self.readiness, limits)
+        self.data_plane = DataPlane(
+            lambda: self.current.gateway, self.readiness, lambda: _limits(self.current.settings)
+        )
+        self._started_with = first.settings
+        self._turn = asyncio.Lock()
 
     async def reload(self, settings: Settings) -> None:
-        """Swap in a new snapshot; requests under way end on the one they started with."""
-        fixed = (settings.listen, settings.redis) == (
-            self.current.settings.listen,
-            self.current.settings.redis,
-        )
-        await self._state.follow(settings)
-        self.current = await snapshot(settings, self.resources)
+        """Swap in a new snapshot; requests under way end on the one they started with.
+
+        Reloads take turns in the order they were asked for. One that raises leaves the snapshot as
+        it is; tenants and keys of its settings may have been seeded.
+        """
+        async with self._turn:
+            following = await snapshot(settings, self.resources)
+            await self._state.follow(settings)
+            self.current = following
         _log.info("config reloaded", deployments=len(settings.deployments))
-        if not fixed:
-            _log.warning("listen and redis take effect at the next start")
+        if waiting := _waiting(self._started_with, settings):
+            _log.warning("config waits for the next start", settings=waiting)
 
     def deployments(self) -> DeploymentList:
         """What the admin API lists."""
@@ -144,6 +153,22 @@ def _resources(
         catalog=load_catalog(),
         lifetimes=lifetimes,
     )
+
+
+def _waiting(before: Settings, after: Settings) -> list[str]:
+    """Paths of what is read at the start alone, and is not what it was then."""
+    sections = [(name, getattr(before, name), getattr(after, name)) for name in _READ_AT_START]
+    waiting = [path for section in sections for path in _differing(*section)]
+    timeouts = _differing("timeouts", before.timeouts, after.timeouts)
+    return waiting + [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
+
+
+def _differing(path: str, before: BaseModel | None, after: BaseModel | None) -> list[str]:
+    """Paths of the fields that differ; of the section, where it is on one side only."""
+    if before is None or after is None:
+        return [path] if before is not after else []
+    names = type(before).model_fields
+    return [f"{path}.{name}" for name in names if getattr(before, name) != getattr(after, name)]
 
 
 def _limits(settings: Settings) -> DataPlaneLimits:

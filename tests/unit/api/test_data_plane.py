@@ -23,10 +23,11 @@ from tests.fakes.house import House
 
 def limits(
     *, max_in_flight: int = 10, body_s: float = 5.0, write_stall_s: float = 30.0
-) -> DataPlaneLimits:
-    return DataPlaneLimits(
+) -> Callable[[], DataPlaneLimits]:
+    made = DataPlaneLimits(
         max_body=1 << 20, body_s=body_s, write_stall_s=write_stall_s, max_in_flight=max_in_flight
     )
+    return lambda: made
 
 
 class Line:
@@ -122,7 +123,7 @@ async def _silent(_: Reply) -> None:
 
 @asynccontextmanager
 async def under_way(
-    exchange: Exchange, act: Callable[[Reply], Awaitable[None]], of: DataPlaneLimits
+    exchange: Exchange, act: Callable[[Reply], Awaitable[None]], of: Callable[[], DataPlaneLimits]
 ) -> AsyncIterator[DataPlane]:
     """A request whose client stopped reading after the headers; it must end without a word."""
     gateway = Doing(act)
