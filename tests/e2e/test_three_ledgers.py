@@ -1,0 +1,86 @@
+"""The simulated Azure's ledger, the tenant's account and its own ledger say the same."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import openai
+import pytest
+from redis.asyncio import Redis
+
+from app.domain.ledger_row import LedgerRow, decode, marked
+from tests.e2e.stack import Stack, ptu_and_paygo, stack
+
+MESSAGE = {"role": "user", "content": "How many did you count?"}
+
+
+async def rows_of(team: Stack, redis_url: str) -> list[LedgerRow]:
+    """The tenant's ledger, once everything is settled."""
+    accounts: Any = team.process.resources.accounts
+    assert await accounts.settled(10)
+    (tenant,) = team.process.current.settings.tenants
+    async with Redis.from_url(redis_url) as redis:
+        entries: Any = await redis.xrange(f"spillgate:{{{tenant}}}:ledger")
+    return [marked(decode(fields[b"row"]), fields[b"mark"].decode(), 0.0) for _, fields in entries]
+
+
+async def ask(team: Stack, number: int) -> None:
+    """A chat or a response, whole or streamed, in turn."""
+    client, stream = team.openai(), bool(number % 2)
+    if number % 3:
+        chat: Any = client.chat.completions
+        answer = await chat.create(model="gpt-4o", max_tokens=20, messages=[MESSAGE], stream=stream)
+    else:
+        responses: Any = client.responses
+        answer = await responses.create(
+            model="gpt-4o", max_output_tokens=20, input="Count!", stream=stream
+        )
+    if stream:
+        async for _ in answer:
+            pass
+
+
+async def account_of(team: Stack) -> dict[str, float]:
+    """What the tenant is told that it used today."""
+    url, headers = f"{team.base_url}/spillgate/me", {"api-key": team.key}
+    async with team.http.get(url, headers=headers) as answer:
+        today: dict[str, float] = (await answer.json())["used"]["day"]
+        return today
+
+
+async def test_without_faults_all_three_are_equal(redis_url: str) -> None:
+    """60 requests, some of them spilled: tokens and requests to the last one, money as priced."""
+    async with stack(redis_url, lambda suffix: ptu_and_paygo(suffix, ptus=1)) as team:
+        await asyncio.gather(*(ask(team, number) for number in range(60)))
+        rows = await rows_of(team, redis_url)
+        served = [row for row in await team.served() if row["outcome"] == "complete"]
+        told = sum(row["input_tokens"] + row["output_tokens"] for row in served)
+        assert len(rows) == len(served) == 60
+        assert sum(row.input + row.output for row in rows) == told
+        assert {row.flags for row in rows} == {()}
+        account = await account_of(team)
+        assert (account["requests"], account["tokens"]) == (60, told)
+        assert account["usd"] == pytest.approx(sum(row.nano_usd for row in rows) / 1e9)
+        assert all(row.nano_usd > 0 for row in rows)
+
+
+async def test_with_faults_every_difference_is_a_flagged_row(redis_url: str) -> None:
+    """Usage that is missing, streams that are cut: what is not flagged is still equal."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        for number in range(12):
+            if number % 3 == 0:
+                await team.fault("ptu", usage="missing")
+            if number % 4 == 1:
+                await team.fault("ptu", cut_after_chunks=3)
+            with suppress(openai.APIError):  # a cut stream, as the SDK tells it
+                await ask(team, number)
+        rows = await rows_of(team, redis_url)
+        exact = {row.request_id: row for row in rows if "estimated" not in row.flags}
+        assert 0 < len(exact) < len(rows)
+        account = await account_of(team)
+        assert account["tokens"] == sum(row.input + row.output for row in rows)
+        by_size = [(row["input_tokens"], row["output_tokens"]) for row in await team.served()]
+        for row in exact.values():
+            assert row.input == 0 or (row.input, row.output) in by_size
