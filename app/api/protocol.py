@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.api.request_id import new_request_id
 
 EXTENSION = "spillgate.connection"
+#: What may come before the end of a request's headers, and one read more.
+MAX_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,23 @@ class GatewayProtocol(HttpToolsProtocol):
     header_limit_s: float = 10.0
 
     _running: RequestResponseCycle | None = None
+    _header_bytes = 0
     _header_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        """Bounded while headers are incomplete: the parser would collect them for ever."""
+        super().data_received(data)
+        self._header_bytes = self._header_bytes + len(data) if self._header_deadline else 0
+        if self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self._refuse(
+                "431 Request Header Fields Too Large",
+                f"The headers are larger than {MAX_HEADER_BYTES} bytes.",
+                "headers_too_large",
+            )
 
     def on_message_begin(self) -> None:
         self._expect_headers()
@@ -88,12 +102,17 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """The same refusal in OpenAI's shape."""
-        error = {"message": msg, "type": "invalid_request_error", "param": None}
-        body = msgspec.json.encode({"error": error | {"code": "invalid_http"}})
+        self._refuse("400 Bad Request", msg, "invalid_http")
+
+    def _refuse(self, status: str, message: str, code: str) -> None:
+        """Answer before there is a request, and close."""
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+        body = msgspec.json.encode({"error": error})
         head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nx-request-id: {new_request_id()}\r\n"
             "connection: close\r\n\r\n"
         )
+        self._headers_came()
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()

@@ -467,3 +467,12 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
     except ConnectionResetError:
         return b""
+
+
+async def test_headers_without_end_are_not_collected(redis_url: str) -> None:
+    """Refused after 64 KiB and a read more, long before their time is up."""
+    async with hostile(redis_url) as host:
+        endless = b"GET /v1/models HTTP/1.1\r\nhost: gateway\r\nx-a: " + b"a" * (1024 * 1024)
+        # Before there is a request: no receipt either.
+        host.looks_right(await exchange(host.team, endless), 431, "headers_too_large")
+        await host.still_serves()
