@@ -69,8 +69,18 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: Connection(self)}  # type: ignore[dict-item]  # ASGI allows any extension
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1)."""
+        if self._header_deadline is not None:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._headers_came()
+        if self.parser.should_upgrade():
+            # The parser stops here: the body would be read as the next request.
+            message = "Upgrading the connection to another protocol is not supported."
+            self._refuse("400 Bad Request", message, "upgrade_not_supported")
+            return
         super().on_headers_complete()
 
     def _expect_headers(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from app.simulator import refusal
 from app.simulator.prompt import Encode, Prompt, chat_prompt, responses_prompt, text_prompts
 
+_MOST_CHOICES: Final = 128
 Body = Mapping[str, Any]
 
 LEGACY_MAX_TOKENS: Final = 16
@@ -69,8 +70,8 @@ def chat_ask(body: Body, encode: Encode) -> Ask:
     return Ask(
         prompts=[prompt],
         cap=cap,
-        n=_positive(body, "n") or 1,
-        best_of=_positive(body, "n") or 1,
+        n=_choices(body, "n") or 1,
+        best_of=_choices(body, "n") or 1,
         call=_called(tools, body.get("tool_choice"), prompt),
         schema=_schema(format_, nested),
         logprobs=_top(body.get("top_logprobs")) if body.get("logprobs") else None,
@@ -85,13 +86,13 @@ def completion_ask(body: Body, encode: Encode) -> Ask:
     Raises:
         Refusal: 400, naming the parameter.
     """
-    n = _positive(body, "n") or 1
+    n = _choices(body, "n") or 1
     logprobs = body.get("logprobs")
     return Ask(
         prompts=text_prompts(body.get("prompt"), encode, param="prompt"),
         cap=_positive(body, "max_tokens") or LEGACY_MAX_TOKENS,
         n=n,
-        best_of=max(n, _positive(body, "best_of") or 1),
+        best_of=max(n, _choices(body, "best_of") or 1),
         logprobs=None if logprobs is None else _top(logprobs),
         reasons=False,
         **_common(body),
@@ -131,6 +132,15 @@ def _common(body: Body) -> dict[str, Any]:
         "seed": seed if isinstance(seed, int) else 0,
         "cache_key": str(body.get("prompt_cache_key") or ""),
     }
+
+
+def _choices(body: Body, name: str) -> int | None:
+    """A number of choices; OpenAI takes 128 at most."""
+    value = _positive(body, name)
+    if value is not None and value > _MOST_CHOICES:
+        message = f"Invalid '{name}': integer above maximum value {_MOST_CHOICES}."
+        raise refusal.invalid(message, param=name, code="integer_above_max_value")
+    return value
 
 
 def _positive(body: Body, name: str) -> int | None:

@@ -476,3 +476,29 @@ async def test_headers_without_end_are_not_collected(redis_url: str) -> None:
         # Before there is a request: no receipt either.
         host.looks_right(await exchange(host.team, endless), 431, "headers_too_large")
         await host.still_serves()
+
+
+async def test_trailers_are_no_headers(redis_url: str) -> None:
+    """A proxy that filters headers does not see them: they authenticate nobody."""
+    async with hostile(redis_url) as host:
+        chunked = (("transfer-encoding", "chunked"),)
+        chunks = b"%x\r\n%b\r\n0\r\n" % (len(chat()), chat())
+        trailer = f"authorization: Bearer {host.team.key}\r\n\r\n".encode()
+        answer = await exchange(host.team, request(headers=chunked) + chunks + trailer)
+        assert answer.status == 401
+        await host.answer(request(chat(), headers=AUTH))
+        host.answers += 1
+
+
+async def test_an_upgrade_leaves_no_body_behind(redis_url: str) -> None:
+    """What was declared as a body is not run as the next request."""
+    async with hostile(redis_url) as host:
+        upgrade = (("connection", "upgrade, http2-settings"), ("upgrade", "h2c"))
+        inner = request(method="GET", path="/v1/models", headers=AUTH)
+        async with connected(host.team) as (reader, writer):
+            writer.write(request(inner, headers=(*AUTH, *upgrade)))
+            said = await reader.read()
+        assert said.startswith(b"HTTP/1.1 400 ")
+        assert said.count(b"HTTP/1.1") == 1
+        assert b"upgrade_not_supported" in said
+        await host.still_serves()

@@ -123,3 +123,12 @@ def test_a_wrong_body_is_a_400_that_names_the_parameter(body: dict[str, Any], pa
 def test_unknown_fields_are_accepted() -> None:
     """New parameters of the SDKs are none of the simulator's business."""
     assert chat_ask({"messages": [USER], "frobnicate": 1}, encode).cap is None
+
+
+@pytest.mark.parametrize("name", ["n", "best_of"])
+def test_more_choices_than_openai_gives_are_refused(name: str) -> None:
+    """A billion of them would take all memory there is."""
+    body = {"prompt": "hi", name: 129}
+    with pytest.raises(Refusal):
+        completion_ask(body, encode)
+    completion_ask(body | {name: 128}, encode)
