@@ -78,7 +78,7 @@ class SharedAccounts:
         try:
             granted = await self._reserve(ask, tenant)
         except (StoreUnavailable, Skewed, Unseeded):
-            return self._without_store(ask, tenant.on_loss)
+            return self._without_store(ask, tenant.redis_loss)
         except asyncio.CancelledError:
             self._give_back(ask)
             raise

@@ -109,7 +109,7 @@ def tenant_of(entry: TenantEntry, models: tuple[str, ...] | None = None) -> Tena
         models=allowed,
         limits=entry.limits,
         zone=ZoneInfo(entry.time_zone),
-        on_loss=entry.redis_loss,
+        redis_loss=entry.redis_loss,
     )
 
 

@@ -25,7 +25,7 @@ class Tenant:
     models: frozenset[str] | None = None
     limits: tuple[LimitRule, ...] = ()
     zone: tzinfo = UTC
-    on_loss: LossPolicy = LossPolicy.LOCAL_SHARE
+    redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

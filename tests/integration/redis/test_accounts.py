@@ -119,7 +119,7 @@ async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
 
 def with_policy(bank: Bank, policy: LossPolicy) -> None:
     """The tenant's own choice for when Redis is away."""
-    bank.tenant = Tenant("t", limits=bank.tenant.limits, on_loss=policy)
+    bank.tenant = Tenant("t", limits=bank.tenant.limits, redis_loss=policy)
 
 
 async def test_settlements_travel_together_and_nobody_waits(bank: Bank) -> None:

@@ -69,7 +69,7 @@ def test_a_key_is_its_tenants_with_all_that_the_directory_says() -> None:
             frozenset({"a", "b"}),
             limits=RULES,
             zone=ZoneInfo("Europe/Berlin"),
-            on_loss=LossPolicy.FAIL_CLOSED,
+            redis_loss=LossPolicy.FAIL_CLOSED,
         ),
         entry_of(KEY).id,
     )
