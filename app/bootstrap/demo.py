@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,7 +16,7 @@ from app.bootstrap.commands import beside, listening_on, run, until_told
 from app.bootstrap.process import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.commands import Addresses
-from app.cli.demo_text import DemoAddresses, demo_text
+from app.cli.demo_text import DemoAddresses, Here, demo_text
 from app.cli.key import new_key
 from app.settings import Settings, build, load_catalog
 from app.simulator.server import serve_simulator
@@ -65,7 +67,8 @@ async def _demo(settings: Settings, api_key: str, admin_key: str, *, traffic: bo
     ):
         base_url = f"{process.data_url}/v1"
         shown = DemoAddresses(base_url, api_key, process.admin_url, admin_key, simulator_url)
-        sys.stdout.write(demo_text(shown))
+        here = Here(Path(sys.executable), has_sdk=find_spec("openai") is not None)
+        sys.stdout.write(demo_text(shown, here))
         sys.stdout.flush()
         sending = [_traffic(base_url, api_key)] if traffic else []
         async with beside(*sending):

@@ -17,7 +17,7 @@ SECRETS = ("SWEDEN_KEY", "SEARCH_TEAM_KEY", "REPORTS_KEY", "SPILLGATE_ADMIN_KEY"
 
 
 def test_the_configs_in_the_readme_pass_check(tmp_path: Path) -> None:
-    """A reader who copies the config gets one that works."""
+    """A reader who copies the config gets one that works, and no warning."""
     snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert snippets
     for snippet in snippets:
@@ -25,7 +25,7 @@ def test_the_configs_in_the_readme_pass_check(tmp_path: Path) -> None:
         path.write_text(snippet)
         assert yaml.safe_load(snippet)
         result = check(path, {name: new_key("test") for name in SECRETS})
-        assert result.exit_code == 0, result.lines
+        assert (result.exit_code, len(result.lines)) == (0, 1), result.lines
 
 
 def test_the_example_config_passes_check() -> None:
