@@ -26,6 +26,7 @@ from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 from app.wire.openai import read_request
+from app.wire.tags import request_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Gateway:
         route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
         principal = observation.principal = await self.authentication.principal(call.headers)
+        observation.tags = request_tags(call.headers)
         if route.operation in catalogue.OPERATIONS:
             await self.catalogue.answer(principal, route, reply)
             return

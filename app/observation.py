@@ -13,6 +13,7 @@ from app.domain.tenant import Principal
 from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
 from app.wire.relayed import RelayedText
+from app.wire.tags import NO_TAGS
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Observation:
         self.meter = Meter()
         self.route: Route | None = None
         self.principal: Principal | None = None
+        self.tags = NO_TAGS  # the request's own
         self.request: InferenceRequest | None = None
         self.reservation: Reservation | None = None
         self.base_model = ""  # whose vocabulary the prompt was counted in
@@ -65,6 +67,12 @@ class Observation:
     def started_at(self) -> float:
         """When the request came, as Unix time."""
         return self._started_at
+
+    @property
+    def ledger_tags(self) -> dict[str, str]:
+        """Tags of the row: the request's own before its key's, those before its tenant's."""
+        of_tenant = self.principal.tenant.tags if self.principal else NO_TAGS
+        return {**of_tenant, **self.tags}
 
     @property
     def spill(self) -> SpillReason:

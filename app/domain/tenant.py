@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
@@ -19,13 +20,17 @@ class LossPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One team; `models` are keys of `models:`, None means all. Budgets follow its time zone."""
+    """One team; `models` are keys of `models:`, None means all. Budgets follow its time zone.
+
+    Behind a key, models and tags are those of the key and the tenant together.
+    """
 
     name: str
     models: frozenset[str] | None = None
     limits: tuple[LimitRule, ...] = ()
     zone: tzinfo = UTC
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

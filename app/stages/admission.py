@@ -129,6 +129,7 @@ def _draft(
         stream=request.stream,
         reserved_tokens=amounts.tokens,
         reserved_nano_usd=amounts.nano_usd,
+        tags=observation.ledger_tags,
         started_at=observation.started_at,
     )
 

@@ -140,6 +140,7 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
         reserved_tokens=amounts.tokens if amounts else 0,
         reserved_nano_usd=amounts.nano_usd if amounts else 0,
         flags=receipt.flags,
+        tags=observation.ledger_tags,
         started_at=receipt.started_at,
         duration=receipt.duration,
         time_to_first_token=receipt.time_to_first_token,
