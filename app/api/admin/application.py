@@ -17,11 +17,13 @@ from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
 from app.api.admin.me import add_me_route
+from app.api.admin.request_ids import HEADER, RequestIds, request_id
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import ErrorAnswer
 from app.api.admin.simulation import add_simulation_route
 from app.api.admin.tenants import add_tenant_routes
+from app.api.admin.throttle import WrongKeys
 from app.api.admin.usage import add_usage_routes
 from app.api.admin.validation import malformed
 from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
@@ -40,15 +42,18 @@ def create_admin(services: AdminServices) -> FastAPI:
     app = FastAPI(
         title="Spillgate admin API",
         version="1",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(RequestIds)
     app.include_router(_health(services.readiness))
     app.include_router(_admin(services))
     app.add_exception_handler(SpillgateError, _render)
     app.add_exception_handler(RequestValidationError, _render_validation)
     app.add_exception_handler(HTTPException, _render_http)
+    app.add_exception_handler(Exception, _render_fault)
     return app
 
 
@@ -66,7 +71,7 @@ def _health(readiness: Readiness) -> APIRouter:
 
 def _admin(services: AdminServices) -> APIRouter:
     """Every route of the API; each is guarded, and declares its permission."""
-    route_class = guarded(services.authentication)
+    route_class = guarded(services.authentication, WrongKeys(services.clock.now))
     router = APIRouter(prefix="/admin/v1", route_class=route_class, responses=_REFUSALS)
     add_me_route(router)
     add_tenant_routes(router, services)
@@ -77,6 +82,7 @@ def _admin(services: AdminServices) -> APIRouter:
     add_usage_routes(router, services)
     add_audit_routes(router, services)
     _add_deployment_route(router, services)
+    _add_openapi_route(router)
     return router
 
 
@@ -85,6 +91,14 @@ def _add_deployment_route(router: APIRouter, services: AdminServices) -> None:
     async def list_deployments() -> DeploymentList:
         """Every deployment, and for how long it is still held."""
         return services.deployments()
+
+
+def _add_openapi_route(router: APIRouter) -> None:
+    @router.get("/openapi.json", openapi_extra=needs(Action.READ_OPENAPI))
+    async def read_openapi(request: Request) -> dict[str, Any]:
+        """This document: every route, the permission it needs, what it takes and answers."""
+        document: dict[str, Any] = request.app.openapi()
+        return document
 
 
 async def _render(_: Request, error: Exception) -> Response:
@@ -107,3 +121,13 @@ async def _render_http(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return await _render(request, MethodNotAllowed(f"Invalid method for URL ({method})."))
     return await _render(request, UnknownRoute(f"Unknown request URL: {method}."))
+
+
+async def _render_fault(request: Request, _: Exception) -> Response:
+    """A fault of ours: the server logs it, the caller gets the id to ask for it by.
+
+    Here the answer no longer passes the middleware.
+    """
+    answer = await _render(request, SpillgateError("Something went wrong inside the gateway."))
+    answer.headers[HEADER] = request_id(request)
+    return answer

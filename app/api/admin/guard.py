@@ -9,9 +9,10 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive
 
+from app.api.admin.request_ids import request_id
 from app.api.admin.roles import Action, Authentication, Caller
-from app.api.request_id import request_id_of
-from app.errors import BodyTooLarge, NotAllowed
+from app.api.admin.throttle import WrongKeys
+from app.errors import BodyTooLarge, InvalidApiKey, NotAllowed
 
 MAX_BODY: Final = 1024 * 1024
 #: Of every answer: no cache keeps a key.
@@ -32,8 +33,11 @@ def permission_of(route: Any) -> Action | None:
     return Action(declared) if declared is not None else None
 
 
-def guarded(authentication: Authentication) -> type[APIRoute]:
-    """A class of routes that authenticate, look at their permission, then bound the body."""
+def guarded(authentication: Authentication, wrong_keys: WrongKeys) -> type[APIRoute]:
+    """A class of routes that authenticate, look at their permission, then bound the body.
+
+    Guessing keys is slowed down: `wrong_keys` counts them, and refuses.
+    """
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> _Handler:
@@ -41,8 +45,7 @@ def guarded(authentication: Authentication) -> type[APIRoute]:
             permission = permission_of(self)
 
             async def handle(request: Request) -> Response:
-                given = request.headers.get("authorization", "")
-                caller = authentication.authenticate(given, request_id_of(request.headers))
+                caller = _authenticated(authentication, wrong_keys, request)
                 if permission is None:
                     raise NotAllowed("This route declares no permission.")
                 caller.require(permission)
@@ -54,6 +57,21 @@ def guarded(authentication: Authentication) -> type[APIRoute]:
             return handle
 
     return GuardedRoute
+
+
+def _authenticated(
+    authentication: Authentication, wrong_keys: WrongKeys, request: Request
+) -> Caller:
+    """Who calls. Raises TooManyWrongKeys and InvalidApiKey; no key at all is no guess."""
+    address = request.client.host if request.client else ""
+    given = request.headers.get("authorization", "")
+    wrong_keys.require_patience(address)
+    try:
+        return authentication.authenticate(given, request_id(request))
+    except InvalidApiKey:
+        if given:
+            wrong_keys.note(address)
+        raise
 
 
 def _caller(request: Request) -> Caller:

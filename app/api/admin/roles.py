@@ -32,6 +32,7 @@ class Action(StrEnum):
     READ_LEDGER = "ledger:read"
     READ_AUDIT = "audit:read"
     READ_DEPLOYMENTS = "deployments:read"
+    READ_OPENAPI = "openapi:read"
     READ_ADMINS = "admins:read"
     WRITE_ADMINS = "admins:write"
 
@@ -39,6 +40,7 @@ class Action(StrEnum):
 _READING_A_TENANT: Final = frozenset(
     {
         Action.SEE_SELF,
+        Action.READ_OPENAPI,
         Action.READ_TENANTS,
         Action.READ_KEYS,
         Action.READ_LIMITS,

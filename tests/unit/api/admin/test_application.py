@@ -4,7 +4,8 @@ import httpx2
 import pytest
 
 from app.api.admin.guard import MAX_BODY
-from tests.fakes.admin import AdminHouse
+from app.domain.directory import Role
+from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, AdminHouse
 
 SECRET = "spg_live_this is somebody's secret"
 
@@ -69,3 +70,49 @@ async def test_that_a_path_can_hold_anything(owner: httpx2.AsyncClient) -> None:
     """What is no name is not there."""
     for name in ("%00", "%2F", "..%2F..", "a" * 5000, "%E2%80%AE"):
         assert (await owner.get(f"tenants/{name}")).status_code == 404
+
+
+async def test_that_every_answer_has_a_request_id(house: AdminHouse) -> None:
+    """The caller's where it is a plain one; of refusals, of health, and of what is not there."""
+    for path in ("me", "nothing", "tenants/nobody", "http://admin/readyz", "tenants"):
+        for key in (None, OWNER_KEY):
+            async with house.client(key) as client:
+                given = await client.get(path, headers={"x-request-id": "mine-1"})
+                assert given.headers.get_list("x-request-id") == ["mine-1"]
+                made = (await client.get(path, headers={"x-request-id": "a b"})).headers
+                assert made["x-request-id"].startswith("req_")
+
+
+async def test_that_the_audit_record_has_the_answers_request_id(
+    house: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """Also where the caller sent none."""
+    answer = await owner.patch("tenants/search", json={"tags": {"team": "a"}})
+    (record,) = (await owner.get("audit")).json()["data"]
+    assert record["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_that_a_fault_of_ours_is_told_in_openais_shape(house: AdminHouse) -> None:
+    """With a request id and nothing of what went wrong."""
+    app = house.app()
+
+    async def fail() -> None:
+        raise RuntimeError(SECRET)
+
+    app.add_api_route("/broken", fail)
+    async with house.client(app=app) as client:
+        answer = await client.get("http://admin/broken")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["cache-control"] == "no-store"
+    assert SECRET not in answer.text
+
+
+async def test_that_the_openapi_document_is_for_those_with_a_key(house: AdminHouse) -> None:
+    """Denied by default: what there is is nobody else's business."""
+    for key, status in ((None, 401), (ADMIN_KEYS[Role.VIEWER], 200)):
+        async with house.client(key) as client:
+            answer = await client.get("openapi.json")
+            assert answer.status_code == status
+            assert ("/admin/v1/me" in answer.json().get("paths", {})) == (status == 200)
+            assert (await client.get("http://admin/openapi.json")).status_code == 404
