@@ -99,17 +99,19 @@ class DirectoryCallers:
         return Principal(tenant, found.key_id) if tenant is not None else None
 
 
-def tenant_of(entry: TenantEntry, models: tuple[str, ...] | None = None) -> Tenant:
-    """A tenant as a request sees it; `models` narrows what it may use."""
+def tenant_of(entry: TenantEntry, key: KeyEntry | None = None) -> Tenant:
+    """A tenant as a request sees it; a key narrows its models, and has tags of its own."""
     allowed = None if entry.models is None else frozenset(entry.models)
-    if models is not None:
-        allowed = frozenset(models) if allowed is None else allowed & frozenset(models)
+    if key is not None and key.models is not None:
+        of_key = frozenset(key.models)
+        allowed = of_key if allowed is None else allowed & of_key
     return Tenant(
         name=entry.name,
         models=allowed,
         limits=entry.limits,
         zone=ZoneInfo(entry.time_zone),
         redis_loss=entry.redis_loss,
+        tags={**entry.tags, **(key.tags if key is not None else {})},
     )
 
 
@@ -130,9 +132,9 @@ def _may_ask(key: KeyEntry, directory: Directory) -> bool:
 
 
 def _tenant(key: KeyEntry, directory: Directory, tenants: Mapping[str, Tenant]) -> Tenant:
-    if key.models is None:
+    if key.models is None and not key.tags:
         return tenants[key.tenant]
-    return tenant_of(directory.tenants[key.tenant], key.models)
+    return tenant_of(directory.tenants[key.tenant], key)
 
 
 def _record(key: KeyEntry) -> KeyRecord:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -10,11 +9,6 @@ from typing import Final
 import msgspec
 
 from app.domain.reservation import Amounts
-
-#: Tags of one row, and the characters of a name and of a value; what is longer is cut.
-MAX_TAGS: Final = 16
-MAX_TAG_NAME: Final = 64
-MAX_TAG_VALUE: Final = 256
 
 
 class RowKind(StrEnum):
@@ -50,7 +44,8 @@ class LedgerRow:
     read. Per tenant an `id` is charged at most once.
 
     `flags` are `estimated`, `unpriced`, `late`, `expired`, `degraded`, `soft:<limit>` and
-    `shadow:<limit>`.
+    `shadow:<limit>`. `tags` are the request's, its key's and its tenant's, in that order where they
+    have the same name; each of these has a bounded number of them.
     """
 
     id: str  # of the reservation; of the request where there was none
@@ -121,12 +116,6 @@ def marked(row: LedgerRow, mark: str, at: float) -> LedgerRow:
     if mark == _ADOPTED and row.kind is RowKind.SETTLED:
         return replace(row, kind=RowKind.MERGED)
     return row
-
-
-def bounded_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The first tags, names and values cut to their bounds."""
-    first = list(tags.items())[:MAX_TAGS]
-    return {name[:MAX_TAG_NAME]: value[:MAX_TAG_VALUE] for name, value in first}
 
 
 def _with(flags: tuple[str, ...], flag: str) -> tuple[str, ...]:

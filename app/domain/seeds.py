@@ -43,6 +43,7 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         limits=tuple(LimitRule(LimitName(name), amount) for name, amount in limits.items()),
         time_zone=tenant.time_zone,
         redis_loss=LossPolicy(tenant.redis_loss),
+        tags=dict(tenant.tags),
     )
 
 
@@ -69,13 +70,20 @@ def _tenant_differences(settings: Settings, directory: Directory) -> Iterator[st
             continue
         if found.disabled:
             yield f"tenants.{name}: is disabled"
-        if seed.models != found.models:
-            yield f"tenants.{name}.models: {_list(found.models)} in force, not {_list(seed.models)}"
-        if seed.time_zone != found.time_zone:
-            yield f"tenants.{name}.time_zone: {found.time_zone} in force, not {seed.time_zone}"
-        if seed.redis_loss != found.redis_loss:
-            yield f"tenants.{name}.redis_loss: {found.redis_loss} in force, not {seed.redis_loss}"
+        for field, in_force, configured in _differing_fields(seed, found):
+            yield f"tenants.{name}.{field}: {in_force} in force, not {configured}"
         yield from _limit_differences(seed, found)
+
+
+def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[str, str, str]]:
+    """Fields, what is in force, and what is configured. Of tags those that are configured."""
+    pairs = [
+        ("models", _list(found.models), _list(seed.models)),
+        ("time_zone", found.time_zone, seed.time_zone),
+        ("redis_loss", found.redis_loss.value, seed.redis_loss.value),
+        *((f"tags.{tag}", found.tags.get(tag, "none"), seed.tags[tag]) for tag in seed.tags),
+    ]
+    return ((field, in_force, wanted) for field, in_force, wanted in pairs if in_force != wanted)
 
 
 def _limit_differences(seed: TenantEntry, found: TenantEntry) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator,
 
 from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
+from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
 from app.settings.tiers import WeightedTarget, normalised_tiers
 
 SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
@@ -88,6 +89,24 @@ def _known_zone(value: str) -> str:
     return value
 
 
+def _tag_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
+def _tag_value(value: str) -> str:
+    if fault := value_fault(value):
+        raise ValueError(fault)
+    return value
+
+
+Tags = Annotated[
+    dict[Annotated[str, AfterValidator(_tag_name)], Annotated[str, AfterValidator(_tag_value)]],
+    Field(max_length=MAX_TAGS),
+]
+
+
 class Tenant(Section):
     """A tenant's seed. `name` is its key in the file."""
 
@@ -108,4 +127,6 @@ class Tenant(Section):
     redis_loss: RedisLoss = "local_share"
     time_zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
     """Where this tenant's days and months begin: an IANA name."""
+    tags: Tags = Field(default_factory=dict)
+    """What its usage can be grouped by, such as a cost centre."""
     cache: Cache | None = None

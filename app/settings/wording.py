@@ -49,7 +49,7 @@ def _path(loc: Path, kind: str) -> tuple[Path, bool]:
     is_price = loc[:1] == ("prices",) and loc[3:4] in {("one",), ("list",)}
     if is_spill or is_price:
         loc = (*loc[:3], *loc[4:])
-    at_key = loc[-1:] == ("[key]",) and kind.startswith("string_")
+    at_key = loc[-1:] == ("[key]",) and kind.startswith(("string_", "value_error"))
     return (loc[:-1], True) if at_key else (loc, False)
 
 
@@ -97,6 +97,7 @@ _MESSAGES: Final[tuple[tuple[str, str | Callable[[Context], str]], ...]] = (
     ("greater_than", lambda context: f"must be above {_number(context['gt'])}"),
     ("less_than_equal", lambda context: f"must be at most {_number(context['le'])}"),
     ("too_short", "must not be empty"),
+    ("too_long", lambda context: f"must have at most {context['max_length']} entries"),
     ("model", "must be a mapping"),
     ("dict", "must be a mapping"),
     ("tuple", "must be a list"),

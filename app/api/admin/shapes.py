@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.domain.directory import InForce
-from app.domain.ledger_row import MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS
 from app.settings.section import Float, Name, Text
+from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
 
 T = TypeVar("T")
 
@@ -26,10 +26,18 @@ T = TypeVar("T")
 LAST_MOMENT: Final = 253_402_300_799.0
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
-_TagName = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_TAG_NAME, pattern=_PRINTABLE)
-]
-_TagValue = Annotated[str, StringConstraints(max_length=MAX_TAG_VALUE, pattern=_PRINTABLE)]
+
+
+def _tag_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise PydanticCustomError("tag", fault)
+    return name
+
+
+def _tag_value(value: str) -> str:
+    if fault := value_fault(value):
+        raise PydanticCustomError("tag", fault)
+    return value
 
 
 def _moment(value: object) -> object:
@@ -60,7 +68,10 @@ def _known_zone(name: str) -> str:
 #: Unix seconds, or ISO 8601 with a zone.
 Moment = Annotated[Float, BeforeValidator(_moment), Field(ge=0, le=LAST_MOMENT)]
 Models = Annotated[tuple[Name, ...], Field(max_length=1000), AfterValidator(_distinct)]
-Tags = Annotated[dict[_TagName, _TagValue], Field(max_length=MAX_TAGS)]
+Tags = Annotated[
+    dict[Annotated[str, AfterValidator(_tag_name)], Annotated[str, AfterValidator(_tag_value)]],
+    Field(max_length=MAX_TAGS, description="names of a-z, 0-9, '_', '.', '-'; up to 64 characters"),
+]
 Zone = Annotated[Text, AfterValidator(_known_zone)]
 Label = Annotated[str, StringConstraints(max_length=128, pattern=_PRINTABLE)]
 

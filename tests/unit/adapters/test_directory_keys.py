@@ -98,6 +98,26 @@ def test_a_key_narrows_what_its_tenant_may_use(
 
 
 @pytest.mark.parametrize(
+    ("of_tenant", "of_key", "tags"),
+    [
+        ({}, {}, {}),
+        ({"cost_center": "42"}, {}, {"cost_center": "42"}),
+        ({}, {"app": "ci"}, {"app": "ci"}),
+        ({"cost_center": "42", "app": "-"}, {"app": "ci"}, {"cost_center": "42", "app": "ci"}),
+    ],
+)
+def test_a_keys_tags_come_before_its_tenants(
+    of_tenant: dict[str, str], of_key: dict[str, str], tags: dict[str, str]
+) -> None:
+    """Both stand in the row of each request."""
+    keys = keys_of(replace(SEARCH, tags=of_tenant), entry_of(KEY, tags=of_key))
+    found = keys.find(KEY)
+    assert found
+    assert found.tenant.tags == tags
+    assert keys.tenants()["search"].tags == of_tenant
+
+
+@pytest.mark.parametrize(
     "entries",
     [
         (SEARCH,),

@@ -3,12 +3,8 @@ from __future__ import annotations
 import pytest
 
 from app.domain.ledger_row import (
-    MAX_TAG_NAME,
-    MAX_TAG_VALUE,
-    MAX_TAGS,
     RowKind,
     UnreadableRow,
-    bounded_tags,
     decode,
     encode,
     marked,
@@ -70,15 +66,6 @@ def test_what_the_account_found_is_in_the_row() -> None:
     released = ledger_row("r1", kind=RowKind.RELEASED)
     assert marked(released, "adopted", 5.0) == released
     assert marked(row, "", 5.0) == row
-
-
-def test_tags_are_bounded() -> None:
-    """However many and long they are, a row stays small."""
-    tags = bounded_tags({f"{number:03}" + "n" * 100: "v" * 1000 for number in range(100)})
-
-    assert len(tags) == MAX_TAGS
-    assert {len(name) for name in tags} == {MAX_TAG_NAME}
-    assert {len(value) for value in tags.values()} == {MAX_TAG_VALUE}
 
 
 def test_the_month_is_that_of_the_day() -> None:

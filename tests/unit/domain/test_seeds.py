@@ -22,6 +22,7 @@ TENANT: dict[str, Any] = {
     "limits": {"rpm": 60, "usd_per_day": 0.5},
     "time_zone": "Europe/Berlin",
     "redis_loss": "fail_open",
+    "tags": {"cost_center": "42", "team": "search"},
 }
 
 
@@ -54,6 +55,7 @@ def test_seeds_are_what_the_configuration_says() -> None:
         limits=(LimitRule(LimitName.RPM, 60), LimitRule(LimitName.USD_PER_DAY, 0.5)),
         time_zone="Europe/Berlin",
         redis_loss=LossPolicy.FAIL_OPEN,
+        tags={"cost_center": "42", "team": "search"},
     )
     parsed = ApiKey.parse(KEY)
     assert parsed
@@ -66,7 +68,8 @@ def test_what_the_seeds_made_does_not_differ() -> None:
     """And neither does what the configuration never spoke of."""
     assert differences(settings(), in_force()) == []
     more = LimitRule(LimitName.RPM, 5, key_id="k")
-    changed = in_force(tags={"team": "x"}, limits=(*in_force().tenants["search"].limits, more))
+    tags, limits = TENANT["tags"] | {"x": "y"}, in_force().tenants["search"].limits
+    changed = in_force(tags=tags, limits=(*limits, more))
     assert differences(settings(), changed) == []
 
 
@@ -78,12 +81,15 @@ def test_every_difference_is_a_line() -> None:
         time_zone="UTC",
         redis_loss=LossPolicy.FAIL_CLOSED,
         limits=(LimitRule(LimitName.RPM, 30),),
+        tags={"team": "sales"},
     )
     assert differences(settings(), changed) == [
         "tenants.search: is disabled",
         "tenants.search.models: all in force, not gpt-4o",
         "tenants.search.time_zone: UTC in force, not Europe/Berlin",
         "tenants.search.redis_loss: fail_closed in force, not fail_open",
+        "tenants.search.tags.cost_center: none in force, not 42",
+        "tenants.search.tags.team: sales in force, not search",
         "tenants.search.limits.rpm: 30 in force, not 60",
         "tenants.search.limits.usd_per_day: none in force, not 0.5",
     ]
