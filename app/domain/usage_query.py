@@ -27,6 +27,8 @@ DIMENSIONS: Final[Mapping[str, Callable[[LedgerRow], Value]]] = {
     "deployment_kind": lambda row: row.deployment_kind,
     "operation": lambda row: row.operation,
     "outcome": lambda row: row.outcome,
+    "status": lambda row: None if row.status is None else str(row.status),
+    "error": lambda row: row.error,
     "spill": lambda row: row.spill,
     "kind": lambda row: row.kind.value,
     "day": lambda row: row.day,  # in the tenant's time zone, as charged

@@ -20,11 +20,16 @@ _DIMENSIONS: Final = (
     "deployment_kind",
     "operation",
     "outcome",
+    "status",
+    "error",
     "spill",
     "kind",
     "day",
     "month",
+    "hour",
 )
+
+_MOST_TAGS: Final = 16
 
 
 class Form(StrEnum):
@@ -47,11 +52,19 @@ class RowsQuery(Body):
     deployment_kind: str | None = None
     operation: str | None = None
     outcome: str | None = None
+    status: str | None = Field(None, description="sent to the client, such as 429")
+    error: str | None = Field(None, description="the error's code")
     spill: str | None = None
     kind: str | None = None
     day: str | None = Field(None, description="YYYY-MM-DD in the tenant's time zone")
     month: str | None = Field(None, description="YYYY-MM in the tenant's time zone")
-    tag: list[str] = Field([], max_length=16, description="name=value; repeatable")
+    hour: str | None = Field(None, description="YYYY-MM-DDTHH:00Z")
+    tag: list[str] = Field(
+        [],
+        max_length=_MOST_TAGS,
+        description="name=value, or name= for rows without it; repeatable: several values of one"
+        " name are alternatives, several names must all be there",
+    )
     format: Form = Form.JSON
 
 
@@ -62,23 +75,24 @@ def query_of(asked: RowsQuery, caller: Caller, group_by: tuple[str, ...] = ()) -
     """
     if asked.tenant is not None:
         caller.require_sight(asked.tenant)
-    values = {name: getattr(asked, name) for name in _DIMENSIONS} | _tags(asked.tag)
+    values = {name: getattr(asked, name) for name in _DIMENSIONS}
     if caller.tenant is not None:
         values["tenant"] = caller.tenant
     where: dict[str, frozenset[Value]] = {
         name: frozenset({value}) for name, value in values.items() if value is not None
     }
     try:
-        return UsageQuery(group_by, asked.since, asked.until, where)
+        return UsageQuery(group_by, asked.since, asked.until, where | _tags(asked.tag))
     except UnknownDimension as error:
         raise MalformedRequest(f"group_by: {error}.", param="group_by") from error
 
 
-def _tags(given: list[str]) -> dict[str, str]:
-    found = {}
+def _tags(given: list[str]) -> dict[str, frozenset[Value]]:
+    found: dict[str, frozenset[Value]] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise MalformedRequest("tag: must be written name=value.", param="tag")
-        found[TAG + name] = value
+        before = found.get(TAG + name, frozenset())
+        found[TAG + name] = before | {value or None}
     return found

@@ -15,6 +15,8 @@ from tests.fakes.admin import AdminHouse
 from tests.fakes.ledger_rows import ledger_row
 
 NOON = 1_790_000_000.0
+NOTHING = {"input": 0, "output": 0, "nano_usd": 0}
+REFUSED: Any = {"status": 429, "error": "rate_limit_exceeded", **NOTHING}
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def house() -> AdminHouse:
         ledger_row("b", at=NOON + 10, model="gpt-4o-mini", tags={"team": "y"}),
         ledger_row("c", at=NOON + 20, tenant="other", nano_usd=100),
         ledger_row("d", at=NOON + 30, flags=("estimated",)),
-        ledger_row("e", at=NOON + 40, kind=RowKind.REFUSED, input=0, output=0, nano_usd=0),
+        ledger_row("e", at=NOON + 40, kind=RowKind.REFUSED, **REFUSED),
         ledger_row("f", at=NOON + 50, tags={"team": "=1+1"}),
     ]
     return house
@@ -58,6 +60,28 @@ async def test_that_usage_is_asked_for_by_period_and_values(owner: httpx2.AsyncC
     assert [(group["tag:team"], group["requests"]) for group in groups] == [("y", 1), (None, 1)]
     (total,) = (await read(owner, "usage", tag="team=x", tenant="search"))["data"]
     assert total["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "ids"),
+    [
+        ({"tag": ["team=x"]}, ["a"]),
+        ({"tag": ["team=x", "team=y"]}, ["a", "b"]),
+        ({"tag": ["team=x", "app=ci"]}, []),
+        ({"tag": ["team=", "team=y"]}, ["b", "c", "d", "e"]),
+        ({"status": "429"}, ["e"]),
+        ({"error": "rate_limit_exceeded"}, ["e"]),
+        ({"hour": "2026-09-21T14:00Z", "kind": "refused"}, ["e"]),
+        ({"hour": "2026-09-21T15:00Z"}, []),
+    ],
+)
+async def test_that_rows_are_chosen_by_any_dimension(
+    owner: httpx2.AsyncClient, asked: dict[str, Any], ids: list[str]
+) -> None:
+    """Values of one tag are alternatives, one of them may be its absence; names must all match."""
+    assert [row["id"] for row in (await read(owner, "ledger", **asked))["data"]] == ids
+    (total,) = (await read(owner, "usage", **asked))["data"]
+    assert total["requests"] + total["refused"] == len(ids)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +143,21 @@ async def test_that_csv_holds_every_row_and_runs_nothing(owner: httpx2.AsyncClie
     assert [row["id"] for row in rows] == ["a", "b", "c", "d", "e", "f"]
     usage = await owner.get("usage", params={"format": "csv", "group_by": "tag:team"})
     assert "\n'=1+1," in usage.text.replace("\r", "")
+
+
+async def test_that_sums_by_tag_are_the_same_in_every_format(owner: httpx2.AsyncClient) -> None:
+    """Who has no such tag is null, or empty."""
+    asked = {"group_by": "tag:team,day", "tenant": "search"}
+    groups = (await read(owner, "usage", **asked))["data"]
+    assert [group["tag:team"] for group in groups] == ["=1+1", "x", "y", None]
+    parquet = await owner.get("usage", params=asked | {"format": "parquet"})
+    table = read_parquet(io.BytesIO(parquet.content)).read_all()
+    assert table["tag:team"].to_pylist() == ["=1+1", "x", "y", None]
+    assert table["nano_usd"].to_pylist() == [group["nano_usd"] for group in groups]
+    text = (await owner.get("usage", params=asked | {"format": "csv"})).text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["tag:team"] for row in rows] == ["'=1+1", "x", "y", ""]
+    assert [int(row["nano_usd"]) for row in rows] == [group["nano_usd"] for group in groups]
 
 
 async def test_that_parquet_holds_the_same_as_json(owner: httpx2.AsyncClient) -> None:
