@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from app.adapters.background import background
 from app.adapters.local_accounts import LocalAccounts
 from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
 from app.adapters.redis.replicas import Replicas
@@ -177,13 +178,17 @@ class SharedAccounts:
         """Send settlements as they come; what Redis did not take is sent again."""
         while True:
             await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                tenants = list(self._waiting)[:_TENANTS_AT_ONCE]
-                sent = await asyncio.gather(*(self._settle_some(each) for each in tenants))
-                if not all(sent):
-                    await asyncio.sleep(RETRY_S)
-            self._idle.set()
+            tenants = list(self._waiting)[:_TENANTS_AT_ONCE]
+            sending = (self._settle_some(each) for each in tenants)
+            # All of them end before anything else happens: what a defect leaves is sent again.
+            sent = await asyncio.gather(*sending, return_exceptions=True)
+            if failed := [each for each in sent if isinstance(each, BaseException)]:
+                raise failed[0]
+            if not all(sent):
+                await asyncio.sleep(RETRY_S)
+            if not self._waiting:
+                self._news.clear()
+                self._idle.set()
 
     async def _settle_some(self, tenant: str) -> bool:
         """Whether Redis took the first settlements of this tenant; if not, they stay."""
@@ -223,13 +228,9 @@ async def shared_accounts(
 ) -> AsyncIterator[SharedAccounts]:
     """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
     accounts = SharedAccounts(script, replicas, clock, watch)
-    tasks = [asyncio.create_task(accounts.keep_settling())]
-    tasks.append(asyncio.create_task(accounts.keep_alive()))
-    try:
-        yield accounts
-    finally:
-        if not await accounts.settled(drain_s):
-            structlog.get_logger().error("settlements_lost", count=accounts.unsettled)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with background("accounts", accounts.keep_settling, accounts.keep_alive):
+        try:
+            yield accounts
+        finally:
+            if not await accounts.settled(drain_s):
+                structlog.get_logger().error("settlements_lost", count=accounts.unsettled)

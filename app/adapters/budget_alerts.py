@@ -14,6 +14,7 @@ from typing import Final
 import httpx2
 import structlog
 
+from app.adapters.background import background
 from app.adapters.redis.account import account_key
 from app.adapters.redis.batch import Batch
 from app.domain.budget_alert import BudgetAlert, alerts_of
@@ -122,9 +123,5 @@ async def budget_alerts(
         timeout=POST_TIMEOUT_S, follow_redirects=False, trust_env=False
     ) as client:
         alerts = BudgetAlerts(batch, client, url, thresholds)
-        task = asyncio.create_task(alerts.keep_telling())
-        try:
+        async with background("budget_alerts", alerts.keep_telling):
             yield alerts
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)

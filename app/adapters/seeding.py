@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import structlog
 
+from app.adapters.background import background
 from app.adapters.redis.account import UNSEEDED, AccountScript, SeedTotals, account_key
 from app.adapters.redis.batch import Batch
 from app.domain.accounts_of import Balances, Totals, fields_of
@@ -124,9 +125,5 @@ async def seeding(seeder: Seeder) -> AsyncIterator[Seeder]:
     """Everybody seeded at first where Redis answers, and again whenever it is needed."""
     with suppress(StoreUnavailable):
         await seeder.seed_all()
-    task = asyncio.create_task(seeder.keep_seeding())
-    try:
+    async with background("seeding", seeder.keep_seeding):
         yield seeder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError
 
+from app.adapters.background import background
 from app.adapters.redis.breaker import Breaker, State
 from app.adapters.redis.connection import OPERATION_TIMEOUT_S, cancellable
 from app.adapters.redis.patience import within
@@ -84,15 +85,16 @@ class Batch:
         except NoScriptError:
             return await self.call(("EVAL", script.text, 1, key, *args))
 
-    async def _send(self) -> None:
+    async def keep_sending(self) -> None:
+        """Send what is asked, for ever; several may at once."""
         while True:
             await self._news.wait()
             while batch := self._next():
                 await self._round_trip(batch)
             self._news.clear()
 
-    async def _probe(self) -> None:
-        """Ask a lost store whether it is back, so that no request has to."""
+    async def keep_probing(self) -> None:
+        """Ask a lost store whether it is back, so that no request has to; for ever."""
         while True:
             await asyncio.sleep(_PROBE_S)
             if self._breaker.state is not State.CLOSED:
@@ -173,12 +175,8 @@ async def batching(
 ) -> AsyncIterator[Batch]:
     """A batch whose senders run as long as the scope is open."""
     batch = Batch(client, breaker, patience_s=patience_s)
-    senders = [asyncio.create_task(batch._send()) for _ in range(_SENDERS)]  # noqa: SLF001  # its own factory
-    senders.append(asyncio.create_task(batch._probe()))  # noqa: SLF001  # as above
     try:
-        yield batch
+        async with background("batch", *[batch.keep_sending] * _SENDERS, batch.keep_probing):
+            yield batch
     finally:
-        for sender in senders:
-            sender.cancel()
-        await asyncio.gather(*senders, return_exceptions=True)
         batch.close()

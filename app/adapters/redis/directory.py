@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import structlog
 
+from app.adapters.background import background
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.directory_script import Cursor, DirectoryScript, Found, Known, Page
 from app.domain.audit import ChainEnd, Step, chained
@@ -92,7 +93,7 @@ class RedisDirectory:
         self._beaten = 0.0
         self._failures = 0
         self._turn = asyncio.Lock()
-        self._polling: asyncio.Task[None] | None = None
+        self._polling = AsyncExitStack()
 
     _known: Known
     """What was read from Redis."""
@@ -143,7 +144,8 @@ class RedisDirectory:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(BOOT_S):
                 await _persistently(self._look)
-        self._polling = asyncio.create_task(self._keep_polling())
+        polling = background("directory", self._keep_polling, pause_s=POLL_S)
+        await self._polling.enter_async_context(polling)
         return self
 
     async def __aexit__(
@@ -152,9 +154,7 @@ class RedisDirectory:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+        await self._polling.aclose()
         with suppress(StoreUnavailable):
             await self._script.leave()
 
@@ -165,7 +165,7 @@ class RedisDirectory:
             await asyncio.sleep(POLL_S)
             try:
                 await self._look()
-            except Exception as error:  # noqa: BLE001  # whatever it is, keys go on changing
+            except StoreUnavailable as error:
                 self._note_failure(error)
             else:
                 self._note_success()
@@ -299,7 +299,7 @@ class RedisDirectory:
 
     # -- Telling --------------------------------------------------------------------------------
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: StoreUnavailable) -> None:
         self._failures += 1
         if self._failures == _SILENT_LOOKS:
             cause = error.__cause__ or error

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from app.adapters.background import background
 from app.adapters.redis.batch import Batch, Script
 from app.errors import StoreUnavailable
 
@@ -42,11 +43,9 @@ class Replicas:
 async def replicas(batch: Batch, worker: str) -> AsyncIterator[Replicas]:
     """This worker among the others; it says when it leaves."""
     seen = Replicas(batch, worker)
-    task = asyncio.create_task(seen.keep_beating())
     try:
-        yield seen
+        async with background("replicas", seen.keep_beating):
+            yield seen
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         with suppress(StoreUnavailable):
             await seen.beat(silent_s=0)

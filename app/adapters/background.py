@@ -1,0 +1,82 @@
+"""Work that goes on for as long as a scope is open, whatever befalls it.
+
+A task that ends by an exception says nothing until somebody awaits it, and nobody awaits one that
+is meant to run for ever: settlements would pile up, holds would expire, unnoticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from traceback import extract_tb
+from typing import Final
+
+import structlog
+
+#: Between an unexpected end and the next beginning.
+PAUSE_S: Final = 1.0
+
+#: Runs until it is cancelled. It may be begun again at any time, so it keeps nothing in its frame.
+Work = Callable[[], Awaitable[None]]
+
+
+class Background:
+    """The works of one scope; `failures_total` counts how often one ended by itself."""
+
+    def __init__(self, name: str, pause_s: float) -> None:
+        self._name = name
+        self._pause_s = pause_s
+        self._told: set[tuple[str, str]] = set()  # one for each line that can fail: bounded
+        self.failures_total = 0
+
+    async def run(self, work: Work) -> None:
+        """Keep it going until this is cancelled."""
+        while True:
+            try:
+                await work()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                self._note(error)  # what it waited for was given up, not the work
+            except Exception as error:  # noqa: BLE001  # see above: told, and begun again
+                self._note(error)
+            else:
+                self._note(None)
+            await asyncio.sleep(self._pause_s)
+
+    def _note(self, error: BaseException | None) -> None:
+        """Count it, and tell where it happened, once; not its words, which may hold secrets."""
+        self.failures_total += 1
+        trouble = ("ended", "") if error is None else (type(error).__name__, _place(error))
+        if trouble not in self._told:
+            self._told.add(trouble)
+            log = structlog.get_logger()
+            log.error("background_work_failed", work=self._name, error=trouble[0], at=trouble[1])
+
+
+def _place(error: BaseException) -> str:
+    """File and line of where it was raised."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+@asynccontextmanager
+async def background(
+    name: str, *works: Work, pause_s: float = PAUSE_S
+) -> AsyncIterator[Background]:
+    """Run endless works in the scope; on leaving they are cancelled and have ended.
+
+    One that ends is logged by `name`, once for each trouble, and begun again after `pause_s`
+    seconds.
+    """
+    running = Background(name, pause_s)
+    tasks = [asyncio.create_task(running.run(work), name=name) for work in works]
+    try:
+        yield running
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

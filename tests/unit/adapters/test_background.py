@@ -1,0 +1,123 @@
+"""Work that must not end while its scope is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.adapters.background import background
+
+
+class Working:
+    """Work that does in its nth run what it was told, and from then on waits."""
+
+    def __init__(self, *runs: Callable[[], Awaitable[None]]) -> None:
+        self._runs = runs
+        self.begun = 0
+        self.ended = 0
+        self.waiting = asyncio.Event()
+
+    async def __call__(self) -> None:
+        """One run."""
+        self.begun += 1
+        try:
+            if self.begun <= len(self._runs):
+                return await self._runs[self.begun - 1]()
+            self.waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            self.ended += 1
+
+
+async def fails() -> None:
+    raise ValueError("secret words")
+
+
+async def fails_otherwise() -> None:
+    raise KeyError("a")
+
+
+async def ends() -> None:
+    """An endless work that is over is as wrong as one that failed."""
+
+
+async def waits_for_what_is_given_up() -> None:
+    """As does who awaits another's future: nobody cancelled the work itself."""
+    given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    given_up.cancel()
+    await given_up
+
+
+async def test_work_runs_as_long_as_the_scope() -> None:
+    """Begun on entering, over when it is left."""
+    work = Working()
+    async with background("w", work):
+        await asyncio.wait_for(work.waiting.wait(), 5)
+        assert (work.begun, work.ended) == (1, 0)
+    assert work.ended == 1
+
+
+@pytest.mark.parametrize("trouble", [fails, ends, waits_for_what_is_given_up])
+async def test_work_that_ends_is_begun_again(trouble: Callable[[], Awaitable[None]]) -> None:
+    """Whatever ended it; counted, and told with the work's name."""
+    work = Working(trouble, trouble)
+    with capture_logs() as logs:
+        async with background("sweeping", work, pause_s=0) as running:
+            await asyncio.wait_for(work.waiting.wait(), 5)
+            assert running.failures_total == 2
+    assert work.begun == work.ended == 3
+    assert [(log["event"], log["work"]) for log in logs] == [("background_work_failed", "sweeping")]
+
+
+async def test_each_trouble_is_told_once() -> None:
+    """However often it comes back; another one is told, too. Only its place is, not its words."""
+    work = Working(fails, fails_otherwise, fails, fails, fails_otherwise)
+    with capture_logs() as logs:
+        async with background("w", work, pause_s=0):
+            await asyncio.wait_for(work.waiting.wait(), 5)
+    assert [log["error"] for log in logs] == ["ValueError", "KeyError"]
+    assert all(log["at"].startswith("test_background.py:") for log in logs)
+    assert "secret" not in str(logs)
+
+
+async def test_it_pauses_before_it_begins_again() -> None:
+    """A work that fails at once does not keep a core busy."""
+    work = Working(fails)
+    async with background("w", work, pause_s=60):
+        async with asyncio.timeout(5):
+            while not work.ended:
+                await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert work.begun == 1
+
+
+async def test_works_of_one_scope_are_apart() -> None:
+    """One fails, the other goes on."""
+    failing, other = Working(fails), Working()
+    async with background("w", failing, other, pause_s=0) as running:
+        await asyncio.wait_for(failing.waiting.wait(), 5)
+        assert (other.begun, other.ended, running.failures_total) == (1, 0, 1)
+    assert (failing.ended, other.ended) == (2, 1)
+
+
+async def test_what_is_raised_in_the_scope_goes_on() -> None:
+    """An error as well as a cancellation; the work is over then, too."""
+    work = Working()
+    with pytest.raises(LookupError):
+        async with background("w", work):
+            raise LookupError
+
+    async def scope() -> None:
+        async with background("w", work):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(scope())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert work.begun == work.ended
