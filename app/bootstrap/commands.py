@@ -7,9 +7,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -18,8 +19,14 @@ from watchfiles import awatch
 from app.adapters.logs import configure_logs
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.api.server import CannotListen
-from app.bootstrap.process import Process, running
-from app.bootstrap.simulation import pointed_at, simulated_deployments
+from app.bootstrap.process import running
+from app.bootstrap.simulation import (
+    NotSimulated,
+    Reloadable,
+    Simulated,
+    pointed_at,
+    simulated_deployments,
+)
 from app.cli.check import warnings
 from app.cli.commands import MISTAKE, Addresses
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
@@ -43,7 +50,7 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
         return _fail(message, MISTAKE)
     for warning in warnings(settings):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
-    return run(_serve_simulated(settings) if simulate else _serve(settings, file))
+    return run(_serve_simulated(settings, file) if simulate else _serve(settings, file))
 
 
 def simulate(config: Path, host: str, port: int) -> int:
@@ -77,14 +84,6 @@ def listening_on(settings: Settings, addresses: Addresses) -> Settings:
     return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
 
 
-class Reloadable(Protocol):
-    """What a configuration is put in force by."""
-
-    async def reload(self, settings: Settings) -> None:
-        """Put it in force, or raise and leave the one that is."""
-        ...
-
-
 class ConfigFile:
     """The configuration's file, with the addresses that the command line puts over it."""
 
@@ -106,6 +105,8 @@ class ConfigFile:
         except ConfigProblems as found:
             problems = [str(problem) for problem in found.problems]
             _log.error("config not reloaded", problems=problems)
+        except NotSimulated as refused:
+            _log.error("config not reloaded", problems=[str(refused)])
         except Exception:  # noqa: BLE001  # whatever it was, requests are served as before
             _log.exception("config not reloaded")
 
@@ -152,24 +153,41 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         raise failed.exceptions[0] from None  # one line can tell of one only
 
 
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """What a gateway is told; heard from the start, so that an early SIGHUP does not end it."""
+
+    end: asyncio.Event
+    hangup: asyncio.Event
+
+    @classmethod
+    def heard(cls) -> _Signals:
+        return cls(until_told(), until_told(signal.SIGHUP))
+
+
 async def _serve(settings: Settings, file: ConfigFile) -> None:
-    told = until_told()
+    told = _Signals.heard()
     async with running(settings) as process:
         _log.info("serving", data=process.data_url, admin=process.admin_url)
-        async with beside(file.follow(process), _reload_on_hangup(process, file)):
-            await told.wait()
+        await _until(told, process, file)
 
 
-async def _serve_simulated(settings: Settings) -> None:
-    told = until_told()
-    simulated = simulated_deployments(settings, load_catalog())
+async def _serve_simulated(settings: Settings, file: ConfigFile) -> None:
+    told = _Signals.heard()
+    deployments = simulated_deployments(settings, load_catalog())
     async with (
-        serve_simulator(simulated, seed=settings.simulator.seed) as simulator_url,
+        serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url,
         running(pointed_at(settings, simulator_url)) as process,
     ):
         _log.info("serving, all deployments simulated", data=process.data_url,
                   admin=process.admin_url, simulator=simulator_url)  # fmt: skip
-        await told.wait()
+        await _until(told, Simulated(process, settings, simulator_url), file)
+
+
+async def _until(told: _Signals, process: Reloadable, file: ConfigFile) -> None:
+    """Keep the file in force until told to end."""
+    async with beside(file.follow(process), _reload_on(told.hangup, process, file)):
+        await told.end.wait()
 
 
 async def _simulate(settings: Settings, host: str, port: int) -> None:
@@ -182,8 +200,7 @@ async def _simulate(settings: Settings, host: str, port: int) -> None:
         await told.wait()
 
 
-async def _reload_on_hangup(process: Process, file: ConfigFile) -> None:
-    hangup = until_told(signal.SIGHUP)
+async def _reload_on(hangup: asyncio.Event, process: Reloadable, file: ConfigFile) -> None:
     while True:
         await hangup.wait()
         hangup.clear()

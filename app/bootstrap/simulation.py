@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
-from app.settings import ModelCatalog, Settings
+from typing import Protocol
+
+from app.settings import ModelCatalog, Settings, load_catalog
 from app.settings.upstream import Deployment
 from app.simulator.deployment import SimulatedDeployment
+
+
+class Reloadable(Protocol):
+    """What a configuration is put in force by."""
+
+    async def reload(self, settings: Settings) -> None:
+        """Put it in force, or raise and leave the one that is."""
+        ...
+
+
+class NotSimulated(Exception):
+    """A reloaded configuration has other deployments than those that are simulated."""
+
+
+class Simulated:
+    """A gateway whose deployments are simulated: what it reloads stays pointed at the simulator."""
+
+    def __init__(self, process: Reloadable, settings: Settings, base_url: str) -> None:
+        """`settings` are those that the simulator at `base_url` was started with."""
+        self._process = process
+        self._base_url = base_url
+        self._catalog = load_catalog()
+        self._deployments = simulated_deployments(settings, self._catalog)
+
+    async def reload(self, settings: Settings) -> None:
+        """Put it in force. Raises NotSimulated where deployments differ, and what is raised below.
+
+        The simulator's buckets and faults belong to the deployments that it was started with.
+        """
+        if simulated_deployments(settings, self._catalog) != self._deployments:
+            msg = "deployments, simulator: the simulated ones change with the next start alone"
+            raise NotSimulated(msg)
+        await self._process.reload(pointed_at(settings, self._base_url))
 
 
 def simulated_deployments(settings: Settings, catalog: ModelCatalog) -> list[SimulatedDeployment]:

@@ -79,10 +79,10 @@ class Served:
 
 
 @contextmanager
-def serving(directory: Path, file: str = "spillgate.yaml") -> Iterator[Served]:
-    arguments = ["serve", "--config", file, "--port", "0", "--admin-port", "0"]
+def serving(directory: Path, file: str = "spillgate.yaml", *more: str) -> Iterator[Served]:
+    arguments = ["serve", "--config", file, "--port", "0", "--admin-port", "0", *more]
     with spillgate(*arguments, cwd=directory) as running:
-        said = json.loads(running.wait_for(r'.*"event": "serving".*')[0])
+        said = json.loads(running.wait_for(r'.*"event": "serving.*')[0])
         served = Served(running, said["data"], said["admin"])
         yield served
         running.end()
@@ -147,4 +147,24 @@ def test_a_mistake_changes_nothing_and_a_hangup_reads_again(tmp_path: Path) -> N
         served.wait_for(RELOADED)
         served.command.process.send_signal(signal.SIGHUP)
         served.wait_for(RELOADED, 2)
+        assert served.status(NEW) == 200
+
+
+def test_a_simulated_gateway_reloads_too(tmp_path: Path) -> None:
+    """SIGHUP does not end it; other deployments than it began with are refused and named."""
+    path = tmp_path / "spillgate.yaml"
+    path.write_text(config())
+    with serving(tmp_path, "spillgate.yaml", "--simulate") as served:
+        served.command.process.send_signal(signal.SIGHUP)
+        served.wait_for(RELOADED)
+        path.write_text(config(NEW))
+        served.wait_for(RELOADED, 2)
+        assert (served.status(OLD), served.status(NEW)) == (401, 200)
+        chat = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        url = f"{served.data}/v1/chat/completions"
+        assert httpx2.post(url, headers={"api-key": KEY}, json=chat).status_code == 200
+
+        path.write_text(config(OLD, simulator={"ttft_ms": 1}))
+        (refused,) = served.wait_for("config not reloaded")
+        assert refused["problems"][0].startswith("deployments, simulator:")
         assert served.status(NEW) == 200

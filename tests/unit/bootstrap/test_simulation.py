@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from app.bootstrap.simulation import simulated_deployments
-from app.settings import build, load_catalog
+from typing import Any
+
+import pytest
+
+from app.bootstrap.simulation import NotSimulated, Simulated, simulated_deployments
+from app.settings import Settings, build, load_catalog
 from app.simulator.app import Simulator
 
 
@@ -27,3 +31,45 @@ def test_each_deployment_has_its_seed() -> None:
 
     seeds = {name: site.author.seed for name, site in simulator.sites.items()}
     assert seeds == {"a": 3, "b": 0, "c": 11}
+
+
+class _Gateway:
+    """Remembers what it was told to put in force."""
+
+    def __init__(self) -> None:
+        self.reloaded: list[Settings] = []
+
+    async def reload(self, settings: Settings) -> None:
+        self.reloaded.append(settings)
+
+
+def _settings(tpm: int = 1000, **sections: Any) -> Settings:
+    deployment = {
+        "kind": "paygo",
+        "endpoint": "https://x.openai.azure.com",
+        "model": "gpt-4o",
+        "tpm": tpm,
+        "auth": {"entra": {}},
+    }
+    models = {"gpt-4o": {"tiers": [["a"]]}}
+    return build({"deployments": {"a": deployment}, "models": models} | sections)
+
+
+async def test_that_what_is_reloaded_stays_simulated() -> None:
+    """Nothing of it calls Azure, whatever its endpoint says."""
+    gateway = _Gateway()
+    simulated = Simulated(gateway, _settings(), "http://127.0.0.1:9")
+    await simulated.reload(_settings(tenants={"team": {}}))
+    (settings,) = gateway.reloaded
+    assert settings.deployments["a"].endpoint == "http://127.0.0.1:9/a"
+    assert settings.deployments["a"].auth.api_key is not None
+    assert "team" in settings.tenants
+
+
+@pytest.mark.parametrize("other", [_settings(2000), _settings(simulator={"ttft_ms": 1})])
+async def test_that_other_simulated_deployments_are_refused(other: Settings) -> None:
+    """A running simulator has no place for them."""
+    gateway = _Gateway()
+    with pytest.raises(NotSimulated, match="next start"):
+        await Simulated(gateway, _settings(), "http://127.0.0.1:9").reload(other)
+    assert gateway.reloaded == []
