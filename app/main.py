@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.bootstrap import commands
+from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
 from app.cli.commands import Commands, create_cli
 from app.settings import environment
@@ -11,7 +12,11 @@ from app.settings import environment
 def main() -> None:
     """Run the command line."""
     started = Commands(
-        environment=environment, demo=demo, serve=commands.serve, simulate=commands.simulate
+        environment=environment,
+        compared=compared,
+        demo=demo,
+        serve=commands.serve,
+        simulate=commands.simulate,
     )
     create_cli(started)()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,13 +28,23 @@ class CheckResult:
     lines: tuple[str, ...]
 
 
-def check(path: Path, environment: Mapping[str, str]) -> CheckResult:
-    """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place."""
+#: Lines that say where something else is in force than a configuration says.
+Compare = Callable[[Settings], Iterable[str]]
+
+
+def check(
+    path: Path, environment: Mapping[str, str], compare: Compare | None = None
+) -> CheckResult:
+    """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place.
+
+    What `compare` finds is said, and is no mistake.
+    """
     try:
         settings = load(path, environment)
     except ConfigProblems as found:
         return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
-    return CheckResult(OK, (f"{path}: ok: {_summary(settings)}", *warnings(settings)))
+    differing = compare(settings) if compare else ()
+    return CheckResult(OK, (f"{path}: ok: {_summary(settings)}", *warnings(settings), *differing))
 
 
 def warnings(settings: Settings) -> Iterator[str]:

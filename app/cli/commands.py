@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.cli.audit import audit_commands
-from app.cli.check import check
+from app.cli.check import Compare, check
 from app.cli.key import key_commands
 from app.cli.limit import limit_commands
 from app.cli.session import Surroundings
@@ -35,11 +36,22 @@ class Commands:
     """What the command line starts. Each returns an exit code once it has ended."""
 
     environment: Callable[[], Mapping[str, str]]
+    compared: Compare
     demo: Callable[[Addresses, bool], int]
     serve: Callable[[Path, Addresses, bool], int]
     simulate: Callable[[Path, str, int], int]
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # from the command line
+    if asked:
+        typer.echo(f"spillgate {package_version('spillgate')}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+]
 _Config = Annotated[Path, typer.Option("--config", help="The configuration, a YAML file.")]
 _Port = Annotated[int | None, typer.Option(help="Port of the data plane.", min=0, max=65535)]
 _AdminPort = Annotated[int | None, typer.Option(help="Port of the admin plane.", min=0, max=65535)]
@@ -51,16 +63,22 @@ def create_cli(commands: Commands) -> typer.Typer:
     """The command with its subcommands."""
     cli = typer.Typer(
         name="spillgate",
-        help="An OpenAI-compatible gateway for Azure OpenAI: PTU first, PAYGO for what spills.",
         no_args_is_help=True,
         add_completion=False,
         context_settings={"obj": Surroundings(commands.environment)},
         pretty_exceptions_enable=False,
     )
+    _add_version(cli)
     _add_servers(cli, commands)
     _add_check(cli, commands)
     admin_commands(cli)
     return cli
+
+
+def _add_version(cli: typer.Typer) -> None:
+    @cli.callback()
+    def options(*, version: _Version = False) -> None:
+        """An OpenAI-compatible gateway for Azure OpenAI: PTU first, PAYGO for what spills."""
 
 
 def _add_servers(cli: typer.Typer, commands: Commands) -> None:
@@ -104,8 +122,12 @@ def _add_servers(cli: typer.Typer, commands: Commands) -> None:
 def _add_check(cli: typer.Typer, commands: Commands) -> None:
     @cli.command(name="check")
     def check_config(config: _Config) -> None:
-        """Name every mistake of a config with its place; exit 0, or 2."""
-        result = check(config, commands.environment())
+        """Name every mistake of a config with its place; exit 0, or 2.
+
+        Where Redis can be reached, say too where other tenants, keys or limits are in force: the
+        admin API owns them once they are there.
+        """
+        result = check(config, commands.environment(), commands.compared)
         for line in result.lines:
             typer.echo(line)
         raise typer.Exit(result.exit_code)

@@ -117,7 +117,7 @@ class DirectoryScript:
             origin=origin.decode(),
             end=ChainEnd(int(number), digest.decode()),
             upto=int(upto),
-            entries=_entries(places, values),
+            entries=entries_in(places, values),
         )
 
     async def change(
@@ -208,7 +208,9 @@ def _packed(entries: Iterable[tuple[Place, Entry | None]]) -> list[tuple[str, st
     ]
 
 
-def _entries(places: Sequence[bytes], values: Sequence[bytes | None]) -> dict[Place, Entry | None]:
+def entries_in(
+    places: Sequence[bytes], values: Sequence[bytes | None]
+) -> dict[Place, Entry | None]:
     """Entries that cannot be read are left out: what a worker has of them stays in force."""
     found: dict[Place, Entry | None] = {}
     for place, value in zip(places, values, strict=True):

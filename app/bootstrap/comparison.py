@@ -1,0 +1,39 @@
+"""What `check` says of a configuration beside its mistakes: where other tenants are in force."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from app.adapters.redis.directory_reading import read_directory
+from app.bootstrap.process import EMBEDDED_DIRECTORY
+from app.domain.seeds import differences
+from app.errors import StoreUnavailable
+from app.settings import Settings
+
+
+def compared(settings: Settings) -> Iterable[str]:
+    """Lines that say where the directory in Redis differs, or why nothing was compared.
+
+    The configuration creates tenants and keys that are absent; the admin API owns them afterwards.
+    """
+    url = _url(settings)
+    if url is None:
+        return ["not compared with what is in force: no embedded Redis runs in this directory"]
+    try:
+        directory = asyncio.run(read_directory(url))
+    except StoreUnavailable as error:
+        return [f"not compared with what is in force: {error}"]
+    if directory is None:
+        return ["nothing is in force yet: `serve` creates the tenants and keys"]
+    found = [f"in force otherwise: {each}" for each in differences(settings, directory)]
+    return found or ["in force as configured"]
+
+
+def _url(settings: Settings) -> str | None:
+    """Redis, or the embedded one where it runs; None: nowhere."""
+    if settings.redis is not None:
+        return settings.redis.url.get_secret_value()
+    socket = EMBEDDED_DIRECTORY / "redis" / "redis.sock"
+    return f"unix://{quote(str(socket.resolve()))}" if socket.is_socket() else None
