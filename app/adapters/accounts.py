@@ -8,10 +8,9 @@ tenant's policy decides; what was granted then is settled afterwards like everyt
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -19,7 +18,9 @@ import structlog
 from app.adapters.background import background
 from app.adapters.local_accounts import LocalAccounts
 from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
+from app.adapters.redis.batch import NotSent
 from app.adapters.redis.replicas import Replicas
+from app.adapters.settlements import Settlements
 from app.domain.calendar import CalendarWindow, days_around, months_around
 from app.domain.limit import Limit
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
@@ -30,13 +31,11 @@ from app.ports import Clock
 #: The part of each limit that all workers together grant without Redis.
 LOCAL_PART: Final = 0.5
 HEARTBEAT_S: Final = 30.0
-RETRY_S: Final = 0.25
 #: How long a request waits for its account to be seeded, and none does after one did in vain.
 SEEDING_S: Final = 0.5
 NOT_SEEDED_S: Final = 30.0
-#: Settlements of one script call, and extensions; some 0.05 ms each.
+#: Extensions of one script call.
 _AT_ONCE: Final = 100
-_TENANTS_AT_ONCE: Final = 16
 #: Beyond so many waiting entries, rows of refusals are dropped; charges never are.
 _MOST_WAITING: Final = 10_000
 
@@ -59,15 +58,11 @@ class SharedAccounts:
         self._script = script
         self._replicas = replicas
         self._clock = clock
+        self.settlements = Settlements(script)
         self._watch = watch
         self._local = LocalAccounts(clock)
         self._live: defaultdict[str, set[str]] = defaultdict(set)
-        self._waiting: defaultdict[str, deque[Settlement]] = defaultdict(deque)
-        self._news = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._not_seeded_until: dict[str, float] = {}
-        self._unsettled = 0
         self.granted_degraded_total = 0
         self.dropped_total = 0
 
@@ -78,7 +73,11 @@ class SharedAccounts:
         """
         try:
             granted = await self._reserve(ask, tenant)
-        except (StoreUnavailable, Skewed, Unseeded):
+        except (NotSent, Skewed, Unseeded):
+            return self._without_store(ask, tenant.redis_loss)
+        except StoreUnavailable:
+            if tenant.redis_loss is LossPolicy.FAIL_CLOSED:
+                self._give_back(ask)
             return self._without_store(ask, tenant.redis_loss)
         except asyncio.CancelledError:
             self._give_back(ask)
@@ -93,7 +92,7 @@ class SharedAccounts:
         tenant = reservation.ask.tenant
         self._live[tenant].discard(reservation.ask.id)
         self._local.settle(reservation, charge.actual)
-        self._send_later(tenant, Settlement(reservation, charge))
+        self.settlements.add(tenant, Settlement(reservation, charge))
 
     async def read(
         self,
@@ -114,18 +113,16 @@ class SharedAccounts:
         if self.unsettled > _MOST_WAITING:
             self.dropped_total += 1
             return
-        self._send_later(tenant, Settlement(None, Charge(Amounts(), row)))
-
-    def _send_later(self, tenant: str, settlement: Settlement) -> None:
-        self._waiting[tenant].append(settlement)
-        self._unsettled += 1
-        self._idle.clear()
-        self._news.set()
+        self.settlements.add(tenant, Settlement(None, Charge(Amounts(), row)))
 
     @property
     def unsettled(self) -> int:
         """Settlements that Redis has not confirmed yet."""
-        return self._unsettled
+        return self.settlements.unsettled
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait until Redis has everything; False where time ran out."""
+        return await self.settlements.settled(within_s)
 
     async def _reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         try:
@@ -152,7 +149,6 @@ class SharedAccounts:
 
     def _without_store(self, ask: Ask, policy: LossPolicy) -> Reservation | Refusal:
         if policy is LossPolicy.FAIL_CLOSED:
-            self._give_back(ask)
             message = "The gateway cannot check this tenant's quota at the moment."
             raise QuotaUnavailable(message, retry_after_s=1.0)
         share = None if policy is LossPolicy.FAIL_OPEN else LOCAL_PART / self._replicas.count
@@ -174,44 +170,6 @@ class SharedAccounts:
                     with suppress(StoreUnavailable):  # the next beat is in time, too
                         await self._script.extend(tenant, part)
 
-    async def keep_settling(self) -> None:
-        """Send settlements as they come; what Redis did not take is sent again."""
-        while True:
-            await self._news.wait()
-            tenants = list(self._waiting)[:_TENANTS_AT_ONCE]
-            sending = (self._settle_some(each) for each in tenants)
-            # All of them end before anything else happens: what a defect leaves is sent again.
-            sent = await asyncio.gather(*sending, return_exceptions=True)
-            if failed := [each for each in sent if isinstance(each, BaseException)]:
-                raise failed[0]
-            if not all(sent):
-                await asyncio.sleep(RETRY_S)
-            if not self._waiting:
-                self._news.clear()
-                self._idle.set()
-
-    async def _settle_some(self, tenant: str) -> bool:
-        """Whether Redis took the first settlements of this tenant; if not, they stay."""
-        waiting = self._waiting[tenant]
-        part = list(islice(waiting, _AT_ONCE))
-        try:
-            await self._script.settle(tenant, part)
-        except (StoreUnavailable, Unseeded):
-            return False
-        for _ in part:
-            waiting.popleft()
-        self._unsettled -= len(part)
-        if not waiting:
-            del self._waiting[tenant]
-        return True
-
-    async def settled(self, within_s: float) -> bool:
-        """Wait until Redis has everything; False where time ran out."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._idle.wait()
-        return self._idle.is_set()
-
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
@@ -228,7 +186,7 @@ async def shared_accounts(
 ) -> AsyncIterator[SharedAccounts]:
     """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
     accounts = SharedAccounts(script, replicas, clock, watch)
-    async with background("accounts", accounts.keep_settling, accounts.keep_alive):
+    async with background("accounts", accounts.settlements.keep_settling, accounts.keep_alive):
         try:
             yield accounts
         finally:

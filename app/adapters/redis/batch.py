@@ -10,14 +10,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError
+from redis.exceptions import (
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from app.adapters.background import background
 from app.adapters.redis.breaker import Breaker, State
@@ -32,7 +38,18 @@ _PROBE_S: Final = 0.1
 #: Round trips under way at once: enough that nobody waits for another's that is not answered.
 _SENDERS: Final = 4
 
+#: Refusals that tell of the server's state rather than of the command.
+_STATES: Final = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"})
+
 Command = Sequence[bytes | str | int]
+
+
+class NotSent(StoreUnavailable):
+    """Nothing was sent: the command was certainly not carried out."""
+
+
+class Refused(StoreUnavailable):
+    """The store answered that something is wrong with this command; it will again."""
 
 
 class _Asked(NamedTuple):
@@ -67,12 +84,12 @@ class Batch:
         self._closed = False
 
     async def call(self, command: Command) -> Any:
-        """The answer to one command. Raises StoreUnavailable, at once while the store is lost.
+        """The answer to one command. Raises StoreUnavailable: NotSent at once while it is lost.
 
-        The command may have been carried out although no answer came in time.
+        Otherwise the command may have been carried out although no answer came in time.
         """
         if self._closed or self._breaker.state is not State.CLOSED:
-            raise StoreUnavailable("The gateway's store does not answer.")
+            raise NotSent("The gateway's store does not answer.")
         asked = _Asked(command, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         self._news.set()
@@ -114,22 +131,23 @@ class Batch:
         try:
             answers = await self._guarded(batch)
         except Exception as error:  # noqa: BLE001  # told to those who wait: a sender must go on
-            answers = [error] * len(batch)
+            _tell(batch, error)
         except asyncio.CancelledError:
-            self._asked.extendleft(batch)  # `close` tells them
+            _tell(batch, StoreUnavailable("The gateway is closing."))
             raise
-        for asked, answer in zip(batch, answers, strict=True):
-            _give(asked.answer, answer)
+        else:
+            for asked, answer in zip(batch, answers, strict=True):
+                _give(asked.answer, answer)
 
     def close(self) -> None:
         """Have nobody wait for what will not be sent any more."""
         self._closed = True
-        while self._asked:
-            _give(self._asked.popleft().answer, StoreUnavailable("The gateway is closing."))
+        _tell(self._asked, NotSent("The gateway is closing."))
+        self._asked.clear()
 
     async def _guarded(self, batch: list[_Asked]) -> list[Any]:
         if not self._breaker.admits():
-            raise StoreUnavailable("The gateway's store does not answer.")
+            raise NotSent("The gateway's store does not answer.")
         try:
             answers = await within(self._patience_s, cancellable(self._execute(batch)))
         except (RedisError, OSError) as error:
@@ -156,17 +174,28 @@ def _nobody() -> asyncio.Future[Any]:
     return asyncio.get_running_loop().create_future()
 
 
+def _tell(batch: Iterable[_Asked], error: Exception) -> None:
+    for asked in batch:
+        _give(asked.answer, error)
+
+
 def _give(waiting: asyncio.Future[Any], answer: object) -> None:
     if waiting.done():
         return
     if isinstance(answer, RedisError) and not isinstance(answer, NoScriptError):
-        refused = StoreUnavailable("The gateway's store refused a command.")
-        refused.__cause__ = answer
-        waiting.set_exception(refused)
+        waiting.set_exception(_refusal(answer))
     elif isinstance(answer, Exception):
         waiting.set_exception(answer)
     else:
         waiting.set_result(answer)
+
+
+def _refusal(answer: RedisError) -> StoreUnavailable:
+    """What the caller is told; errors that redis-py has a class for are the server's state."""
+    about_it = type(answer) is ResponseError and str(answer).partition(" ")[0] not in _STATES
+    refused = (Refused if about_it else StoreUnavailable)("The gateway's store refused a command.")
+    refused.__cause__ = answer
+    return refused
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -209,6 +209,19 @@ async def test_an_emptied_redis_admits_its_share_until_it_is_seeded(bank: Bank) 
     await bank.seed("g2")
     assert await bank.accounts.settled(10)
     assert await bank.total("committed:tokens:tenant") == 11
+
+
+async def test_a_settlement_that_redis_refuses_holds_up_no_other(bank: Bank) -> None:
+    """It changes nothing; those around it are charged, once each."""
+    taken = [await bank.take() for _ in range(3)]
+    broken: Any = None
+    unsound = replace(taken[1], generation="local:fail_open", day=broken)
+    for each in (taken[0], unsound, taken[2]):
+        bank.settle(each, 7)
+    assert await bank.accounts.settled(5)
+    assert bank.accounts.settlements.refused_total == 1
+    assert await bank.total("committed:tokens:tenant") == 14
+    assert await bank.redis.keys(f"{account_key(bank.tenant.name)}:charged:*") == []
 
 
 async def test_a_clock_that_is_days_off_changes_nothing(bank: Bank) -> None:

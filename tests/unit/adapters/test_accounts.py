@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.adapters.accounts import SharedAccounts, shared_accounts
-from app.adapters.redis.account import Settlement
+from app.adapters.redis.account import Settlement, Skewed, Unseeded
+from app.adapters.redis.batch import NotSent, Refused
 from app.domain.calendar import days_around, months_around
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
-from app.domain.tenant import Tenant
+from app.domain.tenant import LossPolicy, Tenant
+from app.errors import QuotaUnavailable, StoreUnavailable
 from tests.fakes.account_script import FakeScript, alone
 from tests.fakes.clock import FakeClock
 
@@ -86,3 +89,88 @@ async def test_settling_goes_on_after_what_nobody_expected(worker: Worker) -> No
     await worker.settle_some(3)
     assert await worker.accounts.settled(5)
     assert worker.charged == ["r1", "r2", "r3"]
+
+
+async def test_an_account_that_settlements_find_lost_is_reported(worker: Worker) -> None:
+    """It is seeded without waiting for its tenant's next request."""
+    worker.script.settling = once(Unseeded())
+    await worker.settle_some(1)
+    assert await worker.accounts.settled(5)
+    assert worker.script.unseeded == ["t"]
+    assert worker.charged == ["r1"]
+
+
+def refusing(*ids: str) -> Callable[[Sequence[Settlement]], None]:
+    """Refuse every part that has one of these in it, as a script that fails does."""
+
+    def settling(part: Sequence[Settlement]) -> None:
+        if any(each.reservation and each.reservation.ask.id in ids for each in part):
+            raise Refused("user_script:1: attempt to index a nil value")
+
+    return settling
+
+
+async def test_one_that_redis_refuses_holds_up_no_other(worker: Worker) -> None:
+    """All but it are charged, in few calls; its loss is told with what it takes to mend it."""
+    worker.script.settling = refusing("r2", "r70")
+    with capture_logs() as logs:
+        await worker.settle_some(100)
+        assert await worker.accounts.settled(5)
+    assert worker.charged == [f"r{n}" for n in range(1, 101) if n not in {2, 70}]
+    assert len(worker.script.sent) < 40
+    assert [(log["event"], log["id"], log["tokens"]) for log in logs] == [
+        ("settlement_refused", "r2", 7),
+        ("settlement_refused", "r70", 7),
+    ]
+    assert worker.accounts.settlements.refused_total == 2
+
+
+async def test_what_cannot_even_be_packed_holds_up_no_other(worker: Worker) -> None:
+    """A row that is no text, say."""
+    first, second = await worker.take(), await worker.take()
+    worker.script.settling = packed
+    worker.accounts.settle(first, Charge(Amounts(1, 7, 7), b"\xff"))
+    worker.settle(second)
+    assert await worker.accounts.settled(5)
+    assert worker.charged == ["r2"]
+
+
+def packed(part: Sequence[Settlement]) -> None:
+    """Do what the real script does with rows."""
+    for each in part:
+        each.charge.row.decode()
+
+
+async def test_a_store_that_is_away_refuses_nothing(worker: Worker) -> None:
+    """However long it takes, all of it is charged."""
+    worker.script.settling = once(StoreUnavailable("away"))
+    await worker.settle_some(2)
+    assert await worker.accounts.settled(5)
+    assert worker.charged == ["r1", "r2"]
+    assert worker.accounts.settlements.refused_total == 0
+
+
+async def refused_while_away(worker: Worker, error: Exception) -> None:
+    """Ask for a strict tenant that fails with this."""
+
+    def reserving(_ask: Ask) -> None:
+        raise error
+
+    worker.script.reserving = reserving
+    strict = Tenant("t", redis_loss=LossPolicy.FAIL_CLOSED)
+    with pytest.raises(QuotaUnavailable):
+        await worker.accounts.reserve(worker.ask(), strict)
+
+
+async def test_what_may_have_been_granted_unheard_is_given_back(worker: Worker) -> None:
+    """A strict tenant's request that Redis did not answer in time."""
+    await refused_while_away(worker, StoreUnavailable("no answer"))
+    assert await worker.accounts.settled(5)
+    assert worker.charged == ["r1"]
+
+
+@pytest.mark.parametrize("error", [NotSent("lost"), Skewed(1_790_000_000.0)])
+async def test_what_was_never_granted_is_not_given_back(worker: Worker, error: Exception) -> None:
+    """Else each refusal of a long outage would take memory until its end."""
+    await refused_while_away(worker, error)
+    assert worker.accounts.unsettled == 0

@@ -292,6 +292,17 @@ local function claim(item, generation)
   return nil, 'duplicate'
 end
 
+-- Raises an error where an item is not as it must be, before anything is written.
+local function check(item)
+  assert(type(item.row) == 'string', 'settle: an item without its row')
+  if not item.id then return end
+  for _, measure in ipairs(MEASURES) do
+    assert(type(item.actual[measure]) == 'number', 'settle: an item without its amounts')
+  end
+  assert(#item.scopes > 0 and item.generation, 'settle: an item without its account')
+  assert(item.day.ends and item.month.ends, 'settle: an item without its windows')
+end
+
 local function settle_one(item, generation)
   if not item.id then
     write_row(item.row, '')
@@ -320,6 +331,7 @@ local function settle(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end
   local outcomes = {}
+  for _, item in ipairs(ask.items) do check(item) end
   for i, item in ipairs(ask.items) do outcomes[i] = settle_one(item, generation) end
   return { outcomes = outcomes }
 end
