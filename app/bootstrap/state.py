@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import structlog
-from redis.asyncio import Redis
 
 from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.archive.archive import Archive, ArchivePolicy
@@ -21,24 +21,22 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
-from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import (
-    BATCH_TIMEOUT_S,
-    redis_breaker,
-    redis_client,
-    subscribing_client,
-)
+from app.adapters.redis.batch import Batch
+from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
+from app.adapters.redis.store import Place, opened_store
 from app.adapters.seeding import Seeder, seeding
 from app.domain.seeds import configured_pepper, differences, seeds_of
 from app.domain.tenant import Tenant
 from app.errors import StoreUnavailable
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
+
+#: For a round trip that reads a page of the ledger, seconds.
+_PAGE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +73,19 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
     Raises ArchiveError or OSError where the ledger's archive cannot be used.
     """
     deployments = set(settings.deployments)
-    breaker = redis_breaker(clock)
+    place = _place(url, settings)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
-        client = await enter(redis_client(url))
-        patience = settings.redis.operation_timeout_ms / 1000 if settings.redis else 0.05
-        batched = await enter(redis_client(url, operation_timeout_s=patience + BATCH_TIMEOUT_S))
-        subscriber = await enter(subscribing_client(url))
-        batch = await enter(batching(batched, breaker, patience_s=patience))
+        store = await enter(opened_store(place, clock))
+        batch = store.batch
         worker = uuid4().hex
         options = DirectoryOptions(worker, pepper=configured_pepper(settings))
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = _Archiving(batch, breaker, clock, keys.tenants)
-        seeder = await enter(archiving.opened(settings.ledger or Ledger(), url))
-        board = await enter(
-            SharedHoldBoard(
-                client, subscriber, breaker=breaker, clock=clock, deployments=lambda: deployments
-            )
-        )
+        archiving = _Archiving(batch, place, clock, keys.tenants)
+        seeder = await enter(archiving.opened(settings.ledger or Ledger()))
+        board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         workers = await enter(replicas(batch, worker))
         alerts = await enter(_alerts(settings, batch))
         accounts = await enter(
@@ -106,8 +97,15 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
                 watch=alerts.watch,
             )
         )
-        owners = RedisResponseOwners(client, breaker)
+        owners = RedisResponseOwners(batch)
         yield State(clock, board, owners, accounts, seeder, directory, keys, deployments)
+
+
+def _place(url: str, settings: Settings) -> Place:
+    if settings.redis is None:
+        return Place(url, patience_s=OPERATION_TIMEOUT_S)
+    patience_s = settings.redis.operation_timeout_ms / 1000
+    return Place(url, cluster=settings.redis.cluster, patience_s=patience_s)
 
 
 def _alerts(settings: Settings, batch: Batch) -> AbstractAsyncContextManager[BudgetAlerts]:
@@ -132,12 +130,12 @@ class _Archiving:
     """The ledger's archive, kept by one process; it alone can tell what a lost account held."""
 
     batch: Batch
-    breaker: Breaker
+    place: Place
     clock: Clock
     tenants: Callable[[], Mapping[str, Tenant]]
 
     @asynccontextmanager
-    async def opened(self, ledger: Ledger, url: str) -> AsyncIterator[Seeder | None]:
+    async def opened(self, ledger: Ledger) -> AsyncIterator[Seeder | None]:
         """Copy and seed, unless another process of this machine does."""
         directory = Path(ledger.archive)
         policy = ArchivePolicy(retention_days=ledger.retention_days)
@@ -148,22 +146,23 @@ class _Archiving:
             yield None
             return
         with archive:
+            # Its pages are large: they have their own way, and more time.
+            place = replace(self.place, patience_s=max(self.place.patience_s, _PAGE_S))
             async with (
-                redis_client(url) as client,
-                self._copying(client, archive, directory) as seeder,
+                opened_store(place, self.clock, "ledger's redis") as store,
+                self._copying(store.batch, archive, directory) as seeder,
             ):
                 yield seeder
 
     @asynccontextmanager
     async def _copying(
-        self, client: Redis, archive: Archive, directory: Path
+        self, batch: Batch, archive: Archive, directory: Path
     ) -> AsyncIterator[Seeder]:
         async def rolled_back(tenant: str) -> None:
             await seeder.note_rolled_back(tenant)
 
         plan = CopyPlan(tenants=self.tenants, on_rolled_back=rolled_back)
-        streams = LedgerStreams(client, self.breaker)
-        copier = LedgerCopier(streams, archive, clock=self.clock, plan=plan)
+        copier = LedgerCopier(LedgerStreams(batch), archive, clock=self.clock, plan=plan)
         history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
         seeder = Seeder(self.batch, history, self.clock, self.tenants)
         async with copier, seeding(seeder):

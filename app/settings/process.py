@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
 
@@ -42,6 +43,7 @@ class Redis(Section):
     cache_url: Secret | None = None
     """A second endpoint for the cache, whose evictions must not reach the quotas."""
     cluster: bool = False
+    """Whether `url` leads to a node of a cluster, which names the others."""
     operation_timeout_ms: Annotated[Int, Field(ge=5, le=5000)] = 50
     """For how long a round trip about accounts is waited for before `redis_loss` decides."""
 
@@ -50,6 +52,19 @@ class Redis(Section):
     def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss:// or unix://"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _can_be_a_cluster(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's signature
+        url = info.data.get("url")
+        parts = urlsplit(url.get_secret_value() if value and url else "")
+        if parts.scheme == "unix":
+            msg = "the nodes of a cluster cannot be reached by a unix:// URL"
+            raise ValueError(msg)
+        if parts.path.strip("/") not in {"", "0"}:
+            msg = "a cluster has only database 0; the URL names another"
             raise ValueError(msg)
         return value
 

@@ -33,8 +33,6 @@ def _listen_parts(listen: Listen) -> Iterator[str]:
 
 
 def _redis_parts(redis: Redis) -> Iterator[str]:
-    if redis.cluster:
-        yield "redis.cluster"
     if redis.cache_url is not None:
         yield "redis.cache_url"
 

@@ -10,9 +10,8 @@ import pytest
 
 from app.adapters.clock import SystemClock
 from app.adapters.holds import LocalHoldBoard
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import redis_client, subscribing_client
 from app.adapters.redis.holds import SharedHoldBoard
+from app.adapters.redis.store import Place, opened_store
 from app.ports import Clock, HoldBoard
 from tests.fakes.holds import FakeHoldBoard
 
@@ -60,9 +59,7 @@ async def board(url: str, clock: SteppedClock, name: str) -> AsyncIterator[HoldB
     async with AsyncExitStack() as scope:
         yield await scope.enter_async_context(
             SharedHoldBoard(
-                await scope.enter_async_context(redis_client(url)),
-                await scope.enter_async_context(subscribing_client(url)),
-                breaker=Breaker(clock),
+                await scope.enter_async_context(opened_store(Place(url), clock)),
                 clock=clock,
                 deployments=lambda: [name],
             )

@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import redis_client
 from app.adapters.redis.response_owners import RedisResponseOwners
+from app.adapters.redis.store import Place, opened_store
 from app.adapters.response_owners import MemoryResponseOwners
 from app.ports import ResponseOwners
 from tests.fakes.owners import FakeResponseOwners
@@ -37,8 +36,8 @@ async def owners(url: str) -> AsyncIterator[ResponseOwners]:
     if url in unshared:
         yield unshared[url]()
         return
-    async with redis_client(url) as client:
-        yield RedisResponseOwners(client, Breaker(SystemClock()))
+    async with opened_store(Place(url), SystemClock()) as store:
+        yield RedisResponseOwners(store.batch)
 
 
 async def test_an_owner_is_found(owners: ResponseOwners, tenant: str) -> None:

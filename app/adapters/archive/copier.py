@@ -36,6 +36,10 @@ TRIM_EVERY_S: Final = 10.0
 LAST_ROUND_S: Final = 2.0
 
 
+class PartlyUnavailable(StoreUnavailable):
+    """Some tenants' servers do not answer; the others' rows were copied."""
+
+
 async def _nobody(_tenant: str) -> None:
     """Where nobody wants to know."""
 
@@ -76,6 +80,7 @@ class LedgerCopier:
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._rows = MOST_ROWS
+        self._lost = 0
         self._trimmed_at = clock.now()
         self._complete_at = clock.now()
         self._trouble: str | None = None
@@ -111,9 +116,11 @@ class LedgerCopier:
         Raises StoreUnavailable, OSError or ArchiveError; what was not archived stays in Redis.
         """
         async with self._turn:
-            more = await self._copy_of(sorted(self._plan.tenants()))
-            if self._clock.now() - self._trimmed_at >= TRIM_EVERY_S:
-                await self._trim()
+            try:
+                more = await self._copy_of(sorted(self._plan.tenants()))
+            finally:
+                if self._clock.now() - self._trimmed_at >= TRIM_EVERY_S:
+                    await self._trim()
         if not more:
             self._complete_at = self._clock.now()
         return more
@@ -125,7 +132,7 @@ class LedgerCopier:
                 pass
 
     async def trim(self) -> None:
-        """Drop from Redis what is archived and not to be kept. Raises StoreUnavailable."""
+        """Drop from Redis what is archived and not to be kept, as far as Redis answers."""
         async with self._turn:
             await self._trim()
 
@@ -141,7 +148,8 @@ class LedgerCopier:
         try:
             more = await self.copy()
         except Exception as error:  # noqa: BLE001  # see above: told, and tried again
-            self._rows = max(FEWEST_ROWS, self._rows // 2)
+            if not isinstance(error, PartlyUnavailable):
+                self._rows = max(FEWEST_ROWS, self._rows // 2)
             self._note(type(error).__name__, str(error))
             return False
         self._rows = min(MOST_ROWS, self._rows * 2)
@@ -149,8 +157,12 @@ class LedgerCopier:
         return more
 
     async def _copy_of(self, tenants: Sequence[str]) -> bool:
-        """A page of every tenant's rows, then larger ones of those that had more."""
+        """A page of every tenant's rows, then larger ones of those that had more.
+
+        Raises StoreUnavailable once those are copied whose server answers.
+        """
         waiting: dict[str, int] = {}
+        self._lost = 0
         for start in range(0, len(tenants), TENANTS_AT_ONCE):
             waiting |= await self._copy_some(tenants[start : start + TENANTS_AT_ONCE])
         for _ in range(PAGES_MORE if waiting else 0):
@@ -158,6 +170,9 @@ class LedgerCopier:
             left = await self._copy_some(busy) if busy else {}
             waiting = {name: rows for name, rows in waiting.items() if name not in busy} | left
         self.backlog = sum(waiting.values())
+        if self._lost:
+            kind = PartlyUnavailable if self._lost < len(tenants) else StoreUnavailable
+            raise kind("The gateway's store does not answer.")
         return bool(waiting)
 
     async def _copy_some(self, tenants: Sequence[str]) -> dict[str, int]:
@@ -165,6 +180,7 @@ class LedgerCopier:
         count = max(1, self._rows // len(tenants))
         positions = {tenant: self._archive.last_position(tenant) for tenant in tenants}
         pages = await self._streams.pages(positions, count)
+        self._lost += sum(not page.answered for page in pages)
         for page in pages:
             if page.rolled_back:
                 await self._roll_back(page.tenant)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 
 from app.adapters.archive.copier import LedgerCopier
 from app.adapters.archive.reader import ArchiveReader
 from app.domain.accounts_of import Balances, balances
 from app.domain.calendar import CalendarWindow
-from app.errors import StoreUnavailable
 
 
 class ArchiveHistory:
@@ -24,9 +22,11 @@ class ArchiveHistory:
     async def balances(
         self, tenant: str, days: Collection[CalendarWindow], months: Collection[CalendarWindow]
     ) -> Balances:
-        """Committed totals of these days and months, rows that were in Redis until now included."""
-        with suppress(StoreUnavailable):
-            await self._copier.drain(tenant)
+        """Committed totals of these days and months, rows that were in Redis until now included.
+
+        Raises StoreUnavailable where Redis may have rows that cannot be read now.
+        """
+        await self._copier.drain(tenant)
         return await asyncio.to_thread(self._balances, tenant, days, months)
 
     def _balances(

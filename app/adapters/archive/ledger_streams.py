@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import ResponseError
 
 from app.adapters.archive.stream_id import START, unix_time
 from app.adapters.redis.account import account_key
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import guarded
+from app.adapters.redis.batch import Batch, Command
 from app.domain.ledger_row import UnreadableRow, decode, encode, marked
+from app.errors import StoreUnavailable
 
 Entry = tuple[str, bytes]
 
@@ -28,6 +27,7 @@ class Page:
     entries: Sequence[Entry]
     length: int
     rolled_back: bool = False  # the entry at the position is not there
+    answered: bool = True  # where not, the stream's server is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Trim:
 
 
 class LedgerStreams:
-    """Streams by tenant. All methods raise StoreUnavailable; each call is bounded."""
+    """Streams by tenant; each call is bounded. Of a cluster, lost nodes do not keep the others."""
 
-    def __init__(self, client: Redis, breaker: Breaker) -> None:
-        self._client = client
-        self._breaker = breaker
+    def __init__(self, batch: Batch) -> None:
+        """`batch` is nobody else's: pages are large, and no request should wait behind them."""
+        self._batch = batch
         self._refused: set[str] = set()
 
     async def pages(self, positions: Mapping[str, str], count: int) -> list[Page]:
@@ -52,63 +52,56 @@ class LedgerStreams:
 
         A tenant whose stream Redis refuses to read is left out, and logged.
         """
-        commands: list[tuple[str | int, ...]] = []
-        for tenant, position in positions.items():
-            # The position's own entry is asked for too: whether it is there says a great deal.
-            start, more = (position, count + 1) if position != START else ("-", count)
-            commands.append(("XRANGE", key_of(tenant), start, "+", "COUNT", more))
-            commands.append(("XLEN", key_of(tenant)))
-        answers = await self._run(commands)
-        found = zip(positions.items(), answers[::2], answers[1::2], strict=True)
-        return [
-            _page(tenant, position, entries, length)
-            for (tenant, position), entries, length in found
-            if self._answered(tenant, entries)
-        ]
+        pages = await asyncio.gather(*(self._page(*each, count) for each in positions.items()))
+        return [page for page in pages if page is not None]
 
     async def trim(self, trims: Sequence[Trim], *, keep_rows: int) -> None:
         """Drop what is too old, then the oldest of what is archived where more rows are left.
 
-        Redis drops the latter by whole blocks of a stream, so some more may be left.
+        Redis drops the latter by whole blocks of a stream, so some more may be left. What a lost
+        server has is left for another time.
         """
-        commands: list[tuple[str | int, ...]] = []
-        for each in trims:
-            commands.append(("XTRIM", key_of(each.tenant), "MINID", each.minimum))
-            commands.append(("XLEN", key_of(each.tenant)))
-        answers = await self._run(commands)
-        lengths = zip(trims, answers[1::2], strict=True)
-        over = [
-            ("XTRIM", key_of(each.tenant), "MINID", "~", each.position, "LIMIT", length - keep_rows)
-            for each, length in lengths
-            if isinstance(length, int) and length > keep_rows
-        ]
-        if over:
-            await self._run(over)
+        await asyncio.gather(*(self._trim(each, keep_rows) for each in trims))
 
-    def _answered(self, tenant: str, answer: object) -> bool:
-        """Whether it is an answer; logs where that changed."""
-        if not isinstance(answer, Exception):
-            self._refused.discard(tenant)
-            return True
+    async def _page(self, tenant: str, position: str, count: int) -> Page | None:
+        # The position's own entry is asked for too: whether it is there says a great deal.
+        start, more = (position, count + 1) if position != START else ("-", count)
+        entries, length = await self._run(
+            ("XRANGE", key_of(tenant), start, "+", "COUNT", more), ("XLEN", key_of(tenant))
+        )
+        for answer in (entries, length):
+            if isinstance(answer, StoreUnavailable):
+                return self._unread(tenant, answer)
+        self._refused.discard(tenant)
+        return _page(tenant, position, entries, length)
+
+    def _unread(self, tenant: str, error: StoreUnavailable) -> Page | None:
+        """None where it was refused, which is logged when it begins."""
+        if not isinstance(error.__cause__, ResponseError):
+            return Page(tenant, (), 0, answered=False)
         if tenant not in self._refused:
             self._refused.add(tenant)
-            log = structlog.get_logger()
-            log.error("ledger_stream_refused", tenant=tenant, error=type(answer).__name__)
-        return False
+            kind = type(error.__cause__).__name__
+            structlog.get_logger().error("ledger_stream_refused", tenant=tenant, error=kind)
+        return None
 
-    async def _run(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
-        return await guarded(self._breaker, lambda: self._execute(commands))
+    async def _trim(self, trim: Trim, keep_rows: int) -> None:
+        key = key_of(trim.tenant)
+        _, length = await self._run(("XTRIM", key, "MINID", trim.minimum), ("XLEN", key))
+        if isinstance(length, int) and length > keep_rows:
+            excess = length - keep_rows
+            await self._run(("XTRIM", key, "MINID", "~", trim.position, "LIMIT", excess))
 
-    async def _execute(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
-        """One round trip; a refusal of one command is its answer."""
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            _ = pipeline.execute_command(*command)  # queued, not sent
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        for answer in answers:
-            if isinstance(answer, RedisConnectionError | RedisTimeoutError):
-                raise answer  # a server that loads its data says so this way
-        return answers
+    async def _run(self, *commands: Command) -> list[Any]:
+        """The answers, or StoreUnavailable in place of one; those asked at once travel together."""
+        calls = (self._answer(command) for command in commands)
+        return await asyncio.gather(*calls)
+
+    async def _answer(self, command: Command) -> Any:
+        try:
+            return await self._batch.call(command)
+        except StoreUnavailable as error:
+            return error
 
 
 def key_of(tenant: str) -> str:

@@ -34,7 +34,7 @@ async def last_common(streams: LedgerStreams, archive: Archive, tenant: str) -> 
 
 async def _page(streams: LedgerStreams, tenant: str, position: str) -> list[Entry]:
     pages = await streams.pages({tenant: position}, _PAGE)
-    if not pages:
+    if not pages or not pages[0].answered:
         raise StoreUnavailable("The gateway's store refused a command.")
     return list(pages[0].entries)
 

@@ -1,4 +1,4 @@
-"""The one place that makes Redis clients, and the one way to call them: bounded, never retried.
+"""The one place that makes Redis clients: bounded, never retried, never attached to a replica.
 
 redis-py retries ten times and waits five seconds by default. A request can wait for neither: each
 call has a limit, a failure is told at once, and after some of them the breaker stops asking.
@@ -7,19 +7,19 @@ call has a limit, a failure is told at once, and after some of them the breaker 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, TypeVar
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio import UnixDomainSocketConnection as UnixConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.adapters.redis.breaker import Breaker
-from app.errors import StoreUnavailable
 from app.ports import Clock
 
 CONNECT_TIMEOUT_S: Final = 0.25
@@ -31,13 +31,41 @@ MAX_CONNECTIONS: Final = 32
 #: Waiting for a place is our own crowd, not the store's failure: it may take longer than an answer.
 POOL_TIMEOUT_S: Final = 0.25
 
-#: Nothing takes longer than a place in the pool, a new connection, its greeting and one answer.
-CALL_TIMEOUT_S: Final = POOL_TIMEOUT_S + CONNECT_TIMEOUT_S + 2 * OPERATION_TIMEOUT_S
-
-#: Answers that say the server cannot be used, whatever it is asked.
-_UNUSABLE: Final = (ReadOnlyError, OutOfMemoryError)
-
 T = TypeVar("T")
+
+
+class _LeavesReplicas(AbstractConnection):
+    """Connects anew after a server said that it is a replica.
+
+    A primary that was demoted keeps its connections; the endpoint's name leads elsewhere by then.
+    """
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """As the connection's own."""
+        try:
+            return await super().read_response(*args, **options)
+        except ReadOnlyError:
+            self.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py's own
+            raise
+
+
+class _Tcp(_LeavesReplicas, Connection):
+    """Plain."""
+
+
+class _Tls(_LeavesReplicas, SSLConnection):
+    """Encrypted."""
+
+
+class _Unix(_LeavesReplicas, UnixConnection):
+    """On this machine."""
+
+
+_CONNECTIONS: Final[Mapping[type[AbstractConnection], type[AbstractConnection]]] = {
+    Connection: _Tcp,
+    SSLConnection: _Tls,
+    UnixConnection: _Unix,
+}
 
 
 def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) -> Redis:
@@ -57,24 +85,8 @@ def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) 
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    pool.connection_class = _CONNECTIONS[pool.connection_class]
     return Redis.from_pool(pool)
-
-
-def cluster_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) -> RedisCluster:
-    """A client for a cluster, of which `url` names one node; `async with` it.
-
-    Entering the scope asks that node for the others.
-    """
-    return RedisCluster.from_url(
-        url,
-        protocol=3,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=operation_timeout_s,
-        max_connections=MAX_CONNECTIONS,
-        driver_info=None,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
 
 
 def subscribing_client(url: str) -> Redis:
@@ -93,30 +105,6 @@ def redis_breaker(clock: Clock, name: str = "redis") -> Breaker:
             log.info("store_back", store=name)
 
     return Breaker(clock, told)
-
-
-async def guarded(breaker: Breaker, operation: Callable[[], Awaitable[T]]) -> T:
-    """Do one call. Raises StoreUnavailable where it failed, took too long, or was not let through.
-
-    redis-py drops a connection whose call was cancelled: its answer would be the next caller's.
-    """
-    if not breaker.admits():
-        raise StoreUnavailable("The gateway's store does not answer.")
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            answer = await cancellable(operation())
-    except ResponseError as error:
-        # It answered: what was wrong is this one call, unless it says otherwise.
-        breaker.failed() if isinstance(error, _UNUSABLE) else breaker.succeeded()
-        raise StoreUnavailable("The gateway's store refused a command.") from error
-    except (RedisError, OSError) as error:
-        breaker.failed()
-        raise StoreUnavailable("The gateway's store does not answer.") from error
-    except BaseException:
-        breaker.abandoned()
-        raise
-    breaker.succeeded()
-    return answer
 
 
 async def cancellable(operation: Awaitable[T]) -> T:

@@ -11,18 +11,17 @@ import asyncio
 import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from importlib.resources import files
 from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from app.adapters.holds import LocalHoldBoard
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import cancellable, guarded
+from app.adapters.redis.batch import Script
+from app.adapters.redis.connection import cancellable
+from app.adapters.redis.store import Store
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -40,23 +39,18 @@ class SharedHoldBoard:
 
     def __init__(
         self,
-        client: Redis,
-        subscriber: Redis,
+        store: Store,
         *,
-        breaker: Breaker,
         clock: Clock,
         deployments: Callable[[], Collection[str]],
     ) -> None:
         """`deployments` names all that can be held, as configured now."""
-        self._client = client
-        self._subscriber = subscriber
-        self._breaker = breaker
+        self._batch = store.batch
+        self._subscriber = store.subscriber
         self._clock = clock
         self._deployments = deployments
         self._board = LocalHoldBoard(clock)
-        self._script = client.register_script(
-            (files("app.adapters.redis") / "lua" / "hold.lua").read_text("utf-8")
-        )
+        self._script = Script("hold.lua")
         self._untold: dict[str, float] = {}
         self._news = asyncio.Event()
         self._missed = asyncio.Event()
@@ -102,20 +96,26 @@ class SharedHoldBoard:
             await self._news.wait()
             self._news.clear()
             while self._untold:
-                deployment, until = self._untold.popitem()
-                try:
-                    await self._tell_of(deployment, until)
-                except StoreUnavailable:
-                    self._untold.setdefault(deployment, until)
+                untold, self._untold = self._untold, {}
+                told = await asyncio.gather(*(self._told(*each) for each in untold.items()))
+                if not all(told):
                     await asyncio.sleep(RETRY_S)
+
+    async def _told(self, deployment: str, until: float) -> bool:
+        """Whether Redis knows; if not, it is to be told again."""
+        try:
+            await self._tell_of(deployment, until)
+        except StoreUnavailable:
+            self._untold.setdefault(deployment, until)
+            return False
+        return True
 
     async def _tell_of(self, deployment: str, until: float) -> None:
         remaining_ms = math.ceil((until - self._clock.now()) * 1000)
         if remaining_ms < 1:
             return
-        in_force = await guarded(
-            self._breaker,
-            lambda: self._script(keys=[_key(deployment)], args=[remaining_ms, CHANNEL, deployment]),
+        in_force = await self._batch.script(
+            self._script, _key(deployment), str(remaining_ms), CHANNEL, deployment
         )
         self._learn(deployment, int(in_force))
 
@@ -148,7 +148,7 @@ class SharedHoldBoard:
         if message["type"] != "message":
             return
         try:
-            self._learn(*_read(message["data"]))
+            self._learn(*_parsed(message["data"]))
         except ValueError as error:
             self._note_ignored(str(error))
 
@@ -156,22 +156,14 @@ class SharedHoldBoard:
         """Read all holds each second, and at once after a subscription began anew."""
         while True:
             self._missed.clear()
-            with suppress(StoreUnavailable):  # counted and told by the breaker
-                await self._read_all()
+            await asyncio.gather(*(self._read(name) for name in self._deployments()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(REREAD_S):
                     await self._missed.wait()
 
-    async def _read_all(self) -> None:
-        names = list(self._deployments())
-        if not names:
-            return
-        pipeline = self._client.pipeline(transaction=False)
-        for name in names:
-            _ = pipeline.pttl(_key(name))  # queued, not sent
-        remaining = await guarded(self._breaker, pipeline.execute)
-        for name, remaining_ms in zip(names, remaining, strict=True):
-            self._learn(name, remaining_ms)
+    async def _read(self, deployment: str) -> None:
+        with suppress(StoreUnavailable):  # counted and told by the breaker
+            self._learn(deployment, int(await self._batch.call(("PTTL", _key(deployment)))))
 
     def _learn(self, deployment: str, remaining_ms: int) -> None:
         """Note what Redis says; PTTL is negative where there is no hold."""
@@ -196,7 +188,7 @@ class SharedHoldBoard:
             log.warning("holds_unheard", error=type(error).__name__)
 
 
-def _read(data: bytes) -> tuple[str, int]:
+def _parsed(data: bytes) -> tuple[str, int]:
     """Whose hold a message tells of, and what is left of it in milliseconds.
 
     Raises ValueError with the kind of what is wrong; never with a part of the message.

@@ -8,10 +8,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from redis.asyncio import Redis
-
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import guarded
+from app.adapters.redis.account import account_key
+from app.adapters.redis.batch import Batch
 from app.adapters.response_owners import MemoryResponseOwners
 from app.errors import StoreUnavailable
 
@@ -22,9 +20,8 @@ KEPT_S: Final = 30 * 24 * 3600
 class RedisResponseOwners:
     """Owners in Redis, with those of late in memory before it; an owner never changes."""
 
-    def __init__(self, client: Redis, breaker: Breaker) -> None:
-        self._client = client
-        self._breaker = breaker
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
         self._recent = MemoryResponseOwners()
         self.lost_claims_total = 0
 
@@ -36,11 +33,10 @@ class RedisResponseOwners:
         known = await self._recent.owner(tenant, response_id)
         if known is not None:
             return known
-        key = _key(tenant, response_id)
-        found = await guarded(self._breaker, lambda: self._client.get(key))
+        found: bytes | None = await self._batch.call(("GET", _key(tenant, response_id)))
         if found is None:
             return None
-        deployment = found.decode() if isinstance(found, bytes) else found
+        deployment = found.decode()
         await self._recent.claim(tenant, response_id, deployment)
         return deployment
 
@@ -49,7 +45,7 @@ class RedisResponseOwners:
         await self._recent.claim(tenant, response_id, deployment)
         key = _key(tenant, response_id)
         try:
-            await guarded(self._breaker, lambda: self._client.set(key, deployment, ex=KEPT_S))
+            await self._batch.call(("SET", key, deployment, "EX", KEPT_S))
         except StoreUnavailable:
             self.lost_claims_total += 1
 
@@ -57,4 +53,4 @@ class RedisResponseOwners:
 def _key(tenant: str, response_id: str) -> str:
     """A tenant's keys are on one node of a cluster; ids are hashed because callers choose them."""
     hashed = hashlib.sha256(response_id.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"spillgate:{{{tenant}}}:response:{hashed}"
+    return f"{account_key(tenant)}:response:{hashed}"

@@ -22,10 +22,11 @@ from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.ledger_streams import LedgerStreams, key_of
 from app.adapters.clock import SystemClock
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import CALL_TIMEOUT_S, redis_client
+from app.adapters.redis.batch import Batch
+from app.adapters.redis.connection import redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
+from app.adapters.redis.store import Place, opened_store
 from app.domain.ledger_row import RowKind, encode
 from app.errors import StoreUnavailable
 from tests.fakes.ledger_rows import ledger_row
@@ -34,6 +35,8 @@ pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
 )
 CLOCK = SystemClock()
+#: What the ledger's round trips have, seconds.
+PATIENCE_S = 0.5
 ROOT = Path(__file__).parents[3]
 
 
@@ -42,6 +45,7 @@ class World:
     """A Redis, an archive, and a copier between them that copies when it is told to."""
 
     client: Any  # redis-py's stubs tell every kind of answer as one union
+    batch: Batch
     archive: Archive
     tenants: list[str]
     rolled_back: list[str] = field(default_factory=list)
@@ -56,7 +60,7 @@ class World:
             self.rolled_back.append(tenant)
 
         plan = CopyPlan(lambda: self.tenants, told, self.keep_s, self.keep_rows)
-        streams = LedgerStreams(self.client, Breaker(CLOCK))
+        streams = LedgerStreams(self.batch)
         return LedgerCopier(streams, self.archive, clock=CLOCK, plan=plan)
 
     async def settle(self, tenant: str, *ids: int, mark: str = "") -> None:
@@ -87,9 +91,12 @@ class World:
 
 @asynccontextmanager
 async def world_of(url: str, directory: Path, *tenants: str) -> AsyncIterator[World]:
-    async with redis_client(url, operation_timeout_s=1.0) as client:
+    async with (
+        redis_client(url, operation_timeout_s=1.0) as client,
+        opened_store(Place(url, patience_s=PATIENCE_S), CLOCK) as store,
+    ):
         with Archive.open(directory / "archive", CLOCK) as archive:
-            yield World(client, archive, list(tenants))
+            yield World(client, store.batch, archive, list(tenants))
 
 
 @pytest.fixture
@@ -258,7 +265,7 @@ class TestLostRedis:
                 started = CLOCK.now()
                 with pytest.raises(StoreUnavailable):
                     await own_world.copier.copy()
-                assert CLOCK.now() - started < CALL_TIMEOUT_S + 0.1
+                assert CLOCK.now() - started < PATIENCE_S + 0.1
             started = CLOCK.now()
             async with own_world.copier:
                 pass
@@ -363,7 +370,7 @@ class TestLostRedis:
             raise RuntimeError("not now")
 
         plan = CopyPlan(lambda: [tenant], fails)
-        streams = LedgerStreams(world.client, Breaker(CLOCK))
+        streams = LedgerStreams(world.batch)
         with pytest.raises(RuntimeError):
             await LedgerCopier(streams, world.archive, clock=CLOCK, plan=plan).copy()
         assert world.ids(tenant) == [1]
@@ -379,8 +386,7 @@ from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.clock import SystemClock
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import redis_client
+from app.adapters.redis.store import Place, opened_store
 
 class Dying(LedgerStreams):
     async def trim(self, trims, *, keep_rows):
@@ -388,11 +394,11 @@ class Dying(LedgerStreams):
 
 async def main():
     clock = SystemClock()
-    async with redis_client(sys.argv[1]) as client:
+    async with opened_store(Place(sys.argv[1], patience_s=0.5), clock) as store:
         archive = Archive.open(Path(sys.argv[2]), clock)
         plan = CopyPlan(lambda: [sys.argv[3]], keep_s=-1.0, keep_rows=0)
         kind = Dying if sys.argv[4] == "trim" else LedgerStreams
-        copier = LedgerCopier(kind(client, Breaker(clock)), archive, clock=clock, plan=plan)
+        copier = LedgerCopier(kind(store.batch), archive, clock=clock, plan=plan)
         print("ready", flush=True)
         while True:
             await copier.copy()
@@ -449,7 +455,7 @@ class TestKilled:
                     stdout=PIPE, cwd=ROOT,
                 )  # fmt: skip
                 assert process.stdout
-                writer = World(client, None, [tenant])  # type: ignore[arg-type]  # only writes
+                writer = World(client, None, None, [tenant])  # type: ignore[arg-type]  # only writes
                 await writer.settle(tenant, *range(written, written + 300))
                 assert await process.stdout.readline()
                 for step in range(20 + 7 * turn):

@@ -12,7 +12,7 @@ from tests.integration.redis.cluster import Cluster, running_cluster
 
 @pytest.fixture(scope="session")
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A real cluster of three, one per test process; for tests that are `long`."""
+    """A real cluster of three, one per test process; who kills a server starts it again."""
     server = installed_binaries().server
     if server is None:
         pytest.skip("no embedded Redis server for this machine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +24,10 @@ from app.adapters.redis.account import (
     Unseeded,
     account_key,
 )
-from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import cluster_client, redis_breaker, redis_client
+from app.adapters.redis.batch import Batch
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
+from app.adapters.redis.store import Place, opened_store
 from app.domain.calendar import days_around, months_around
 from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
@@ -35,7 +35,6 @@ from app.errors import StoreUnavailable
 
 #: A busy machine is not what is tested here.
 PATIENCE_S = 2.0
-ClientOf = Callable[..., Redis | RedisCluster]
 
 SCOPES = scopes_of("k1", "gpt-4o")
 
@@ -103,28 +102,29 @@ class Account:
 
 
 @asynccontextmanager
-async def opened(url: str, client_of: ClientOf = redis_client) -> AsyncIterator[Account]:
+async def opened(url: str, *, cluster: bool = False) -> AsyncIterator[Account]:
     """A seeded account on this server, or on the cluster that it is a node of."""
-    breaker = redis_breaker(SystemClock())
-    client: Any = client_of(url, operation_timeout_s=2 * PATIENCE_S)
-    async with client, batching(client, breaker, patience_s=PATIENCE_S) as batch:
-        one = Account(batch, client, uuid4().hex)
+    place = Place(url, cluster=cluster, patience_s=PATIENCE_S)
+    client: Any = RedisCluster.from_url(url) if cluster else Redis.from_url(url)
+    async with client, opened_store(place, SystemClock()) as store:
+        one = Account(store.batch, client, uuid4().hex)
         await one.script.seed(one.tenant, [], generation="g1")
         yield one
 
 
 @pytest.fixture(params=["server", pytest.param("cluster", marks=pytest.mark.long)])
-def store(request: pytest.FixtureRequest) -> tuple[str, ClientOf]:
+def store(request: pytest.FixtureRequest) -> tuple[str, bool]:
     """A server, and a cluster: every test of an account is run on both."""
     if request.param == "server":
-        return request.getfixturevalue("redis_url"), redis_client
-    return request.getfixturevalue("redis_cluster").url, cluster_client
+        return request.getfixturevalue("redis_url"), False
+    return request.getfixturevalue("redis_cluster").url, True
 
 
 @pytest.fixture
-async def account(store: tuple[str, ClientOf]) -> AsyncIterator[Account]:
+async def account(store: tuple[str, bool]) -> AsyncIterator[Account]:
     """A seeded account of a tenant of its own."""
-    async with opened(*store) as one:
+    url, cluster = store
+    async with opened(url, cluster=cluster) as one:
         yield one
 
 

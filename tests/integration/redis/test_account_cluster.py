@@ -11,8 +11,8 @@ from redis.asyncio.cluster import RedisCluster
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
-from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import cluster_client, redis_breaker
+from app.adapters.redis.batch import Batch
+from app.adapters.redis.store import Place, opened_store
 from app.domain.calendar import days_around, months_around
 from app.domain.limit import LimitName, LimitRule, limit_of, scopes_of
 from app.domain.reservation import Amounts, Ask, Reservation
@@ -25,15 +25,15 @@ PATIENCE_S = 5.0
 
 @pytest.fixture
 async def client(redis_cluster: Cluster) -> AsyncIterator[RedisCluster]:
-    async with cluster_client(redis_cluster.url, operation_timeout_s=PATIENCE_S) as opened:
+    async with redis_cluster.client() as opened:
         yield opened
 
 
 @pytest.fixture
-async def batch(client: RedisCluster) -> AsyncIterator[Batch]:
-    breaker = redis_breaker(SystemClock())
-    async with batching(client, breaker, patience_s=PATIENCE_S) as opened:
-        yield opened
+async def batch(redis_cluster: Cluster) -> AsyncIterator[Batch]:
+    place = Place(redis_cluster.url, cluster=True, patience_s=PATIENCE_S)
+    async with opened_store(place, SystemClock()) as store:
+        yield store.batch
 
 
 def ask_of(tenant: str) -> Ask:

@@ -17,19 +17,12 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.breaker import Breaker, State
-from app.adapters.redis.connection import (
-    CALL_TIMEOUT_S,
-    MAX_CONNECTIONS,
-    guarded,
-    redis_breaker,
-    redis_client,
-    subscribing_client,
-)
+from app.adapters.redis.connection import redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.response_owners import KEPT_S, RedisResponseOwners
+from app.adapters.redis.store import Place, opened_store
 from app.errors import StoreUnavailable
 
 pytestmark = pytest.mark.skipif(
@@ -74,16 +67,14 @@ async def client_of(scope: AsyncExitStack, url: str) -> Redis:
     return await scope.enter_async_context(redis_client(url))
 
 
-async def board_of(
-    scope: AsyncExitStack, url: str, name: str, breaker: Breaker | None = None
-) -> SharedHoldBoard:
-    board = SharedHoldBoard(
-        await client_of(scope, url),
-        await scope.enter_async_context(subscribing_client(url)),
-        breaker=breaker or redis_breaker(CLOCK),
-        clock=CLOCK,
-        deployments=lambda: [name],
-    )
+async def owners_of(scope: AsyncExitStack, url: str) -> RedisResponseOwners:
+    store = await scope.enter_async_context(opened_store(Place(url), CLOCK))
+    return RedisResponseOwners(store.batch)
+
+
+async def board_of(scope: AsyncExitStack, url: str, name: str) -> SharedHoldBoard:
+    store = await scope.enter_async_context(opened_store(Place(url), CLOCK))
+    board = SharedHoldBoard(store, clock=CLOCK, deployments=lambda: [name])
     return await scope.enter_async_context(board)
 
 
@@ -100,96 +91,6 @@ async def subscribers(client: Redis, number: int) -> None:
     async with asyncio.timeout(5.0):
         while (await client.pubsub_numsub("spillgate:holds"))[0][1] < number:
             await asyncio.sleep(0.005)
-
-
-class TestCalls:
-    """One call: bounded, told at once, and never answered with another's answer."""
-
-    async def test_a_burst_shares_the_connections(self, redis_url: str) -> None:
-        """More calls than connections are no failure, and open no more connections."""
-        async with redis_client(redis_url) as client:
-            breaker = Breaker(CLOCK)
-            keys = [f"{uuid4()}" for _ in range(4 * MAX_CONNECTIONS)]
-            for key in keys:
-                assert await client.set(key, key, ex=60)
-            found = await asyncio.gather(*(_value(client, breaker, key) for key in keys))
-
-        assert found == [key.encode() for key in keys]
-        assert breaker.failures_total == 0
-
-    async def test_a_server_that_is_not_there(self) -> None:
-        """Five refusals, and then it is not asked any more; two lines in the log."""
-        async with redis_client(NOBODY) as client:
-            with capture_logs() as logs:
-                breaker = redis_breaker(CLOCK)
-                for _ in range(20):
-                    with pytest.raises(StoreUnavailable):
-                        await guarded(breaker, client.ping)
-
-        assert (breaker.state, breaker.failures_total) == (State.OPEN, 5)
-        assert [log["event"] for log in logs] == ["store_lost"]
-
-    async def test_a_frozen_server_costs_milliseconds(self, own_redis: FrozenAtWill) -> None:
-        """Each call ends within its limit, on old and on new connections."""
-        async with redis_client(own_redis.url) as client:
-            breaker = Breaker(CLOCK)
-            await guarded(breaker, client.ping)
-            own_redis.freeze()
-            for _ in range(3):
-                started = CLOCK.now()
-                with pytest.raises(StoreUnavailable):
-                    await guarded(breaker, client.ping)
-                assert CLOCK.now() - started < CALL_TIMEOUT_S + 0.1
-
-            own_redis.thaw()
-            assert await guarded(breaker, client.ping)
-
-    async def test_a_refused_command_is_not_a_lost_server(self, redis_url: str) -> None:
-        """One key of the wrong type does not cut off all others."""
-        key = str(uuid4())
-        async with redis_client(redis_url) as client:
-            await client.set(key, "text", ex=60)
-            breaker = Breaker(CLOCK)
-            for _ in range(10):
-                with pytest.raises(StoreUnavailable):
-                    await guarded(breaker, lambda: client.xadd(key, {"a": "b"}))
-
-            assert (breaker.state, breaker.failures_total) == (State.CLOSED, 0)
-
-    async def test_a_cancelled_call_leaves_no_answer_behind(self, redis_url: str) -> None:
-        """However calls are given up, each later one gets its own answer."""
-        async with redis_client(redis_url) as client:
-            breaker = Breaker(CLOCK)
-            keys = [str(uuid4()) for _ in range(4)]
-            for key in keys:
-                await client.set(key, key, ex=60)
-            for number in range(300):
-                call = asyncio.create_task(_value(client, breaker, keys[number % 4]))
-                for _ in range(number % 7):
-                    await asyncio.sleep(0)
-                call.cancel()
-                await asyncio.wait({call})
-                key = keys[(number + 1) % 4]
-                assert await _value(client, breaker, key) == key.encode()
-
-    async def test_a_cancelled_caller_ends(self, redis_url: str) -> None:
-        """A call given up at any step, connecting included, takes its caller along."""
-        for steps in range(30):
-            async with redis_client(redis_url) as client:
-                call = asyncio.create_task(guarded(Breaker(CLOCK), client.ping))
-                for _ in range(steps):
-                    await asyncio.sleep(0)
-                if call.done():
-                    break
-                call.cancel()
-                await asyncio.wait({call})
-                assert call.cancelled()
-        else:
-            pytest.fail("the call never ended by itself")
-
-
-async def _value(client: Redis, breaker: Breaker, key: str) -> object:
-    return await guarded(breaker, lambda: client.get(key))
 
 
 class TestSharedHolds:
@@ -313,18 +214,16 @@ class TestResponseOwners:
     async def test_replicas_share_them(self, redis_url: str, scope: AsyncExitStack) -> None:
         """What one replica claimed another finds, for 30 days, under a key without the id."""
         tenant, client = str(uuid4()), await client_of(scope, redis_url)
-        await RedisResponseOwners(client, Breaker(CLOCK)).claim(tenant, "resp_1", "ptu-east")
+        await (await owners_of(scope, redis_url)).claim(tenant, "resp_1", "ptu-east")
 
-        assert (
-            await RedisResponseOwners(client, Breaker(CLOCK)).owner(tenant, "resp_1") == "ptu-east"
-        )
+        assert await (await owners_of(scope, redis_url)).owner(tenant, "resp_1") == "ptu-east"
         (key,) = [key async for key in client.scan_iter(f"spillgate:{{{tenant}}}:*")]
         assert b"resp_1" not in key
         assert KEPT_S - 10 < await client.ttl(key) <= KEPT_S
 
     async def test_without_redis_only_own_claims_are_known(self, scope: AsyncExitStack) -> None:
         """What this process claimed it answers; of anything else it says that it cannot tell."""
-        owners = RedisResponseOwners(await client_of(scope, NOBODY), Breaker(CLOCK))
+        owners = await owners_of(scope, NOBODY)
         await owners.claim("search", "resp_1", "ptu-east")
 
         assert await owners.owner("search", "resp_1") == "ptu-east"

@@ -27,7 +27,7 @@ def test_a_plain_configuration_has_nothing_unsupported(
         ("listen: {tls: {cert: a, key: b}}", ["listen.tls"]),
         ("listen: {trusted_proxies: [10.0.0.0/8]}", ["listen.trusted_proxies"]),
         ("redis: {url: redis://x}", []),
-        ("redis: {url: redis://x, cluster: true}", ["redis.cluster"]),
+        ("redis: {url: redis://x, cluster: true}", []),
         ("redis: {url: redis://x, cache_url: redis://y}", ["redis.cache_url"]),
         (TENANT % "class: batch", ["tenants.t.class"]),
         (TENANT % "ptu_share: 0", ["tenants.t.ptu_share"]),

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.connection import redis_client, subscribing_client
+from app.adapters.redis.connection import redis_client
 from app.adapters.redis.holds import CHANNEL, SharedHoldBoard
+from app.adapters.redis.store import Place, opened_store
 
 NOBODY = "unix:///nonexistent/redis.sock"
 CLOCK = SystemClock()
@@ -23,12 +23,8 @@ CLOCK = SystemClock()
 @asynccontextmanager
 async def clients(url: str) -> AsyncIterator[tuple[Redis, SharedHoldBoard]]:
     """A client, and a board that is not in step yet."""
-    async with redis_client(url) as client, subscribing_client(url) as subscriber:
-        breaker = Breaker(CLOCK)
-        yield (
-            client,
-            SharedHoldBoard(client, subscriber, breaker=breaker, clock=CLOCK, deployments=list),
-        )
+    async with redis_client(url) as client, opened_store(Place(url), CLOCK) as store:
+        yield client, SharedHoldBoard(store, clock=CLOCK, deployments=list)
 
 
 async def until(said: Callable[[], Awaitable[object]]) -> None:
