@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from app.domain.calendar import CalendarWindow
-from app.domain.limit import Kind, Limit, Measure, Mode
+from app.domain.limit import Kind, Limit, LimitName, Measure, Mode
 from app.domain.reservation import Amounts, Ask, Refusal, Reservation
 from app.ports import Clock
 
@@ -27,7 +27,8 @@ class LocalAccounts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._live: Counter[Account] = Counter()
-        self._windows: dict[tuple[Account, Limit], deque[tuple[float, str, int]]] = {}
+        # By name, as in Redis: neither another share nor another amount is an empty window.
+        self._windows: dict[tuple[Account, LimitName], deque[tuple[float, int]]] = {}
         self._totals: defaultdict[CalendarWindow, Counter[tuple[Account, Measure]]]
         self._totals = defaultdict(Counter)
         self._held: dict[str, Reservation] = {}
@@ -93,20 +94,20 @@ class LocalAccounts:
         if limit.kind is Kind.LIVE:
             return self._live[account]
         if limit.kind is Kind.WINDOW:
-            return sum(amount for _, _, amount in self._window(account, limit))
+            return sum(amount for _, amount in self._window(account, limit))
         window = day if limit.kind is Kind.DAY else month
         return self._totals[window][account, limit.measure]
 
-    def _window(self, account: Account, limit: Limit) -> deque[tuple[float, str, int]]:
+    def _window(self, account: Account, limit: Limit) -> deque[tuple[float, int]]:
         """What was taken in the last `window_ms`, oldest first."""
-        kept = self._windows.setdefault((account, limit), deque())
+        kept = self._windows.setdefault((account, limit.name), deque())
         oldest = self._clock.now() - limit.window_ms / 1000
         while kept and kept[0][0] <= oldest:
             kept.popleft()
         return kept
 
     def _wait(self, account: Account, limit: Limit, excess: int) -> float:
-        for taken_at, _, amount in self._window(account, limit):
+        for taken_at, amount in self._window(account, limit):
             excess -= amount
             if excess <= 0:
                 return taken_at + limit.window_ms / 1000 - self._clock.now()
@@ -120,7 +121,7 @@ class LocalAccounts:
             self._live[ask.tenant, scope] += 1
         for limit in limits:
             if limit.kind is Kind.WINDOW:
-                taken = (self._clock.now(), ask.id, ask.amounts.of(limit.measure))
+                taken = (self._clock.now(), ask.amounts.of(limit.measure))
                 self._window((ask.tenant, limit.scope), limit).append(taken)
 
     def _add(self, reservation: Reservation, amounts: Amounts, sign: int) -> None:

@@ -139,3 +139,17 @@ def test_soft_limits_are_told(worker: Worker) -> None:
     granted = worker.take(limit(LimitName.TPM, 5, Mode.SOFT))
     assert granted.flags == ("soft:tpm", "degraded")
     assert granted.degraded == "local_share"
+
+
+def test_another_share_or_amount_is_not_another_window(worker: Worker) -> None:
+    """What was granted in the last minute counts, however many workers or how much there is now."""
+    assert worker.admitted(limit(LimitName.RPM, 8), share=1.0) == 8
+    assert worker.admitted(limit(LimitName.RPM, 8), share=0.5) == 0
+    assert worker.admitted(limit(LimitName.RPM, 10), share=1.0) == 2
+
+
+def test_windows_of_another_length_are_apart(worker: Worker) -> None:
+    """As they are in Redis: a rate per second that got a longer window knows what it granted."""
+    second = limit(LimitName.RPS, 4)
+    assert worker.admitted(second) == 4
+    assert worker.admitted(replace(second, amount=6, window_ms=2000)) == 2
