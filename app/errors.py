@@ -12,6 +12,7 @@
     │   ├── UnknownRoute             404
     │   ├── MethodNotAllowed         405
     │   ├── BodyTimeout              408
+    │   ├── AlreadyMapped            409  admin API: an Entra ID id of two tenants
     │   ├── VersionConflict          412  admin API: If-Match
     │   ├── BodyTooLarge             413
     │   └── UnsupportedEncoding      415
@@ -146,6 +147,14 @@ class UnsupportedEncoding(RequestError):
 
     status = 415
     code = "unsupported_content_encoding"
+
+
+class AlreadyMapped(RequestError):
+    """An Entra ID id is another tenant's; take it from that one first."""
+
+    status = 409
+    code = "already_mapped"
+    should_retry: ClassVar[bool | None] = False
 
 
 class VersionConflict(RequestError):

@@ -5,7 +5,7 @@ A token is kept as the SHA-256 of all of it, and neither logged nor shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -50,16 +50,25 @@ class EntraCallerTokens:
     """The callers of one configuration snapshot."""
 
     def __init__(
-        self, keys: SigningKeys, expected: Expected, rules: CallerRules, clock: Clock
+        self,
+        keys: SigningKeys,
+        expected: Expected,
+        rules: Callable[[], CallerRules],
+        clock: Clock,
     ) -> None:
-        """`keys` may be shared between snapshots; what was verified is not."""
+        """`keys` may be shared between snapshots; what was verified is not.
+
+        `rules` are those in force: they are asked for each request, also for one whose token is
+        remembered, so that a change of them waits for nothing.
+        """
         self._keys = keys
         self._generation = keys.generation
         self._expected = expected
         self._rules = rules
         self._clock = clock
-        self._accepted: ExpiringCache[Principal] = ExpiringCache(MAX_ACCEPTED)
+        self._accepted: ExpiringCache[Caller] = ExpiringCache(MAX_ACCEPTED)
         self._refused: ExpiringCache[bool] = ExpiringCache(MAX_REFUSED)
+        self._told: ExpiringCache[bool] = ExpiringCache(MAX_REFUSED)
         self.verifications = 0
         """How many signatures were checked."""
 
@@ -72,16 +81,25 @@ class EntraCallerTokens:
         digest = _digest(token)
         if digest is None:
             return None
-        if found := self._remembered(digest):
-            return found
-        if self._refused.get(digest, self._clock.unix()):
-            return None
-        key_id = _key_id(token)
-        key = await self._keys.find(key_id) if key_id else None
-        # While it waited, another request may have shown the same token.
-        return self._remembered(digest) or self._judged(token, digest, key)
+        caller = self._remembered(digest)
+        if caller is None and not self._refused.get(digest, self._clock.unix()):
+            key_id = _key_id(token)
+            key = await self._keys.find(key_id) if key_id else None
+            # While it waited, another request may have shown the same token.
+            caller = self._remembered(digest) or self._judged(token, digest, key)
+        return self._principal(caller, digest) if caller else None
 
-    def _remembered(self, digest: bytes) -> Principal | None:
+    def _principal(self, caller: Caller, digest: bytes) -> Principal | None:
+        """Whose the caller is now; who is nobody's is told of once in a while."""
+        found = self._rules().principal(caller)
+        if isinstance(found, Principal):
+            return found
+        if not self._told.get(digest, self._clock.unix()):
+            self._told.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003 - a value
+            _tell(found, caller.application, caller.object_id)
+        return None
+
+    def _remembered(self, digest: bytes) -> Caller | None:
         if self._generation != self._keys.generation:
             # A key that the directory withdrew takes what it signed along.
             self._generation = self._keys.generation
@@ -89,15 +107,15 @@ class EntraCallerTokens:
             self._refused.clear()
         return self._accepted.get(digest, self._clock.unix())
 
-    def _judged(self, token: str, digest: bytes, key: RSAPublicKey | None) -> Principal | None:
+    def _judged(self, token: str, digest: bytes, key: RSAPublicKey | None) -> Caller | None:
         claims = self._verified(token, key) if key else None
         if claims is not None:
             lifetime = Lifetime.of(claims)
             outcome = self._outcome(claims, lifetime)
-            if lifetime and isinstance(outcome, Principal):
+            if lifetime and isinstance(outcome, Caller):
                 self._accepted.put(digest, outcome, lifetime.ends)
                 return outcome
-            _tell(outcome, claims)
+            _tell(outcome, claims.get("appid", claims.get("azp")), claims.get("oid"))
         self._refused.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003 - a value
         return None
 
@@ -124,15 +142,14 @@ class EntraCallerTokens:
             )
         return None
 
-    def _outcome(self, claims: Mapping[str, Any], lifetime: Lifetime | None) -> Principal | Refusal:
+    def _outcome(self, claims: Mapping[str, Any], lifetime: Lifetime | None) -> Caller | Refusal:
         if lifetime is None:
             return Refusal.TIMES
         if refusal := lifetime.refusal(self._clock.unix()):
             return refusal
         if str(claims.get("tid", self._expected.directory)).lower() != self._expected.directory:
             return Refusal.DIRECTORY
-        caller = Caller.of(claims)
-        return self._rules.principal(caller) if caller else Refusal.NO_APPLICATION
+        return Caller.of(claims) or Refusal.NO_APPLICATION
 
 
 def _digest(token: str) -> bytes | None:
@@ -152,11 +169,8 @@ def _key_id(token: str) -> str | None:
     return key_id if header.get("alg") == ALGORITHM and isinstance(key_id, str) else None
 
 
-def _tell(outcome: Principal | Refusal, claims: Mapping[str, Any]) -> None:
+def _tell(outcome: Caller | Refusal, application: object, object_id: object) -> None:
     """One line for the operator, once in `REFUSED_FOR_S` for each token: ids are no secrets."""
     structlog.get_logger().warning(
-        "caller token refused",
-        reason=str(outcome),
-        application=claims.get("appid", claims.get("azp")),
-        object=claims.get("oid"),
+        "caller token refused", reason=str(outcome), application=application, object=object_id
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.adapters.redis.directory import Current
 from app.domain.api_key import ApiKey, KeyRecord, digest
+from app.domain.caller_token import CallerRules
 from app.domain.directory import Directory, KeyEntry, TenantEntry
 from app.domain.tenant import Principal, Tenant
 from app.ports import CallerTokens, Clock
@@ -40,6 +41,7 @@ class _Index:
     current: Current
     keys: Mapping[str, _Key] = field(repr=False)
     tenants: Mapping[str, Tenant]
+    callers: CallerRules
 
 
 class DirectoryKeys:
@@ -73,6 +75,10 @@ class DirectoryKeys:
         """A tenant that may ask for something; None for a disabled or unknown one."""
         entry = self._index.current.directory.tenants.get(name)
         return None if entry is None or entry.disabled else self._index.tenants[name]
+
+    def caller_rules(self) -> CallerRules:
+        """Whose tokens are whose; tenants are there also while they are disabled."""
+        return self._index.callers
 
     @property
     def _index(self) -> _Index:
@@ -122,7 +128,18 @@ def _index(current: Current) -> _Index:
         for key in current.directory.keys.values()
         if _may_ask(key, current.directory)
     }
-    return _Index(current, keys, tenants)
+    return _Index(current, keys, tenants, _caller_rules(current.directory, tenants))
+
+
+def _caller_rules(directory: Directory, tenants: Mapping[str, Tenant]) -> CallerRules:
+    def by_id(kind: str) -> dict[str, Tenant]:
+        return {
+            guid: tenants[name]
+            for name, entry in directory.tenants.items()
+            for guid in entry.entra.kinds[kind]
+        }
+
+    return CallerRules(by_id("objects"), by_id("applications"), by_id("groups"))
 
 
 def _may_ask(key: KeyEntry, directory: Directory) -> bool:

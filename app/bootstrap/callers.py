@@ -1,14 +1,14 @@
-"""Callers with Entra ID tokens: the configuration's ids, and the directory's keys."""
+"""Callers with Entra ID tokens: whom the configuration believes, and with which signing keys."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.domain.caller_token import CallerRules
-from app.domain.tenant import Tenant
 from app.ports import CallerTokens, Clock
 from app.settings import EntraCallers, Settings
 
@@ -40,8 +40,13 @@ class Directories:
         return self.known[place]
 
 
-async def caller_tokens(settings: Settings, directories: Directories) -> CallerTokens | None:
-    """Whoever may call with a token; None where the configuration has no directory."""
+async def caller_tokens(
+    settings: Settings, directories: Directories, rules: Callable[[], CallerRules]
+) -> CallerTokens | None:
+    """Whoever may call with a token; None where the configuration has no directory.
+
+    `rules` say whose tokens are whose, whenever they are asked.
+    """
     if settings.entra is None:
         return None
     # 0.15 s of import (cryptography, an HTTP client), only where callers show tokens.
@@ -51,19 +56,6 @@ async def caller_tokens(settings: Settings, directories: Directories) -> CallerT
     return EntraCallerTokens(
         await directories.keys(entra),
         Expected(entra.directory, entra.issuers, entra.audiences),
-        caller_rules(settings),
+        rules,
         directories.clock,
     )
-
-
-def caller_rules(settings: Settings) -> CallerRules:
-    """Tenants by the ids that the configuration gives them; the directory knows the rest."""
-
-    def by_id(kind: str) -> dict[str, Tenant]:
-        return {
-            guid: Tenant(name)
-            for name, tenant in settings.tenants.items()
-            for guid in getattr(tenant.entra, kind)
-        }
-
-    return CallerRules(by_id("objects"), by_id("applications"), by_id("groups"))

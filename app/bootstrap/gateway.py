@@ -79,7 +79,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         for name, deployment in settings.deployments.items()
     }
     directories = Directories(resources.lifetimes, resources.clock, resources.signing_keys)
-    tokens = await caller_tokens(settings, directories)
+    tokens = await caller_tokens(settings, directories, resources.keys.caller_rules)
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
     gateway = Gateway(

@@ -72,7 +72,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class CallerRules:
-    """Tenants by the ids that the configuration gives them; keys in lower case.
+    """Tenants by the ids that the directory gives them; keys in lower case.
 
     The most specific kind decides: an object is one identity, an application may be used by many,
     a group holds many. Within a kind all must agree.

@@ -5,9 +5,10 @@ The state is replaced as a whole; a worker that has version n has every change u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from app.domain.limit import LimitRule
 from app.domain.tenant import LossPolicy
@@ -31,6 +32,27 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EntraIds:
+    """Whose Entra ID tokens are a tenant's: ids in lower case, each of one tenant only."""
+
+    applications: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> Mapping[str, tuple[str, ...]]:
+        """The ids by the name of their kind."""
+        kinds = ("applications", "objects", "groups")
+        return {kind: getattr(self, kind) for kind in kinds}
+
+    def without(self, taken: Collection[str]) -> Self:
+        """The same but for some ids."""
+        return type(self)(
+            **{kind: tuple(i for i in ids if i not in taken) for kind, ids in self.kinds.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TenantEntry:
     """A tenant as it is kept. `version` counts its changes, for `If-Match`."""
 
@@ -40,6 +62,7 @@ class TenantEntry:
     time_zone: str = "UTC"
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Mapping[str, str] = field(default_factory=dict)
+    entra: EntraIds = EntraIds()
     disabled: bool = False
     version: int = 1
 

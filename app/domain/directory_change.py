@@ -16,7 +16,7 @@ from app.domain.directory import (
     KeyEntry,
     TenantEntry,
 )
-from app.errors import VersionConflict
+from app.errors import AlreadyMapped, VersionConflict
 
 #: An entry's place: what it is, and its name or id.
 Place = tuple[EntryKind, str]
@@ -65,9 +65,10 @@ def directory_of(entries: Iterable[Entry], version: int) -> Directory:
 
 
 def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:
-    """The steps that make the changes, each entry one version on. Raises VersionConflict.
+    """The steps that make the changes, each entry one version on.
 
-    Deleting what is not there is no step.
+    Deleting what is not there is no step. Raises VersionConflict, and AlreadyMapped where two
+    tenants would have the same Entra ID id afterwards.
     """
     state: dict[Place, Entry | None] = {}
     steps: list[Step] = []
@@ -80,7 +81,46 @@ def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:
         state[place] = after
         if before is not None or after is not None:
             steps.append(Step(change, before, after))
+    _check_ids(entries, state)
     return steps
+
+
+def without_claimed_ids(wanted: Iterable[Entry], entries: Entries) -> list[Entry]:
+    """Entries to be made, of their Entra ID ids those that no other tenant has."""
+    owners = {
+        guid: each.name
+        for each in entries.values()
+        if isinstance(each, TenantEntry)
+        for ids in each.entra.kinds.values()
+        for guid in ids
+    }
+
+    def unclaimed(entry: Entry) -> Entry:
+        if not isinstance(entry, TenantEntry):
+            return entry
+        taken = {guid for guid, owner in owners.items() if owner != entry.name}
+        return replace(entry, entra=entry.entra.without(taken))
+
+    return [unclaimed(entry) for entry in wanted]
+
+
+def _check_ids(entries: Entries, state: Mapping[Place, Entry | None]) -> None:
+    """Raise where a changed tenant has an id that another one has, after the change."""
+    changed = [entry for entry in state.values() if isinstance(entry, TenantEntry)]
+    for mine in changed:
+        ids = {guid: kind for kind, ids in mine.entra.kinds.items() for guid in ids}
+        for other in {**entries, **state}.values() if ids else ():
+            if isinstance(other, TenantEntry) and other.name != mine.name:
+                _check_apart(ids, other)
+
+
+def _check_apart(ids: Mapping[str, str], other: TenantEntry) -> None:
+    for kind, theirs in other.entra.kinds.items():
+        for guid in theirs:
+            if guid in ids:
+                place = f"entra.{ids[guid]}"
+                theirs_as = f"is mapped to the tenant {other.name!r} ({kind})"
+                raise AlreadyMapped(f"{place}: {guid} {theirs_as}.", param=place)
 
 
 def _check(change: Change, before: Entry | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.domain.api_key import ApiKey, digest
-from app.domain.directory import Directory, Entry, KeyEntry, TenantEntry
+from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.limit import LimitName, LimitRule
 from app.domain.tenant import LossPolicy
 from app.settings import Settings
@@ -44,6 +44,7 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         time_zone=tenant.time_zone,
         redis_loss=LossPolicy(tenant.redis_loss),
         tags=dict(tenant.tags),
+        entra=EntraIds(**{kind: getattr(tenant.entra, kind) for kind in EntraIds().kinds}),
     )
 
 
@@ -73,6 +74,10 @@ def _tenant_differences(settings: Settings, directory: Directory) -> Iterator[st
         for field, in_force, configured in _differing_fields(seed, found):
             yield f"tenants.{name}.{field}: {in_force} in force, not {configured}"
         yield from _limit_differences(seed, found)
+        for kind, ids in seed.entra.kinds.items():
+            missing = ", ".join(guid for guid in ids if guid not in found.entra.kinds[kind])
+            if missing:
+                yield f"tenants.{name}.entra.{kind}: {missing} not in force"
 
 
 def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[str, str, str]]:

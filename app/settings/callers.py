@@ -13,15 +13,21 @@ from app.settings.fault import Fault, Path, dotted
 from app.settings.section import Section, Text
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NO_GUID: Final = "must be an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47"
 _KINDS: Final = ("applications", "objects", "groups")
 _LOGIN: Final = "https://login.microsoftonline.com"
 
 
+def guid_of(value: str) -> str | None:
+    """An id of the directory in lower case; None for other text."""
+    return value.lower() if _GUID.fullmatch(value.lower()) else None
+
+
 def _guid(value: str) -> str:
-    if not _GUID.fullmatch(value.lower()):
-        msg = "must be an id such as 72f988bf-86f1-41af-91ab-2d7cd011db47"
-        raise ValueError(msg)
-    return value.lower()
+    guid = guid_of(value)
+    if guid is None:
+        raise ValueError(NO_GUID)
+    return guid
 
 
 def _callable(value: str) -> str:

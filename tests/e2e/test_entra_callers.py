@@ -242,13 +242,39 @@ async def test_a_frozen_directory_is_a_503_within_its_limit(redis_url: str) -> N
                     await asyncio.sleep(0.05)
 
 
-async def test_a_reload_changes_who_is_let_in_at_once(redis_url: str) -> None:
-    """A token that was verified before is no one's after its application left the config."""
-    shown = token()
-    async with published() as publisher, office(redis_url, publisher) as team:
-        assert (await answer(team, shown))[0] == 200
-        settings = team.process.current.settings
-        sales = {"sales": settings.tenants["sales"]}
-        await team.process.reload(settings.model_copy(update={"tenants": sales}))
-        await refusal(team, shown)
-        assert publisher.asked == 1, "the keys outlive the reload"
+async def test_a_change_of_the_mapping_is_in_force_when_it_is_answered(redis_url: str) -> None:
+    """On every replica, for tokens that were verified before, and for those that were refused."""
+    shown, stranger = token(), token(appid=STRANGER)
+    async with (
+        published() as publisher,
+        office(redis_url, publisher) as one,
+        office(redis_url, publisher) as other,
+    ):
+        for team in (one, other):
+            assert (await answer(team, shown))[0] == 200
+            await refusal(team, stranger)
+        url = f"{one.process.admin_url}/admin/v1/tenants"
+        headers = {"authorization": "Bearer an-admin-key-of-tests"}
+
+        async def mapped(tenant: str, *applications: str) -> tuple[int, Any]:
+            body = {"entra": {"applications": applications}}
+            async with one.http.patch(f"{url}/{tenant}", json=body, headers=headers) as reply:
+                return reply.status, await reply.json()
+
+        status, conflict = await mapped("sales", APPLICATION)
+        assert (status, conflict["error"]["code"]) == (409, "already_mapped")
+        status, changed = await mapped("search", STRANGER)
+        assert (status, changed["in_force"]["workers"]) == (200, 2)
+        for team in (one, other):
+            await refusal(team, shown)
+            assert (await answer(team, stranger))[0] == 200
+        assert (await mapped("sales", APPLICATION))[0] == 200
+        for team in (one, other):
+            assert (await answer(team, shown))[0] == 200
+            assert verifications(team) == 2
+
+        # The directory owns what the configuration began.
+        settings = one.process.current.settings
+        await one.process.reload(settings.model_copy())
+        assert (await answer(one, stranger))[0] == 200
+        assert publisher.asked == 2, "the keys outlive the reload"

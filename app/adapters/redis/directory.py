@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -31,6 +31,7 @@ from app.domain.directory_change import (
     entries_of,
     place_of,
     steps_of,
+    without_claimed_ids,
 )
 from app.errors import StoreUnavailable
 from app.ports import Clock
@@ -235,9 +236,9 @@ class RedisDirectory:
         self._known = known
         directory = known.directory
         if not self._seeded:
-            seeds = {place_of(entry): entry for entry in self._seeds(pepper)}
-            every = seeds | entries_of(directory)
-            directory = directory_of(every.values(), directory.version)
+            entries = entries_of(directory)
+            seeds = _missing(self._seeds(pepper), entries)
+            directory = directory_of([*seeds, *entries.values()], directory.version)
         self._in_force = Current(directory, pepper)
 
     async def _write_back(self) -> bool:
@@ -261,7 +262,7 @@ class RedisDirectory:
 
         def absent(entries: Entries) -> list[Step]:
             wanted = self._seeds(self._in_force.pepper)
-            missing = [entry for entry in wanted if place_of(entry) not in entries]
+            missing = _missing(wanted, entries)
             return steps_of(entries, [creation(entry) for entry in missing[:MOST_CHANGES]])
 
         while absent(entries_of(self._known.directory)):
@@ -309,6 +310,12 @@ class RedisDirectory:
         if self._failures >= _SILENT_LOOKS:
             structlog.get_logger().info("directory_read_again")
         self._failures = 0
+
+
+def _missing(wanted: Iterable[Entry], entries: Entries) -> list[Entry]:
+    """Seeds that are not there; an Entra ID id that a tenant was given since stays with it."""
+    absent = [entry for entry in wanted if place_of(entry) not in entries]
+    return without_claimed_ids(absent, entries)
 
 
 def _apply(entries: dict[Place, Entry], page: Page) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.domain.directory import InForce
+from app.settings.callers import NO_GUID, guid_of
 from app.settings.section import Float, Name, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
 
@@ -65,6 +66,13 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _guid(text: str) -> str:
+    guid = guid_of(text)
+    if guid is None:
+        raise PydanticCustomError("guid", NO_GUID)
+    return guid
+
+
 #: Unix seconds, or ISO 8601 with a zone.
 Moment = Annotated[Float, BeforeValidator(_moment), Field(ge=0, le=LAST_MOMENT)]
 Models = Annotated[tuple[Name, ...], Field(max_length=1000), AfterValidator(_distinct)]
@@ -72,6 +80,7 @@ Tags = Annotated[
     dict[Annotated[str, AfterValidator(_tag_name)], Annotated[str, AfterValidator(_tag_value)]],
     Field(max_length=MAX_TAGS, description="names of a-z, 0-9, '_', '.', '-'; up to 64 characters"),
 ]
+Guids = Annotated[tuple[Annotated[str, AfterValidator(_guid)], ...], Field(max_length=1000)]
 Zone = Annotated[Text, AfterValidator(_known_zone)]
 Label = Annotated[str, StringConstraints(max_length=128, pattern=_PRINTABLE)]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.api.admin.changing import IfMatch, remove, show_version, update
 from app.api.admin.guard import CallerOf, needs
@@ -20,6 +21,7 @@ from app.api.admin.shapes import (
     Body,
     Changed,
     Deleted,
+    Guids,
     InForceView,
     Item,
     Models,
@@ -27,13 +29,23 @@ from app.api.admin.shapes import (
     Tags,
     Zone,
 )
-from app.domain.directory import Change, Directory, EntryKind, TenantEntry
+from app.domain.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
 from app.domain.directory_change import creation
 from app.domain.tenant import LossPolicy
 from app.settings.section import Name
 
 #: Entries that are deleted together with their tenant, in one step of the store.
 _AT_ONCE: Final = 400
+
+
+class EntraView(BaseModel):
+    """Whose Entra ID tokens are a tenant's."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    applications: list[str]
+    objects: list[str]
+    groups: list[str]
 
 
 class TenantView(BaseModel):
@@ -45,6 +57,7 @@ class TenantView(BaseModel):
     time_zone: str
     redis_loss: LossPolicy
     tags: dict[str, str]
+    entra: EntraView
     disabled: bool
     version: int
 
@@ -58,9 +71,29 @@ class TenantView(BaseModel):
             time_zone=entry.time_zone,
             redis_loss=entry.redis_loss,
             tags=dict(entry.tags),
+            entra=EntraView.model_validate(entry.entra),
             disabled=entry.disabled,
             version=entry.version,
         )
+
+
+class EntraBody(Body):
+    """Whose Entra ID tokens are a tenant's: all of them, in place of those there were."""
+
+    applications: Guids = Field((), description="application (client) ids: `appid` or `azp`")
+    objects: Guids = Field((), description="object ids of users and managed identities: `oid`")
+    groups: Guids = Field((), description="object ids of groups: `groups`")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> EntraBody:
+        ids = (*self.applications, *self.objects, *self.groups)
+        if len(set(ids)) != len(ids):
+            raise PydanticCustomError("repeated", "must name each id once")
+        return self
+
+    def ids(self) -> EntraIds:
+        """As they are kept."""
+        return EntraIds(**self.model_dump())
 
 
 class TenantChange(Body):
@@ -70,7 +103,13 @@ class TenantChange(Body):
     time_zone: Zone = "UTC"
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Tags = Field(default_factory=dict)
+    entra: EntraBody = Field(default_factory=EntraBody)
     disabled: bool = False
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, as they are kept."""
+        given = super().given()
+        return given | {"entra": self.entra.ids()} if "entra" in given else given
 
 
 class NewTenant(TenantChange):
@@ -110,7 +149,7 @@ def _add_creation(router: APIRouter, services: AdminServices) -> None:
     async def create_tenant(
         caller: CallerOf, body: NewTenant, response: Response
     ) -> Changed[TenantView]:
-        """Make a tenant; 412 where there is one of that name."""
+        """Make a tenant; 412 where there is one of that name, 409 for another one's Entra ID id."""
         check_models(services, body.models)
         check_rules(services, body.limits)
         entry = TenantEntry(**_values(body), name=body.name, limits=rules_of(body.limits))
@@ -127,7 +166,7 @@ def _add_change(router: APIRouter, services: AdminServices) -> None:
     async def change_tenant(
         caller: CallerOf, name: str, body: TenantChange, version: IfMatch, response: Response
     ) -> Changed[TenantView]:
-        """Change a tenant. A tenant-admin may change its tags alone."""
+        """Change a tenant; 409 for another one's Entra ID id. A tenant-admin changes tags alone."""
         if body.model_fields_set - {"tags"}:
             caller.require(Action.WRITE_TENANTS)
         check_models(services, body.models)
@@ -169,4 +208,5 @@ def _belongings(directory: Directory, tenant: str) -> Iterator[Change]:
 
 
 def _values(body: TenantChange) -> dict[str, Any]:
-    return {name: getattr(body, name) for name in TenantChange.model_fields}
+    values = {name: getattr(body, name) for name in TenantChange.model_fields}
+    return values | {"entra": body.entra.ids()}

@@ -28,6 +28,7 @@ from app.domain.audit import verify_audit
 from app.domain.directory import (
     Actor,
     Change,
+    EntraIds,
     Entry,
     EntryKind,
     InForce,
@@ -36,7 +37,7 @@ from app.domain.directory import (
     TenantEntry,
 )
 from app.domain.directory_change import creation
-from app.errors import StoreUnavailable, VersionConflict
+from app.errors import AlreadyMapped, StoreUnavailable, VersionConflict
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
@@ -271,6 +272,27 @@ class TestSeeds:
         first = await cluster.worker(SEARCH)
         await first.seed(seeded(TenantEntry("sales")))
         assert set(first.current.tenants) == {"search", "sales"}
+
+    async def test_a_seed_does_not_take_another_tenants_entra_id(self, cluster: Cluster) -> None:
+        """It is created without, however it comes about that the configuration still says so."""
+        first = await cluster.worker(replace(SEARCH, entra=EntraIds(("a1",), groups=("g1",))))
+        await first.seed(seeded(TenantEntry("sales", entra=EntraIds(("a1", "a2")))))
+        assert first.current.tenants["search"].entra == EntraIds(("a1",), groups=("g1",))
+        assert first.current.tenants["sales"].entra == EntraIds(("a2",))
+        other = await cluster.worker()
+        assert other.current.tenants == first.current.tenants
+
+    async def test_two_workers_cannot_both_give_an_entra_id_away(self, cluster: Cluster) -> None:
+        """At the same moment, to different tenants: one is told of the other."""
+        first = await cluster.worker(SEARCH, TenantEntry("sales"))
+        second = await cluster.worker()
+        mapped = EntraIds(objects=("o1",))
+        changes = [
+            worker.change([Change(EntryKind.TENANT, name, TenantEntry(name, entra=mapped))], ANNA)
+            for worker, name in ((first, "search"), (second, "sales"))
+        ]
+        outcomes = await asyncio.gather(*changes, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {AlreadyMapped, InForce}
 
     async def test_all_workers_have_one_pepper(self, cluster: Cluster) -> None:
         """Made once; a configured one is not stored."""

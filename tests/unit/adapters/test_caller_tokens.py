@@ -23,7 +23,7 @@ from app.adapters.caller_tokens import (
 from app.adapters.jwks import JwksUnavailable, SigningKeySet
 from app.adapters.signing_keys import SigningKeys
 from app.domain.caller_token import CallerRules
-from app.domain.tenant import Tenant
+from app.domain.tenant import Principal, Tenant
 from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import (
@@ -58,7 +58,8 @@ class Directory:
         self.answers = asyncio.Event()
         self.answers.set()
         self.keys = SigningKeys(self.fetch, self.clock, lambda: 0.0)
-        self.tokens = EntraCallerTokens(self.keys, EXPECTED, RULES, self.clock)
+        self.rules = RULES
+        self.tokens = EntraCallerTokens(self.keys, EXPECTED, lambda: self.rules, self.clock)
 
     async def fetch(self) -> SigningKeySet:
         self.fetches += 1
@@ -273,13 +274,25 @@ async def test_a_token_is_let_in_a_minute_before_it_begins(directory: Directory)
 
 async def test_a_refused_token_is_verified_once_in_a_while(directory: Directory) -> None:
     """A client that retries in a loop costs a hash; flooding with others bounds what is kept."""
-    token = directory.token(appid=STRANGER)
+    token = directory.token(aud="api://elsewhere")
     for _ in range(100):
         assert await directory.key_id(token) is None
     assert directory.tokens.verifications == 1
     for number in range(MAX_REFUSED):
         assert await directory.key_id(f"eyJ{number}.a.b") is None
     assert await directory.key_id(token) is None
+    assert directory.tokens.verifications == 2
+
+
+async def test_a_change_of_rules_waits_for_nothing(directory: Directory) -> None:
+    """Neither for who was let in before nor for who was refused; nothing is verified again."""
+    token, stranger = directory.token(), directory.token(appid=STRANGER)
+    assert await directory.key_id(token)
+    assert await directory.key_id(stranger) is None
+    directory.rules = CallerRules({}, {STRANGER: Tenant("sales")}, {})
+    assert await directory.key_id(token) is None
+    found = await directory.tokens.find(stranger)
+    assert found == Principal(Tenant("sales"), f"entra:{STRANGER}")
     assert directory.tokens.verifications == 2
 
 

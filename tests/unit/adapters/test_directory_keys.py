@@ -13,7 +13,8 @@ from app.adapters import directory_keys
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.redis.directory import Current
 from app.domain.api_key import ApiKey, KeyRecord, digest, mint
-from app.domain.directory import Directory, Entry, KeyEntry, TenantEntry
+from app.domain.caller_token import CallerRules
+from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.directory_change import directory_of
 from app.domain.limit import LimitName, LimitRule
 from app.domain.tenant import LossPolicy, Principal, Tenant
@@ -167,6 +168,18 @@ def test_disabled_tenants_have_accounts_but_no_callers() -> None:
     assert keys.tenant("search") is None
     assert keys.tenant("unknown") is None
     assert keys.tenant("sales") == Tenant("sales", zone=ZoneInfo("UTC"))
+
+
+def test_tokens_are_whose_the_directory_says() -> None:
+    """By kind; a new version is in force at once, and disabled tenants keep theirs."""
+    store = Stored()
+    keys = DirectoryKeys(store, FakeClock())
+    assert keys.caller_rules() == CallerRules({}, {}, {})
+    ids = EntraIds(applications=("a",), objects=("o",), groups=("g", "h"))
+    store.put(replace(SEARCH, entra=ids, disabled=True), TenantEntry("sales"))
+    rules, search = keys.caller_rules(), keys.tenants()["search"]
+    assert rules == CallerRules({"o": search}, {"a": search}, {"g": search, "h": search})
+    assert keys.caller_rules() is rules
 
 
 @dataclass

@@ -6,9 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.directory import AdminEntry, Change, EntryKind, KeyEntry, Role, TenantEntry
-from app.domain.directory_change import creation, directory_of, entries_of, place_of, steps_of
-from app.errors import VersionConflict
+from app.domain.directory import (
+    AdminEntry,
+    Change,
+    EntraIds,
+    EntryKind,
+    KeyEntry,
+    Role,
+    TenantEntry,
+)
+from app.domain.directory_change import (
+    creation,
+    directory_of,
+    entries_of,
+    place_of,
+    steps_of,
+    without_claimed_ids,
+)
+from app.errors import AlreadyMapped, VersionConflict
 
 SEARCH = TenantEntry("search", version=3)
 KEY = KeyEntry("k1", "search", "ab")
@@ -73,3 +88,56 @@ def test_an_entry_under_another_name_is_a_mistake() -> None:
     """It would be written where nobody looks for it."""
     with pytest.raises(ValueError, match="must bear that name"):
         steps_of(ENTRIES, [Change(EntryKind.TENANT, "sales", SEARCH)])
+
+
+MAPPED = TenantEntry("mapped", entra=EntraIds(applications=("a1",), groups=("g1",)))
+UNMAPPED = TenantEntry("unmapped")
+TWO = {place_of(entry): entry for entry in (MAPPED, UNMAPPED)}
+
+
+def changed(entry: TenantEntry, **kinds: tuple[str, ...]) -> Change:
+    return Change(EntryKind.TENANT, entry.name, replace(entry, entra=EntraIds(**kinds)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "place"),
+    [
+        ("applications", ("a0", "a1"), "entra.applications"),
+        ("groups", ("g1",), "entra.groups"),
+        ("objects", ("a1",), "entra.objects"),
+    ],
+)
+def test_an_entra_id_is_of_one_tenant(kind: str, ids: tuple[str, ...], place: str) -> None:
+    """Whatever kind it stands under; who has it is named."""
+    taken = ids[-1]
+    for change in (changed(UNMAPPED, **{kind: ids}), creation(replace(MAPPED, name="new"))):
+        with pytest.raises(AlreadyMapped, match=r"is mapped to the tenant 'mapped'"):
+            steps_of(TWO, [change])
+    with pytest.raises(AlreadyMapped, match=f"{place}: {taken} is") as caught:
+        steps_of(TWO, [changed(UNMAPPED, **{kind: ids})])
+    assert (caught.value.status, caught.value.param) == (409, place)
+
+
+def test_an_entra_id_moves_in_one_step() -> None:
+    """What counts is who has it when all is done; a tenant that is deleted has none."""
+    moved = [changed(UNMAPPED, objects=("a1",)), changed(MAPPED, groups=("g1",))]
+    assert len(steps_of(TWO, moved)) == 2
+    deleted = [changed(UNMAPPED, objects=("a1",)), Change(EntryKind.TENANT, "mapped", None)]
+    assert len(steps_of(TWO, deleted)) == 2
+    with pytest.raises(AlreadyMapped):
+        steps_of({}, [creation(MAPPED), creation(replace(MAPPED, name="other"))])
+
+
+def test_a_tenant_keeps_its_own_entra_ids() -> None:
+    """Changing something else, or an id's kind, is no conflict with itself."""
+    assert steps_of(TWO, [Change(EntryKind.TENANT, "mapped", replace(MAPPED, disabled=True))])
+    assert steps_of(TWO, [changed(MAPPED, objects=("a1",))])
+
+
+def test_seeds_do_not_take_an_entra_id_from_its_tenant() -> None:
+    """What is left of them can be created."""
+    seed = TenantEntry("seed", entra=EntraIds(("a1", "a2"), ("o1",), ("g1",)))
+    (tenant, key) = without_claimed_ids([seed, KEY], TWO)
+    assert tenant == replace(seed, entra=EntraIds(("a2",), ("o1",), ()))
+    assert key is KEY
+    assert steps_of(TWO, [creation(tenant)])

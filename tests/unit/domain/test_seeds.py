@@ -7,7 +7,7 @@ from typing import Any
 
 from app.cli.key import new_key
 from app.domain.api_key import ApiKey, digest
-from app.domain.directory import Directory, KeyEntry, TenantEntry
+from app.domain.directory import Directory, EntraIds, KeyEntry, TenantEntry
 from app.domain.directory_change import directory_of
 from app.domain.limit import LimitName, LimitRule
 from app.domain.seeds import configured_pepper, differences, seeds_of
@@ -16,6 +16,8 @@ from app.settings import Settings, build
 
 KEY = new_key("test")
 ID = KEY.split("_")[2]
+APP = "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"
+GROUP = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 TENANT: dict[str, Any] = {
     "keys": [KEY],
     "models": ["gpt-4o"],
@@ -23,6 +25,7 @@ TENANT: dict[str, Any] = {
     "time_zone": "Europe/Berlin",
     "redis_loss": "fail_open",
     "tags": {"cost_center": "42", "team": "search"},
+    "entra": {"applications": [APP], "groups": [GROUP]},
 }
 
 
@@ -33,6 +36,7 @@ def settings(pepper: str | None = "a pepper of some length", **tenants: Any) -> 
             "deployments": {"d": azure | {"auth": {"api_key": "x"}}},
             "models": {"gpt-4o": {"tiers": [["d"]]}},
             "tenants": tenants or {"search": TENANT},
+            "entra": {"directory": APP, "audiences": ["api://spillgate"]},
             "keys": {"pepper": pepper} if pepper else {},
         }
     )
@@ -56,6 +60,7 @@ def test_seeds_are_what_the_configuration_says() -> None:
         time_zone="Europe/Berlin",
         redis_loss=LossPolicy.FAIL_OPEN,
         tags={"cost_center": "42", "team": "search"},
+        entra=EntraIds(applications=(APP,), groups=(GROUP,)),
     )
     parsed = ApiKey.parse(KEY)
     assert parsed
@@ -82,6 +87,7 @@ def test_every_difference_is_a_line() -> None:
         redis_loss=LossPolicy.FAIL_CLOSED,
         limits=(LimitRule(LimitName.RPM, 30),),
         tags={"team": "sales"},
+        entra=EntraIds(objects=(APP,), groups=(GROUP, APP)),
     )
     assert differences(settings(), changed) == [
         "tenants.search: is disabled",
@@ -92,6 +98,7 @@ def test_every_difference_is_a_line() -> None:
         "tenants.search.tags.team: sales in force, not search",
         "tenants.search.limits.rpm: 30 in force, not 60",
         "tenants.search.limits.usd_per_day: none in force, not 0.5",
+        f"tenants.search.entra.applications: {APP} not in force",
     ]
 
 

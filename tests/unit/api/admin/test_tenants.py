@@ -3,8 +3,11 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from app.domain.directory import Role, TenantEntry
+from app.domain.directory import EntraIds, Role, TenantEntry
 from tests.fakes.admin import ADMIN_KEYS, SEARCH_KEY_ID, AdminHouse
+
+APP = "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"
+GROUP = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 
 async def test_that_a_tenant_is_made_as_it_was_asked_for(
@@ -17,6 +20,7 @@ async def test_that_a_tenant_is_made_as_it_was_asked_for(
         "time_zone": "Europe/Berlin",
         "redis_loss": "fail_closed",
         "tags": {"cost_centre": "42"},
+        "entra": {"applications": [APP], "objects": [], "groups": [GROUP]},
         "limits": [{"name": "rpm", "amount": 60}],
     }
     answer = await owner.post("tenants", json=body)
@@ -29,6 +33,41 @@ async def test_that_a_tenant_is_made_as_it_was_asked_for(
     assert made["data"]["limits"][0]["mode"] == "hard"
     assert (await owner.get("tenants/sales")).json()["data"] == made["data"]
     assert house.store.records[-1].actor == "owner"
+
+
+async def test_that_entra_ids_are_mapped(house: AdminHouse, owner: httpx2.AsyncClient) -> None:
+    """Ids are the same in either case; what is sent takes the place of all there were."""
+    await owner.patch("tenants/search", json={"entra": {"applications": [APP.upper()]}})
+    assert house.store.current.tenants["search"].entra == EntraIds(applications=(APP,))
+    answer = await owner.patch("tenants/search", json={"entra": {"groups": [GROUP]}})
+    assert answer.json()["data"]["entra"] == {"applications": [], "objects": [], "groups": [GROUP]}
+    await owner.patch("tenants/search", json={"disabled": True})
+    assert house.store.current.tenants["search"].entra == EntraIds(groups=(GROUP,))
+    assert [record.action for record in house.store.records] == ["changed"] * 3
+    await owner.patch("tenants/search", json={"entra": {}})
+    assert house.store.current.tenants["search"].entra == EntraIds()
+
+
+async def test_that_an_entra_id_of_two_tenants_is_a_conflict(
+    house: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """Whoever has it is named, and nothing is changed; freed, it can be given away."""
+    await owner.patch("tenants/other", json={"entra": {"objects": [APP]}})
+    body = {"entra": {"applications": [APP]}}
+    made = {"name": "new", **body}
+    answers = [
+        await owner.patch("tenants/search", json=body),
+        await owner.post("tenants", json=made),
+    ]
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (409, "already_mapped")
+        assert error["param"] == "entra.applications"
+        assert f"{APP} is mapped to the tenant 'other' (objects)" in error["message"]
+    assert house.store.current.tenants["search"].entra == EntraIds()
+    assert "new" not in house.store.current.tenants
+    await owner.patch("tenants/other", json={"entra": {}})
+    assert (await owner.patch("tenants/search", json=body)).status_code == 200
 
 
 async def test_that_a_name_is_made_once(owner: httpx2.AsyncClient) -> None:
@@ -57,6 +96,10 @@ async def test_that_a_name_is_made_once(owner: httpx2.AsyncClient) -> None:
         ({"name": "a", "tags": {"a": ""}}, "tags.a"),
         ({"name": "a", "tags": {"a": "\u202e"}}, "tags.a"),
         ({"name": "a", "tags": {str(i): "x" for i in range(9)}}, "tags"),
+        ({"name": "a", "entra": {"applications": ["spillgate"]}}, "entra.applications.0"),
+        ({"name": "a", "entra": {"objects": [APP], "groups": [APP]}}, "entra"),
+        ({"name": "a", "entra": {"users": []}}, "entra.users"),
+        ({"name": "a", "entra": None}, "entra"),
         ({"name": "a", "limits": [{"name": "rpx", "amount": 1}]}, "limits.0.name"),
         ({"name": "a", "limits": [{"name": "rpm", "amount": -1}]}, "limits.0.amount"),
         ({"name": "a", "limits": [{"name": "rpm", "amount": 1, "x": 1}]}, "limits.0.x"),
@@ -196,7 +239,11 @@ async def test_what_a_tenant_admin_may_do_with_tenants(
     assert theirs.text.replace("other", "nobody") == nobodys.text
     changed = await tenant_admin.patch("tenants/search", json={"tags": {"team": "a"}})
     assert changed.status_code == 200
-    bodies: list[dict[str, object]] = [{"disabled": False}, {"tags": {}, "models": None}]
+    bodies: list[dict[str, object]] = [
+        {"disabled": False},
+        {"tags": {}, "models": None},
+        {"entra": {"applications": [APP]}},
+    ]
     for body in bodies:
         assert (await tenant_admin.patch("tenants/search", json=body)).status_code == 403
     assert house.store.records[-1].actor.startswith(
