@@ -17,6 +17,9 @@ class Tls(Section):
     key: Text
 
 
+#: The longest month in its own time zone, and a day for the end of a file.
+FEWEST_DAYS = 32
+
 #: Of an admin key; what has fewer can be guessed.
 _SHORTEST_KEY = 16
 _FEWEST_CHARACTERS = 8
@@ -73,7 +76,18 @@ class Ledger(Section):
     """The durable copy of what Redis holds."""
 
     archive: Text = "./.spillgate/ledger"
-    retention_days: Annotated[Int, Field(ge=1, le=3660)] = 400
+    retention_days: Annotated[Int, Field(le=3660)] = 400
+
+    @field_validator("retention_days")
+    @classmethod
+    def _holds_a_month(cls, value: int) -> int:
+        if value < FEWEST_DAYS:
+            msg = (
+                f"must be at least {FEWEST_DAYS}: a month's budgets are counted anew from the "
+                "archive when Redis loses them"
+            )
+            raise ValueError(msg)
+        return value
 
 
 class Budgets(Section):

@@ -105,7 +105,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
         listen={"port": 8099},
         keys={"pepper": "a pepper of the test"},
         timeouts={"header_s": 3, "keep_alive_s": 4, "body_s": 5},
-        ledger={"retention_days": 30},
+        ledger={"retention_days": 40},
         budgets={"webhook": "https://hooks.example/secret"},
     )
     async with process_of(given) as (process, _):
