@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 _FIRST = 1
+#: Dates, in zones, whose windows are remembered: every request asks, and few of them are new.
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,21 @@ def days_around(moment: float, zone: tzinfo = UTC) -> tuple[CalendarWindow, ...]
     Whoever decides by another clock than ours finds its own day among them. A day on which clocks
     change has 23 or 25 hours.
     """
-    today = datetime.fromtimestamp(moment, zone).date()
-    return tuple(_day(today + timedelta(days=shift), zone) for shift in (-1, 0, 1))
+    return _days(datetime.fromtimestamp(moment, zone).date(), zone)
 
 
 def months_around(moment: float, zone: tzinfo = UTC) -> tuple[CalendarWindow, ...]:
     """Last month, this one and the next at `moment` (Unix seconds)."""
-    first = datetime.fromtimestamp(moment, zone).date().replace(day=_FIRST)
+    return _months(datetime.fromtimestamp(moment, zone).date().replace(day=_FIRST), zone)
+
+
+@lru_cache(_REMEMBERED)
+def _days(today: date, zone: tzinfo) -> tuple[CalendarWindow, ...]:
+    return tuple(_day(today + timedelta(days=shift), zone) for shift in (-1, 0, 1))
+
+
+@lru_cache(_REMEMBERED)
+def _months(first: date, zone: tzinfo) -> tuple[CalendarWindow, ...]:
     before = (first - timedelta(days=1)).replace(day=_FIRST)
     return tuple(_month(start, zone) for start in (before, first, _next_month(first)))
 

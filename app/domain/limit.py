@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 NANO = 1_000_000_000
 MINUTE_MS = 60_000
 #: The longest window, in seconds, that a fractional rate per second is spread over.
 _LONGEST_RATE_S = 60
+#: Rules that are remembered in whole units: every request meets its tenant's.
+_REMEMBERED = 16_384
 
 
 class LimitName(StrEnum):
@@ -137,8 +140,13 @@ def limits_on_key(rules: Iterable[LimitRule], key_id: str, moment: float) -> tup
 
 def limit_of(rule: LimitRule, moment: float) -> Limit:
     """The rule in whole units: a rate of 0.5 a second becomes one in two seconds."""
+    return _whole(rule, rule.amount_at(moment))
+
+
+@lru_cache(_REMEMBERED)
+def _whole(rule: LimitRule, in_force: float) -> Limit:
     kind, measure = FORMS[rule.name]
-    amount, window_ms = Fraction(rule.amount_at(moment)), 0
+    amount, window_ms = Fraction(in_force), 0
     if rule.name is LimitName.RPS:
         amount = amount.limit_denominator(_LONGEST_RATE_S)
         window_ms = amount.denominator * 1000
@@ -146,6 +154,6 @@ def limit_of(rule: LimitRule, moment: float) -> Limit:
     elif kind is Kind.WINDOW:
         window_ms = MINUTE_MS
     if measure is Measure.NANO_USD:
-        amount = Fraction(str(rule.amount_at(moment))) * NANO
+        amount = Fraction(str(in_force)) * NANO
     scope = scope_of(rule.key_id, rule.model)
     return Limit(rule.name, scope, kind, measure, int(amount), rule.mode, window_ms)
