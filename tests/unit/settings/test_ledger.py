@@ -17,8 +17,8 @@ def test_less_than_a_month_is_refused(
     """A lost account would begin the month with less than was spent."""
     assert found(f"{minimal}ledger: {{retention_days: {days}}}\n") == [
         (
-            "9:26: ledger.retention_days: must be at least 32: a month's budgets are counted anew from "
-            "the archive when Redis loses them"
+            "9:26: ledger.retention_days: must be at least 32: a month's budgets are counted anew "
+            "from the archive when Redis loses them"
         )
     ]
 
