@@ -80,21 +80,32 @@ class Seeder:
             structlog.get_logger().info("account_seeded", tenant=tenant.name)
 
     async def seed_all(self) -> None:
-        """Seed every tenant that is new to us. Raises StoreUnavailable."""
+        """Seed every tenant that is new to us, as far as Redis answers; the others another time."""
         new = [each for name, each in self._tenants().items() if name not in self._seen]
-        await asyncio.gather(*(self.seed(tenant) for tenant in new))
-        self._seen.update(tenant.name for tenant in new)
+        await asyncio.gather(*(self._seed_new(tenant) for tenant in new))
 
     async def keep_seeding(self) -> None:
         """Seed new tenants, and what workers found without a generation, as they come."""
         while True:
-            with suppress(StoreUnavailable):
-                await self.seed_all()
-                for name in await self._batch.call(("SMEMBERS", UNSEEDED)):
-                    await self._seed_found(name.decode())
-                for name in sorted(self._rolled_back):
+            await self.seed_all()
+            for name in await self._unseeded():
+                with suppress(StoreUnavailable):  # of a cluster, other nodes may answer
+                    await self._seed_found(name)
+            for name in sorted(self._rolled_back):
+                with suppress(StoreUnavailable):
                     await self._seed_rolled_back(name)
             await asyncio.sleep(LOOK_S)
+
+    async def _seed_new(self, tenant: Tenant) -> None:
+        with suppress(StoreUnavailable):
+            await self.seed(tenant)
+            self._seen.add(tenant.name)
+
+    async def _unseeded(self) -> list[str]:
+        """Tenants that some worker found without a generation."""
+        with suppress(StoreUnavailable):
+            return sorted(name.decode() for name in await self._batch.call(("SMEMBERS", UNSEEDED)))
+        return []
 
     async def _seed_found(self, name: str) -> None:
         tenant = self._tenants().get(name)
@@ -123,7 +134,6 @@ def _totals(
 @asynccontextmanager
 async def seeding(seeder: Seeder) -> AsyncIterator[Seeder]:
     """Everybody seeded at first where Redis answers, and again whenever it is needed."""
-    with suppress(StoreUnavailable):
-        await seeder.seed_all()
+    await seeder.seed_all()
     async with background("seeding", seeder.keep_seeding):
         yield seeder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,6 @@ from app.adapters.redis.store import Place, opened_store
 from app.adapters.seeding import Seeder, seeding
 from app.domain.seeds import configured_pepper, differences, seeds_of
 from app.domain.tenant import Tenant
-from app.errors import StoreUnavailable
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
 
@@ -62,8 +61,7 @@ class State:
         await self.directory.seed(_seeds(settings, self.clock))
         _tell_differences(settings, self.directory)
         if self.seeder is not None:
-            with suppress(StoreUnavailable):  # it is done when the store is back
-                await self.seeder.seed_all()
+            await self.seeder.seed_all()
 
 
 @asynccontextmanager

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.exceptions import ResponseError
 
 from app.adapters.archive.stream_id import START, unix_time
 from app.adapters.redis.account import account_key
-from app.adapters.redis.batch import Batch, Command
+from app.adapters.redis.batch import Batch, Command, Refused
 from app.domain.ledger_row import UnreadableRow, decode, encode, marked
 from app.errors import StoreUnavailable
 
@@ -77,7 +76,7 @@ class LedgerStreams:
 
     def _unread(self, tenant: str, error: StoreUnavailable) -> Page | None:
         """None where it was refused, which is logged when it begins."""
-        if not isinstance(error.__cause__, ResponseError):
+        if not isinstance(error, Refused):
             return Page(tenant, (), 0, answered=False)
         if tenant not in self._refused:
             self._refused.add(tenant)

@@ -22,7 +22,7 @@ from redis.exceptions import MovedError
 
 from app.adapters.background import background
 from app.adapters.redis.address import Address, address_in, url_at
-from app.adapters.redis.batch import Batch, Command, batching
+from app.adapters.redis.batch import Batch, Command, NotSent, batching
 from app.adapters.redis.breaker import Breaker, State
 from app.adapters.redis.connection import (
     BATCH_TIMEOUT_S,
@@ -87,11 +87,11 @@ class Cluster:
         self._trouble = ""
 
     def node_of(self, key: bytes | str) -> Node:
-        """The node that has this key. Raises StoreUnavailable where none is known to."""
+        """The node that has this key. Raises NotSent where none is known to."""
         node = self._slots.get(key_slot(key.encode() if isinstance(key, str) else key))
         if node is None:
             self._stale = True
-            raise StoreUnavailable("No node of the gateway's store is known to have this key.")
+            raise NotSent("No node of the gateway's store is known to have this key.")
         return node
 
     def any_node(self) -> Node:
@@ -217,7 +217,7 @@ class ClusterBatch(Batch):
                 moved = refused.__cause__
             address = Address(moved.host or node.address.host, moved.port)
             await self._cluster.moved(moved.slot_id, address)
-        raise StoreUnavailable("The nodes of the gateway's store send each other a key in circles.")
+        raise NotSent("The nodes of the gateway's store send each other a key in circles.")
 
 
 class ClusterSubscriber:

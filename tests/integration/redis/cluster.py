@@ -39,7 +39,9 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, for the first time or again."""
+        """Start it, for the first time or again; nothing where it runs."""
+        if self._process is not None:
+            return
         options = {
             "port": str(self.port),
             "bind": "127.0.0.1",

@@ -15,13 +15,23 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
+from app.adapters.archive.archive import Archive
+from app.adapters.archive.copier import CopyPlan, LedgerCopier, PartlyUnavailable
+from app.adapters.archive.ledger_streams import LedgerStreams, key_of
 from app.adapters.clock import SystemClock
+from app.adapters.redis.account import UNSEEDED, AccountScript, account_key
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.cluster import BOOT_S
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.store import Place, Store, opened_store
+from app.adapters.seeding import Seeder, seeding
+from app.domain.accounts_of import Balances, balances
+from app.domain.calendar import CalendarWindow
+from app.domain.ledger_row import encode
+from app.domain.tenant import Tenant
 from app.errors import StoreUnavailable
+from tests.fakes.ledger_rows import ledger_row
 from tests.integration.redis.cluster import NODES, SLOTS, Cluster, Server, pongs
 
 pytestmark = pytest.mark.skipif(
@@ -292,3 +302,66 @@ def listening(cluster: Cluster) -> int:
         with server.client() as client:
             total += client.pubsub_numsub("spillgate:holds")[0][1]
     return total
+
+
+class TestKeepersOfTheArchive:
+    """Copying and seeding go on for the others while a node is lost, and make up for it."""
+
+    async def test_rows_of_other_nodes_are_copied(
+        self, redis_cluster: Cluster, tmp_path: Path
+    ) -> None:
+        """Those of the lost node when it is back: it kept them."""
+        tenants = names(redis_cluster)
+        lost, *others = redis_cluster.servers
+        plan = CopyPlan(tenants=lambda: list(tenants.values()))
+        for server, tenant in tenants.items():
+            add_row(server, tenant)
+        async with opened(redis_cluster.url) as store:
+            with Archive.open(tmp_path, CLOCK) as archive:
+                copier = LedgerCopier(LedgerStreams(store.batch), archive, clock=CLOCK, plan=plan)
+                lost.kill()
+                try:
+                    with pytest.raises(PartlyUnavailable):
+                        await copier.copy()
+                    assert [len(list(archive.rows(tenants[other]))) for other in others] == [1, 1]
+                    assert list(archive.rows(tenants[lost])) == []
+                finally:
+                    lost.start()
+                await takes_answers(store.batch, tenants[lost])
+                assert not await copier.copy()
+                assert len(list(archive.rows(tenants[lost]))) == 1
+
+    async def test_accounts_on_other_nodes_are_seeded(self, redis_cluster: Cluster) -> None:
+        """Lost ones that somebody found; a new one of the lost node when it is back."""
+        used = redis_cluster.server_of(UNSEEDED)
+        lost, other = (each for each in redis_cluster.servers if each is not used)
+        first, second = names(redis_cluster), names(redis_cluster)
+        tenants = {name: Tenant(name) for name in first.values()}
+        async with opened(redis_cluster.url) as store:
+            seeder = Seeder(store.batch, NoHistory(), CLOCK, lambda: tenants)
+            async with seeding(seeder):
+                assert seeder.seeded_total == 3
+                lost.kill()
+                try:
+                    tenants[second[lost]] = Tenant(second[lost])
+                    await store.batch.call(("DEL", f"{account_key(first[other])}:generation"))
+                    await AccountScript(store.batch).report_unseeded(first[other])
+                    await until(lambda: seeder.seeded_total == 4)
+                finally:
+                    lost.start()
+                await until(lambda: seeder.seeded_total == 5)
+
+
+class NoHistory:
+    """An archive of tenants that never spent anything."""
+
+    async def balances(
+        self, tenant: str, days: Collection[CalendarWindow], months: Collection[CalendarWindow]
+    ) -> Balances:
+        return balances([], [day.name for day in days], [month.name for month in months])
+
+
+def add_row(server: Server, tenant: str) -> None:
+    """As the tenant's account does."""
+    with server.client() as client:
+        client.xadd(key_of(tenant), {"row": encode(ledger_row("1", tenant=tenant)), "mark": ""})
