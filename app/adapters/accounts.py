@@ -58,7 +58,7 @@ class SharedAccounts:
         self._script = script
         self._replicas = replicas
         self._clock = clock
-        self.settlements = Settlements(script)
+        self.settlements = Settlements(script, clock)
         self._watch = watch
         self._local = LocalAccounts(clock)
         self._live: defaultdict[str, set[str]] = defaultdict(set)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
 import structlog
 
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
-from app.adapters.redis.batch import Refused
+from app.adapters.redis.batch import NotSent, Refused
 from app.domain.ledger_row import UnreadableRow, decode
 from app.errors import StoreUnavailable
+from app.ports import Clock
 
 RETRY_S: Final = 0.25
 #: Settlements of one script call; some 0.05 ms each.
@@ -38,12 +39,20 @@ class _Queue:
         """The first of them."""
         return list(islice(self.waiting, self.portion))
 
+    def note_sent(self, count: int, at: float) -> None:
+        """So many may have arrived, though no answer came; charges are told by their id."""
+        for index in range(count):
+            each = self.waiting[index]
+            if each.reservation is None and each.sent is None:
+                self.waiting[index] = replace(each, sent=at)
+
 
 class Settlements:
     """Queues of all tenants; something must run `keep_settling`."""
 
-    def __init__(self, script: AccountScript) -> None:
+    def __init__(self, script: AccountScript, clock: Clock) -> None:
         self._script = script
+        self._clock = clock
         self._queues: dict[str, _Queue] = {}
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
@@ -84,7 +93,7 @@ class Settlements:
     async def _settle_some(self, tenant: str) -> bool:
         """Whether this tenant got on; if not, its settlements stay where they are."""
         queue = self._queues[tenant]
-        part = queue.part
+        part, began = queue.part, self._clock.unix()
         try:
             await self._script.settle(tenant, part)
         except Unseeded:
@@ -96,7 +105,10 @@ class Settlements:
                 queue.portion = len(part) // 2
                 return True
             self._drop(tenant, part[0], error)
+        except NotSent:
+            return False
         except StoreUnavailable:
+            queue.note_sent(len(part), began)
             return False
         else:
             queue.portion = min(_AT_ONCE, 2 * queue.portion)

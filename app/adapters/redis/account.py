@@ -17,6 +17,8 @@ from app.domain.reservation import Ask, Charge, Refusal, Reservation
 UNSEEDED: Final = "spillgate:unseeded"
 #: A hold ends by itself after so long without an extension.
 HOLD_TTL_S: Final = 90.0
+#: By how much a worker's clock may be ahead of the server's where rows are looked for.
+SKEW_S: Final = 60.0
 
 
 class Unseeded(Exception):  # a state, not an error to report
@@ -37,6 +39,8 @@ class Settlement:
 
     reservation: Reservation | None
     charge: Charge
+    #: When a row alone was first sent, if no answer came (Unix seconds): it may be there already.
+    sent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,10 @@ def _refusal(ask: Ask, refused: Mapping[str, Any]) -> Refusal:
 def _item(settlement: Settlement) -> dict[str, object]:
     reservation, charge = settlement.reservation, settlement.charge
     if reservation is None:
-        return {"row": charge.row.decode()}
+        item: dict[str, object] = {"row": charge.row.decode()}
+        if settlement.sent is not None:
+            item["sent"] = int(max(0.0, settlement.sent - SKEW_S) * 1000)
+        return item
     return {
         "id": reservation.ask.id,
         "generation": reservation.generation,

@@ -174,3 +174,16 @@ async def test_what_was_never_granted_is_not_given_back(worker: Worker, error: E
     """Else each refusal of a long outage would take memory until its end."""
     await refused_while_away(worker, error)
     assert worker.accounts.unsettled == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"), [(StoreUnavailable("no answer"), True), (NotSent("lost"), False)]
+)
+async def test_only_what_may_have_arrived_is_looked_for(
+    worker: Worker, error: StoreUnavailable, *, sent: bool
+) -> None:
+    """A row that is sent again says since when it may be there; one that never left does not."""
+    worker.script.settling = once(error)
+    worker.accounts.record("t", b"{}")
+    assert await worker.accounts.settled(5)
+    assert [each.sent for each in worker.script.settled] == [worker.clock.unix() if sent else None]

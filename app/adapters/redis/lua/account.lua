@@ -33,6 +33,7 @@ local BUCKETS = 60            -- of a sliding window; what it forgets, it forget
 local SWEPT_AT_ONCE = 1000    -- holds that one call lets expire
 local REMEMBERED_S = 172800   -- how long a settlement may be late, or repeated without a hold
 local KEPT_MS = 172800000     -- how long totals outlive their calendar window
+local LOOKED_BACK = 5000      -- rows among which one that is sent again is looked for
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -303,8 +304,27 @@ local function check(item)
   assert(item.day.ends and item.month.ends, 'settle: an item without its windows')
 end
 
-local function settle_one(item, generation)
+-- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
+-- whose answer was lost is told by what it says.
+local function rows_since(moment)
+  local known = {}
+  local entries = redis.call(
+    'XREVRANGE', key('ledger'), '+', digits(moment), 'COUNT', LOOKED_BACK)
+  for _, entry in ipairs(entries) do known[entry[2][2]] = true end
+  return known
+end
+
+local function known_rows(items)
+  local since
+  for _, item in ipairs(items) do
+    if item.sent and (not since or item.sent < since) then since = item.sent end
+  end
+  return since and rows_since(since) or {}
+end
+
+local function settle_one(item, generation, known)
   if not item.id then
+    if item.sent and known[item.row] then return 'duplicate' end
     write_row(item.row, '')
     return 'recorded'
   end
@@ -326,13 +346,15 @@ end
 -- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month}]}
 -- -> {outcomes: [settled | late | adopted | duplicate | recorded]}
 -- A release is a settlement of nothing. `scopes`, `day` and `month` are used where no hold is. An
--- item of a row alone is a request that reserved nothing.
+-- item of a row alone is a request that reserved nothing; `sent` is when it was sent before without
+-- an answer, if it was.
 local function settle(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end
   local outcomes = {}
   for _, item in ipairs(ask.items) do check(item) end
-  for i, item in ipairs(ask.items) do outcomes[i] = settle_one(item, generation) end
+  local known = known_rows(ask.items)
+  for i, item in ipairs(ask.items) do outcomes[i] = settle_one(item, generation, known) end
   return { outcomes = outcomes }
 end
 
