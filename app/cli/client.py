@@ -21,7 +21,8 @@ CONNECT_TIMEOUT_S: Final = 3.0
 #: Between two parts of an answer: a report over a year of the ledger is read from its files.
 ANSWER_TIMEOUT_S: Final = 60.0
 
-Parameters = Mapping[str, str]
+#: Of a query; a list is the same name several times.
+Parameters = Mapping[str, str | list[str]]
 
 
 class AdminError(Exception):

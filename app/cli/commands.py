@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.admin import administrator_commands
 from app.cli.audit import audit_commands
 from app.cli.check import Compare, check
 from app.cli.key import key_commands
@@ -140,3 +141,4 @@ def admin_commands(cli: typer.Typer) -> None:
     cli.add_typer(limit_commands(), name="limit")
     cli.add_typer(usage_commands(), name="usage")
     cli.add_typer(audit_commands(), name="audit")
+    cli.add_typer(administrator_commands(), name="admin")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import typer
 
 from app.domain.limit import LimitName
+from app.domain.usage_query import DIMENSIONS, TAG
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION: Final = re.compile(r"(\d+)([smhdw])")
@@ -55,6 +56,27 @@ def tags(given: Iterable[str]) -> dict[str, str]:
             raise typer.BadParameter(f"{each!r} is no tag: write it as name=value")
         found[name] = value
     return found
+
+
+def filters(given: Iterable[str], named: Mapping[str, str | None]) -> dict[str, str | list[str]]:
+    """What rows of the ledger must have: `status=429`, `tag:team=a`, and what options named.
+
+    As parameters of the admin API. Tags can be repeated, anything else is given once.
+    """
+    found: dict[str, str | list[str]] = {name: of for name, of in named.items() if of is not None}
+    wanted_tags: list[str] = []
+    for each in given:
+        name, equals, value = each.partition("=")
+        if name.startswith(TAG) and name != TAG and equals:
+            wanted_tags.append(each.removeprefix(TAG))
+        elif not (equals and name in DIMENSIONS):
+            known = ", ".join(DIMENSIONS)
+            raise typer.BadParameter(f"{each!r} is no NAME=VALUE; names are {known}, {TAG}NAME")
+        elif name in found:
+            raise typer.BadParameter(f"{name} is given twice")
+        else:
+            found[name] = value
+    return found | ({"tag": wanted_tags} if wanted_tags else {})
 
 
 def amount(limit: LimitName, given: str) -> float:

@@ -15,7 +15,7 @@ from app.cli.session import Json, Session, TenantName, Yes, confirm, session
 from app.domain.api_key import ID_BYTES, SECRET_BYTES, mint
 
 #: Long enough to deploy the new key everywhere on the next working day.
-_OVERLAP: Final = "24h"
+OVERLAP: Final = "24h"
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `key list` shows it.")]
 
@@ -84,7 +84,7 @@ def rotate(
     ctx: typer.Context,
     key_id: _Id,
     *,
-    overlap: Annotated[str, typer.Option(help="How long the old key still works.")] = _OVERLAP,
+    overlap: Annotated[str, typer.Option(help="How long the old key still works.")] = OVERLAP,
     as_json: Json = False,
 ) -> None:
     """Make a key in place of another, which works on for the overlap; print the new one."""
@@ -118,15 +118,20 @@ def _patch(work: Session, key_id: str, body: dict[str, Any]) -> None:
 
 
 def _reveal(work: Session, answer: Any) -> None:
-    """The key alone on standard output, so that `$(…)` holds it and nothing else."""
+    key = answer["data"]
+    reveal(work, answer, f"key {shown.text(key['id'])} of {shown.text(key['tenant'])}")
+
+
+def reveal(work: Session, answer: Any, what: str) -> None:
+    """A fresh key alone on standard output, so that `$(…)` holds it and nothing else."""
     if work.as_json:
         work.output.json(answer)
         return
-    key = answer["data"]
-    work.output.lines([key["key"]])
-    expires = key.get("expires_at")
+    fresh = answer["data"]
+    work.output.lines([fresh["key"]])
+    expires = fresh.get("expires_at")
     until = f", valid until {work.moment(expires)}" if expires else ""
-    work.output.note(f"key {shown.text(key['id'])} of {shown.text(key['tenant'])}{until}")
+    work.output.note(f"{what}{until}")
     work.output.note("it is shown this once: keep it now")
     work.in_force(answer)
 
@@ -136,7 +141,7 @@ def _columns(work: Session) -> Sequence[Column]:
         Column("ID", lambda key: shown.text(key["id"])),
         Column("KEY", lambda key: f"…{shown.text(key['last4'])}"),
         Column("NAME", lambda key: shown.text(key["name"])),
-        Column("STATE", lambda key: _state(key, work)),
+        Column("STATE", lambda key: state_of(key, work)),
         Column("MODELS", lambda key: shown.listed(key["models"], none="all")),
         Column("CREATED", lambda key: work.moment(key["created_at"])),
         Column("EXPIRES", lambda key: work.moment(key["expires_at"])),
@@ -144,7 +149,8 @@ def _columns(work: Session) -> Sequence[Column]:
     )
 
 
-def _state(key: Any, work: Session) -> str:
+def state_of(key: Any, work: Session) -> str:
+    """Whether a key lets anybody in now, by this machine's clock."""
     if key["disabled"]:
         return "disabled"
     expires = key["expires_at"]

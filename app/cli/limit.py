@@ -20,6 +20,8 @@ from app.cli.session import (
     Since,
     TenantName,
     Until,
+    Yes,
+    confirm,
     session,
 )
 from app.domain.limit import LimitName, LimitRule, Mode
@@ -27,7 +29,8 @@ from app.domain.limit import LimitName, LimitRule, Mode
 #: Another administrator may change the tenant between our reading and writing.
 _TRIES: Final = 3
 
-_Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=", ".join(LimitName))]
+_NAMES: Final = ", ".join(LimitName)
+_Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=_NAMES)]
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
 
 _PARTS: Final = tuple(each.name for each in fields(LimitRule))
@@ -100,24 +103,29 @@ def set_limit(  # noqa: PLR0913  # one parameter for each argument and option
         _change(work, tenant, change)
 
 
-def unset(
+def unset(  # noqa: PLR0913  # one parameter for each argument and option
     ctx: typer.Context,
     tenant: TenantName,
-    name: _Name,
+    name: Annotated[LimitName | None, typer.Argument(metavar="LIMIT", help=_NAMES)] = None,
     *,
+    every: Annotated[bool, typer.Option("--all", help="Remove all of its limits.")] = False,
+    yes: Yes = False,
     key_id: KeyId = None,
     model: ModelName = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a limit."""
-    scope = {"name": name.value, "key_id": key_id, "model": model}
+    """Remove a limit, or with --all every limit of the tenant, its keys and models."""
+    if every == (name is not None) or (every and (key_id or model)):
+        raise typer.BadParameter("give LIMIT, or --all alone")
+    if name is None:
+        confirm(f"Remove all limits of tenant {tenant}?", yes=yes)
     with session(ctx, as_json=as_json) as work:
-
-        def change(rules: Rules) -> Rules:
-            _must_find(rules, scope, tenant)
-            return [rule for rule in rules if not _is(rule, scope)]
-
-        _change(work, tenant, change)
+        if name is None:
+            path = path_to("tenants", tenant, "limits")
+            _print_change(work, work.client.send("DELETE", path))
+        else:
+            scope = {"name": name.value, "key_id": key_id, "model": model}
+            _change(work, tenant, lambda rules: _without(rules, scope, tenant))
 
 
 def override(  # noqa: PLR0913  # one parameter for each argument and option
@@ -198,11 +206,14 @@ def _of_limit(column: Column) -> Column:
 def _peak(outcome: Record) -> str:
     peak: int = outcome["peak"]
     in_dollars = outcome["limit"]["name"].startswith("usd_")
-    return shown.dollars(peak, 2) if in_dollars else shown.count(peak)
+    return shown.dollars(peak) if in_dollars else shown.count(peak)
 
 
 def _change(work: Session, tenant: str, change: Callable[[Rules], Rules]) -> None:
-    answer = _write(work, tenant, change)
+    _print_change(work, _write(work, tenant, change))
+
+
+def _print_change(work: Session, answer: Any) -> None:
     if work.as_json:
         work.output.json(answer)
         return
@@ -243,6 +254,11 @@ def _is(rule: dict[str, Any], scope: dict[str, Any]) -> bool:
 
 def _find(rules: Rules, scope: dict[str, Any]) -> dict[str, Any] | None:
     return next((rule for rule in rules if _is(rule, scope)), None)
+
+
+def _without(rules: Rules, scope: dict[str, Any], tenant: str) -> Rules:
+    _must_find(rules, scope, tenant)
+    return [rule for rule in rules if not _is(rule, scope)]
 
 
 def _must_find(rules: Rules, scope: dict[str, Any], tenant: str) -> None:

@@ -41,7 +41,11 @@ def amount(limit: str, value: float | None) -> str:
     """A limit's amount, which is dollars where the limit is named for them."""
     if value is None:
         return NONE
-    return f"${value:,.2f}" if limit.startswith("usd_") else count(value)
+    if not limit.startswith("usd_"):
+        return count(value)
+    whole_cents = f"${value:,.2f}"
+    exact = f"${value:,.9f}".rstrip("0")
+    return max(whole_cents, exact, key=len)
 
 
 def moments(zone: tzinfo | None) -> Callable[[object], str]:

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn
 
 from app.cli import given, shown
-from app.cli.client import AdminError
+from app.cli.client import AdminError, Parameters
 from app.cli.output import Column, Output, Record
 from app.cli.session import Json, Session, Since, Until, session
+from app.domain.usage_query import DIMENSIONS, TAG
 
 _SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
 
@@ -32,6 +33,13 @@ class Format(StrEnum):
 
 
 _Tenant = Annotated[str | None, typer.Option("--tenant", help="Only this tenant.")]
+_Key = Annotated[str | None, typer.Option("--key", help="Only this key, by its id.")]
+_Model = Annotated[str | None, typer.Option("--model", help="Only this model.")]
+_Deployment = Annotated[str | None, typer.Option("--deployment", help="Only this deployment.")]
+_Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only NAME=VALUE, NAME as in --by; repeatable."),
+]
 _Format = Annotated[Format | None, typer.Option("--format", help="Default: table.")]
 _File = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
@@ -49,13 +57,15 @@ def usage(  # noqa: PLR0913  # one parameter for each option
     *,
     by: Annotated[
         str,
-        typer.Option(
-            help="tenant, key_id, model, deployment, day, month, outcome, tag:NAME, with commas."
-        ),
+        typer.Option(help=f"{', '.join(DIMENSIONS)}, {TAG}NAME, with commas."),
     ] = "tenant,model",
     since: Since = "7d",
     until: Until = None,
     tenant: _Tenant = None,
+    key: _Key = None,
+    model: _Model = None,
+    deployment: _Deployment = None,
+    where: _Where = None,
     form: _Format = None,
     output: _File = None,
     as_json: Json = False,
@@ -66,9 +76,11 @@ def usage(  # noqa: PLR0913  # one parameter for each option
         return
     wanted = _wanted(form, as_json=as_json)
     _check_target(wanted, output)
+    named = {"tenant": tenant, "key_id": key, "model": model, "deployment": deployment}
+    filters = given.filters(where or (), named)
     with session(ctx, as_json=as_json) as work:
         groups = given.names(by)
-        asked = _asked(work, since, until, tenant) | {"group_by": ",".join(groups)}
+        asked = filters | work.period(since, until) | {"group_by": ",".join(groups)}
         if wanted in {Format.CSV, Format.PARQUET}:
             _download(work, "usage", asked | {"format": wanted.value}, output)
             return
@@ -86,6 +98,10 @@ def ledger(  # noqa: PLR0913  # one parameter for each option
     since: Since = "1d",
     until: Until = None,
     tenant: _Tenant = None,
+    key: _Key = None,
+    model: _Model = None,
+    deployment: _Deployment = None,
+    where: _Where = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of a table; 0: all.")] = 100,
     form: _Format = None,
     output: _File = None,
@@ -94,8 +110,10 @@ def ledger(  # noqa: PLR0913  # one parameter for each option
     """Print the ledger: one row for each request, refused ones too."""
     wanted = _wanted(form, as_json=as_json)
     _check_target(wanted, output)
+    named = {"tenant": tenant, "key_id": key, "model": model, "deployment": deployment}
+    filters = given.filters(where or (), named)
     with session(ctx, as_json=as_json) as work:
-        asked = _asked(work, since, until, tenant)
+        asked = filters | work.period(since, until)
         if wanted in {Format.CSV, Format.PARQUET}:
             _download(work, "ledger", asked | {"format": wanted.value}, output)
             return
@@ -127,11 +145,6 @@ def _refuse_options_before(ctx: typer.Context) -> None:
     ]
     if given_here:
         raise typer.BadParameter(f"options of `{ctx.invoked_subcommand}` stand behind it")
-
-
-def _asked(work: Session, since: str, until: str | None, tenant: str | None) -> dict[str, str]:
-    period = work.period(since, until)
-    return period if tenant is None else period | {"tenant": tenant}
 
 
 def _print_rows(work: Session, to: Output, rows: Iterator[Record], limit: int) -> None:
@@ -193,7 +206,7 @@ def _target(work: Session, output: Path | None) -> Iterator[Output]:
         yield Output(file, sys.stderr)
 
 
-def _download(work: Session, path: str, asked: dict[str, str], output: Path | None) -> None:
+def _download(work: Session, path: str, asked: Parameters, output: Path | None) -> None:
     """Bytes as the server sends them, to the file or to standard output."""
     with work.client.download(path, asked) as parts:
         if output is None:

@@ -23,6 +23,7 @@ class Asked:
     query: dict[str, str]
     body: Any
     if_match: str | None
+    repeated: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,14 @@ def _handler_of(api: FakeAdminApi) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             length = int(self.headers.get("content-length", 0))
             body = self.rfile.read(length)
+            query = parse_qs(parts.query, keep_blank_values=True)
             return Asked(
                 method=self.command,
                 path=parts.path.removeprefix("/admin/v1/"),
-                query={name: values[0] for name, values in parse_qs(parts.query).items()},
+                query={name: values[0] for name, values in query.items()},
                 body=json.loads(body) if body else None,
                 if_match=self.headers.get("if-match"),
+                repeated=query,
             )
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base's name

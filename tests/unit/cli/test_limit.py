@@ -78,6 +78,25 @@ def test_removing_takes_exactly_the_limit_of_that_scope(team: FakeAdminApi, run:
     assert team.last.body == {"limits": [RPM, DOLLARS]}
 
 
+def test_all_limits_of_a_tenant_are_removed_at_once(team: FakeAdminApi, run: Run) -> None:
+    """Whoever wrote what in between: none is left; nobody is there to ask without --yes."""
+    assert run("limit", "unset", "search-team", "--all").exit_code == 2
+    assert team.asked == []
+    team.answer("DELETE", f"{TEAM}/limits", in_force({"limits": []}))
+    result = run("limit", "unset", "search-team", "--all", "--yes")
+    assert (result.exit_code, len(result.lines)) == (0, 1)
+    assert (team.last.method, team.last.if_match) == ("DELETE", None)
+
+
+@pytest.mark.parametrize("given", [[], ["rpm", "--all"], ["--all", "--model", "mini"]])
+def test_removing_all_or_one_is_never_guessed(
+    team: FakeAdminApi, run: Run, given: list[str]
+) -> None:
+    """Exit code 2, and nothing is asked."""
+    assert run("limit", "unset", "search-team", *given, "--yes").exit_code == 2
+    assert team.asked == []
+
+
 def test_removing_what_is_not_there_is_said(team: FakeAdminApi, run: Run) -> None:
     """Nothing is written."""
     result = run("limit", "unset", "search-team", "rpm", "--model", "maxi", "--key", "Ab3")

@@ -55,5 +55,7 @@ def test_text_never_steers_a_terminal_or_breaks_a_line(text: str) -> None:
 def test_amounts_are_dollars_where_the_limit_is() -> None:
     """Counts have separators and keep their fractions."""
     assert shown.amount("usd_per_day", 1234.5) == "$1,234.50"
+    assert shown.amount("usd_per_day", 0.001) == "$0.001"
+    assert shown.amount("usd_per_day", 20) == "$20.00"
     assert shown.amount("tpm", 1_000_000.0) == "1,000,000"
     assert shown.amount("rps", 0.5) == "0.5"

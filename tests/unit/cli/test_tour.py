@@ -23,7 +23,7 @@ def _commands() -> list[str]:
 @pytest.mark.parametrize("command", _commands())
 def test_every_command_of_the_tour_is_understood(api: FakeAdminApi, run: Run, command: str) -> None:
     """It asks the admin API for something: this one has nothing, which is no usage mistake."""
-    result = run(*shlex.split(command))
+    result = run(*shlex.split(command, comments=True))
     assert (result.exit_code, result.err[:25]) == (1, "spillgate: No such thing:"), result.err
     assert api.asked
     assert ADMIN_KEY not in result.err
@@ -32,4 +32,4 @@ def test_every_command_of_the_tour_is_understood(api: FakeAdminApi, run: Run, co
 def test_the_tour_has_every_group() -> None:
     """So that none of them is left out of the test above."""
     groups = {command.split()[0] for command in _commands()}
-    assert groups == {"tenant", "key", "limit", "usage", "audit"}
+    assert groups == {"tenant", "key", "limit", "usage", "audit", "admin"}

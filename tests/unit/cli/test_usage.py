@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.admin_api import Answer, Asked, FakeAdminApi, refused
 from tests.fakes.command_line import NOW, Run, golden
 
@@ -69,6 +71,34 @@ def test_dimensions_period_and_tenant_are_sent(api: FakeAdminApi, run: Run) -> N
         "since": "1793487600",
         "until": f"{NOW:.0f}",
     }
+
+
+@pytest.mark.parametrize("command", [["usage"], ["usage", "ledger"]])
+def test_filters_are_sent(api: FakeAdminApi, run: Run, command: list[str]) -> None:
+    """Named by options, or any dimension by --where; of tags several."""
+    api.answer("GET", "usage", {"data": []})
+    api.answer("GET", "ledger", {"data": [], "next": None})
+    result = run(
+        *(*command, "--key", "Ab3", "--model", "gpt-4o", "--deployment", "ptu-east"),
+        *("--where", "spill=held", "--where", "tag:team=a=b", "--where", "tag:env="),
+    )
+    assert result.exit_code == 0
+    sent = {name: of for name, of in api.last.query.items() if name not in {"group_by", "since"}}
+    assert sent == {
+        "key_id": "Ab3",
+        "model": "gpt-4o",
+        "deployment": "ptu-east",
+        "spill": "held",
+        "tag": "team=a=b",
+    }
+    assert api.last.repeated["tag"] == ["team=a=b", "env="]
+
+
+@pytest.mark.parametrize("given", ["spill", "format=csv", "tag:=a", "colour=red", "model=b"])
+def test_a_filter_that_is_none_is_a_usage_mistake(api: FakeAdminApi, run: Run, given: str) -> None:
+    """No dimension, no value, or one that an option has given."""
+    assert run("usage", "--model", "a", "--where", given).exit_code == 2
+    assert api.asked == []
 
 
 def test_usage_as_json_is_the_apis_own(api: FakeAdminApi, run: Run, tmp_path: Path) -> None:
