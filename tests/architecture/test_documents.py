@@ -47,3 +47,22 @@ def test_make_targets_named_in_the_documents_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
     assert named
     assert named <= targets
+
+
+def test_every_figure_stands_below_a_command_that_makes_it_again() -> None:
+    """A section of the measurements names at least one target of the Makefile."""
+    page = (ROOT / "docs" / "measurements.md").read_text()
+    for section in page.split("\n## ")[1:]:
+        assert re.search(r"`make [a-z-]+", section), section.splitlines()[0]
+
+
+def test_tests_named_in_the_documents_exist() -> None:
+    """`-k something` in a page chooses at least one test."""
+    named = {name for page in PAGES for name in re.findall(r'ARGS="-k (\w+)', page.read_text())}
+    tests = " ".join(
+        name
+        for path in ROOT.glob("tests/**/test_*.py")
+        for name in (path.stem, *re.findall(r"def (test_\w+)", path.read_text()))
+    )
+    assert named
+    assert [name for name in named if name not in tests] == []
