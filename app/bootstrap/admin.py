@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
 from app.api.admin.application import create_admin
@@ -44,5 +45,6 @@ def admin_plane(
             readiness=readiness,
             models=lambda: settings().models,
             audit_end=state.directory.audit_end,
+            audit_copy=lambda: archived_records(Path(archive)),
         )
     )

@@ -13,6 +13,7 @@ import structlog
 
 from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.archive.archive import Archive, ArchivePolicy
+from app.adapters.archive.audit_log import copying_audit
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
@@ -81,7 +82,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = _Archiving(batch, place, clock, keys.tenants)
+        archiving = _Archiving(batch, place, clock, keys.tenants, directory)
         seeder = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         workers = await enter(replicas(batch, worker))
@@ -131,6 +132,7 @@ class _Archiving:
     place: Place
     clock: Clock
     tenants: Callable[[], Mapping[str, Tenant]]
+    directory: RedisDirectory
 
     @asynccontextmanager
     async def opened(self, ledger: Ledger) -> AsyncIterator[Seeder | None]:
@@ -163,5 +165,5 @@ class _Archiving:
         copier = LedgerCopier(LedgerStreams(batch), archive, clock=self.clock, plan=plan)
         history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
         seeder = Seeder(self.batch, history, self.clock, self.tenants)
-        async with copier, seeding(seeder):
+        async with copier, copying_audit(self.directory, directory), seeding(seeder):
             yield seeder

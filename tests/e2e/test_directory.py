@@ -6,11 +6,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
+from app.adapters.archive.audit_log import archived_records
 from app.adapters.clock import SystemClock
 from app.adapters.redis.batch import batching
 from app.adapters.redis.connection import redis_breaker, redis_client
@@ -21,7 +24,7 @@ from app.domain.directory import Actor, Change, Entry, EntryKind, KeyEntry, Role
 from app.domain.directory_change import creation, place_of
 from app.domain.limit import LimitName, LimitRule
 from app.settings import build
-from tests.e2e.stack import Stack, ptu_and_paygo, stack
+from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 ANNA = Actor("anna", Role.OWNER)
 
@@ -114,3 +117,29 @@ async def test_a_reload_creates_new_seeds_and_leaves_the_rest(
             EntryKind.TENANT,
             EntryKind.KEY,
         }
+
+
+async def test_the_audit_log_outlives_redis(redis_url: str) -> None:
+    """Its copy has every change; the admin API reads from it what Redis has lost."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        ledger = team.process.current.settings.ledger
+        assert ledger is not None
+        admin = f"{team.process.admin_url}/admin/v1"
+        headers = {"authorization": "Bearer an-admin-key-of-tests"}
+
+        async def read(path: str) -> Any:
+            async with team.http.get(f"{admin}/{path}", headers=headers) as reply:
+                assert reply.status == 200
+                return (await reply.json())["data"]
+
+        body = {"name": f"made-{uuid4().hex[:8]}"}
+        async with team.http.post(f"{admin}/tenants", json=body, headers=headers) as reply:
+            assert reply.status == 201
+        before = await read("audit")
+        archive = Path(ledger.archive)
+        await eventually(lambda: len(list(archived_records(archive))) == len(before))
+        async with Redis.from_url(redis_url) as redis:
+            await redis.xtrim("spillgate:{directory}:audit", maxlen=1, approximate=False)
+        assert await read("audit") == before
+        verified = await read("audit/verify")
+        assert (verified["faults"], verified["archived"]) == ([], len(before))

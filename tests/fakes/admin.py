@@ -16,7 +16,7 @@ from app.api.admin.deployments import DeploymentList
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from app.domain.api_key import ApiKey, digest, mint
-from app.domain.directory import AdminEntry, KeyEntry, Role, TenantEntry
+from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
@@ -83,6 +83,7 @@ class AdminHouse:
     readiness: Readiness = field(default_factory=Readiness)
     owner_key: str | None = OWNER_KEY
     numbers: Iterator[int] = field(default_factory=_random_bytes)
+    audit_copy: list[AuditRecord] = field(default_factory=list)
 
     def services(self) -> AdminServices:
         """These parts as the application takes them."""
@@ -97,6 +98,7 @@ class AdminHouse:
             readiness=self.readiness,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
+            audit_copy=lambda: self.audit_copy,
         )
 
     def app(self) -> FastAPI:

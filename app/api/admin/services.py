@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from app.api.admin.deployments import DeploymentList
@@ -10,6 +10,7 @@ from app.api.admin.reading import UsageReader
 from app.api.admin.roles import Authentication
 from app.api.readiness import Readiness
 from app.domain.audit import ChainEnd
+from app.domain.directory import AuditRecord
 from app.ports import Clock, DirectoryStore
 
 
@@ -27,6 +28,8 @@ class AdminServices:
     readiness: Readiness
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
+    #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.
+    audit_copy: Callable[[], Iterable[AuditRecord]] = tuple
 
     @property
     def authentication(self) -> Authentication:

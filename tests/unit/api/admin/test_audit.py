@@ -80,3 +80,44 @@ async def test_that_a_log_that_was_cut_at_its_end_is_found(
     async with changed.client() as client:
         faults = (await verified(client))[1]
     assert faults == ["record 5: was the last one, and is not there as it was"]
+
+
+async def test_that_what_the_store_lost_is_read_from_the_copy(
+    changed: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """In its place, in parts as ever; the log is whole then."""
+    changed.audit_copy[:] = changed.store.records
+    del changed.store.records[:3]
+    found, after = [], "0"
+    while after is not None:
+        part = (await owner.get("audit", params={"after": after, "limit": 2})).json()
+        found += [record["number"] for record in part["data"]]
+        after = part["next"]
+    assert found == [1, 2, 3, 4, 5]
+    assert await verified(owner) == (5, [])
+    assert (await owner.get("audit", params={"after": 5})).json() == {"data": [], "next": None}
+
+
+async def test_that_a_log_written_anew_differs_from_its_copy(
+    changed: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """Whoever can write to Redis can make a chain that is whole, not one that was copied."""
+    changed.audit_copy[:] = changed.store.records
+    changed.store.records.clear()
+    await owner.patch("tenants/search", json={"tags": {"n": "forged"}})
+    faults = (await verified(owner))[1]
+    assert faults == [
+        "record 1: is another one in the copy",
+        "record 5: is in the copy alone, as others after 1 may be",
+    ]
+
+
+async def test_that_an_altered_copy_is_found(
+    changed: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """It is checked like the log; one that is behind is no fault."""
+    changed.audit_copy[:] = changed.store.records[:2]
+    assert (await owner.get("audit/verify")).json()["data"]["archived"] == 2
+    assert await verified(owner) == (5, [])
+    changed.audit_copy[0] = replace(changed.audit_copy[0], actor="nobody")
+    assert (await verified(owner))[1] == ["the copy's record 1: its content was altered"]
