@@ -31,7 +31,7 @@ run: setup ## start the demo; ARGS="--port 9000" is passed on
 	@exec $(BIN)/spillgate demo $(ARGS)
 
 .PHONY: test
-test: lint ## lint, then run the tests; ARGS="-k quota" is passed on to pytest
+test: lint ## lint, then run the tests; ARGS="-k limit" is passed on to pytest
 	@exec $(BIN)/pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
 
 .PHONY: test-long
