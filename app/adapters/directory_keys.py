@@ -17,6 +17,9 @@ from app.ports import CallerTokens, Clock
 #: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.
 _NOBODY: Final = KeyRecord(id="", tenant="", digest=bytes(32), last4="", pepper_version=0)
 
+#: No request lasts as long, nor does Redis keep it waiting for its archive.
+DELETED_FOR_S: Final = 86_400.0
+
 
 class Store(Protocol):
     """What has the directory."""
@@ -56,6 +59,7 @@ class DirectoryKeys:
         self._store = store
         self._clock = clock
         self._made = _index(store.in_force)
+        self._deleted: dict[str, float] = {}  # tenants, by when they were missed
 
     def find(self, key: str) -> Principal | None:
         """The principal of a key that is in force, None for any other text."""
@@ -71,6 +75,17 @@ class DirectoryKeys:
         """All tenants by name, disabled ones too: they have accounts."""
         return self._index.tenants
 
+    def names_with_rows(self) -> set[str]:
+        """Tenants that may have rows to be archived: all, and those deleted a while ago.
+
+        A request that was under way is settled after its tenant is gone.
+        """
+        current, now = self.tenants(), self._clock.unix()
+        for name, deleted_at in list(self._deleted.items()):
+            if name in current or now - deleted_at > DELETED_FOR_S:
+                del self._deleted[name]
+        return {*current, *self._deleted}
+
     def tenant(self, name: str) -> Tenant | None:
         """A tenant that may ask for something; None for a disabled or unknown one."""
         entry = self._index.current.directory.tenants.get(name)
@@ -84,7 +99,9 @@ class DirectoryKeys:
     def _index(self) -> _Index:
         current = self._store.in_force
         if self._made.current is not current:
-            self._made = _index(current)
+            before, self._made = self._made, _index(current)
+            gone = before.tenants.keys() - self._made.tenants.keys()
+            self._deleted |= dict.fromkeys(gone, self._clock.unix())
         return self._made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,6 @@ from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, opened_store
 from app.adapters.seeding import Seeder, seeding
 from app.domain.seeds import configured_pepper, differences, seeds_of
-from app.domain.tenant import Tenant
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
 
@@ -82,7 +81,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = _Archiving(batch, place, clock, keys.tenants, directory)
+        archiving = _Archiving(batch, place, clock, keys, directory)
         seeder = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         workers = await enter(replicas(batch, worker))
@@ -131,7 +130,7 @@ class _Archiving:
     batch: Batch
     place: Place
     clock: Clock
-    tenants: Callable[[], Mapping[str, Tenant]]
+    keys: DirectoryKeys
     directory: RedisDirectory
 
     @asynccontextmanager
@@ -161,9 +160,9 @@ class _Archiving:
         async def rolled_back(tenant: str) -> None:
             await seeder.note_rolled_back(tenant)
 
-        plan = CopyPlan(tenants=self.tenants, on_rolled_back=rolled_back)
+        plan = CopyPlan(tenants=self.keys.names_with_rows, on_rolled_back=rolled_back)
         copier = LedgerCopier(LedgerStreams(batch), archive, clock=self.clock, plan=plan)
         history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
-        seeder = Seeder(self.batch, history, self.clock, self.tenants)
+        seeder = Seeder(self.batch, history, self.clock, self.keys.tenants)
         async with copier, copying_audit(self.directory, directory), seeding(seeder):
             yield seeder

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.adapters.archive.audit_log import archived_records
+from app.adapters.archive.reader import ArchiveReader
 from app.adapters.clock import SystemClock
 from app.adapters.redis.batch import batching
 from app.adapters.redis.connection import redis_breaker, redis_client
@@ -117,6 +118,21 @@ async def test_a_reload_creates_new_seeds_and_leaves_the_rest(
             EntryKind.TENANT,
             EntryKind.KEY,
         }
+
+
+async def test_a_deleted_tenants_last_rows_are_kept(redis_url: str) -> None:
+    """What it asked for in its last moments reaches the archive after it is gone."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        directory = team.process.resources.directory
+        (tenant,) = directory.current.tenants
+        for _ in range(5):
+            assert await status(team, team.key) == 200
+        await directory.change([Change(EntryKind.TENANT, tenant, None)], ANNA)
+        assert await status(team, team.key) == 401
+        ledger = team.process.current.settings.ledger
+        assert ledger is not None
+        reader = ArchiveReader(Path(ledger.archive))
+        await eventually(lambda: len(list(reader.rows(tenant))) == 5, within_s=3.0)
 
 
 async def test_the_audit_log_outlives_redis(redis_url: str) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.adapters import directory_keys
-from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
+from app.adapters.directory_keys import DELETED_FOR_S, DirectoryCallers, DirectoryKeys
 from app.adapters.redis.directory import Current
 from app.domain.api_key import ApiKey, KeyRecord, digest, mint
 from app.domain.caller_token import CallerRules
@@ -168,6 +168,26 @@ def test_disabled_tenants_have_accounts_but_no_callers() -> None:
     assert keys.tenant("search") is None
     assert keys.tenant("unknown") is None
     assert keys.tenant("sales") == Tenant("sales", zone=ZoneInfo("UTC"))
+
+
+def test_a_deleted_tenant_may_still_have_rows_for_a_day() -> None:
+    """Also one that was deleted long after the version before, and until it is made again."""
+    store, clock = Stored(), FakeClock()
+    store.put(SEARCH, TenantEntry("sales"))
+    keys = DirectoryKeys(store, clock)
+    clock.advance(10 * DELETED_FOR_S)
+    store.put(SEARCH)
+    assert set(keys.tenants()) == {"search"}
+    assert keys.names_with_rows() == {"search", "sales"}
+    clock.advance(DELETED_FOR_S)
+    assert keys.names_with_rows() == {"search", "sales"}
+    clock.advance(1)
+    assert keys.names_with_rows() == {"search"}
+    store.put(TenantEntry("sales"))
+    assert keys.names_with_rows() == {"search", "sales"}
+    store.put(SEARCH, TenantEntry("sales"))
+    clock.advance(DELETED_FOR_S + 1)
+    assert keys.names_with_rows() == {"search", "sales"}
 
 
 def test_tokens_are_whose_the_directory_says() -> None:
