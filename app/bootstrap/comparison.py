@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from app.adapters.clock import SystemClock
 from app.adapters.redis.directory_reading import read_directory
 from app.bootstrap.process import EMBEDDED_DIRECTORY
 from app.domain.seeds import differences
@@ -22,13 +23,17 @@ def compared(settings: Settings) -> Iterable[str]:
     if url is None:
         return ["not compared with what is in force: no embedded Redis runs in this directory"]
     try:
-        directory = asyncio.run(read_directory(url))
+        directory = asyncio.run(read_directory(url, SystemClock(), cluster=_is_cluster(settings)))
     except StoreUnavailable as error:
         return [f"not compared with what is in force: {error}"]
     if directory is None:
         return ["nothing is in force yet: `serve` creates the tenants and keys"]
     found = [f"in force otherwise: {each}" for each in differences(settings, directory)]
     return found or ["in force as configured"]
+
+
+def _is_cluster(settings: Settings) -> bool:
+    return settings.redis is not None and settings.redis.cluster
 
 
 def _url(settings: Settings) -> str | None:
