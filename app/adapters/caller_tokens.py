@@ -95,7 +95,7 @@ class EntraCallerTokens:
         if isinstance(found, Principal):
             return found
         if not self._told.get(digest, self._clock.unix()):
-            self._told.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003 - a value
+            self._told.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003  # a value
             _tell(found, caller.application, caller.object_id)
         return None
 
@@ -116,7 +116,7 @@ class EntraCallerTokens:
                 self._accepted.put(digest, outcome, lifetime.ends)
                 return outcome
             _tell(outcome, claims.get("appid", claims.get("azp")), claims.get("oid"))
-        self._refused.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003 - a value
+        self._refused.put(digest, True, self._clock.unix() + REFUSED_FOR_S)  # noqa: FBT003  # a value
         return None
 
     def _verified(self, token: str, key: RSAPublicKey) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Who is calling: a gateway key in `api-key`, in `Authorization: Bearer`, or in both.
+"""Who is calling: a gateway key in `api-key`, in `Authorization: Bearer`, or the same in both.
 
 Where the configuration has a directory, an Entra ID access token does as well.
 """
@@ -13,6 +13,7 @@ from app.errors import InvalidApiKey
 from app.ports import CallerTokens, KeyDirectory
 
 _BEARER = "bearer "
+_KEY_PREFIX = "spg_"
 
 
 class Authentication:
@@ -29,7 +30,9 @@ class Authentication:
         Raises InvalidApiKey, which never repeats what was sent, and StoreUnavailable where a
         token's signing key is out of reach.
         """
-        shown = _presented(headers)
+        shown, beside = _presented(headers)
+        if beside and self._names_somebody(beside):
+            raise InvalidApiKey(_TWO_CALLERS)
         if not shown:
             message = (
                 "You didn't provide an API key. Send it in the header 'Authorization: Bearer KEY' "
@@ -40,7 +43,19 @@ class Authentication:
             return _known(await self._tokens.find(shown), _NOT_ACCEPTED)
         return _known(self._keys.find(shown), "Incorrect API key provided.")
 
+    def _names_somebody(self, text: str) -> bool:
+        """Whether this is, was or could be somebody's credential here, rather than a placeholder.
 
+        A client that puts its key into `api-key` by hand may have to give its SDK another one.
+        """
+        is_token = self._tokens is not None and looks_like_token(text)
+        return is_token or _KEY_PREFIX in text or self._keys.find(text) is not None
+
+
+_TWO_CALLERS = (
+    "The headers 'api-key' and 'Authorization' carry different credentials. Send one of them, or "
+    "the same in both."
+)
 _NOT_ACCEPTED = (
     "The Entra ID token is not accepted: it has expired or is not valid yet, is made out for "
     "another audience, comes from another directory, or belongs to no tenant of this gateway."
@@ -53,11 +68,13 @@ def _known(principal: Principal | None, otherwise: str) -> Principal:
     return principal
 
 
-def _presented(headers: Mapping[str, str]) -> str:
-    """The key; AzureOpenAI up to 2.33 sends both headers, and `api-key` is the specific one."""
-    key = headers.get("api-key")
-    if key:
-        return key
+def _presented(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The credential, and what stands in the other header if that is something else.
+
+    AzureOpenAI up to 2.33 sends its key in both; `api-key` is the specific one.
+    """
     authorization = headers.get("authorization", "")
     bearer = authorization[: len(_BEARER)].lower() == _BEARER
-    return authorization[len(_BEARER) :].strip() if bearer else ""
+    token = authorization[len(_BEARER) :].strip() if bearer else ""
+    key = headers.get("api-key", "")
+    return (key, token if token != key else "") if key else (token, "")

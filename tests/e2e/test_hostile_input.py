@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from app.adapters.logs import configure_logs
+from app.cli.key import new_key
 from tests.e2e.canned import canned, whole
 from tests.e2e.raw import RawAnswer, chat, connected, exchange, read_answer, request
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
@@ -24,6 +25,7 @@ from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 MIB = 1024 * 1024
 #: Stands for the tenant's key in the tables below.
 KEY = "<key>"
+OTHER = new_key("test")
 Headers = tuple[tuple[str, str], ...]
 AUTH: Headers = (("api-key", KEY),)
 
@@ -172,6 +174,7 @@ KEYS: dict[str, Headers] = {
     "twice": (("api-key", KEY), ("api-key", KEY)),
     "bearer twice": (("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {KEY}")),
     "two keys": (("api-key", "other"), ("authorization", f"Bearer {KEY}")),
+    "another's beside": (("api-key", KEY), ("authorization", f"Bearer {OTHER}")),
     "longer": (("api-key", f"{KEY}x"),),
     "in two": (("api-key", f"{KEY} {KEY}"),),
     "underscore": (("api_key", KEY),),

@@ -137,3 +137,18 @@ async def test_a_key_that_left_the_config_stays_until_it_is_disabled(redis_url: 
         error = await refused(tenant(team, "sales").models.list())
         assert (error.status_code, error.code) == (401, "invalid_api_key")
         assert (await tenant(team, "search").models.list()).data
+
+
+async def test_two_tenants_keys_on_one_request_are_nobodys(redis_url: str) -> None:
+    """Neither header wins over the other: both orders are a 401, and no upstream is asked."""
+    async with stack(redis_url, two_tenants) as team:
+        for mine, other in (("search", "sales"), ("sales", "search")):
+            both = team.openai(api_key=KEYS[mine], default_headers={"api-key": KEYS[other]})
+            error = await refused(
+                both.chat.completions.create(model="small", messages=[MESSAGE], max_tokens=4)
+            )
+            assert (error.status_code, error.code) == (401, "invalid_api_key")
+            assert "different credentials" in error.message
+        same = team.openai(api_key=KEYS["sales"], default_headers={"api-key": KEYS["sales"]})
+        assert {model.id async for model in same.models.list()} == {"small"}
+        assert await team.served() == []

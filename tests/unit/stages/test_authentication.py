@@ -6,12 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.tenant import Tenant
+from app.domain.tenant import Principal, Tenant
 from app.errors import InvalidApiKey
 from app.stages.authentication import Authentication
 from tests.fakes.keys import FakeKeyDirectory
 
 KEY = "key-of-acme"
+
+
+class NoCallerTokens:
+    """Knows nobody, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def find(self, token: str) -> Principal | None:
+        self.asked += bool(token)
+        return None
+
+
 authentication = Authentication(FakeKeyDirectory(Tenant("acme"), Tenant("rival")))
 
 
@@ -23,7 +36,10 @@ authentication = Authentication(FakeKeyDirectory(Tenant("acme"), Tenant("rival")
         {"authorization": f"Bearer  {KEY} "},
         {"api-key": KEY},
         {"api-key": KEY, "authorization": f"Bearer {KEY}"},
+        {"api-key": KEY, "authorization": f"bearer  {KEY} "},
+        {"api-key": KEY, "authorization": "Bearer placeholder"},
         {"api-key": KEY, "authorization": "Bearer eyJhbGciOi"},
+        {"api-key": KEY, "authorization": "Basic c3BnOnNwZw=="},
         {"api-key": "", "authorization": f"Bearer {KEY}"},
     ],
 )
@@ -37,6 +53,21 @@ async def test_a_wrong_specific_key_is_not_saved_by_the_other() -> None:
     """There is one identity, never a choice between two."""
     with pytest.raises(InvalidApiKey):
         await authentication.principal({"api-key": "wrong", "authorization": f"Bearer {KEY}"})
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["key-of-rival", "spg_live_0_revoked", "k, Bearer spg_live_0_of-rival", "eyJh.eyJh.c2ln"],
+)
+async def test_two_identities_are_none(other: str) -> None:
+    """Whose request it is must not depend on which header is read first."""
+    tokens = NoCallerTokens()
+    both = Authentication(FakeKeyDirectory(Tenant("acme"), Tenant("rival")), tokens)
+    with pytest.raises(InvalidApiKey, match="'api-key' and 'Authorization'") as caught:
+        await both.principal({"api-key": KEY, "authorization": f"Bearer {other}"})
+    assert KEY not in caught.value.message
+    assert other not in caught.value.message
+    assert tokens.asked == 0
 
 
 @pytest.mark.parametrize(
