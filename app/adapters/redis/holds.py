@@ -12,15 +12,12 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import structlog
-from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
-
+from app.adapters.background import background
 from app.adapters.holds import LocalHoldBoard
 from app.adapters.redis.batch import Script
-from app.adapters.redis.connection import cancellable
+from app.adapters.redis.hearing import Hearing
 from app.adapters.redis.store import Store
 from app.errors import StoreUnavailable
 from app.ports import Clock
@@ -28,8 +25,6 @@ from app.ports import Clock
 CHANNEL: Final = "spillgate:holds"
 REREAD_S: Final = 1.0
 RETRY_S: Final = 0.5
-#: A subscription that answers no ping for so many seconds is dead, though its line is open.
-DEAF_AFTER_S: Final = 3
 #: Of a time in milliseconds: eleven days. More is no time that a deployment asked for.
 _MAX_DIGITS: Final = 9
 
@@ -46,7 +41,6 @@ class SharedHoldBoard:
     ) -> None:
         """`deployments` names all that can be held, as configured now."""
         self._batch = store.batch
-        self._subscriber = store.subscriber
         self._clock = clock
         self._deployments = deployments
         self._board = LocalHoldBoard(clock)
@@ -54,15 +48,12 @@ class SharedHoldBoard:
         self._untold: dict[str, float] = {}
         self._news = asyncio.Event()
         self._missed = asyncio.Event()
-        self._hears = True
-        self._ignored: set[str] = set()
-        self._tasks = asyncio.TaskGroup()
-        self._running: list[asyncio.Task[None]] = []
+        hearing = Hearing(CHANNEL, store.subscriber, self._apply, self._missed.set)
+        works = (self._tell, hearing.keep_hearing, self._reread)
+        self._running = background("holds", *works, pause_s=RETRY_S)
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        for task in (self._tell, self._hear, self._reread):
-            self._running.append(self._tasks.create_task(task()))
+        await self._running.__aenter__()
         return self
 
     async def __aexit__(
@@ -71,14 +62,7 @@ class SharedHoldBoard:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._running:
-            task.cancel()
-        # The group puts what it is told of into an ExceptionGroup. A failure of the block is not
-        # its own and goes on by itself; a cancellation may be the group's, which it must know.
-        if kind is not None and issubclass(kind, asyncio.CancelledError):
-            await self._tasks.__aexit__(kind, error, traceback)
-        else:
-            await self._tasks.__aexit__(None, None, None)
+        await self._running.__aexit__(kind, error, traceback)
 
     def holds(self) -> Mapping[str, float]:
         """By deployment, the end of its hold on this process's monotonic clock."""
@@ -119,38 +103,8 @@ class SharedHoldBoard:
         )
         self._learn(deployment, int(in_force))
 
-    async def _hear(self) -> None:
-        while True:
-            try:
-                async with self._subscriber.pubsub() as subscription:
-                    await cancellable(subscription.subscribe(CHANNEL))
-                    self._note(hears=True)
-                    self._missed.set()
-                    await self._listen(subscription)
-            except (RedisError, OSError) as error:
-                self._note(hears=False, error=error)
-            await asyncio.sleep(RETRY_S)
-
-    async def _listen(self, subscription: PubSub) -> None:
-        """Apply what is heard, until the line breaks or goes dead."""
-        silent_s = 0
-        while silent_s < DEAF_AFTER_S:
-            message = await cancellable(subscription.get_message(timeout=1.0))
-            if message is None:
-                silent_s += 1
-                await cancellable(subscription.ping())
-                continue
-            silent_s = 0
-            self._apply(message)
-        raise TimeoutError
-
-    def _apply(self, message: Mapping[str, Any]) -> None:
-        if message["type"] != "message":
-            return
-        try:
-            self._learn(*_parsed(message["data"]))
-        except ValueError as error:
-            self._note_ignored(str(error))
+    def _apply(self, message: bytes) -> None:
+        self._learn(*_parsed(message))
 
     async def _reread(self) -> None:
         """Read all holds each second, and at once after a subscription began anew."""
@@ -169,23 +123,6 @@ class SharedHoldBoard:
         """Note what Redis says; PTTL is negative where there is no hold."""
         if remaining_ms > 0:
             self._board.hold(deployment, self._clock.now() + remaining_ms / 1000)
-
-    def _note_ignored(self, problem: str) -> None:
-        """Log each kind of problem once: another version may be telling its own all the time."""
-        if problem not in self._ignored:
-            self._ignored.add(problem)
-            structlog.get_logger().warning("hold_message_ignored", problem=problem)
-
-    def _note(self, *, hears: bool, error: BaseException | None = None) -> None:
-        """Log where it changed whether others are heard."""
-        if hears is self._hears:
-            return
-        self._hears = hears
-        log = structlog.get_logger()
-        if hears:
-            log.info("holds_heard_again")
-        else:
-            log.warning("holds_unheard", error=type(error).__name__)
 
 
 def _parsed(data: bytes) -> tuple[str, int]:

@@ -89,7 +89,7 @@ async def test_what_cannot_be_read_is_ignored_and_logged_once_a_kind(redis_url: 
             assert "x" not in board.holds()
             assert "" not in board.holds()
 
-    kinds = [log["problem"] for log in logs if log["event"] == "hold_message_ignored"]
+    kinds = [log["problem"] for log in logs if log["event"] == "message_ignored"]
     assert sorted(kinds) == ["no deployment", "not a number of milliseconds", "not text"]
 
 

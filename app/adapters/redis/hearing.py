@@ -1,0 +1,85 @@
+"""Hears a Redis channel for as long as a scope is open, and says when it missed something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from app.adapters.redis.connection import cancellable
+from app.adapters.redis.store import Subscriber
+
+RETRY_S: Final = 0.5
+#: A subscription that answers no ping for so many seconds is dead, though its line is open.
+DEAF_AFTER_S: Final = 3
+
+
+@dataclass(slots=True)
+class Hearing:
+    """`apply` is given each message, and raises ValueError with the kind of what is wrong with it.
+
+    `begun` is called whenever a subscription begins: what was said before was missed.
+    """
+
+    channel: str
+    subscriber: Subscriber
+    apply: Callable[[bytes], None]
+    begun: Callable[[], None] = lambda: None
+    _hears: bool = True
+    _ignored: set[str] = field(default_factory=set)
+
+    async def keep_hearing(self) -> None:
+        """Hear for ever; while Redis is away nothing is heard."""
+        while True:
+            try:
+                async with self.subscriber.pubsub() as subscription:
+                    await cancellable(subscription.subscribe(self.channel))
+                    self._note(hears=True)
+                    self.begun()
+                    await self._listen(subscription)
+            except (RedisError, OSError) as error:
+                self._note(hears=False, error=error)
+            await asyncio.sleep(RETRY_S)
+
+    async def _listen(self, subscription: PubSub) -> None:
+        """Apply what is heard, until the line breaks or goes dead."""
+        silent_s = 0
+        while silent_s < DEAF_AFTER_S:
+            message = await cancellable(subscription.get_message(timeout=1.0))
+            if message is None:
+                silent_s += 1
+                await cancellable(subscription.ping())
+                continue
+            silent_s = 0
+            if message["type"] == "message":
+                self._take(message["data"])
+        raise TimeoutError
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self.apply(data)
+        except ValueError as error:
+            self._note_ignored(str(error))
+
+    def _note_ignored(self, problem: str) -> None:
+        """Log each kind of problem once: another version may be telling its own all the time."""
+        if problem not in self._ignored:
+            self._ignored.add(problem)
+            log = structlog.get_logger()
+            log.warning("message_ignored", channel=self.channel, problem=problem)
+
+    def _note(self, *, hears: bool, error: BaseException | None = None) -> None:
+        """Log where it changed whether others are heard."""
+        if hears is self._hears:
+            return
+        self._hears = hears
+        log = structlog.get_logger()
+        if hears:
+            log.info("channel_heard_again", channel=self.channel)
+        else:
+            log.warning("channel_unheard", channel=self.channel, error=type(error).__name__)
