@@ -1,0 +1,1 @@
+"""What if: routing strategies compared over simulated hours of traffic."""

@@ -1,0 +1,32 @@
+"""The strategies that are compared, by the names in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from app.planner.baselines import FixedBreaker, NativeSpillover, RetryAfter
+from app.planner.oracle import Oracle
+from app.planner.strategy import Build
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """How to make the instance of one replica; an instant one lives without a network's delays."""
+
+    build: Build
+    instant: bool = False
+
+
+CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
+    {
+        "native spillover": Contender(lambda _: NativeSpillover()),
+        "one-minute breaker": Contender(lambda site: FixedBreaker(site, shared=True)),
+        "one-minute breaker, per replica": Contender(lambda site: FixedBreaker(site, shared=False)),
+        "retry-after, shared": Contender(lambda site: RetryAfter(site, shared=True)),
+        "retry-after, per replica": Contender(lambda site: RetryAfter(site, shared=False)),
+        "oracle": Contender(Oracle, instant=True),
+    }
+)

@@ -1,0 +1,95 @@
+"""The gateway's own router: a shadow bucket per replica, which tell each other what they take."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from app.domain.capacity import CapacityTold, Place
+from app.domain.demand import Demand, Load
+from app.domain.peers import DeploymentNews
+from app.domain.provisioned import Provisioned, PtuCapacity
+from app.domain.shares import Claim
+from app.domain.wait import Wait
+from app.domain.warm_cache import WarmCaches
+from app.planner.strategy import Site, Target, Usage
+from app.planner.traffic import Request
+
+_PTU: Final = "ptu"
+_MILLISECOND: Final = 0.001
+_MEAN_GAIN: Final = 0.1
+
+
+class Said(NamedTuple):
+    """A message to the other replicas: news of the bucket, or a hold."""
+
+    replica: str
+    news: DeploymentNews | None
+    held_until: float
+
+
+class ShadowRouter:
+    """Asks the PTU when its own bucket has room and no hold is known."""
+
+    def __init__(self, site: Site[Said]) -> None:
+        belief = site.belief
+        capacity = PtuCapacity(belief.tokens_per_s, belief.output_ratio, belief.cached_weight)
+        self._name = str(site.replica)
+        self._send = site.send
+        self._ptu = Provisioned(capacity, self._name, 0.0)
+        self._warm = WarmCaches()
+        self._places: dict[int, Place] = {}
+        self._held_until = 0.0
+        self._mean_output = 256.0
+
+    def choose(self, request: Request, now: float) -> Target:
+        load = self._load(request, now)
+        target: Target = "paygo"
+        if now >= self._held_until and self._ptu.room(load, now).at <= now:
+            self._places[request.id] = self._ptu.take(load, now)
+            self._warm.read(_key(request), _PTU, request.prompt, now)
+            target = "ptu"
+        self._tell()
+        return target
+
+    def answered(
+        self, request: Request, now: float, *, refused_for: float | None, utilization: float | None
+    ) -> None:
+        told = CapacityTold(utilization)
+        if refused_for is None:
+            self._places[request.id].accepted(told, now)
+        else:
+            self._held_until = max(self._held_until, now + refused_for)
+            self._places.pop(request.id).refused(told, Wait(refused_for, _grain(refused_for)), now)
+        self._tell()
+
+    def completed(self, request: Request, now: float, usage: Usage) -> None:
+        if request.cap is None:
+            self._mean_output += _MEAN_GAIN * (usage.output - self._mean_output)
+        place = self._places.pop(request.id, None)
+        if place is not None:
+            place.settle(Demand(usage.input, usage.output, usage.cached), now)
+        self._tell()
+
+    def heard(self, message: Said, now: float) -> None:
+        self._held_until = max(self._held_until, message.held_until)
+        if message.news is not None:
+            self._ptu.hear(message.replica, message.news, now)
+
+    def _load(self, request: Request, now: float) -> Load:
+        output = round(self._mean_output) if request.cap is None else request.cap
+        cached = self._warm.cached(_key(request), _PTU, request.prompt, now)
+        return Load(Claim(str(request.tenant)), Demand(request.prompt, output, cached))
+
+    def _tell(self) -> None:
+        news = self._ptu.news()
+        if news is not None:
+            self._send(Said(self._name, news, self._held_until))
+
+
+def _key(request: Request) -> bytes:
+    return request.conversation.to_bytes(8, "big", signed=True)
+
+
+def _grain(wait_s: float) -> float:
+    """A whole number of seconds may have been rounded up to one."""
+    return 1.0 if wait_s == round(wait_s) else _MILLISECOND
