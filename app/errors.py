@@ -6,6 +6,7 @@
     │   ├── UnknownPreviousResponse  400
     │   ├── InvalidApiKey            401
     │   ├── NotAllowed               403  admin API: the role does not allow it
+    │   ├── NowhereAllowed           403  the tenant's policy leaves no deployment of the model
     │   ├── UnknownEntry             404  admin API
     │   ├── UnknownModel             404
     │   ├── UnknownResponse          404
@@ -97,6 +98,13 @@ class InvalidApiKey(RequestError):
 
     status = 401
     code = "invalid_api_key"
+
+
+class NowhereAllowed(RequestError):
+    """The model has no deployment in the data zones and regions that this tenant is bound to."""
+
+    status = 403
+    code = "data_zone_not_allowed"
 
 
 class UnknownModel(RequestError):

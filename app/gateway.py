@@ -70,10 +70,10 @@ class Gateway:
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.affinity.owner(principal, request)
-        tiers = self.routing.tiers(principal, request, owner)
+        choices = self.routing.choices(principal, request, owner)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
-        await self.admission.admit(principal, request, tiers, observation)
-        plan = observation.plan = self.routing.plan(tiers)
+        await self.admission.admit(principal, request, choices, observation)
+        plan = self.routing.plan(principal, choices, observation)
         async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
             # Before the first byte: with it the client learns the id and may come back at once.
             await self.affinity.claim(principal, answer.response_id, answer.deployment.name)

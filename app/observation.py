@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from app.domain.attempt import Attempt, spill_of
 from app.domain.completion import Outcome, Receipt, Usage
+from app.domain.demand import Demand
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Reservation
-from app.domain.route import Absence, RoutePlan, SpillReason
+from app.domain.route import Absence, RoutePlan
+from app.domain.spill import SpillReason
 from app.domain.tenant import Principal
 from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
@@ -45,7 +47,7 @@ class Observation:
         self.request: InferenceRequest | None = None
         self.reservation: Reservation | None = None
         self.base_model = ""  # whose vocabulary the prompt was counted in
-        self.estimated_input = 0  # tokens of the prompt, as reserved
+        self.demand: Demand | None = None  # what it will ask of a deployment; None: no tokens
         self.plan: RoutePlan | None = None
         self.attempts: list[Attempt] = []
         self.skipped: list[Absence] = []
@@ -112,7 +114,7 @@ class Observation:
             spill=self.spill,
             usage=meter.usage,
             attempts=tuple(self.attempts),
-            plan=self.plan or _refusing_plan(error),
+            plan=self.plan,
             time_to_first_token=None if first is None else first - self._started,
             bytes_relayed=meter.bytes,
             frames_relayed=meter.frames,
@@ -123,12 +125,6 @@ class Observation:
         told = usage if self.reservation is not None else self.receipt.usage
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
         return self._receipt
-
-
-def _refusing_plan(error: BaseException | None) -> RoutePlan | None:
-    """The plan that left nobody to ask: raised with the refusal, because no request ran on it."""
-    plan = getattr(error, "plan", None)
-    return plan if isinstance(plan, RoutePlan) else None
 
 
 def _told(ended: BaseException | None) -> int | None:

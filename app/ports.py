@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from app.domain.calendar import CalendarWindow
+from app.domain.capacity import Place
 from app.domain.completion import Receipt
+from app.domain.demand import Load
 from app.domain.deployment import Deployment
 from app.domain.directory import Actor, AuditRecord, Change, Directory, InForce
 from app.domain.limit import Limit
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.room import Room
 from app.domain.tenant import Principal, Tenant
 from app.errors import ClientGone, ShuttingDown, SpillgateError
 
@@ -137,6 +140,21 @@ class HoldBoard(Protocol):
         ...
 
 
+class Capacity(Protocol):
+    """What deployments have room for, as far as it can be told from outside; shared by replicas.
+
+    Times are on the clock of whoever asks. Nothing waits.
+    """
+
+    def rooms(self, names: Iterable[str], load: Load, now: float) -> Mapping[str, Room]:
+        """By deployment, when there is room; nothing of those that nothing is known of."""
+        ...
+
+    def take(self, deployment: str, load: Load, now: float) -> Place | None:
+        """Take what a request may need that is sent now; None where nothing is counted."""
+        ...
+
+
 class ResponseOwners(Protocol):
     """Which deployment holds a tenant's stored response."""
 
@@ -199,6 +217,10 @@ class TokenEstimator(Protocol):
 
     def output(self, tenant: str, model: str) -> int:
         """Tokens that 95 of 100 of this tenant's answers from `model` do not exceed."""
+        ...
+
+    def typical_output(self, tenant: str, model: str) -> int:
+        """Tokens of this tenant's answers from `model` on average."""
         ...
 
     def observe(self, tenant: str, model: str, tokens: int) -> None:

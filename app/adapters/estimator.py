@@ -23,6 +23,7 @@ class Estimator:
     def __init__(self, counter: TokenCounter, learned: LearnedOutput) -> None:
         self._counter = counter
         self.output = learned.output
+        self.typical_output = learned.typical_output
         self.observe = learned.observe
 
     def warm(self) -> None:

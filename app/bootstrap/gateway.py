@@ -17,7 +17,8 @@ from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.estimator import Estimator
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.prices import price_table
-from app.bootstrap.values import fleet_of
+from app.bootstrap.values import capacities_of, fleet_of
+from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Api, Fleet
 from app.gateway import Gateway
 from app.ports import (
@@ -39,6 +40,7 @@ from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
+from app.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Resources:
 
     clock: Clock
     holds: HoldBoard
+    capacity: CapacityBook
     owners: ResponseOwners
     accounts: Accounts
     directory: DirectoryStore
@@ -82,6 +85,8 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     tokens = await caller_tokens(settings, directories, resources.keys.caller_rules)
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
+    resources.capacity.follow(capacities_of(settings, resources.catalog), resources.clock.now())
+    standing = Standing(resources.holds, resources.capacity, resources.clock)
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),
@@ -103,11 +108,11 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             clock=resources.clock,
             new_id=_reservation_id,
         ),
-        routing=Routing(fleet, resources.holds, resources.clock, random.random),
+        routing=Routing(fleet, standing, resources.clock, random.random),
         upstreams=Upstreams(
             fleet,
             AzureOpenAI(resources.transport, credentials),
-            resources.holds,
+            standing,
             resources.clock,
             max_errors=settings.limits.max_attempts_after_errors,
         ),

@@ -143,6 +143,7 @@ def _resources(
     return Resources(
         clock=state.clock,
         holds=state.holds,
+        capacity=state.capacity,
         owners=state.owners,
         accounts=state.accounts,
         directory=state.directory,

@@ -23,6 +23,7 @@ from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
+from app.adapters.redis.capacity import sharing
 from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
@@ -30,6 +31,7 @@ from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, opened_store
 from app.adapters.seeding import Seeder, seeding
+from app.domain.capacity_book import CapacityBook
 from app.domain.seeds import configured_pepper, differences, seeds_of
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
@@ -48,6 +50,7 @@ class State:
 
     clock: Clock
     holds: HoldBoard
+    capacity: CapacityBook
     owners: ResponseOwners
     accounts: SharedAccounts
     seeder: Seeder | None  # of the process that keeps the archive
@@ -84,6 +87,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         archiving = _Archiving(batch, place, clock, keys, directory)
         seeder = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
+        capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
         workers = await enter(replicas(batch, worker))
         alerts = await enter(_alerts(settings, batch))
         accounts = await enter(
@@ -92,11 +96,12 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
                 workers,
                 clock,
                 drain_s=settings.timeouts.settle_s,
+                archive=Path((settings.ledger or Ledger()).archive),
                 watch=alerts.watch,
             )
         )
         owners = RedisResponseOwners(batch)
-        yield State(clock, board, owners, accounts, seeder, directory, keys, deployments)
+        yield State(clock, board, capacity, owners, accounts, seeder, directory, keys, deployments)
 
 
 def _place(url: str, settings: Settings) -> Place:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from app.domain.capacity_book import Configured
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
+from app.domain.paygo_window import PaygoCapacity
+from app.domain.provisioned import PtuCapacity
+from app.settings import Deployment as ConfiguredDeployment
 from app.settings import ModelCatalog, Settings
 
 
@@ -11,6 +15,23 @@ def fleet_of(settings: Settings, catalog: ModelCatalog) -> Fleet:
     deployments = {name: _deployment(settings, catalog, name) for name in settings.deployments}
     models = {name: _tiers(settings, name) for name in settings.models}
     return Fleet(deployments, models)
+
+
+def capacities_of(settings: Settings, catalog: ModelCatalog) -> dict[str, Configured]:
+    """What each deployment can do, by the model catalogue and the config."""
+    return {name: _capacity(each, catalog) for name, each in settings.deployments.items()}
+
+
+def _capacity(configured: ConfiguredDeployment, catalog: ModelCatalog) -> Configured:
+    if configured.kind != "ptu":
+        return PaygoCapacity(configured.tpm, configured.rpm)
+    facts = catalog.facts(configured.model)
+    tpm = facts.input_tpm_per_ptu or catalog.defaults.input_tpm_per_ptu or 1
+    return PtuCapacity(
+        tokens_per_s=tpm * (configured.ptus or 1) / 60,
+        output_ratio=facts.output_ratio,
+        cached_weight=facts.cached_weight,
+    )
 
 
 def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deployment:

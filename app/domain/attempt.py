@@ -9,7 +9,8 @@ from http import HTTPStatus
 from operator import itemgetter
 
 from app.domain.deployment import Kind
-from app.domain.route import Absence, SpillReason
+from app.domain.route import Absence
+from app.domain.spill import SpillReason
 
 #: Codes of errors inside a 200 stream that mean "throttled" (seen on Azure's Responses streams).
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requests", "429"})

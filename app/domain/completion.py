@@ -8,7 +8,8 @@ from enum import StrEnum
 from app.domain.attempt import Attempt
 from app.domain.deployment import Kind
 from app.domain.request import Operation
-from app.domain.route import RoutePlan, SpillReason
+from app.domain.route import RoutePlan
+from app.domain.spill import SpillReason
 
 
 class Outcome(StrEnum):

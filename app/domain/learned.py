@@ -12,18 +12,22 @@ from typing import Final
 
 #: What is taken for the 95th percentile until enough answers have been seen.
 UNKNOWN: Final = 500
+#: What is taken for the mean until then.
+TYPICAL: Final = 256
 ENOUGH: Final = 20
 QUANTILE: Final = 0.95
 #: Pairs of tenant and model that are remembered; the longest unused is forgotten first.
 MOST_PAIRS: Final = 10_000
 #: An answer weighs half once about 700 more have come.
 _FADING: Final = 0.999
+#: How much of the mean the newest answer is, at least.
+_MEAN_GAIN: Final = 0.02
 _BUCKETS_PER_OCTAVE: Final = 4
 _OCTAVES: Final = 22
 
 
 class LearnedOutput:
-    """The 95th percentile of answers' lengths in tokens, by tenant and model; in memory."""
+    """Answers' lengths in tokens, by tenant and model; in memory."""
 
     def __init__(self) -> None:
         self._pairs: OrderedDict[tuple[str, str], _Histogram] = OrderedDict()
@@ -32,6 +36,11 @@ class LearnedOutput:
         """Tokens that 95 of 100 answers do not exceed, rounded up by a fifth at most."""
         found = self._pairs.get((tenant, model))
         return UNKNOWN if found is None or found.seen < ENOUGH else found.quantile()
+
+    def typical_output(self, tenant: str, model: str) -> int:
+        """Tokens of an answer on average."""
+        found = self._pairs.get((tenant, model))
+        return TYPICAL if found is None or found.seen < ENOUGH else round(found.mean)
 
     def observe(self, tenant: str, model: str, tokens: int) -> None:
         """Take note of one answer that ended by itself."""
@@ -48,15 +57,17 @@ class LearnedOutput:
 class _Histogram:
     """Weights by length, in buckets each a fifth wider than the one before."""
 
-    __slots__ = ("_unit", "_weights", "seen")
+    __slots__ = ("_unit", "_weights", "mean", "seen")
 
     def __init__(self) -> None:
         self.seen = 0
+        self.mean = 0.0
         self._unit = 1.0  # what an answer weighs now: growing, instead of all others shrinking
         self._weights = [0.0] * (_OCTAVES * _BUCKETS_PER_OCTAVE)
 
     def add(self, tokens: int) -> None:
         self.seen += 1
+        self.mean += (tokens - self.mean) * max(1 / self.seen, _MEAN_GAIN)
         self._weights[_bucket(tokens)] += self._unit
         self._unit /= _FADING
         if self._unit > 1e100:  # noqa: PLR2004  # long before a float ends

@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from app.domain.limit import LimitRule
+from app.domain.route_policy import ANYWHERE, RoutePolicy
 
 
 class LossPolicy(StrEnum):
@@ -31,6 +32,7 @@ class Tenant:
     zone: tzinfo = UTC
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    routing: RoutePolicy = ANYWHERE
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

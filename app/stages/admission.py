@@ -7,18 +7,22 @@ from dataclasses import replace
 from typing import Final
 
 from app.domain.calendar import days_around, months_around
-from app.domain.deployment import Deployment, Fleet, Tiers
+from app.domain.demand import Demand
+from app.domain.deployment import Deployment, Fleet
 from app.domain.ledger_row import LedgerRow, RowKind, encode
 from app.domain.limit import NANO, Limit, Measure, limits_on, scopes_of
 from app.domain.price import PriceTable
 from app.domain.request import Accounting, InferenceRequest, Operation
 from app.domain.reservation import Amounts, Ask, Refusal
+from app.domain.route import Choices
 from app.domain.tenant import Principal
 from app.errors import BudgetExhausted, QuotaExceeded
 from app.observation import Observation
 from app.ports import Accounts, Clock, TokenEstimator
 from app.wire.rate_limits import rate_limit_headers
 
+#: OpenAI and Azure refuse more, so more is never generated.
+MOST_CHOICES: Final = 128
 #: What a refusal calls a limit's measure.
 _UNITS: Final = {Measure.REQUESTS: "requests", Measure.TOKENS: "tokens"}
 
@@ -51,19 +55,24 @@ class Admission:
         self,
         principal: Principal,
         request: InferenceRequest,
-        tiers: Tiers,
+        choices: Choices,
         observation: Observation,
     ) -> None:
-        """Put the reservation into `observation`; none where the route costs nothing.
+        """Put demand and reservation into `observation`; none where the route costs nothing.
 
         Raises QuotaExceeded or BudgetExhausted with the limit that refused, QuotaUnavailable.
         """
         if request.route.accounting is Accounting.NONE:
             return
-        deployments = [self._fleet.deployments[each.deployment] for tier in tiers for each in tier]
+        deployments = [self._fleet.deployments[name] for name in choices.deployments]
         observation.base_model = model = deployments[0].model
-        observation.estimated_input = await self._estimator.prompt(request, model)
-        amounts = self._amounts(request, principal, deployments, observation)
+        prompt = await self._estimator.prompt(request, model)
+        longest = _longest_window(deployments)
+        observation.demand = Demand(prompt, self._expected(principal, request, longest))
+        most = self._most(principal, request, longest)
+        names = [deployment.name for deployment in deployments]
+        nano_usd = self._prices.bound(names, prompt, most, observation.started_at)
+        amounts = Amounts(requests=1, tokens=prompt + most, nano_usd=nano_usd)
         draft = _draft(principal, request, amounts, observation)
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
         granted = await self._accounts.reserve(ask, principal.tenant)
@@ -71,31 +80,17 @@ class Admission:
             raise _refused(granted, ask)
         observation.reservation = granted
 
-    def _amounts(
-        self,
-        request: InferenceRequest,
-        principal: Principal,
-        deployments: list[Deployment],
-        observation: Observation,
-    ) -> Amounts:
-        """The prompt, and the largest answer that may come; money as the dearest would charge."""
-        prompt, answer = observation.estimated_input, self._answer(principal, request, deployments)
-        names = [deployment.name for deployment in deployments]
-        nano_usd = self._prices.bound(names, prompt, answer, observation.started_at)
-        return Amounts(requests=1, tokens=prompt + answer, nano_usd=nano_usd)
+    def _most(self, principal: Principal, request: InferenceRequest, longest: int | None) -> int:
+        """Tokens of all choices together, which few answers exceed."""
+        learned = self._estimator.output(principal.tenant.name, request.model)
+        return _of_all_choices(request, request.output_cap or learned, longest)
 
-    def _answer(
-        self, principal: Principal, request: InferenceRequest, deployments: list[Deployment]
+    def _expected(
+        self, principal: Principal, request: InferenceRequest, longest: int | None
     ) -> int:
-        """Tokens of all choices together; no answer is longer than the context window."""
-        if request.operation is Operation.EMBEDDINGS:
-            return 0
-        windows = (deployment.context_window for deployment in deployments)
-        longest = max((window for window in windows if window), default=None)
-        expected = request.output_cap or self._estimator.output(
-            principal.tenant.name, request.model
-        )
-        return request.choices * (min(expected, longest) if longest else expected)
+        """The same as Azure counts it at admission: the cap, else an answer as they usually are."""
+        learned = self._estimator.typical_output(principal.tenant.name, request.model)
+        return _of_all_choices(request, request.output_cap or learned, longest)
 
     def _ask(
         self, principal: Principal, request: InferenceRequest, amounts: Amounts, draft: LedgerRow
@@ -111,6 +106,18 @@ class Admission:
             months=months_around(now, tenant.zone),
             draft=encode(draft),
         )
+
+
+def _longest_window(deployments: Iterable[Deployment]) -> int | None:
+    windows = (deployment.context_window for deployment in deployments)
+    return max((window for window in windows if window), default=None)
+
+
+def _of_all_choices(request: InferenceRequest, each: int, longest: int | None) -> int:
+    """No answer is longer than the context window; an embedding has none."""
+    if request.operation is Operation.EMBEDDINGS:
+        return 0
+    return min(request.choices, MOST_CHOICES) * (min(each, longest) if longest else each)
 
 
 def _draft(

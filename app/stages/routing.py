@@ -4,62 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.domain.deployment import Fleet, Target, Tiers
+from app.domain.demand import Load
+from app.domain.deployment import Fleet, Target
 from app.domain.request import InferenceRequest
-from app.domain.route import RoutePlan, plan_route
+from app.domain.route import Choices, RoutePlan, choices_for, plan_route, with_load
 from app.domain.tenant import Principal
-from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
-from app.ports import Clock, HoldBoard
-
-
-class AllHeld(NoCapacity):
-    """Nobody may be asked; `plan` says why, for the receipt."""
-
-    def __init__(self, plan: RoutePlan, now: float) -> None:
-        wait = min(absence.until for absence in plan.absences) - now
-        when = "Please retry after the given time."
-        super().__init__(
-            f"Every deployment of this model is at capacity. {when}", retry_after_s=wait
-        )
-        self.plan = plan
+from app.errors import (
+    NowhereAllowed,
+    UnknownModel,
+    UnknownPreviousResponse,
+    UnknownResponse,
+)
+from app.observation import Observation
+from app.ports import Clock
+from app.standing import Standing, no_capacity
 
 
 class Routing:
-    """Tiers from the config, holds from the board."""
+    """Tiers from the config, what is possible from the tenant's policy, the rest from standing."""
 
     def __init__(
-        self, fleet: Fleet, holds: HoldBoard, clock: Clock, draw: Callable[[], float]
+        self, fleet: Fleet, standing: Standing, clock: Clock, draw: Callable[[], float]
     ) -> None:
         """`draw` gives uniform numbers in [0, 1), for weights."""
         self._fleet = fleet
-        self._holds = holds
+        self._standing = standing
         self._clock = clock
         self._draw = draw
 
-    def tiers(self, principal: Principal, request: InferenceRequest, owner: str | None) -> Tiers:
+    def choices(
+        self, principal: Principal, request: InferenceRequest, owner: str | None
+    ) -> Choices:
         """The deployments that may serve; `owner` is the only one that can, where there is one.
 
         Raises UnknownModel for a model that does not exist or is not this tenant's,
-        UnknownResponse and UnknownPreviousResponse where the owner cannot serve any more.
+        UnknownResponse and UnknownPreviousResponse where the owner cannot serve any more,
+        NowhereAllowed where the tenant's policy leaves nobody.
         """
         if request.model:
             self._refuse_unknown(principal, request.model)
-        if owner is None:
-            return self._fleet.models[request.model]
-        self._refuse_retired(owner)
-        if request.model:
-            self._refuse_another_model(request.model, owner)
-        return ((Target(owner),),)
+        tiers = ((Target(owner),),) if owner else self._fleet.models[request.model]
+        if owner is not None:
+            self._refuse_retired(owner)
+            if request.model:
+                self._refuse_another_model(request.model, owner)
+        policy = principal.tenant.routing
+        choices = choices_for(tiers, self._fleet.deployments, policy)
+        if not choices.deployments:
+            raise NowhereAllowed(_nowhere(policy.data_zones, policy.regions))
+        return choices
 
-    def plan(self, tiers: Tiers) -> RoutePlan:
-        """The order to ask them in.
+    def plan(self, principal: Principal, choices: Choices, observation: Observation) -> RoutePlan:
+        """The order to ask them in, put into `observation`, too.
 
-        Raises AllHeld with the earliest time to return when every candidate is held.
+        Raises NoCapacity with the earliest time to return where nobody may be asked.
         """
-        holds, now = self._holds.holds(), self._clock.now()
-        plan = plan_route(tiers, holds=holds, now=now, draw=self._draw)
+        load = None
+        if observation.demand is not None:
+            claim = principal.tenant.routing.claim(principal.tenant.name)
+            load = Load(claim, observation.demand)
+        now = self._clock.now()
+        outlooks = self._standing.outlooks(choices.deployments, load)
+        plan = with_load(plan_route(choices, outlooks, now=now, draw=self._draw), load)
+        observation.plan = plan
         if not plan.candidates:
-            raise AllHeld(plan, now)
+            raise no_capacity(plan.until - now)
         return plan
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
@@ -80,3 +89,11 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
+
+
+def _nowhere(zones: frozenset[str] | None, regions: frozenset[str] | None) -> str:
+    """A tenant's own policy is no secret to it; what deployments there are is."""
+    named = {"data zones": zones, "regions": regions}
+    bound = [f"{what} {', '.join(sorted(names))}" for what, names in named.items() if names]
+    within = " and ".join(bound) or "deployments that its policy allows"
+    return f"No deployment of this model may serve this tenant: its requests stay in the {within}."

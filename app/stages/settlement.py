@@ -74,7 +74,8 @@ class Settlement:
         except (asyncio.CancelledError, Exception):  # noqa: BLE001  # charged in any case
             # No time left, or not to be counted: too many rather than none.
             output = observation.meter.bytes // _BYTES_PER_TOKEN
-        usage = Usage(input=observation.estimated_input, output=output)
+        prompt = observation.demand.prompt if observation.demand else 0
+        usage = Usage(input=prompt, output=output)
         self._settle(observation, _Used(usage, (_ESTIMATED,)))
 
     def _settle(self, observation: Observation, used: _Used) -> None:

@@ -91,6 +91,11 @@ class FakeEstimator:
         del tenant, model
         return self.expected
 
+    def typical_output(self, tenant: str, model: str) -> int:
+        """Half of what few answers exceed."""
+        del tenant, model
+        return self.expected // 2
+
     def observe(self, tenant: str, model: str, tokens: int) -> None:
         """Keep it."""
         self.observed.append((tenant, model, tokens))

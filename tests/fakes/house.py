@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.domain.capacity_book import CapacityBook
 from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.tenant import Tenant
@@ -19,6 +20,7 @@ from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
+from app.standing import Standing
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
@@ -73,6 +75,8 @@ class House:
         self.fleet = served or fleet("ptu", "paygo")
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
+        self.capacity = CapacityBook("house")
+        self.standing = Standing(self.holds, self.capacity, self.clock)
         self.owners = FakeResponseOwners()
         self.upstream = ScriptedUpstream(self.clock)
         self.accounts = FakeAccounts(self.clock)
@@ -98,8 +102,8 @@ class House:
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
             affinity=Affinity(self.owners),
-            routing=Routing(self.fleet, self.holds, self.clock, lambda: 0.5),
-            upstreams=Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3),
+            routing=Routing(self.fleet, self.standing, self.clock, lambda: 0.5),
+            upstreams=Upstreams(self.fleet, self.upstream, self.standing, self.clock, max_errors=3),
             relay=Relay(heartbeat_s=15.0),
             max_json_depth=64,
         )

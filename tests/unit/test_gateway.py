@@ -11,7 +11,8 @@ import pytest
 from app.domain.attempt import Verdict
 from app.domain.completion import Outcome, Usage
 from app.domain.request import Operation
-from app.domain.route import Absence, SpillReason
+from app.domain.route import Absence
+from app.domain.spill import SpillReason
 from app.domain.tenant import Tenant
 from app.errors import (
     ClientGone,

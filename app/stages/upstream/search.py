@@ -2,25 +2,28 @@
 
 Everything here happens before the first byte to the client. A throttled deployment is held and the
 next one asked at once; failures are asked elsewhere at most `max_errors` times in all; what is
-wrong with the request itself is the answer.
+wrong with the request itself is the answer. What each attempt takes of its deployment's capacity is
+counted from when it is sent until the answer's scope is left.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 
 from app.answer import Answer
 from app.domain.attempt import Attempt, Verdict
 from app.domain.deployment import Deployment, Fleet
 from app.domain.request import InferenceRequest
-from app.domain.route import Absence, Candidate, RoutePlan, SpillReason
+from app.domain.route import NEVER, Absence, Candidate, RoutePlan
 from app.errors import NoCapacity, UpstreamError, UpstreamFailed, UpstreamMisconfigured
 from app.observation import Observation
-from app.ports import Clock, HoldBoard, Upstream
+from app.ports import Clock, Upstream
+from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
+from app.standing import Standing, no_capacity
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here.
@@ -44,12 +47,12 @@ class Upstreams:
     """Opens the first acceptable answer and closes it again."""
 
     def __init__(
-        self, fleet: Fleet, upstream: Upstream, holds: HoldBoard, clock: Clock, *, max_errors: int
+        self, fleet: Fleet, upstream: Upstream, standing: Standing, clock: Clock, *, max_errors: int
     ) -> None:
         """`max_errors` failed attempts end the search; throttled ones do not count."""
         self._fleet = fleet
         self._upstream = upstream
-        self._holds = holds
+        self._standing = standing
         self._clock = clock
         self._max_errors = max_errors
         self._refusals_in_a_row: dict[str, int] = {}
@@ -70,20 +73,22 @@ class Upstreams:
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]
-            if not self._worth_asking(candidate, deployment, tries, observation):
+            if not self._worth_asking(candidate, plan, tries, observation):
                 continue
-            started = self._clock.now()
-            opened = await open_answer(self._upstream, deployment, request, forwarded)
-            with closing(opened):
-                attempt = self._attempt(candidate, opened, started)
-                observation.attempts.append(attempt)
-                if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
-                    self._refusals_in_a_row.pop(deployment.name, None)
-                    observation.served = attempt
-                    observation.meter.first_token_at = self._clock.now()
-                    yield opened.answer
-                    return
-                self._learn(attempt, opened, deployment, tries)
+            with self._occupying(deployment, plan, observation) as occupancy:
+                started = self._clock.now()
+                opened = await open_answer(self._upstream, deployment, request, forwarded)
+                with closing(opened):
+                    attempt = self._attempt(candidate, opened, started)
+                    observation.attempts.append(attempt)
+                    occupancy.opened(opened)
+                    if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
+                        self._refusals_in_a_row.pop(deployment.name, None)
+                        observation.served = attempt
+                        observation.meter.first_token_at = self._clock.now()
+                        yield opened.answer
+                        return
+                    self._learn(attempt, opened, deployment, tries)
         if tries.refusal is None:
             raise tries.failure or self._no_capacity(plan)
         observation.served = tries.refused
@@ -96,20 +101,27 @@ class Upstreams:
     def _worth_asking(
         self,
         candidate: Candidate,
-        deployment: Deployment,
+        plan: RoutePlan,
         tries: _Tries,
         observation: Observation,
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now = self._clock.now()
-        until = self._holds.holds().get(candidate.deployment, 0.0)
-        if until > now:
-            held = Absence(candidate.deployment, candidate.tier, SpillReason.HELD, until)
-            observation.skipped.append(held)
+        now, name = self._clock.now(), candidate.deployment
+        outlook = self._standing.outlooks((name,), plan.load).get(name)
+        if outlook is not None and outlook.room.at > now:
+            room = outlook.room
+            absence = Absence(name, candidate.tier, room.reason, room.at, room.utilization)
+            observation.skipped.append(absence)
             return False
-        if tries.needs_window and (deployment.context_window or 0) <= tries.needs_window:
+        window = self._fleet.deployments[name].context_window or 0
+        if tries.needs_window and window <= tries.needs_window:
             return False
         return tries.errors < self._max_errors and now < tries.deadline
+
+    def _occupying(
+        self, deployment: Deployment, plan: RoutePlan, observation: Observation
+    ) -> AbstractContextManager[Occupancy]:
+        return occupying(deployment.name, plan.load, self._standing, observation, self._clock)
 
     def _attempt(self, candidate: Candidate, opened: Opened, started: float) -> Attempt:
         headers = opened.headers
@@ -157,13 +169,12 @@ class Upstreams:
             row = self._refusals_in_a_row.get(attempt.deployment, 0)
             self._refusals_in_a_row[attempt.deployment] = row + 1
             wait = min(2.0 ** min(row, 10), _LONGEST_GUESS_S)
-        self._holds.hold(attempt.deployment, attempt.ended + wait)
+        self._standing.hold(attempt.deployment, attempt.ended + wait)
 
     def _no_capacity(self, plan: RoutePlan) -> NoCapacity:
         """Every candidate is held by now: say when the first one is free again."""
-        holds = self._holds.holds()
         names = [place.deployment for place in plan.candidates]
-        names += [place.deployment for place in plan.absences]
-        until = min((holds.get(name, 0.0) for name in names), default=0.0)
-        message = "Every deployment of this model is at capacity. Please retry later."
-        return NoCapacity(message, retry_after_s=max(0.0, until - self._clock.now()))
+        names += [place.deployment for place in plan.absences if place.until < NEVER]
+        outlooks = self._standing.outlooks(names, plan.load)
+        now = self._clock.now()
+        return no_capacity(min((each.room.at for each in outlooks.values()), default=now) - now)

@@ -14,7 +14,8 @@ from app.adapters.receipt_log import ReceiptLog
 from app.domain.attempt import Attempt, Verdict
 from app.domain.completion import Outcome, Receipt, Usage
 from app.domain.request import Operation
-from app.domain.route import Absence, RoutePlan, SpillReason
+from app.domain.route import Absence, RoutePlan
+from app.domain.spill import SpillReason
 
 
 @pytest.fixture

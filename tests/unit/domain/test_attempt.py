@@ -16,7 +16,8 @@ from app.domain.attempt import (
     spill_of,
     spill_reason,
 )
-from app.domain.route import Absence, SpillReason
+from app.domain.route import Absence
+from app.domain.spill import SpillReason
 
 codes = st.one_of(
     st.none(),

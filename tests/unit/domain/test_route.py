@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.deployment import Target, Tiers
-from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, plan_route
+from app.domain.room import Room
+from app.domain.route import Absence, Candidate, Choices, Outlook, RoutePlan, plan_route
+from app.domain.spill import SpillReason
 
 NOW = 1000.0
 names = st.sampled_from([f"d{number}" for number in range(9)])
@@ -24,7 +26,13 @@ seeds = st.integers(0, 1 << 32)
 
 
 def plan(tiers: Tiers, holds: Mapping[str, float] | None = None, seed: int = 7) -> RoutePlan:
-    return plan_route(tiers, holds=holds or {}, now=NOW, draw=random.Random(seed).random)
+    return planned(tiers, holds or {}, random.Random(seed).random)
+
+
+def planned(tiers: Tiers, holds: Mapping[str, float], draw: Callable[[], float]) -> RoutePlan:
+    """The plan where all that is known is holds."""
+    outlooks = {name: Outlook(Room(until, SpillReason.HELD)) for name, until in holds.items()}
+    return plan_route(Choices(tiers), outlooks, now=NOW, draw=draw)
 
 
 @given(tiers_of_any_kind, boards, seeds)
@@ -83,10 +91,7 @@ def test_weights_decide_who_is_first(weights: tuple[float, ...]) -> None:
     tier = tuple(Target(f"d{number}", weight) for number, weight in enumerate(weights))
     draw = random.Random(20_260_101).random
     rounds = 10_000
-    first = Counter(
-        plan_route((tier,), holds={}, now=NOW, draw=draw).candidates[0].deployment
-        for _ in range(rounds)
-    )
+    first = Counter(planned((tier,), {}, draw).candidates[0].deployment for _ in range(rounds))
     for target in tier:
         expected = target.weight / sum(weights)
         assert first[target.deployment] / rounds == pytest.approx(expected, abs=0.03)
@@ -97,8 +102,7 @@ def test_weights_decide_who_is_next_among_the_rest() -> None:
     tier = (Target("a", 8.0), Target("b", 3.0), Target("c", 1.0))
     draw = random.Random(5).random
     first = Counter(
-        plan_route((tier,), holds={"a": NOW + 1}, now=NOW, draw=draw).candidates[0].deployment
-        for _ in range(10_000)
+        planned((tier,), {"a": NOW + 1}, draw).candidates[0].deployment for _ in range(10_000)
     )
     assert first["b"] / 10_000 == pytest.approx(0.75, abs=0.03)
 
@@ -107,5 +111,5 @@ def test_weights_decide_who_is_next_among_the_rest() -> None:
 def test_any_draw_will_do(drawn: float) -> None:
     """The ends of the interval are no exception."""
     tiers = ((Target("a", 2.0), Target("b")), (Target("c"),))
-    made = plan_route(tiers, holds={}, now=NOW, draw=lambda: drawn)
+    made = planned(tiers, {}, lambda: drawn)
     assert [candidate.tier for candidate in made.candidates] == [0, 0, 1]

@@ -10,6 +10,7 @@ from app.domain.deployment import Fleet
 from app.domain.ledger_row import decode
 from app.domain.limit import LimitName, LimitRule
 from app.domain.request import InferenceRequest
+from app.domain.route import Choices
 from app.domain.tenant import Principal, Tenant
 from app.errors import BudgetExhausted, QuotaExceeded, QuotaUnavailable
 from app.observation import Observation
@@ -44,7 +45,9 @@ class Desk:
         """Let a request in; refusals are raised."""
         observation = Observation(FakeCall(), self.clock)
         principal = Principal(Tenant("acme", limits=rules), "k1")
-        await self.admission.admit(principal, request, self.fleet.models["gpt-4o"], observation)
+        await self.admission.admit(
+            principal, request, Choices(self.fleet.models["gpt-4o"]), observation
+        )
         return observation
 
 
@@ -60,9 +63,10 @@ def desk() -> Desk:
         (replace(CHAT, output_cap=50, choices=3), 160),
         (CHAT, 110),
         (replace(CHAT, choices=2), 210),
+        (replace(CHAT, output_cap=1, choices=10**9), 138),
         (replace(CHAT, route=match("POST", "/v1/embeddings", "")), 10),
     ],
-    ids=["capped", "choices", "learned", "learned-choices", "embeddings"],
+    ids=["capped", "choices", "learned", "learned-choices", "absurd", "embeddings"],
 )
 async def test_the_largest_answer_is_reserved(
     desk: Desk, request_: InferenceRequest, tokens: int

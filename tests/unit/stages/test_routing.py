@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Fleet, Target
 from app.domain.request import InferenceRequest
-from app.domain.route import Candidate, RoutePlan, SpillReason
+from app.domain.route import Candidate, RoutePlan
+from app.domain.spill import SpillReason
 from app.domain.tenant import Principal, Tenant
 from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
-from app.stages.routing import AllHeld, Routing
+from app.observation import Observation
+from app.stages.routing import Routing
+from app.standing import Standing
 from app.wire.routes import match
+from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.house import deployment, fleet
@@ -30,14 +35,20 @@ def holds() -> FakeHoldBoard:
 
 @pytest.fixture
 def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
-    return Routing(fleet("ptu", "paygo", "last"), holds, clock, lambda: 0.5)
+    return routing_of(fleet("ptu", "paygo", "last"), holds, clock)
+
+
+def routing_of(served: Fleet, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
+    return Routing(served, Standing(holds, CapacityBook("a"), clock), clock, lambda: 0.5)
 
 
 def plan(
     routing: Routing, principal: Principal, asked: InferenceRequest, owner: str | None
 ) -> RoutePlan:
     """The plan of a request, from its tiers."""
-    return routing.plan(routing.tiers(principal, asked, owner))
+    observation = Observation(FakeCall(), FakeClock())
+    choices = routing.choices(principal, asked, owner)
+    return routing.plan(principal, choices, observation)
 
 
 def request(model: str = "gpt-4o") -> InferenceRequest:
@@ -71,11 +82,12 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
     """The client is told when it is worth coming back."""
     for name, wait in (("ptu", 9.0), ("paygo", 4.0), ("last", 30.0)):
         holds.hold(name, clock.now() + wait)
+    observation = Observation(FakeCall(), clock)
     with pytest.raises(NoCapacity) as caught:
-        plan(routing, ACME, request(), None)
+        routing.plan(ACME, routing.choices(ACME, request(), None), observation)
     assert caught.value.retry_after_s == 4.0
-    assert isinstance(caught.value, AllHeld)
-    assert [each.deployment for each in caught.value.plan.absences] == ["ptu", "paygo", "last"]
+    assert observation.plan is not None
+    assert [each.deployment for each in observation.plan.absences] == ["ptu", "paygo", "last"]
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4o "])
@@ -124,6 +136,6 @@ def test_an_owner_that_does_not_serve_the_model_is_not_asked_for_it(clock: FakeC
         {**both.deployments, "mini": deployment("mini")},
         {**both.models, "gpt-4o-mini": ((Target("mini"),),)},
     )
-    routing = Routing(served, FakeHoldBoard(), clock, lambda: 0.5)
+    routing = routing_of(served, FakeHoldBoard(), clock)
     with pytest.raises(UnknownPreviousResponse):
-        routing.tiers(ACME, request("gpt-4o-mini"), "ptu")
+        routing.choices(ACME, request("gpt-4o-mini"), "ptu")

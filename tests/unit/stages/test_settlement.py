@@ -13,6 +13,7 @@ from app.domain.deployment import Kind
 from app.domain.ledger_row import LedgerRow, RowKind
 from app.domain.request import Accounting, InferenceRequest, Operation, Route
 from app.domain.reservation import Amounts
+from app.domain.route import Choices
 from app.domain.tenant import Principal, Tenant
 from app.errors import (
     ClientGone,
@@ -65,7 +66,7 @@ class Scene:
             clock=self.clock,
             new_id=next_id(),
         )
-        await admission.admit(principal, request, FLEET.models["gpt-4o"], observation)
+        await admission.admit(principal, request, Choices(FLEET.models["gpt-4o"]), observation)
         observation.served = Attempt("ptu", 0, Verdict.ACCEPT, status, 0.0, 1.0, kind=Kind.PTU)
         observation.meter.usage = usage
         observation.meter.bytes = 400

@@ -8,9 +8,11 @@ import pytest
 
 from app.answer import Answer
 from app.domain.attempt import Verdict
+from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Deployment, Fleet, Target, Timeouts
 from app.domain.request import InferenceRequest
-from app.domain.route import Absence, Candidate, RoutePlan, SpillReason, plan_route
+from app.domain.route import Absence, Candidate, Choices, RoutePlan, plan_route
+from app.domain.spill import SpillReason
 from app.errors import (
     NoCapacity,
     SpillgateError,
@@ -21,6 +23,7 @@ from app.errors import (
 )
 from app.observation import Observation
 from app.stages.upstream import Upstreams
+from app.standing import Standing
 from app.wire.openai import read_request
 from app.wire.routes import match
 from tests.fakes.call import FakeCall
@@ -42,7 +45,10 @@ class Search:
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
         self.upstream = ScriptedUpstream(self.clock)
-        self.upstreams = Upstreams(self.fleet, self.upstream, self.holds, self.clock, max_errors=3)
+        self.standing = Standing(self.holds, CapacityBook("a"), self.clock)
+        self.upstreams = Upstreams(
+            self.fleet, self.upstream, self.standing, self.clock, max_errors=3
+        )
         self.observation = Observation(FakeCall(), self.clock)
 
     async def play(
@@ -71,12 +77,9 @@ class Search:
         return caught.value
 
     def plan(self) -> RoutePlan:
-        return plan_route(
-            self.fleet.models["gpt-4o"],
-            holds=self.holds.holds(),
-            now=self.clock.now(),
-            draw=lambda: 0.5,
-        )
+        choices = Choices(self.fleet.models["gpt-4o"])
+        outlooks = self.standing.outlooks(choices.deployments, None)
+        return plan_route(choices, outlooks, now=self.clock.now(), draw=lambda: 0.5)
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -1,0 +1,82 @@
+"""Replicas tell each other what they take of deployments, and what they learnt of them.
+
+No request waits for it. While Redis is away each replica goes on with what it takes itself and what
+Azure tells it; totals are cumulative, so that all of it is heard afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from app.adapters.background import background
+from app.adapters.redis.batch import Batch
+from app.adapters.redis.hearing import Hearing
+from app.adapters.redis.store import Store
+from app.domain.capacity_book import CapacityBook
+from app.domain.peers import DeploymentNews
+from app.errors import StoreUnavailable
+from app.ports import Clock
+
+CHANNEL: Final = "spillgate:capacity"
+#: How long news waits for more of its kind; what one replica does not know yet, it cannot heed.
+TELL_S: Final = 0.005
+#: The same while nothing happens.
+IDLE_S: Final = 0.1
+_BUSY_FOR_S: Final = 1.0
+
+
+class Message(msgspec.Struct):
+    """From one replica; `news` by deployment."""
+
+    sender: str
+    news: dict[str, DeploymentNews]
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Message)
+
+
+@dataclass(slots=True)
+class _Telling:
+    book: CapacityBook
+    batch: Batch
+    clock: Clock
+    replica: str
+    busy_until: float = 0.0
+
+    async def keep_telling(self) -> None:
+        """Tell news as it comes, for ever."""
+        while True:
+            busy = self.clock.now() < self.busy_until
+            await asyncio.sleep(TELL_S if busy else IDLE_S)
+            if news := self.book.news():
+                self.busy_until = self.clock.now() + _BUSY_FOR_S
+                message = _ENCODER.encode(Message(self.replica, news))
+                with suppress(StoreUnavailable):  # counted and told by the breaker
+                    await self.batch.call(("PUBLISH", CHANNEL, message))
+
+    def hear(self, data: bytes) -> None:
+        """Take what another replica said. Raises ValueError with the kind of what is wrong."""
+        try:
+            message = _DECODER.decode(data)
+        except msgspec.MsgspecError as error:
+            raise ValueError(type(error).__name__) from None
+        if message.sender != self.replica:
+            self.book.hear(message.sender, message.news, self.clock.now())
+
+
+@asynccontextmanager
+async def sharing(
+    book: CapacityBook, store: Store, clock: Clock, replica: str
+) -> AsyncIterator[CapacityBook]:
+    """A book that is kept in step with the other replicas' for as long as the scope is open."""
+    telling = _Telling(book, store.batch, clock, replica)
+    hearing = Hearing(CHANNEL, store.subscriber, telling.hear)
+    async with background("capacity", telling.keep_telling, hearing.keep_hearing):
+        yield book

@@ -1,0 +1,68 @@
+"""What an answer's headers say about the capacity of the deployment that gave it.
+
+Azure: `azure-openai-deployment-utilization` on provisioned deployments ("87.4%", at times empty),
+`x-ratelimit-*` on others, where -1 is not a number of anything (quota page, 2026-09, and recorded
+answers). OpenAI gives durations such as `17ms`. Header names are lower case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from app.domain.capacity import CapacityTold, WindowTold
+from app.domain.wait import Wait
+
+_UTILIZATION: Final = "azure-openai-deployment-utilization"
+_MILLISECOND: Final = 0.001
+_NOTHING: Final = CapacityTold()
+_DURATION: Final = re.compile(r"(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,6})?)(ms|s))?\Z")
+_LONGEST_TEXT: Final = 16
+
+
+def capacity_told(headers: Mapping[str, str]) -> CapacityTold:
+    """What can be used of it; what is missing or unreadable is not told."""
+    utilization = _percent(headers.get(_UTILIZATION, ""))
+    windows = {}
+    for unit in ("tokens", "requests"):
+        limit = headers.get(f"x-ratelimit-limit-{unit}", "")
+        remaining = headers.get(f"x-ratelimit-remaining-{unit}", "")
+        if limit or remaining:
+            reset = _seconds(headers.get(f"x-ratelimit-reset-{unit}", ""))
+            windows[unit] = WindowTold(_count(limit) or None, _count(remaining), reset)
+    if utilization is None and not windows:
+        return _NOTHING
+    return CapacityTold(utilization, windows)
+
+
+def wait_told(seconds: float | None, headers: Mapping[str, str]) -> Wait | None:
+    """A refusal's wait, and how finely it was told: whole seconds may have been rounded up."""
+    if seconds is None:
+        return None
+    exact = "retry-after-ms" in headers and seconds != int(seconds)
+    return Wait(seconds, _MILLISECOND if exact else 1.0)
+
+
+def _percent(text: str) -> float | None:
+    try:
+        value = float(text[:_LONGEST_TEXT].strip().removesuffix("%")) / 100
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_TEXT else None
+
+
+def _seconds(text: str) -> float | None:
+    """`10` and `10s` are seconds, `17ms` and `1m30s` what they say."""
+    if (count := _count(text)) is not None:
+        return float(count)
+    found = _DURATION.match(text[:_LONGEST_TEXT]) if text else None
+    if found is None:
+        return None
+    minutes, amount, unit = found.groups()
+    seconds = float(amount or 0) * (_MILLISECOND if unit == "ms" else 1.0)
+    return 60.0 * int(minutes or 0) + seconds
