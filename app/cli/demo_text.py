@@ -55,7 +55,8 @@ Try, in another terminal, after these exports:
 
 curl -sN $OPENAI_BASE_URL/chat/completions -H "Authorization: Bearer $OPENAI_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "gpt-4o", "stream": true, "messages": [{{"role": "user", "content": "Hi"}}]}}'
+  -d '{{"model": "gpt-4o", "stream": true, "max_tokens": 40,
+  "messages": [{{"role": "user", "content": "Hi"}}]}}'
 
 2. Ask with the OpenAI SDK, unchanged{install}:
 

@@ -9,10 +9,18 @@ import pytest
 import yaml
 
 from app.cli.check import check
+from app.cli.commands import Commands, create_cli
 from app.cli.key import new_key
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+MOST_WORDS = 40
+SPANS = re.DOTALL | re.MULTILINE
+PRAISE = re.compile(
+    r"\b(?:seamless|robust|powerful|blazing|effortless|cutting.edge|state.of.the.art|simply"
+    r"|enterprise.grade|world.class|best.in.class|leverage|revolution|game.chang|next.gen)\w*",
+    re.IGNORECASE,
+)
 SECRETS = ("SWEDEN_KEY", "SEARCH_TEAM_KEY", "REPORTS_KEY", "SPILLGATE_ADMIN_KEY")
 
 
@@ -39,6 +47,56 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     """No page links to a file that is not there."""
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def _anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_heading_find_it(page: Path) -> None:
+    """On the page itself or another of the project."""
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", page.read_text()):
+        assert anchor in _anchors(page.parent / target if target else page), anchor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_praises(page: Path) -> None:
+    """Readers want to know what it does."""
+    assert PRAISE.findall(page.read_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sentences_are_short(page: Path) -> None:
+    """Forty words are enough; what needs more is two sentences, or a list."""
+    text = re.sub(r"```.*?```|<!--.*?-->|^[|>#].*?$", "\n\n", page.read_text(), flags=SPANS)
+    text = re.sub(r"`[^`]*`", "x", text)
+    long = [
+        sentence
+        for paragraph in re.split(r"\n\s*\n|\n\s*[-*] |\n\s*\d+\. ", text)
+        for sentence in re.split(r"(?<=[.!?:;])\s", " ".join(paragraph.split()))
+        if len(sentence.split()) > MOST_WORDS
+    ]
+    assert long == []
+
+
+def test_commands_named_in_the_documents_exist() -> None:
+    """`spillgate something` in a page is a command."""
+    commands = create_cli(Commands(dict, lambda _: (), *[lambda *_: 0] * 3))
+    groups = {each.name for each in commands.registered_groups}
+    single = {
+        each.name or each.callback.__name__
+        for each in commands.registered_commands
+        if each.callback
+    }
+    code = "".join(
+        each for page in PAGES for each in re.findall(r"`[^`]+`|```.*?```", page.read_text(), SPANS)
+    )
+    named = set(re.findall(r"(?:^|[`/$(] ?)spillgate ([a-z]+)", code, re.MULTILINE))
+    assert named
+    assert named <= groups | single
 
 
 def test_make_targets_named_in_the_documents_exist() -> None:
