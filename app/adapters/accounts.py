@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,7 +21,9 @@ from app.adapters.local_accounts import LocalAccounts
 from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent
 from app.adapters.redis.replicas import Replicas
+from app.adapters.replay import Replay
 from app.adapters.settlements import Settlements
+from app.adapters.spool import Spool
 from app.domain.calendar import CalendarWindow, days_around, months_around
 from app.domain.limit import Limit
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
@@ -52,13 +55,14 @@ class SharedAccounts:
         script: AccountScript,
         replicas: Replicas,
         clock: Clock,
+        settlements: Settlements,
         watch: Callable[[Reservation], None] = _nobody,
     ) -> None:
         """`replicas` knows by how many workers a share is divided; `watch` sees what is granted."""
         self._script = script
         self._replicas = replicas
         self._clock = clock
-        self.settlements = Settlements(script, clock)
+        self.settlements = settlements
         self._watch = watch
         self._local = LocalAccounts(clock)
         self._live: defaultdict[str, set[str]] = defaultdict(set)
@@ -182,13 +186,39 @@ async def shared_accounts(
     clock: Clock,
     *,
     drain_s: float,
+    archive: Path | None = None,
     watch: Callable[[Reservation], None] = _nobody,
 ) -> AsyncIterator[SharedAccounts]:
-    """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
-    accounts = SharedAccounts(script, replicas, clock, watch)
-    async with background("accounts", accounts.settlements.keep_settling, accounts.keep_alive):
-        try:
-            yield accounts
-        finally:
-            if not await accounts.settled(drain_s):
-                structlog.get_logger().error("settlements_lost", count=accounts.unsettled)
+    """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle.
+
+    Below `archive`, the ledger's, is kept what Redis does not take; what workers that are gone left
+    there is settled, too.
+    """
+    replay = Replay(archive, script, clock) if archive else None
+    spool = Spool(replay.directory, replicas.worker) if replay else None
+    settlements = Settlements(script, clock, spool)
+    accounts = SharedAccounts(script, replicas, clock, settlements, watch)
+    works = [settlements.keep_settling, settlements.keep_spooling, accounts.keep_alive]
+    if replay:
+        works.append(replay.keep_replaying)
+    try:
+        async with background("accounts", *works):
+            try:
+                yield accounts
+            finally:
+                await settlements.settled(drain_s)
+    finally:
+        await _left(settlements)
+        if spool:
+            spool.close()
+
+
+async def _left(settlements: Settlements) -> None:
+    """What is not settled by now is left to whoever comes next."""
+    if not settlements.unsettled:
+        return
+    log, lost = structlog.get_logger(), await settlements.spool_all()
+    if lost:
+        log.error("settlements_lost", count=lost)
+    if settlements.unsettled > lost:
+        log.warning("settlements_spooled", count=settlements.unsettled - lost)

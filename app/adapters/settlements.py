@@ -1,7 +1,8 @@
 """Settlements on their way to Redis: sent in batches, again and again until it has them.
 
 One that Redis refuses whenever it comes would hold up all that follow it. So what is refused
-together is sent in ever smaller parts, and what is refused alone is dropped, loudly.
+together is sent in ever smaller parts, and what is refused alone is dropped, loudly. What Redis
+does not take at the first try is on this machine's disk until it does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -17,6 +19,7 @@ import structlog
 
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
+from app.adapters.spool import Spool, Tenanted
 from app.domain.ledger_row import UnreadableRow, decode
 from app.errors import StoreUnavailable
 from app.ports import Clock
@@ -33,6 +36,8 @@ class _Queue:
 
     waiting: deque[Settlement] = field(default_factory=deque)
     portion: int = _AT_ONCE
+    failing: bool = False
+    spooled: int = 0  # so many of the first are on the disk, or on their way there
 
     @property
     def part(self) -> list[Settlement]:
@@ -48,22 +53,35 @@ class _Queue:
 
 
 class Settlements:
-    """Queues of all tenants; something must run `keep_settling`."""
+    """Queues of all tenants; something must run `keep_settling`, and `keep_spooling` with a spool.
 
-    def __init__(self, script: AccountScript, clock: Clock) -> None:
+    Attributes:
+        unsettled: what Redis has not confirmed yet.
+        refused_total: settlements dropped, because Redis will not have them.
+        unspooled_total: settlements that waited with no place on the disk.
+    """
+
+    def __init__(self, script: AccountScript, clock: Clock, spool: Spool | None = None) -> None:
         self._script = script
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.unsettled = 0  # what Redis has not confirmed yet
-        self.refused_total = 0  # dropped, because Redis will not have them
+        self._spool = spool
+        self._to_spool = asyncio.Event()
+        self._spooling = True  # no trouble with the disk was told of
+        self.unsettled = 0
+        self.refused_total = 0
+        self.unspooled_total = 0
 
     def add(self, tenant: str, settlement: Settlement) -> None:
         """Have it settled; nobody waits for it."""
-        self._queues.setdefault(tenant, _Queue()).waiting.append(settlement)
+        queue = self._queues.setdefault(tenant, _Queue())
+        queue.waiting.append(settlement)
         self.unsettled += 1
+        if queue.failing:
+            self._to_spool.set()
         self._idle.clear()
         self._news.set()
 
@@ -90,7 +108,63 @@ class Settlements:
                 self._news.clear()
                 self._idle.set()
 
+    async def keep_spooling(self) -> None:
+        """Have on the disk what Redis did not take, and nothing else."""
+        while True:
+            await self._to_spool.wait()
+            self._to_spool.clear()
+            anew = not any(queue.spooled for queue in self._queues.values())
+            unspooled = self._unspooled()
+            if unspooled or anew:
+                await self._write(unspooled, anew=anew)
+
+    async def spool_all(self) -> int:
+        """Have all that waits on the disk, by the last who writes; how much found no place."""
+        for queue in self._queues.values():
+            queue.failing, queue.spooled = True, 0
+        return await self._write(self._unspooled(), anew=True)
+
+    def _unspooled(self) -> list[Tenanted]:
+        """What is not on the disk and should be; from now on it counts as if it were."""
+        found: list[Tenanted] = []
+        for tenant, queue in self._queues.items():
+            if queue.failing:
+                found += [(tenant, each) for each in islice(queue.waiting, queue.spooled, None)]
+                queue.spooled = len(queue.waiting)
+        return found
+
+    async def _write(self, settlements: list[Tenanted], *, anew: bool) -> int:
+        """Append them, to nothing if `anew`; how many found no place."""
+        if self._spool is None:
+            return len(settlements)
+        write = partial(_written, self._spool, settlements, self._clock.unix(), anew=anew)
+        try:
+            lost = await asyncio.to_thread(write)
+        except OSError as error:
+            lost, why = len(settlements), type(error).__name__
+        else:
+            why = "it is full"
+        self._note_unspooled(lost, why)
+        return lost
+
+    def _note_unspooled(self, count: int, why: str) -> None:
+        """Count, and tell where it began; whoever is killed now loses them."""
+        self.unspooled_total += count
+        if count and self._spooling:
+            structlog.get_logger().error("settlements_not_spooled", count=count, reason=why)
+        self._spooling = not count
+
     async def _settle_some(self, tenant: str) -> bool:
+        """Whether this tenant got on; if not, its settlements wait on the disk, too."""
+        got_on = await self._try_some(tenant)
+        queue = self._queues.get(tenant)
+        if queue is not None:
+            queue.failing = not got_on
+        if not got_on:
+            self._to_spool.set()
+        return got_on
+
+    async def _try_some(self, tenant: str) -> bool:
         """Whether this tenant got on; if not, its settlements stay where they are."""
         queue = self._queues[tenant]
         part, began = queue.part, self._clock.unix()
@@ -120,6 +194,9 @@ class Settlements:
         for _ in range(count):
             queue.waiting.popleft()
         self.unsettled -= count
+        if queue.spooled:
+            queue.spooled = max(0, queue.spooled - count)
+            self._to_spool.set()  # for nothing may be left of what is on the disk
         if not queue.waiting:
             del self._queues[tenant]
 
@@ -136,6 +213,12 @@ class Settlements:
             nano_usd=actual.nano_usd,
             error=str(error.__cause__ or error),
         )
+
+
+def _written(spool: Spool, settlements: list[Tenanted], at: float, *, anew: bool) -> int:
+    if anew:
+        spool.clear()
+    return spool.append(settlements, at)
 
 
 def _id_of(settlement: Settlement) -> str:

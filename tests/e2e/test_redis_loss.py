@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.calendar import days_around
-from tests.e2e.stack import Stack, stack
+from tests.e2e.stack import Stack, eventually, stack
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
@@ -196,6 +196,26 @@ async def test_what_is_overspent_stays_within_the_bound(tmp_path: Path, seconds:
         assert await where.settled()
         admitted = used.statuses[200] + during.statuses[200]
         assert await where.requests_today() == admitted <= LIMIT + LIMIT // 2
+
+
+async def test_what_was_granted_alone_is_on_the_disk_until_redis_has_it(tmp_path: Path) -> None:
+    """Beside the ledger's archive; nothing is while Redis answers."""
+    async with site(tmp_path) as where:
+        ledger = where.team.process.current.settings.ledger
+        assert ledger is not None
+        spools = Path(ledger.archive) / "spool"
+        await where.load(1)
+        assert not spools.exists()
+        os.kill(where.pid, signal.SIGSTOP)
+        served = await where.load(1)
+        await eventually(lambda: _lines(spools) >= served.statuses[200] > 0)
+        os.kill(where.pid, signal.SIGCONT)
+        assert await where.settled()
+        await eventually(lambda: _lines(spools) == 0)
+
+
+def _lines(directory: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in directory.glob("*.jsonl"))
 
 
 async def test_a_flushed_redis_is_reseeded_before_it_admits(tmp_path: Path) -> None:

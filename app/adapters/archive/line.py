@@ -76,16 +76,30 @@ _DECODER: Final = msgspec.json.Decoder(Line)
 
 def row_line(n: int, tenant: bytes, stream_id: str, row: bytes) -> bytes:
     """An archived row; `tenant` is its name as JSON, `row` is JSON on one line."""
-    return _sealed(b'"n":%d,"tenant":%b,"id":"%b","row":%b}' % (n, tenant, stream_id.encode(), row))
+    return sealed(b'"n":%d,"tenant":%b,"id":"%b","row":%b}' % (n, tenant, stream_id.encode(), row))
 
 
 def other_line(line: Line) -> bytes:
     """Any other line."""
-    return _sealed(msgspec.json.encode(line)[1:])
+    return sealed(msgspec.json.encode(line)[1:])
 
 
 def opened(data: bytes) -> Line:
     """The line in these bytes, which end with its newline. Raises Damaged."""
+    body = unsealed(data)
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error) as error:
+        raise UnknownForm(f"the checksum matches, but not the form: {error}") from error
+
+
+def sealed(body: bytes) -> bytes:
+    """A line of a JSON object, given without its opening brace; it gets a checksum and an end."""
+    return b'%b%08x",%b\n' % (_OPENING, crc32(body), body)
+
+
+def unsealed(data: bytes) -> bytes:
+    """The object in these bytes, which end with their newline. Raises Damaged."""
     if not data.endswith(b"\n"):
         raise Damaged("the line has no end")
     body = data[_BODY:-1]
@@ -95,11 +109,4 @@ def opened(data: bytes) -> Line:
         raise Damaged("the line does not begin with a checksum") from None
     if not data.startswith(_OPENING) or written != crc32(body):
         raise Damaged("the checksum does not match")
-    try:
-        return _DECODER.decode(b"{" + body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error) as error:
-        raise UnknownForm(f"the checksum matches, but not the form: {error}") from error
-
-
-def _sealed(body: bytes) -> bytes:
-    return b'%b%08x",%b\n' % (_OPENING, crc32(body), body)
+    return b"{" + body

@@ -17,6 +17,8 @@ from app.domain.reservation import Ask, Charge, Refusal, Reservation
 UNSEEDED: Final = "spillgate:unseeded"
 #: A hold ends by itself after so long without an extension.
 HOLD_TTL_S: Final = 90.0
+#: For how long an account knows what was settled, as in `account.lua`.
+REMEMBERED_S: Final = 172_800.0
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
 

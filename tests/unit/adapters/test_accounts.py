@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +14,8 @@ from structlog.testing import capture_logs
 from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.redis.account import Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
+from app.adapters.settlements import RETRY_S
+from app.adapters.spool import Leftover
 from app.domain.calendar import days_around, months_around
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 from app.domain.tenant import LossPolicy, Tenant
@@ -59,10 +63,10 @@ class Worker:
 
 
 @asynccontextmanager
-async def working() -> AsyncIterator[Worker]:
+async def working(archive: Path | None = None) -> AsyncIterator[Worker]:
     """A worker whose settlements are sent."""
     script, clock = FakeScript(), FakeClock()
-    async with shared_accounts(script, alone(), clock, drain_s=0) as accounts:
+    async with shared_accounts(script, alone(), clock, drain_s=0, archive=archive) as accounts:
         yield Worker(accounts, script, clock)
 
 
@@ -187,3 +191,93 @@ async def test_only_what_may_have_arrived_is_looked_for(
     worker.accounts.record("t", b"{}")
     assert await worker.accounts.settled(5)
     assert [each.sent for each in worker.script.settled] == [worker.clock.unix() if sent else None]
+
+
+async def eventually(holds: Callable[[], bool], *, within_s: float = 5.0) -> None:
+    """Wait until a condition holds; fail when it does not in time."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+def away(_part: Sequence[Settlement]) -> None:
+    """Redis answers nobody."""
+    raise NotSent("lost")
+
+
+def on_disk(archive: Path) -> list[str]:
+    """The ids of what the worker's spool holds, in its order."""
+    return [
+        line.hold.id
+        for path in (archive / "spool").glob("*.jsonl")
+        for line in Leftover(path).lines()
+        if line.hold
+    ]
+
+
+async def test_what_redis_does_not_take_is_on_the_disk(tmp_path: Path) -> None:
+    """At once, also what comes later; and no longer than until Redis has it."""
+    async with working(tmp_path) as worker:
+        worker.script.settling = away
+        await worker.settle_some(2)
+        await eventually(lambda: on_disk(tmp_path) == ["r1", "r2"])
+        await worker.settle_some(1)
+        await eventually(lambda: on_disk(tmp_path) == ["r1", "r2", "r3"], within_s=RETRY_S / 2)
+        worker.script.settling = lambda _part: None
+        assert await worker.accounts.settled(5)
+        await eventually(lambda: on_disk(tmp_path) == [])
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert worker.charged == ["r1", "r2", "r3"]
+
+
+async def test_nothing_is_on_the_disk_while_redis_answers(tmp_path: Path) -> None:
+    """Not even a directory."""
+    async with working(tmp_path) as worker:
+        await worker.settle_some(300)
+        assert await worker.accounts.settled(5)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_only_who_waits_for_redis_waits_on_the_disk(tmp_path: Path) -> None:
+    """A tenant whose account is not seeded is not another's business."""
+
+    def settling(part: Sequence[Settlement]) -> None:
+        if any(each.reservation and each.reservation.ask.tenant == "lost" for each in part):
+            raise Unseeded
+
+    async with working(tmp_path) as worker:
+        worker.script.settling = settling
+        worker.settle(await worker.take("lost"))
+        await eventually(lambda: on_disk(tmp_path) == ["r1"])
+        await worker.settle_some(3)
+        await eventually(lambda: worker.charged == ["r2", "r3", "r4"])
+        assert on_disk(tmp_path) == ["r1"]
+
+
+async def test_what_a_leaving_worker_could_not_settle_is_settled_by_the_next(
+    tmp_path: Path,
+) -> None:
+    """It says how much there was."""
+    with capture_logs() as logs:
+        async with working(tmp_path) as first:
+            first.script.settling = away
+            await first.settle_some(3)
+    assert [(log["event"], log["count"]) for log in logs] == [("settlements_spooled", 3)]
+    async with working(tmp_path) as second:
+        await eventually(lambda: second.charged == ["r1", "r2", "r3"])
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_disk_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    """Settling goes on as without one; what is left at the end is lost, and said to be."""
+    (tmp_path / "spool").write_bytes(b"in the way")
+    with capture_logs() as logs:
+        async with working(tmp_path) as worker:
+            worker.script.settling = away
+            settlements = worker.accounts.settlements
+            await worker.settle_some(1)
+            await eventually(lambda: settlements.unspooled_total == 1)
+            await worker.settle_some(1)
+            await eventually(lambda: settlements.unspooled_total == 2)
+    events = [log["event"] for log in logs]
+    assert events == ["settlements_not_spooled", "settlements_lost"]
