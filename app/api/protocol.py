@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 protocol, mended where a gateway needs more than it gives.
 
 Seen in uvicorn 0.54: a client that pipelined a second request and left is never reported to the
-request that is running; invalid HTTP is answered in plain text; headers may take for ever; an
-application can neither see whether writing would block nor drop the connection.
+request that is running; invalid HTTP is answered in plain text; headers may take for ever; several
+Host headers pass; HTTP/1.0 is answered in chunks; an application can neither see whether writing
+would block nor drop the connection.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import httptools
 import msgspec
-from uvicorn._types import ASGI3Application
+import structlog
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.request_id import new_request_id
@@ -19,6 +28,7 @@ from app.api.request_id import new_request_id
 EXTENSION = "spillgate.connection"
 #: What may come before the end of a request's headers, and one read more.
 MAX_HEADER_BYTES = 64 * 1024
+_INVALID = "Invalid HTTP request received."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,10 @@ class Connection:
             transport.abort()
 
 
+class _InvalidHead(Exception):
+    """The headers make no request; the message says why, and holds nothing of them."""
+
+
 class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
 
@@ -55,7 +69,17 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bounded while headers are incomplete: the parser would collect them for ever."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            # What we raised ourselves, the parser keeps as the reason for its own.
+            why = (
+                str(error.__context__) if isinstance(error.__context__, _InvalidHead) else _INVALID
+            )
+            self.send_400_response(why)
+        except httptools.HttpParserUpgrade:
+            pass  # refused with its headers
         self._header_bytes = self._header_bytes + len(data) if self._header_deadline else 0
         if self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
             self._refuse(
@@ -81,7 +105,16 @@ class GatewayProtocol(HttpToolsProtocol):
             message = "Upgrading the connection to another protocol is not supported."
             self._refuse("400 Bad Request", message, "upgrade_not_supported")
             return
+        self._refuse_hosts()
         super().on_headers_complete()
+
+    def _refuse_hosts(self) -> None:
+        """RFC 9112, 3.2: whoever stands before us may have gone by another one of them."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1:
+            raise _InvalidHead("The request has more than one Host header.")
+        if not hosts and self.parser.get_http_version() == "1.1":
+            raise _InvalidHead("The request has no Host header.")
 
     def _expect_headers(self) -> None:
         self._headers_came()
@@ -99,6 +132,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        if cycle.scope["http_version"] != "1.1":
+            app = _UntilClosed(cycle, app)
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -118,11 +153,48 @@ class GatewayProtocol(HttpToolsProtocol):
         """Answer before there is a request, and close."""
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
         body = msgspec.json.encode({"error": error})
+        request_id = new_request_id()
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {new_request_id()}\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
             "connection: close\r\n\r\n"
+        )
+        structlog.get_logger().warning(
+            "not a request",
+            request_id=request_id,
+            status=int(status[:3]),
+            error=code,
+            why=message,
+            client=self.client[0] if self.client else None,
         )
         self._headers_came()
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+class _UntilClosed:
+    """An application whose bodies of unknown length end with the connection.
+
+    HTTP/1.0 knows no chunks (RFC 9112, 6.1 and 6.3).
+    """
+
+    def __init__(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._cycle = cycle
+        self._app = app
+        self._unknown_length = False
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, _send: ASGISendCallable
+    ) -> None:
+        self._cycle.keep_alive = False
+        await self._app(scope, receive, self._send)
+
+    async def _send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message["headers"]}
+            self._unknown_length = b"content-length" not in names
+            if self._unknown_length:
+                self._cycle.chunked_encoding = False
+        elif message["type"] == "http.response.body" and self._unknown_length:
+            self._cycle.expected_content_length = len(message["body"])  # what uvicorn lets pass
+        await self._cycle.send(message)

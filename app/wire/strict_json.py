@@ -26,6 +26,10 @@ _NAMED_UP_TO = 128 * 1024
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one up: signed bytes
+#: The first half of a pair, where no second half begins right after it.
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)(?:\\\\)*+(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])"
+)
 _ESCAPED_COLON = re.compile(rb"(?<!\\)(?:\\\\)*+\\u003[aA]")
 
 
@@ -38,7 +42,7 @@ def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        message = f"The request body is not valid JSON: {error}."
+        message = f"The request body is not valid JSON: {_what_is_wrong(body, error)}."
         raise MalformedRequest(message, code="invalid_json") from error
     if not isinstance(value, dict):
         message = "The request body must be a JSON object."
@@ -58,6 +62,14 @@ def replace_members(body: bytes, changes: Mapping[str, bytes]) -> bytes:
 def members_of(body: bytes) -> dict[str, bytes]:
     """The top-level members of a JSON object, each value as its bytes."""
     return {name: bytes(value) for name, value in _MEMBERS.decode(body).items()}
+
+
+def _what_is_wrong(body: bytes, error: Exception) -> str:
+    """The decoder's words, but for half a surrogate pair at the end: it calls that truncated."""
+    lone = _LONE_SURROGATE.search(body) if "truncated" in str(error) else None
+    if lone is None:
+        return str(error)
+    return f"half of a utf-16 surrogate pair (byte {lone.start(1)})"
 
 
 def _refuse_depth(body: bytes, limit: int) -> None:

@@ -394,6 +394,10 @@ JUNK: dict[str, Callable[[bytes], bytes]] = {
     "length of letters": lambda usual: re.sub(rb"content-length: \d+", b"content-length: x", usual),
     "two lengths": _line(b"content-length: 1"),
     "length and chunks": _line(b"transfer-encoding: chunked"),
+    "two hosts": _line(b"host: elsewhere"),
+    "the same host twice": _line(b"Host: gateway"),
+    "no host": lambda usual: usual.replace(b"host: gateway\r\n", b""),
+    "two hosts in http/1.0": lambda usual: _line(b"host: x")(usual).replace(b"/1.1", b"/1.0"),
     "bad chunk": lambda _: request(headers=(*AUTH, ("transfer-encoding", "chunked"))) + b"zz\r\n",
 }
 
@@ -412,7 +416,41 @@ async def test_http_that_is_none(redis_url: str, subtests: pytest.Subtests) -> N
                     answer = await read_answer(reader)
                     host.looks_right(answer, 400, "invalid_http")
                     assert await _rest(reader) == b""
+                told = answer.headers["x-request-id"]
+                lines = [line for line in host.log.getvalue().splitlines() if told in line]
+                assert len(lines) == 1, "one line of ours"
+                assert msgspec.json.decode(lines[0])["error"] == "invalid_http"
                 await host.still_serves()
+
+
+async def test_http_1_0_is_answered_without_chunks(redis_url: str) -> None:
+    """A body of unknown length ends with its connection; one of known length is as ever."""
+    async with hostile(redis_url) as host:
+        for stream in (True, False):
+            asked = request(chat(stream=stream), headers=(*AUTH, ("connection", "keep-alive")))
+            payload = asked.replace(b"HTTP/1.1", b"HTTP/1.0")
+            async with asyncio.timeout(5), connected(host.team) as (reader, writer):
+                writer.write(payload.replace(KEY.encode(), host.team.key.encode()))
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert b"connection: close" in head
+            assert b"transfer-encoding" not in head
+            assert (b"content-length" in head) is not stream
+            if stream:
+                assert body.startswith(b"data: {")
+                assert body.endswith(b"\n\ndata: [DONE]\n\n")
+            else:
+                assert msgspec.json.decode(body)["object"] == "chat.completion"
+            host.answers += 1
+        await host.still_serves()
+
+
+async def test_http_1_0_needs_no_host(redis_url: str) -> None:
+    """Old probes send none."""
+    async with hostile(redis_url) as host:
+        payload = f"GET /v1/models HTTP/1.0\r\napi-key: {KEY}\r\n\r\n"
+        assert (await host.answer(payload.encode())).status == 200
+        await host.still_serves()
 
 
 ODD: dict[str, Callable[[bytes], bytes]] = {
@@ -424,7 +462,6 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "expect": _line(b"expect: 100-continue"),
     "absolute form": lambda usual: usual.replace(b" /v1", b" http://elsewhere/v1"),
     "authority in the path": lambda usual: usual.replace(b" /v1", b" //elsewhere/v1"),
-    "two hosts": _line(b"host: elsewhere"),
     "chunk extension": lambda _: (
         request(headers=(*AUTH, ("transfer-encoding", "chunked")))
         + b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(chat()), chat())

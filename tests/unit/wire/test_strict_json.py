@@ -221,3 +221,31 @@ def test_numbers_and_escapes_survive_a_replacement() -> None:
     assert replace_members(body, {"model": b'"y"'}) == (
         b'{"a":1.0e+2,"b":"\\u00e9\\/","n":12345678901234567890.10,"model":"y"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (rb'{"a":"\ud800"}', "half of a utf-16 surrogate pair (byte 6)"),
+        (rb'{"a":"\\\uDBFF"}', "half of a utf-16 surrogate pair (byte 8)"),
+        (rb'{"\ud800":1}', "half of a utf-16 surrogate pair (byte 2)"),
+        (rb'{"a":"\ud800 and more"}', "surrogate pair (byte 12)"),
+        (rb'{"a":"\udc00"}', "surrogate pair (byte 12)"),
+        (rb'{"a":"\\ud800"', "truncated"),
+        (rb'{"a":"\ud83d\ude00"', "truncated"),
+        (rb'{"a":"b', "truncated"),
+    ],
+)
+def test_half_a_surrogate_pair_is_not_called_truncated(body: bytes, told: str) -> None:
+    """Whoever reads the refusal looks for what is wrong, not for bytes that got lost."""
+    error = refused(body)
+    assert error.code == "invalid_json"
+    assert told in error.message
+
+
+def test_many_surrogates_are_looked_through_in_time() -> None:
+    """The search is one pass, whatever stands before the end that is missing."""
+    body = rb'{"a":"' + rb"\\" * 500_000 + rb"\ud83d\ude00" * 300_000
+    began = time.perf_counter()
+    assert "truncated" in refused(body).message
+    assert time.perf_counter() - began < 1
