@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from math import ceil
 from typing import ClassVar, Final
 
 import structlog
@@ -50,7 +51,7 @@ class WrongKeys:
         window = self._windows.get(_source(address))
         left = window.ends - self._now() if window else 0.0
         if window and left > 0 and window.wrong >= WRONG_KEYS:
-            message = "Too many wrong keys came from this address; wait before the next one."
+            message = f"Too many wrong keys came from this address: wait {ceil(left)} s."
             raise TooManyWrongKeys(message, retry_after_s=left)
 
     def note(self, address: str) -> None:
