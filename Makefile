@@ -58,6 +58,10 @@ mutants: setup ## remove one safeguard at a time; the tests must notice (about h
 sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
 	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)
 
+.PHONY: routers
+routers: setup ## compare routing strategies over simulated hours (about 2 minutes)
+	@exec $(BIN)/python -m app.planner.compare $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet

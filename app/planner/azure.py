@@ -64,6 +64,9 @@ class PromptCache:
         self._seen: dict[int, tuple[int, float]] = {}
         self._swept_at = _CACHE_SWEPT_AT
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def read(self, request: Request, now: float) -> int:
         """Cached tokens of this prompt; the whole prompt is cached from now on."""
         seen, at = self._seen.get(request.conversation, (0, now))

@@ -36,7 +36,7 @@ class Tally:
     """The weight of what the gateway had served by the PTU."""
     foreign_served: float = 0.0
     messages: int = 0
-    events: int = 0
+    """Sent from a replica to all others."""
 
 
 @dataclass(frozen=True, slots=True)

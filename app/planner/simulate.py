@@ -83,7 +83,6 @@ class _Run:
             self._until(arrival.at)
             self._arrive(arrival)
         self._until(float("inf"))
-        self.tally.events = next(self._numbers)
 
     def _until(self, end: float) -> None:
         # What is due at the very time of an arrival goes first: an instant request is at the PTU
