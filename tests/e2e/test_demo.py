@@ -58,7 +58,7 @@ def test_the_printed_burst_spills(demo: Spillgate) -> None:
     counted = _run(demo, _printed(demo, "3. Overfill the PTU"))
     assert "x-spillgate-deployment: ptu-east" in counted
     assert "x-spillgate-deployment: paygo-" in counted
-    assert re.search(r"x-spillgate-spill: (throttled|held)", counted)
+    assert re.search(r"x-spillgate-spill: (throttled|held|predicted)", counted)
 
 
 def test_the_printed_admin_command_lists_the_tenant(demo: Spillgate) -> None:
