@@ -11,11 +11,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import Final
 
-#: Of a hash, the bits that a float holds exactly.
-_BITS: Final = 52
-_UNIT: Final = 2.0**-_BITS
+_FIRST_64_BITS: Final = Struct("<Q").unpack_from
+#: Of these, as many as a float holds exactly, with a half to spare.
+_SPARE_BITS: Final = 12
+_UNIT: Final = 2.0**-52
 #: Longer keys are hashed once beforehand rather than once for each target.
 _LONG_KEY: Final = 64
 
@@ -80,12 +82,12 @@ def preferred(key: bytes, weights: Mapping[str, float]) -> str | None:
     """
     if len(key) > _LONG_KEY:
         key = blake2b(key).digest()
+    # A name holds no zero byte: no two pairs of name and key are one text.
+    ending = b"\0" + key
     best, best_score = None, -1.0
     for name, weight in weights.items():
-        # A name holds no zero byte: no two pairs of name and key are one text.
-        digest = blake2b(b"%b\0%b" % (name.encode(), key)).digest()
-        drawn = (int.from_bytes(digest[:7], "big") >> 4) + 0.5
-        score = -weight / math.log(drawn * _UNIT)
+        (drawn,) = _FIRST_64_BITS(blake2b(name.encode() + ending).digest())
+        score = -weight / math.log(((drawn >> _SPARE_BITS) + 0.5) * _UNIT)
         if score > best_score:
             best, best_score = name, score
     return best

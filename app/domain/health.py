@@ -124,7 +124,7 @@ class _Probe:
 
 
 class Health:
-    """The deployments of one process; nothing is kept of those that do not fail."""
+    """The deployments of one process; nothing is kept of one that has never failed."""
 
     __slots__ = ("_out", "_records", "policy")
 
@@ -164,7 +164,6 @@ class Health:
             return True
         if started >= record.until:
             record.count(now, self.policy.sweep_s, failed=False)
-            self._forget(name, record, now)
         return False
 
     def probing(self, name: str, now: float) -> AbstractContextManager[None]:
@@ -262,11 +261,6 @@ class Health:
         record.ramp_began = now
         record.row = 0
         record.sweep_ends = -inf
-
-    def _forget(self, name: str, record: _Record, now: float) -> None:
-        """Drop what cannot matter any more."""
-        if now >= record.sweep_ends and name not in self._out and not self._in_a_row(record, now):
-            del self._records[name]
 
 
 def availability(names: Sequence[str], health: Health, now: float) -> Availability:

@@ -16,10 +16,13 @@ from typing import Final
 from app.domain.deployment import Kind
 
 _PEAK_CODE: Final = "no_capacity"
-_PEAK_TEXT: Final = re.compile(
-    "maximum usage size allowed|peak load|high demand|temporarily unable to process", re.IGNORECASE
+_PEAK_TEXTS: Final = (
+    "maximum usage size allowed",
+    "peak load",
+    "high demand",
+    "temporarily unable to process",
 )
-_CALLS_TEXT: Final = re.compile("call rate limit|requests per", re.IGNORECASE)
+_CALLS_TEXTS: Final = ("call rate limit", "requests per")
 _COUNT: Final = re.compile("[0-9]{1,15}")
 _CALLS_POLICY: Final = "deploymentratelimit-call"
 
@@ -78,9 +81,10 @@ def classify(refusal: Refusal) -> ThrottleClass:
     if refusal.kind is Kind.PTU:
         # Its capacity is its own: whatever the words, it refuses because it is full.
         return ThrottleClass.PROVISIONED
-    if refusal.code == _PEAK_CODE or _PEAK_TEXT.search(refusal.message):
+    message = refusal.message.lower()
+    if refusal.code == _PEAK_CODE or any(text in message for text in _PEAK_TEXTS):
         return ThrottleClass.PEAK_LOAD
-    if _is_about_calls(refusal):
+    if _is_about_calls(refusal.headers, message):
         return ThrottleClass.CALLS
     limit = told_tpm(refusal.headers)
     if limit is not None and refusal.tpm is not None and limit < refusal.tpm:
@@ -115,8 +119,9 @@ class SizeHold:
         return SizeHold(min(self.least, tokens), max(self.until, until))
 
 
-def _is_about_calls(refusal: Refusal) -> bool:
-    policy = refusal.headers.get("policy-id", "").lower()
+def _is_about_calls(headers: Mapping[str, str], message: str) -> bool:
+    """Azure's own name of the limit, where it is given, over the words."""
+    policy = headers.get("policy-id", "").lower()
     if policy.startswith("deploymentratelimit-"):
         return policy == _CALLS_POLICY
-    return _CALLS_TEXT.search(refusal.message) is not None
+    return any(text in message for text in _CALLS_TEXTS)

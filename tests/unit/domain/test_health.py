@@ -72,6 +72,24 @@ def test_a_request_that_times_out_long_after_the_return_does_not_count() -> None
     assert health.state("a", NOW + 59) == HEALTHY
 
 
+def test_a_late_success_does_not_hide_failures_since_the_return() -> None:
+    """What was asked before it came back ends no row."""
+    health = ejected("a")
+    assert returned(health, NOW + 30)
+    fail(health, times=4, now=NOW + 45)
+    assert not health.succeeded("a", NOW + 46, started=NOW + 29)
+    assert fail(health, times=1, now=NOW + 47) == [True]
+
+
+def test_late_failures_do_not_make_it_worse_than_others() -> None:
+    """They were many because many had been asked."""
+    health = ejected("a", "b")
+    for _ in range(9):
+        health.failed("a", NOW + 1, started=NOW - 1, jitter=0.0)
+    health.failed("b", NOW + 1, started=NOW + 1, jitter=0.0)
+    assert least_bad("ba", health, NOW + 2) == ["a", "b"]
+
+
 def test_each_failed_probe_ejects_for_longer_up_to_five_minutes() -> None:
     """30 s times the ejections in a row; the jitter comes on top."""
     health = Health()
@@ -130,7 +148,8 @@ def test_five_failures_on_the_ramp_eject_for_longer() -> None:
     health = ejected("a")
     assert returned(health, NOW + 30)
     assert fail(health, now=NOW + 32) == [False] * 4 + [True]
-    assert health.state("a", NOW + 32).until == NOW + 32 + 60
+    assert health.state("a", NOW + 32).until == NOW + 92
+    assert health.state("a", NOW + 92).status is Status.HALF_OPEN
 
 
 @pytest.mark.parametrize(
@@ -155,6 +174,13 @@ def test_a_high_rate_of_failures_ejects(*, failures: int, out: bool) -> None:
         health.succeeded("a", NOW + number / 10, started=NOW + number / 10)
     fail(health, times=failures - 1, now=NOW + 9)
     assert (health.state("a", NOW + 9).status is Status.EJECTED) is out
+
+
+def test_one_failed_probe_ejects_whatever_the_policy_allows() -> None:
+    """It is asked once, not until its rows are long enough."""
+    health = Health(HealthPolicy(failures_in_a_row=1000))
+    fail(health, times=50)
+    assert fail(health, times=1, now=NOW + 30) == [True]
 
 
 def test_a_rate_is_of_one_sweep() -> None:
