@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from app.domain.attempt import Attempt, spill_of
 from app.domain.completion import Outcome, Receipt, Usage
@@ -12,10 +13,13 @@ from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.tenant import Principal
-from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamError
+from app.errors import ClientGone, NowhereAllowed, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
 from app.wire.relayed import RelayedText
 from app.wire.tags import NO_TAGS
+
+#: In records, for a model that the tenant cannot use, or of which that was not found out.
+UNKNOWN_MODEL: Final = "(unknown)"
 
 
 @dataclass(slots=True)
@@ -108,7 +112,7 @@ class Observation:
             error=ended.code if isinstance(ended, SpillgateError) else meter.error,
             tenant=principal.tenant.name if principal else None,
             key_id=principal.key_id if principal else None,
-            model=request.model or None if request else None,
+            model=self._model(ended),
             deployment=self.served.deployment if self.served else None,
             deployment_kind=self.served.kind if self.served else None,
             spill=self.spill,
@@ -119,6 +123,16 @@ class Observation:
             bytes_relayed=meter.bytes,
             frames_relayed=meter.frames,
         )
+
+    def _model(self, ended: BaseException | None) -> str | None:
+        """A configured name: any other is whatever a caller wrote there, be it a key of theirs.
+
+        Admission, which comes after routing, has set `base_model`.
+        """
+        if self.request is None or not self.request.model:
+            return None
+        is_known = self.base_model or isinstance(ended, NowhereAllowed)
+        return self.request.model if is_known else UNKNOWN_MODEL
 
     def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
         """The receipt, completed by what was charged; it is the one observers see."""

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+#: A gateway's or OpenAI's key, a JWT, and what is as long and as unbroken as Azure's keys.
+_CREDENTIAL: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:spg_|sk-|eyJ)[A-Za-z0-9._~+/=-]{12,}|[A-Za-z0-9]{32,}"
+)
+_MOST_SHOWN: Final = 200
+
+
+def shown(text: str) -> str:
+    """A caller's own words as a refusal repeats them: cut, and nothing like a credential in it.
+
+    Refusals end up in the logs of clients and of proxies between.
+    """
+    return _CREDENTIAL.sub("(not shown)", text)[:_MOST_SHOWN]
 
 
 class Operation(StrEnum):

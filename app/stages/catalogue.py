@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.deployment import Fleet
-from app.domain.request import Operation, Route
+from app.domain.request import Operation, Route, shown
 from app.domain.tenant import Principal
 from app.errors import UnknownModel
 from app.ports import Reply
@@ -34,7 +34,8 @@ class Catalogue:
         if route.operation is Operation.LIST_MODELS:
             return {"object": "list", "data": [self._entry(name) for name in names]}
         if route.model not in names:
-            message = f"The model `{route.model}` does not exist or you do not have access to it."
+            name = shown(route.model or "")
+            message = f"The model `{name}` does not exist or you do not have access to it."
             raise UnknownModel(message)
         return self._entry(route.model)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.domain.demand import Load
 from app.domain.deployment import Fleet, Target
-from app.domain.request import InferenceRequest
+from app.domain.request import InferenceRequest, shown
 from app.domain.route import Choices, RoutePlan, choices_for, plan_route, with_load
 from app.domain.tenant import Principal
 from app.errors import (
@@ -73,7 +73,7 @@ class Routing:
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
         if model not in self._fleet.models or not principal.tenant.may_use(model):
-            message = f"The model `{model}` does not exist or you do not have access to it."
+            message = f"The model `{shown(model)}` does not exist or you do not have access to it."
             raise UnknownModel(message)
 
     def _refuse_another_model(self, model: str, owner: str) -> None:

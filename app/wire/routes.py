@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from app.domain.request import Accounting, Operation, Route
+from app.domain.request import Accounting, Operation, Route, shown
 from app.errors import MalformedRequest, MethodNotAllowed, UnknownRoute
 
 _BASE = r"/(?:openai/v1|v1|openai)"
@@ -71,9 +71,9 @@ def match(method: str, raw_path: str, query: str) -> Route:
             return _route(registration, found, query)
         allowed.append(registration.method)
     if allowed:
-        message = f"Invalid method for URL ({method} {raw_path[:200]}): use {', '.join(allowed)}."
+        message = f"Invalid method for URL ({method} {shown(raw_path)}): use {', '.join(allowed)}."
         raise MethodNotAllowed(message)
-    message = f"Unknown request URL: {method} {raw_path[:200]}."
+    message = f"Unknown request URL: {method} {shown(raw_path)}."
     raise UnknownRoute(message)
 
 

@@ -19,7 +19,7 @@ import pytest
 from app.adapters.logs import configure_logs
 from app.cli.key import new_key
 from tests.e2e.canned import canned, whole
-from tests.e2e.raw import RawAnswer, chat, connected, exchange, read_answer, request
+from tests.e2e.raw import CHAT_PATH, RawAnswer, chat, connected, exchange, read_answer, request
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 MIB = 1024 * 1024
@@ -376,6 +376,40 @@ async def test_a_line_end_in_a_request_id_makes_no_header(redis_url: str) -> Non
         answer = await host.answer(request(chat(), headers=headers))
         assert answer.headers["x-request-id"] == "a"
         assert "set-cookie" not in answer.headers
+
+
+AS_A_MODEL = {
+    "in the body": (CHAT_PATH, {"model": KEY}, 404, "model_not_found"),
+    "in a deployment's URL": (
+        f"/openai/deployments/{KEY}/chat/completions",
+        {},
+        404,
+        "model_not_found",
+    ),
+    "before a response that is nobody's": (
+        "/v1/responses",
+        {"model": KEY, "input": "Hi", "previous_response_id": "resp_7"},
+        400,
+        "previous_response_not_found",
+    ),
+    "in a path that is none": (f"/v1/{KEY}/completions", {}, 404, "unknown_url"),
+}
+
+
+async def test_a_key_given_as_the_model(redis_url: str, subtests: pytest.Subtests) -> None:
+    """The refusal does not repeat it, and it is in no record; both are looked through as ever."""
+    async with hostile(redis_url) as host:
+        for name, (path, fields, status, code) in AS_A_MODEL.items():
+            with subtests.test(name):
+                key = host.team.key  # put in here, because the body's length counts it
+                body = chat(**fields).replace(KEY.encode(), key.encode())
+                payload = request(body, path=path.replace(KEY, key), headers=AUTH)
+                answer = await host.refused(payload, status, code)
+                if code != "unknown_url":
+                    receipt = await host.team.receipt(answer.headers["x-request-id"])
+                    assert receipt.model == "(unknown)"
+        path = f"/v1/models/{host.team.key}"
+        await host.refused(request(method="GET", path=path, headers=AUTH), 404, "model_not_found")
 
 
 def _line(line: bytes) -> Callable[[bytes], bytes]:

@@ -157,6 +157,26 @@ async def test_a_model_of_other_tenants_does_not_exist() -> None:
     assert error.message == "The model `gpt-4o` does not exist or you do not have access to it."
 
 
+@pytest.mark.parametrize("model", ["no-such-model", "spg_test_aB3dE6gH9k_" + "x1Y" * 16])
+@pytest.mark.parametrize("more", [{}, {"previous_response_id": "resp_7"}])
+async def test_a_name_that_is_no_models_is_not_recorded(
+    house: House, model: str, more: dict[str, Any]
+) -> None:
+    """It is whatever a caller wrote there, by mistake a key; records keep to configured names."""
+    error = await refused(house, FakeCall("/v1/responses", {**RESPONSE, "model": model, **more}))
+    assert house.receipt.model == "(unknown)"
+    assert "x1Y" not in error.message
+    assert model not in str(house.receipt)
+
+
+async def test_a_known_model_is_recorded_whatever_became_of_it(house: House) -> None:
+    """A refusal for capacity, too, counts for the model that was asked for."""
+    house.upstream("ptu").answers(429, retry_after_ms=9000)
+    house.upstream("paygo").answers(429, retry_after_ms=2500)
+    await refused(house, FakeCall(fields=CHAT))
+    assert house.receipt.model == "gpt-4o"
+
+
 async def test_no_capacity_says_when(house: House) -> None:
     """All throttled: a 429 with the time of the first that is free again."""
     house.upstream("ptu").answers(429, retry_after_ms=9000)
