@@ -63,17 +63,25 @@ class Seeder:
     async def seed(self, tenant: Tenant) -> None:
         """Seed it if it has no generation. Raises StoreUnavailable."""
         if await self._generation(tenant.name) == "":
-            await self.reseed(tenant, replaces="")
+            await self._begin(tenant)
 
-    async def reseed(self, tenant: Tenant, *, replaces: str) -> None:
-        """Begin a generation from the archive, unless `replaces` is no longer the one in force."""
+    async def reseed(self, tenant: Tenant) -> None:
+        """Seed it anew, whatever it holds. Raises StoreUnavailable: it is then to be seeded.
+
+        Its generation ends first: what would be settled while the archive is read would be lost.
+        """
+        await self._script.end(tenant.name)
+        await self._begin(tenant)
+
+    async def _begin(self, tenant: Tenant) -> None:
+        """Begin a generation from the archive, unless another seeder did."""
         now = self._clock.unix()
         days, months = days_around(now, tenant.zone), months_around(now, tenant.zone)
         found = await self._history.balances(tenant.name, days, months)
         totals = [*_totals("day", days, found.days), *_totals("month", months, found.months)]
         generation = uuid4().hex
         seeded = await self._script.seed(
-            tenant.name, totals, generation=generation, replaces=replaces
+            tenant.name, totals, generation=generation, charged=found.latest
         )
         if seeded == generation:
             self.seeded_total += 1
@@ -96,6 +104,11 @@ class Seeder:
                     await self._seed_rolled_back(name)
             await asyncio.sleep(LOOK_S)
 
+    async def seed_rolled_back(self) -> None:
+        """Seed all that were noted until now. Raises StoreUnavailable."""
+        for name in sorted(self._rolled_back):
+            await self._seed_rolled_back(name)
+
     async def _seed_new(self, tenant: Tenant) -> None:
         with suppress(StoreUnavailable):
             await self.seed(tenant)
@@ -116,7 +129,7 @@ class Seeder:
     async def _seed_rolled_back(self, name: str) -> None:
         tenant = self._tenants().get(name)
         if tenant is not None:
-            await self.reseed(tenant, replaces=await self._generation(name))
+            await self.reseed(tenant)
         self._rolled_back.discard(name)
 
     async def _generation(self, tenant: str) -> str:

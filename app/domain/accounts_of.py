@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.ledger_row import CHARGED, LedgerRow
+from app.domain.ledger_row import CHARGED, LedgerRow, RowKind
 from app.domain.limit import Measure, scope_of
 from app.domain.reservation import Amounts
 
 #: An account remembers for two days what was settled: a repetition is that far away at most.
 _DAYS_REMEMBERED: Final = 3
+#: Settlements whose answers may have been lost with the account: each worker has a hundred of a
+#: tenant under way at most, and repeats those before it sends others.
+_LATEST: Final = 5000
+#: Rows of what was reserved and settled, be it with nothing.
+_SETTLED: Final = CHARGED | {RowKind.RELEASED}
 
 Totals = Mapping[str, Amounts]
 
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Committed totals of one tenant, by name of the day or month, then by scope."""
+    """Committed totals of one tenant, by name of the day or month, then by scope.
+
+    `latest` are the ids that were settled last.
+    """
 
     days: Mapping[str, Totals]
     months: Mapping[str, Totals]
+    latest: tuple[str, ...] = ()
 
 
 def balances(rows: Iterable[LedgerRow], days: Collection[str], months: Collection[str]) -> Balances:
@@ -32,13 +41,17 @@ def balances(rows: Iterable[LedgerRow], days: Collection[str], months: Collectio
     """
     by_day = {name: _Scopes() for name in days}
     by_month = {name: _Scopes() for name in months}
+    latest: deque[str] = deque(maxlen=_LATEST)
     for row in charged_once(rows):
+        if row.kind in _SETTLED:
+            latest.append(row.id)
         for scopes in (by_day.get(row.day), by_month.get(row.month)):
             if scopes is not None:
                 scopes.add(row)
     return Balances(
         {name: scopes.totals() for name, scopes in by_day.items()},
         {name: scopes.totals() for name, scopes in by_month.items()},
+        tuple(latest),
     )
 
 

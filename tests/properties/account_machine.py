@@ -261,7 +261,9 @@ class Tenant:
             for window in windows[period]
         ]
         self.generation += 1
-        seeded = self.script.seed(self.name, totals, generation=self.generation_name)
+        seeded = self.script.seed(
+            self.name, totals, generation=self.generation_name, charged=list(first)
+        )
         assert self.server.run(seeded) == self.generation_name
 
     @property

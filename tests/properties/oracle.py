@@ -215,14 +215,14 @@ class Oracle:
     # ---- loss ----
 
     def flush(self) -> None:
-        """All is gone but what the archive has: every charge, each id once."""
+        """All is gone but what the archive has: every charge, each id once, and which ids."""
         first: dict[str, Charged] = {}
         for each in self.charges:
             first.setdefault(each.id, each)
         self.charges = list(first.values())
         self.holds.clear()
         self.expired.clear()
-        self.adopted.clear()
+        self.adopted = set(first)
         self.entries.clear()
 
 

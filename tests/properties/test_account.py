@@ -192,9 +192,14 @@ class Accounts(RuleBasedStateMachine):
         again = tenant.reserve(replace(fresh, limits=(refusal.limit,)))
         assert isinstance(again, Reservation)
 
-    @rule(which=TENANTS)
-    def all_is_lost(self, which: int) -> None:
-        self.tenants[which].flush()
+    @rule(which=TENANTS, repeated=st.booleans())
+    def all_is_lost(self, which: int, *, repeated: bool) -> None:
+        """And perhaps the answer to what was settled last, so that it is sent again."""
+        tenant = self.tenants[which]
+        tenant.flush()
+        charged = [each.id for each in tenant.oracle.charges if each.id in tenant.granted]
+        if repeated and charged:
+            tenant.settle(charged[-1], Amounts(1, 7, 7))
 
     # ---- what must be so ----
 

@@ -97,9 +97,18 @@ class AccountScript:
         return list(answer["outcomes"])
 
     async def seed(
-        self, tenant: str, totals: Iterable[SeedTotals], *, generation: str, replaces: str = ""
+        self,
+        tenant: str,
+        totals: Iterable[SeedTotals],
+        *,
+        generation: str,
+        replaces: str = "",
+        charged: Sequence[str] = (),
     ) -> str:
-        """Begin a generation with these totals; the generation in force afterwards."""
+        """Begin a generation unless another than `replaces` is in force; the one that is then.
+
+        The ids in `charged` are in the totals: their settlements are not charged again.
+        """
         entries = [
             {
                 "period": each.period,
@@ -109,9 +118,18 @@ class AccountScript:
             }
             for each in totals
         ]
-        seeding = {"replaces": replaces, "generation": generation, "totals": entries}
+        seeding = {
+            "replaces": replaces,
+            "generation": generation,
+            "totals": entries,
+            "charged": charged,
+        }
         answer = await self._run(tenant, "seed", seeding)
         return str(answer["generation"])
+
+    async def end(self, tenant: str) -> None:
+        """End the generation: nothing is admitted or charged until the account is seeded anew."""
+        await self._run(tenant, "end", {})
 
     async def report_unseeded(self, tenant: str) -> None:
         """Have whoever keeps the archive seed this account."""

@@ -104,3 +104,17 @@ def test_totals_are_the_sum_of_the_rows(rows: Sequence[LedgerRow]) -> None:
                 sum(row.input + row.output for row in inside),
                 sum(row.nano_usd for row in inside),
             )
+
+
+def test_what_was_settled_last_is_known_by_its_id() -> None:
+    """Be it with nothing; what expired or was refused was never settled."""
+    rows = [ledger_row(kind.value, kind=kind) for kind in RowKind]
+    latest = balances([*rows, ledger_row("settled")], [], []).latest
+    assert latest == ("settled", "released", "merged")
+
+
+def test_only_the_last_are_known() -> None:
+    """As many as may be repeated, however much there was."""
+    rows = [ledger_row(str(number)) for number in range(6000)]
+    latest = balances(rows, [], []).latest
+    assert latest == tuple(str(number) for number in range(1000, 6000))

@@ -1,7 +1,7 @@
 -- One tenant's account: limits, holds, totals and ledger, changed in one atomic step.
 --
 -- KEYS[1]  spillgate:{TENANT}; every other key begins with it, so all of them are in one slot.
--- ARGV[1]  the operation: reserve | extend | settle | seed | read
+-- ARGV[1]  the operation: reserve | extend | settle | seed | end | read
 -- ARGV[2]  what it is given, as JSON. Answers are JSON too.
 --
 -- Time is the server's alone, in milliseconds. Amounts are whole numbers below 2^53: requests,
@@ -16,7 +16,8 @@
 --   :window:NAME:SCOPE     hash; the moment at which a bucket ended -> amount taken in it
 --   :holds                 hash; id -> the hold as JSON      :expiry  sorted set; id -> its end
 --   :expired:ID            a hold that ended by itself, kept for two days for a late settlement
---   :charged:ID            marks a charge that had no hold here, for as long
+--   :charged:ID            marks a charge that had no hold here, for as long; for an hour one that
+--                          the account was seeded with
 --   :ledger                stream; field `row` is the row as JSON, `mark` is late where it came so
 --
 -- In every scope, for every hard limit:  committed + held + what is asked for <= amount.
@@ -33,6 +34,7 @@ local BUCKETS = 60            -- of a sliding window; what it forgets, it forget
 local SWEPT_AT_ONCE = 1000    -- holds that one call lets expire
 local REMEMBERED_S = 172800   -- how long a settlement may be late, or repeated without a hold
 local KEPT_MS = 172800000     -- how long totals outlive their calendar window
+local SEEDED_S = 3600         -- how long what was settled before a flush may be repeated
 local LOOKED_BACK = 5000      -- rows among which one that is sent again is looked for
 
 local time = redis.call('TIME')
@@ -358,9 +360,10 @@ local function settle(ask)
   return { outcomes = outcomes }
 end
 
--- {replaces, generation, totals: [{period, name, ends, fields: {field: amount}}]}
+-- {replaces, generation, totals: [{period, name, ends, fields: {field: amount}}], charged: [id]}
 -- -> {seeded, generation}. Committed totals become what the archive says; holds stay.
--- `replaces` is the generation that is to end, empty for none: of two seeders one wins.
+-- `replaces` is the generation that is to end, empty for none: of two seeders one wins. The totals
+-- hold what is in `charged`: a settlement of it whose answer was lost comes from another generation.
 local function seed(ask)
   local known = redis.call('GET', key('generation')) or ''
   if known ~= ask.replaces then return { seeded = false, generation = known } end
@@ -371,8 +374,17 @@ local function seed(ask)
     end
     redis.call('PEXPIREAT', where, digits(entry.ends + KEPT_MS))
   end
+  for _, id in ipairs(ask.charged) do
+    redis.call('SET', key('charged', id), '1', 'NX', 'EX', SEEDED_S)
+  end
   redis.call('SET', key('generation'), ask.generation)
   return { seeded = true, generation = ask.generation }
+end
+
+-- Ends the generation: nothing is admitted or charged by the account until it is seeded.
+local function end_generation()
+  redis.call('DEL', key('generation'))
+  return { outcome = 'ended' }
 end
 
 -- {days, months, limits} -> {used: [per limit], generation, day, month, now}
@@ -386,5 +398,6 @@ local function read(ask)
     day = day.name, month = month.name, now = now }
 end
 
-local operations = { reserve = reserve, extend = extend, settle = settle, seed = seed, read = read }
+local operations = { reserve = reserve, extend = extend, settle = settle, seed = seed,
+  ['end'] = end_generation, read = read }
 return cjson.encode(operations[ARGV[1]](cjson.decode(ARGV[2])))
