@@ -9,6 +9,7 @@ from typing import Final
 
 from app.planner.baselines import FixedBreaker, NativeSpillover, RetryAfter
 from app.planner.oracle import Oracle
+from app.planner.shadow import ShadowRouter
 from app.planner.strategy import Build
 
 
@@ -27,6 +28,7 @@ CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
         "one-minute breaker, per replica": Contender(lambda site: FixedBreaker(site, shared=False)),
         "retry-after, shared": Contender(lambda site: RetryAfter(site, shared=True)),
         "retry-after, per replica": Contender(lambda site: RetryAfter(site, shared=False)),
+        "shadow bucket": Contender(ShadowRouter),
         "oracle": Contender(Oracle, instant=True),
     }
 )

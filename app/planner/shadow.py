@@ -11,7 +11,7 @@ from app.domain.provisioned import Provisioned, PtuCapacity
 from app.domain.shares import Claim
 from app.domain.wait import Wait
 from app.domain.warm_cache import WarmCaches
-from app.planner.strategy import Site, Target, Usage
+from app.planner.strategy import Headers, Site, Target, Usage
 from app.planner.traffic import Request
 
 _PTU: Final = "ptu"
@@ -51,19 +51,17 @@ class ShadowRouter:
         self._tell()
         return target
 
-    def answered(
-        self, request: Request, now: float, *, refused_for: float | None, utilization: float | None
-    ) -> None:
-        told = CapacityTold(utilization)
-        if refused_for is None:
+    def answered(self, request: Request, headers: Headers, now: float) -> None:
+        told, wait = CapacityTold(headers.utilization), headers.refused_for
+        if wait is None:
             self._places[request.id].accepted(told, now)
         else:
-            self._held_until = max(self._held_until, now + refused_for)
-            self._places.pop(request.id).refused(told, Wait(refused_for, _grain(refused_for)), now)
+            self._held_until = max(self._held_until, now + wait)
+            self._places.pop(request.id).refused(told, Wait(wait, _grain(wait)), now)
         self._tell()
 
-    def completed(self, request: Request, now: float, usage: Usage) -> None:
-        if request.cap is None:
+    def completed(self, request: Request, usage: Usage, now: float) -> None:
+        if usage.target == _PTU:
             self._mean_output += _MEAN_GAIN * (usage.output - self._mean_output)
         place = self._places.pop(request.id, None)
         if place is not None:
