@@ -22,9 +22,14 @@ class Standing:
         self._capacity = capacity
         self._clock = clock
 
-    def outlooks(self, names: Iterable[str], load: Load | None) -> Mapping[str, Outlook]:
-        """By deployment; nothing of those that nothing is known of. `load` None costs nothing."""
-        now, names = self._clock.now(), tuple(names)
+    def outlooks(
+        self, names: Iterable[str], load: Load | None, now: float
+    ) -> Mapping[str, Outlook]:
+        """By deployment; nothing of those that nothing is known of. `load` None costs nothing.
+
+        `now` is the moment that their rooms are to be compared with.
+        """
+        names = tuple(names)
         rooms = self._capacity.rooms(names, load, now) if load is not None else {}
         holds = self._holds.holds()
         found: dict[str, Outlook] = {}

@@ -95,7 +95,7 @@ class Paygo:
         """When neither counter is used up."""
         at = max(self._tokens.room_at(now), self._calls.room_at(now))
         reason = SpillReason.PREDICTED if at > now else SpillReason.NONE
-        return Room(at, reason, self.utilization(now))
+        return Room(at, reason, self.utilization(now), firm=False)
 
     def take(self, load: Load, now: float) -> PaygoPlace:
         """Count a request."""

@@ -65,7 +65,7 @@ class Provisioned:
         seconds, tenant = self._capacity.seconds(load.demand), load.claim.tenant
         added = self._bucket.take(seconds, now)
         self._changed(tenant, seconds, added)
-        return PtuPlace(self, tenant, seconds, added, self._bucket.mark())
+        return PtuPlace(self, load, seconds, added, self._bucket.mark())
 
     def utilization(self, now: float) -> float:
         """The filled part: 1.0 is full, and more is possible."""
@@ -110,12 +110,22 @@ class Provisioned:
         self._tell_belief(learnt=self._bucket.refused(place.mark, wait, now))
 
     def settle(self, place: PtuPlace, used: Demand | None, now: float) -> None:
-        """Correct what was taken by what was used."""
+        """Correct what was taken by what was used.
+
+        Where Azure has revealed the level meanwhile, its own estimate of the request is in it and
+        ours is not. Azure's differs from ours by what we did not know of the prompt, which its
+        usage tells; so what is left to correct is the answer.
+        """
         seconds = self._capacity.seconds(used) if used is not None else 0.0
-        difference, place.seconds = seconds - place.seconds, seconds
+        taken = place.seconds
+        if used is not None and not place.is_settled and self._bucket.has_synced(place.mark):
+            estimate = Demand(used.prompt, place.load.demand.output, used.cached)
+            taken = self._capacity.seconds(estimate)
+        difference = seconds - taken
+        place.seconds, place.is_settled = seconds, True
         if difference:
             self._bucket.correct(difference, now)
-            self._changed(place.tenant, difference, difference * self._bucket.scale)
+            self._changed(place.load.claim.tenant, difference, difference * self._bucket.scale)
 
     def _ask(self, claim: Claim, now: float) -> None:
         self._shares.asked(claim, now, self._bucket.pace)
@@ -144,10 +154,11 @@ class PtuPlace:
     """What one request takes of a deployment; see Place."""
 
     _deployment: Provisioned
-    tenant: str
+    load: Load
     seconds: float
     added: float
     mark: Mark
+    is_settled: bool = False
 
     def accepted(self, told: CapacityTold, now: float) -> None:
         """It was let in."""

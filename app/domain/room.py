@@ -11,9 +11,13 @@ from app.domain.spill import SpillReason
 class Room:
     """From `at` on there is room, on the caller's clock; `reason` says why not before.
 
+    Where it is not `firm`, the deployment is asked all the same if nobody else is left: what is
+    believed of it is too vague to refuse a request by.
+
     `utilization` is the used part of the deployment's capacity, 1.0 being all; None: unknown.
     """
 
     at: float
     reason: SpillReason = SpillReason.NONE
     utilization: float | None = None
+    firm: bool = True

@@ -101,12 +101,12 @@ def plan_route(
 ) -> RoutePlan:
     """Tier by tier: who has room, weights deciding within a tier, the `preferred` one first.
 
-    A deployment without an outlook has room. Where nobody is left but those that failed too often,
-    they are asked all the same. `draw` gives uniform numbers in [0, 1).
+    A deployment without an outlook has room. Where nobody is left but those that might refuse or
+    fail, they are asked all the same. `draw` gives uniform numbers in [0, 1).
     """
     candidates: list[Candidate] = []
     absences: list[Absence] = []
-    failing: list[Candidate] = []
+    doubtful: list[Candidate] = []
     for tier, targets in enumerate(choices.tiers):
         first = preferred(targets) if preferred and len(targets) > 1 else None
         for target in _ordered(targets, outlooks, draw, first):
@@ -115,11 +115,11 @@ def plan_route(
             if outlook is not None and outlook.room.at > now:
                 room = outlook.room
                 absences.append(Absence(name, tier, room.reason, room.at, used))
-                if room.reason is SpillReason.UNHEALTHY:
-                    failing.append(Candidate(name, tier, used))
+                if not room.firm:
+                    doubtful.append(Candidate(name, tier, used))
             else:
                 candidates.append(Candidate(name, tier, used))
-    return RoutePlan(tuple(candidates or failing), (*absences, *choices.absences))
+    return RoutePlan(tuple(candidates or doubtful), (*absences, *choices.absences))
 
 
 def with_load(plan: RoutePlan, load: Load | None) -> RoutePlan:

@@ -30,8 +30,8 @@ MOST_MARGIN: Final = 0.5
 _GAIN: Final = 0.3
 _STEPS: Final = (-0.7, 0.7)
 #: The belief is wrong by this much at most in what one request weighs, and in how fast it drains.
-_SCALES: Final = (0.2, 5.0)
-_PACES: Final = (0.1, 5.0)
+_SCALES: Final = (0.03, 30.0)
+_PACES: Final = (0.03, 30.0)
 #: Of short times little is learnt: squared seconds.
 _NOISE: Final = 9.0
 #: Of how much of the error the margin is a running mean.
@@ -52,6 +52,7 @@ class Mark(NamedTuple):
 
     taken: float
     returned: float
+    syncs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class ShadowBucket:
         "_quiet",
         "_returned",
         "_since",
+        "_syncs",
         "_taken",
         "_taken_since",
         "_updated",
@@ -91,6 +93,7 @@ class ShadowBucket:
         self._taken = self._returned = 0.0
         self._header_at = -inf
         self._quiet = 0.0
+        self._syncs = 0
         # What happened since Azure last revealed the level.
         self._since = now
         self._taken_since = self._drained_since = 0.0
@@ -110,7 +113,11 @@ class ShadowBucket:
 
     def mark(self) -> Mark:
         """To be kept with a request that is sent now, after it was taken."""
-        return Mark(self._taken, self._returned)
+        return Mark(self._taken, self._returned, self._syncs)
+
+    def has_synced(self, mark: Mark) -> bool:
+        """Whether Azure has revealed the level since."""
+        return self._syncs > mark.syncs
 
     def take(self, seconds: float, now: float) -> float:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
@@ -213,6 +220,7 @@ class ShadowBucket:
         self.pace = _within(self.pace * exp(_within(-step * drained, _STEPS)), _PACES)
 
     def _synced(self, now: float) -> None:
+        self._syncs += 1
         self._since = now
         self._taken_since = self._drained_since = 0.0
         self._emptied = self._level <= 0

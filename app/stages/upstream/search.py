@@ -107,8 +107,8 @@ class Upstreams:
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
         now, name = self._clock.now(), candidate.deployment
-        outlook = self._standing.outlooks((name,), plan.load).get(name)
-        if outlook is not None and outlook.room.at > now:
+        outlook = self._standing.outlooks((name,), plan.load, now).get(name)
+        if outlook is not None and outlook.room.firm and outlook.room.at > now:
             room = outlook.room
             absence = Absence(name, candidate.tier, room.reason, room.at, room.utilization)
             observation.skipped.append(absence)
@@ -175,6 +175,6 @@ class Upstreams:
         """Every candidate is held by now: say when the first one is free again."""
         names = [place.deployment for place in plan.candidates]
         names += [place.deployment for place in plan.absences if place.until < NEVER]
-        outlooks = self._standing.outlooks(names, plan.load)
         now = self._clock.now()
+        outlooks = self._standing.outlooks(names, plan.load, now)
         return no_capacity(min((each.room.at for each in outlooks.values()), default=now) - now)

@@ -78,8 +78,9 @@ class Search:
 
     def plan(self) -> RoutePlan:
         choices = Choices(self.fleet.models["gpt-4o"])
-        outlooks = self.standing.outlooks(choices.deployments, None)
-        return plan_route(choices, outlooks, now=self.clock.now(), draw=lambda: 0.5)
+        now = self.clock.now()
+        outlooks = self.standing.outlooks(choices.deployments, None, now)
+        return plan_route(choices, outlooks, now=now, draw=lambda: 0.5)
 
     @property
     def verdicts(self) -> list[Verdict]:
