@@ -106,7 +106,9 @@ class Provisioned:
 
     def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:
         """A request was refused, and took nothing."""
-        self.settle(place, None, now)
+        self._bucket.undo(place.seconds, now)
+        self._changed(place.load.claim.tenant, -place.seconds, -place.added)
+        place.seconds, place.is_settled = 0.0, True
         self._tell_belief(learnt=self._bucket.refused(place.mark, wait, now))
 
     def settle(self, place: PtuPlace, used: Demand | None, now: float) -> None:

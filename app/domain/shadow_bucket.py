@@ -139,16 +139,23 @@ class ShadowBucket:
         else:
             self._taken += change
 
+    def undo(self, seconds: float, now: float) -> None:
+        """Take back what was refused: Azure has never had it."""
+        self._drain(now)
+        self._level = max(0.0, self._level - seconds * self.scale)
+        self._taken -= seconds * self.scale
+        self._taken_since -= seconds
+
     def accepted(self, mark: Mark, own: float, now: float) -> bool:
         """A request was let in: before it (`own` was added for it) it was not over its depth.
 
         This and the next two say whether anything was learnt.
         """
         self._drain(now)
-        return self._learn(0.0, DEPTH + own + (self._taken - mark.taken), now)
+        return self._learn(0.0, DEPTH + own + self._more(mark), now)
 
     def refused(self, mark: Mark, wait: Wait | None, now: float) -> bool:
-        """A request was refused; it was taken, and is given back by the caller before."""
+        """A request was refused; it was taken, and undone before."""
         self._drain(now)
         self._quiet = 0.0
         if wait is None:
@@ -176,7 +183,7 @@ class ShadowBucket:
         self._synced(now)
 
     def _more(self, mark: Mark) -> float:
-        return self._taken - mark.taken
+        return max(0.0, self._taken - mark.taken)
 
     def _back(self, mark: Mark) -> float:
         return self._returned - mark.returned

@@ -38,6 +38,7 @@ class ShadowRouter:
         self._ptu = Provisioned(capacity, self._name, 0.0)
         self._warm = WarmCaches()
         self._places: dict[int, Place] = {}
+        self._told: dict[int, CapacityTold] = {}
         self._held_until = 0.0
         self._mean_output = 256.0
 
@@ -53,7 +54,9 @@ class ShadowRouter:
 
     def answered(self, request: Request, headers: Headers, now: float) -> None:
         told, wait = CapacityTold(headers.utilization), headers.refused_for
-        if wait is None:
+        if wait is None and not request.stream:
+            self._told[request.id] = told  # it was told after all of the answer was made
+        elif wait is None:
             self._places[request.id].accepted(told, now)
         else:
             self._held_until = max(self._held_until, now + wait)
@@ -66,6 +69,8 @@ class ShadowRouter:
         place = self._places.pop(request.id, None)
         if place is not None:
             place.settle(Demand(usage.input, usage.output, usage.cached), now)
+            if (told := self._told.pop(request.id, None)) is not None:
+                place.accepted(told, now)
         self._tell()
 
     def heard(self, message: Said, now: float) -> None:
