@@ -11,7 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
-OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py tests/crashes
+OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
+	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/crashes
 LOCKS := requirements/runtime.txt requirements/dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
@@ -40,15 +41,21 @@ test-long: setup ## run the tests that take a minute and more each (about 3 minu
 
 .PHONY: exactly
 exactly: setup ## 500 requests, room for 137, four workers: every limit ten times (about 20 minutes)
-	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_exactly.py $(ARGS)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_exactly.py -k server $(ARGS)
 
 .PHONY: crashes
 crashes: setup ## kill a worker at every point between reserving and settling (about 1 minute)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/crashes $(ARGS)
 
 .PHONY: freezes
-freezes: setup ## freeze Redis for a minute under load, by each policy (about 5 minutes)
-	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py $(ARGS)
+freezes: setup ## freeze, stop or replace Redis under load, by each policy (about 6 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py \
+		tests/e2e/test_redis_failover.py $(ARGS)
+
+.PHONY: cluster
+cluster: setup ## three Redis nodes: exactness, and a node lost or frozen (about 15 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_cluster.py \
+		tests/integration/redis tests/e2e/test_exactly.py -k cluster $(ARGS)
 
 .PHONY: mutants
 mutants: setup ## remove one safeguard at a time; the tests must notice (about half a minute)

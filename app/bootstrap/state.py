@@ -14,11 +14,13 @@ import structlog
 from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.audit_log import copying_audit
+from app.adapters.archive.comparison import Comparison, comparing
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.archive.reader import ArchiveReader
+from app.adapters.background import background
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
@@ -27,9 +29,10 @@ from app.adapters.redis.capacity import sharing
 from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
+from app.adapters.redis.lineage import Lineages
 from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
-from app.adapters.redis.store import Place, opened_store
+from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.seeding import Seeder, seeding
 from app.domain.capacity_book import CapacityBook
 from app.domain.seeds import configured_pepper, differences, seeds_of
@@ -78,21 +81,25 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         store = await enter(opened_store(place, clock))
-        batch = store.batch
+        batch, lineages = store.batch, Lineages(clock)
         worker = uuid4().hex
         options = DirectoryOptions(worker, pepper=configured_pepper(settings))
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = _Archiving(batch, place, clock, keys, directory)
+        archiving = _Archiving(store, place, clock, keys, directory)
         seeder = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
         workers = await enter(replicas(batch, worker))
         alerts = await enter(_alerts(settings, batch))
+        await lineages.begin(store)
+        examined = replace(place, examine=lineages.examine)
+        accounting = await enter(opened_store(examined, clock, "redis: accounts"))
+        await enter(background("lineages", lambda: lineages.keep_asking(store, accounting)))
         accounts = await enter(
             shared_accounts(
-                AccountScript(batch),
+                AccountScript(accounting.batch),
                 workers,
                 clock,
                 drain_s=settings.timeouts.settle_s,
@@ -132,7 +139,7 @@ def _tell_differences(settings: Settings, directory: RedisDirectory) -> None:
 class _Archiving:
     """The ledger's archive, kept by one process; it alone can tell what a lost account held."""
 
-    batch: Batch
+    store: Store
     place: Place
     clock: Clock
     keys: DirectoryKeys
@@ -153,7 +160,7 @@ class _Archiving:
             # Its pages are large: they have their own way, and more time.
             place = replace(self.place, patience_s=max(self.place.patience_s, _PAGE_S))
             async with (
-                opened_store(place, self.clock, "ledger's redis") as store,
+                opened_store(place, self.clock, "redis: ledger") as store,
                 self._copying(store.batch, archive, directory) as seeder,
             ):
                 yield seeder
@@ -168,6 +175,12 @@ class _Archiving:
         plan = CopyPlan(tenants=self.keys.names_with_rows, on_rolled_back=rolled_back)
         copier = LedgerCopier(LedgerStreams(batch), archive, clock=self.clock, plan=plan)
         history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
-        seeder = Seeder(self.batch, history, self.clock, self.keys.tenants)
-        async with copier, copying_audit(self.directory, directory), seeding(seeder):
+        seeder = Seeder(self.store.batch, history, self.clock, self.keys.tenants)
+        comparison = Comparison(self.store, copier, seeder, self.clock)
+        async with (
+            copier,
+            copying_audit(self.directory, directory),
+            seeding(seeder),
+            comparing(comparison),
+        ):
             yield seeder

@@ -1,4 +1,7 @@
-"""Four gateway processes, one Redis, a crowd: exactly as many get in as there is room for."""
+"""Four gateway processes, one Redis, a crowd: exactly as many get in as there is room for.
+
+On one server, and on a cluster of three nodes.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,13 @@ import aiohttp
 import pytest
 import yaml
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
+from app.adapters.redis.embedded_binaries import installed_binaries
 from app.cli.key import new_key
 from app.domain.limit import NANO, LimitName
 from tests.e2e.command import spillgate
+from tests.integration.redis.cluster import running_cluster
 
 ROOM: Final = 137
 CROWD: Final = 500
@@ -39,8 +45,9 @@ ASKED: Final = {
 class Workers:
     """Four processes with a tenant for every storm."""
 
-    def __init__(self, redis_url: str, directory: Path) -> None:
-        self.redis_url = redis_url
+    def __init__(self, redis: dict[str, Any], directory: Path) -> None:
+        """`redis` is the section of the configuration."""
+        self.redis = redis
         self.directory = directory
         self.mark = uuid4().hex[:8]
         self.urls: list[str] = []
@@ -55,7 +62,7 @@ class Workers:
             for name, limits in tenants.items()
         }
         config = self.directory / "config.yaml"
-        config.write_text(yaml.safe_dump(_config(self.redis_url, seeds, answer_after_ms)))
+        config.write_text(yaml.safe_dump(_config(self.redis, seeds, answer_after_ms)))
         arguments = ("serve", "--simulate", "--config", str(config), "--port", "0")
         processes = [
             self._running.enter_context(
@@ -88,7 +95,8 @@ class Workers:
     async def reserved(self, tenant: str) -> dict[str, int]:
         """What the tenant's first request reserved, from its ledger."""
         key = f"spillgate:{{{tenant}-{self.mark}}}:ledger"
-        async with Redis.from_url(self.redis_url) as redis, asyncio.timeout(10):
+        client: Any = RedisCluster if "cluster" in self.redis else Redis
+        async with client.from_url(self.redis["url"]) as redis, asyncio.timeout(10):
             entries: Any = []
             while not entries:
                 await asyncio.sleep(0.02)
@@ -98,7 +106,7 @@ class Workers:
 
 
 def _config(
-    redis_url: str, tenants: dict[str, dict[str, Any]], answer_after_ms: int
+    redis: dict[str, Any], tenants: dict[str, dict[str, Any]], answer_after_ms: int
 ) -> dict[str, Any]:
     paygo = {
         "kind": "paygo",
@@ -111,7 +119,7 @@ def _config(
     }
     return {
         # A busy machine is not what is tested.
-        "redis": {"url": redis_url, "operation_timeout_ms": 2000},
+        "redis": redis | {"operation_timeout_ms": 2000},
         "admin": {"key": "an-admin-key-of-tests"},
         "deployments": {"paygo": paygo},
         "models": {"gpt-4o": {"tiers": [["paygo"]]}},
@@ -121,12 +129,19 @@ def _config(
     }
 
 
-@pytest.fixture
-def workers(redis_url: str, tmp_path: Path) -> Iterator[Workers]:
+@pytest.fixture(params=["server", pytest.param("cluster", marks=pytest.mark.long)])
+def workers(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Workers]:
     """Processes that end with the test."""
-    started = Workers(redis_url, tmp_path)
-    yield started
-    started.stop()
+    with ExitStack() as stack:
+        redis: dict[str, Any] = {"url": redis_url}
+        if request.param == "cluster":
+            binary = installed_binaries().server
+            assert binary is not None
+            cluster = stack.enter_context(running_cluster(binary, tmp_path / "cluster"))
+            redis = {"url": cluster.url, "cluster": True}
+        started = Workers(redis, tmp_path)
+        stack.callback(started.stop)
+        yield started
 
 
 async def room_for(workers: Workers, name: LimitName) -> float:

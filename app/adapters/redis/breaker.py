@@ -71,6 +71,11 @@ class Breaker:
         if self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
+    def hurry(self) -> None:
+        """What kept the store from answering is gone: the next call is let through at once."""
+        self._until = self._clock.now()
+        self._pauses = 0
+
     def _pause(self) -> None:
         self.state = State.OPEN
         self._until = self._clock.now() + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**self._pauses)

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -25,9 +25,9 @@ from app.adapters.redis.address import Address, address_in, url_at
 from app.adapters.redis.batch import Batch, Command, NotSent, batching
 from app.adapters.redis.breaker import Breaker, State
 from app.adapters.redis.connection import (
-    BATCH_TIMEOUT_S,
+    Place,
+    batching_client,
     redis_breaker,
-    redis_client,
     subscribing_client,
 )
 from app.errors import StoreUnavailable
@@ -71,12 +71,11 @@ class Node:
 class Cluster:
     """Who has which slot; open within `clustered`."""
 
-    def __init__(self, url: str, clock: Clock, *, name: str, patience_s: float) -> None:
-        """`url` names one node, or whatever leads to one, and the credentials of all."""
-        self._url = url
+    def __init__(self, place: Place, clock: Clock, name: str) -> None:
+        """The URL names one node, or whatever leads to one, and the credentials of all."""
+        self._place = place
         self._clock = clock
         self._name = name
-        self._patience_s = patience_s
         self._nodes: dict[Address, Node] = {}
         self._slots: dict[int, Node] = {}
         self._serving: frozenset[Address] = frozenset()
@@ -99,6 +98,15 @@ class Cluster:
         nodes = list(self._nodes.values())
         return random.choice([each for each in nodes if not each.lost] or nodes)  # noqa: S311  # no secret
 
+    def batches(self) -> list[Batch]:
+        """Of all nodes that have slots."""
+        return [self._nodes[address].batch for address in self._serving]
+
+    def hurry(self) -> None:
+        """Ask lost nodes again at once."""
+        for node in self._nodes.values():
+            node.breaker.hurry()
+
     async def moved(self, slot: int, address: Address) -> None:
         """A slot is known to be elsewhere now; there may be more of them."""
         self._stale = True
@@ -107,7 +115,7 @@ class Cluster:
 
     async def open(self) -> None:
         """Have a node to ask, and ask it, at most BOOT_S."""
-        await self._node_at(address_in(self._url))
+        await self._node_at(address_in(self._place.url))
         with suppress(TimeoutError):
             async with asyncio.timeout(BOOT_S):
                 while not self._slots:
@@ -159,7 +167,7 @@ class Cluster:
             for first, last, address in ranges:
                 found |= dict.fromkeys(range(first, last + 1), await self._node_at(address))
             self._slots, self._serving = found, frozenset(each.node for each in ranges)
-            kept = self._serving | {address_in(self._url)}
+            kept = self._serving | {address_in(self._place.url)}
             ended, self._left = self._left, []
             for address in [each for each in self._nodes if each not in kept]:
                 self._left.append(self._nodes.pop(address))
@@ -172,15 +180,14 @@ class Cluster:
         return self._nodes[address]
 
     async def _opened(self, address: Address) -> Node:
-        url, lifetime = url_at(self._url, address), AsyncExitStack()
+        place = replace(self._place, url=url_at(self._place.url, address))
+        lifetime = AsyncExitStack()
         breaker = redis_breaker(self._clock, f"{self._name} {address}")
-        client = await lifetime.enter_async_context(
-            redis_client(url, operation_timeout_s=self._patience_s + BATCH_TIMEOUT_S)
-        )
+        client = await lifetime.enter_async_context(batching_client(place))
         batch = await lifetime.enter_async_context(
-            batching(client, breaker, patience_s=self._patience_s)
+            batching(client, breaker, patience_s=place.patience_s)
         )
-        subscriber = await lifetime.enter_async_context(subscribing_client(url))
+        subscriber = await lifetime.enter_async_context(subscribing_client(place.url))
         return Node(address, batch, breaker, subscriber, lifetime)
 
     def _note(self, trouble: str) -> None:
@@ -233,11 +240,9 @@ class ClusterSubscriber:
 
 
 @asynccontextmanager
-async def clustered(
-    url: str, clock: Clock, *, name: str, patience_s: float
-) -> AsyncIterator[Cluster]:
-    """The cluster that `url` leads to, which need not answer yet, nor always."""
-    cluster = Cluster(url, clock, name=name, patience_s=patience_s)
+async def clustered(place: Place, clock: Clock, *, name: str) -> AsyncIterator[Cluster]:
+    """The cluster that the URL leads to, which need not answer yet, nor always."""
+    cluster = Cluster(place, clock, name)
     try:
         await cluster.open()
         async with background("cluster", cluster.keep_following):

@@ -7,7 +7,8 @@ call has a limit, a failure is told at once, and after some of them the breaker 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -32,6 +33,19 @@ MAX_CONNECTIONS: Final = 32
 POOL_TIMEOUT_S: Final = 0.25
 
 T = TypeVar("T")
+
+#: What a new connection is put through before it is used; it greets, and may refuse by raising.
+Examine = Callable[[AbstractConnection], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where Redis is; a round trip to it has `patience_s` seconds."""
+
+    url: str = field(repr=False)
+    cluster: bool = False
+    patience_s: float = OPERATION_TIMEOUT_S
+    examine: Examine | None = None
 
 
 class _LeavesReplicas(AbstractConnection):
@@ -68,7 +82,12 @@ _CONNECTIONS: Final[Mapping[type[AbstractConnection], type[AbstractConnection]]]
 }
 
 
-def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) -> Redis:
+def redis_client(
+    url: str,
+    *,
+    operation_timeout_s: float = OPERATION_TIMEOUT_S,
+    examine: Examine | None = None,
+) -> Redis:
     """A client for `redis://`, `rediss://` or `unix://`; `async with` it. Connects when first used.
 
     A burst of calls shares 32 connections; one that gets none within the limit fails.
@@ -81,12 +100,19 @@ def redis_client(url: str, *, operation_timeout_s: float = OPERATION_TIMEOUT_S) 
         socket_timeout=operation_timeout_s,
         max_connections=MAX_CONNECTIONS,
         timeout=POOL_TIMEOUT_S,
+        redis_connect_func=examine,
         # Both are round trips of a new connection that nothing here depends on.
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     pool.connection_class = _CONNECTIONS[pool.connection_class]
     return Redis.from_pool(pool)
+
+
+def batching_client(place: Place) -> Redis:
+    """A client for a batch, which has patience of its own."""
+    timeout_s = place.patience_s + BATCH_TIMEOUT_S
+    return redis_client(place.url, operation_timeout_s=timeout_s, examine=place.examine)
 
 
 def subscribing_client(url: str) -> Redis:

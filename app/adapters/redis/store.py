@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from redis.asyncio.client import PubSub
@@ -12,13 +12,14 @@ from redis.asyncio.client import PubSub
 from app.adapters.redis.batch import Batch, batching
 from app.adapters.redis.cluster import ClusterBatch, ClusterSubscriber, clustered
 from app.adapters.redis.connection import (
-    BATCH_TIMEOUT_S,
-    OPERATION_TIMEOUT_S,
+    Place,
+    batching_client,
     redis_breaker,
-    redis_client,
     subscribing_client,
 )
 from app.ports import Clock
+
+__all__ = ["Place", "Store", "Subscriber", "opened_store"]
 
 
 class Subscriber(Protocol):
@@ -30,20 +31,16 @@ class Subscriber(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where Redis is; a round trip to it has `patience_s` seconds."""
-
-    url: str = field(repr=False)
-    cluster: bool = False
-    patience_s: float = OPERATION_TIMEOUT_S
-
-
-@dataclass(frozen=True, slots=True)
 class Store:
-    """Commands on keys, and subscriptions."""
+    """Commands on keys, subscriptions, and the servers one by one, for what has no key.
+
+    `hurry` has lost servers asked at once whether they are back.
+    """
 
     batch: Batch
     subscriber: Subscriber
+    servers: Callable[[], Sequence[Batch]]
+    hurry: Callable[[], None]
 
 
 @asynccontextmanager
@@ -52,14 +49,12 @@ async def opened_store(place: Place, clock: Clock, name: str = "redis") -> Async
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         if place.cluster:
-            cluster = await enter(
-                clustered(place.url, clock, name=name, patience_s=place.patience_s)
-            )
-            yield Store(ClusterBatch(cluster), ClusterSubscriber(cluster))
+            cluster = await enter(clustered(place, clock, name=name))
+            subscriber = ClusterSubscriber(cluster)
+            yield Store(ClusterBatch(cluster), subscriber, cluster.batches, cluster.hurry)
             return
-        client = await enter(
-            redis_client(place.url, operation_timeout_s=place.patience_s + BATCH_TIMEOUT_S)
-        )
+        client = await enter(batching_client(place))
         breaker = redis_breaker(clock, name)
         batch = await enter(batching(client, breaker, patience_s=place.patience_s))
-        yield Store(batch, await enter(subscribing_client(place.url)))
+        client = await enter(subscribing_client(place.url))
+        yield Store(batch, client, lambda: [batch], breaker.hurry)

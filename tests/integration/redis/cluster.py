@@ -70,9 +70,16 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """End it as its owner would: it writes down what it has."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
     def forget(self) -> None:
         """Have it come back without data, but as the same node."""
-        for file in self._directory.glob("appendonlydir/*"):
+        for file in (*self._directory.glob("appendonlydir/*"), *self._directory.glob("*.rdb")):
             file.unlink()
 
     @contextmanager
@@ -132,6 +139,12 @@ def running_cluster(binary: Path, directory: Path) -> Iterator[Cluster]:
         yield Cluster(servers)
 
 
+def is_up(server: Server) -> None:
+    """Wait until it answers."""
+    with server.client() as client:
+        _until(time.monotonic() + START_TIMEOUT_S, lambda: pongs(client))
+
+
 def free_port() -> int:
     """A port that is free, and whose neighbour for the cluster's own traffic is, too."""
     while True:
@@ -171,5 +184,5 @@ def _is_whole(client: Any) -> bool:
 def _until(deadline: float, holds: Callable[[], bool]) -> None:
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError("the cluster is not ready")
+            raise TimeoutError("a server is not ready")
         time.sleep(0.05)
