@@ -3,58 +3,95 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
+from app.domain.attempt import Verdict
 from app.domain.capacity import Place
 from app.domain.demand import Load
+from app.domain.health import Health, availability
 from app.domain.room import Room
 from app.domain.route import Outlook
 from app.domain.spill import SpillReason
 from app.errors import NoCapacity
-from app.ports import Capacity, Clock, HoldBoard
+from app.ports import Capacity, HoldBoard
 
 
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """Holds and room, in this order: a deployment's own word goes before what is believed of it."""
+    """Holds, health and room; a deployment's own word goes before what is believed of it."""
 
-    def __init__(self, holds: HoldBoard, capacity: Capacity, clock: Clock) -> None:
-        self._holds = holds
-        self._capacity = capacity
-        self._clock = clock
+    holds: HoldBoard
+    capacity: Capacity
+    health: Health
+    draw: Callable[[], float]
+    """Uniform numbers in [0, 1), to spread what was ejected together."""
 
     def outlooks(
-        self, names: Iterable[str], load: Load | None, now: float
+        self, tiers: Sequence[Sequence[str]], load: Load | None, now: float
     ) -> Mapping[str, Outlook]:
         """By deployment; nothing of those that nothing is known of. `load` None costs nothing.
 
         `now` is the moment that their rooms are to be compared with.
         """
-        names = tuple(names)
-        rooms = self._capacity.rooms(names, load, now) if load is not None else {}
-        holds = self._holds.holds()
         found: dict[str, Outlook] = {}
-        for name in names:
-            room = _later(rooms.get(name), holds.get(name, 0.0), now)
-            if room is not None:
-                found[name] = Outlook(room)
+        for names in tiers:
+            rooms = self.capacity.rooms(names, load, now) if load is not None else {}
+            available = availability(names, self.health, now)
+            for name in names:
+                failing = available.absent.get(name)
+                room = self._room(name, rooms.get(name), failing, now)
+                factor = available.factors.get(name, 1.0)
+                if room is not None or factor < 1:
+                    found[name] = Outlook(room or Room(now), factor)
         return found
 
-    def take(self, deployment: str, load: Load | None) -> Place | None:
+    def refusal(self, name: str, load: Load | None, now: float) -> Room | None:
+        """Why a deployment is not to be asked now, whoever else is left; None: it may be asked."""
+        rooms = self.capacity.rooms((name,), load, now) if load is not None else {}
+        room = self._room(name, rooms.get(name), None, now)
+        return room if room is not None and room.firm and room.at > now else None
+
+    def take(self, deployment: str, load: Load | None, now: float) -> Place | None:
         """Take what a request may need that is sent now; None where nothing is counted."""
-        if load is None:
-            return None
-        return self._capacity.take(deployment, load, self._clock.now())
+        return self.capacity.take(deployment, load, now) if load is not None else None
 
     def hold(self, deployment: str, until: float) -> None:
         """It asked not to be asked until then."""
-        self._holds.hold(deployment, until)
+        self.holds.hold(deployment, until)
 
+    def may_ask(self, deployment: str, now: float) -> bool:
+        """Whether it is well, or waits to be probed."""
+        return self.health.may_ask(deployment, now)
 
-def _later(room: Room | None, held_until: float, now: float) -> Room | None:
-    """A hold that is over says nothing; one that ends before there is room says less than that."""
-    if held_until <= now or (room is not None and room.at >= held_until):
+    def probing(self, deployment: str, now: float) -> AbstractContextManager[None]:
+        """Around an attempt: it is the probe of a deployment that waits for one."""
+        return self.health.probing(deployment, now)
+
+    def judged(self, deployment: str, verdict: Verdict, started: float, now: float) -> None:
+        """An attempt that was begun at `started` came to this; a refusal says nothing of health."""
+        if verdict is Verdict.ACCEPT:
+            self.health.succeeded(deployment, now, started=started)
+        elif verdict in {Verdict.FAILED, Verdict.MISCONFIGURED}:
+            self.health.failed(deployment, now, started=started, jitter=self.draw())
+
+    def _room(
+        self, name: str, room: Room | None, failing_until: float | None, now: float
+    ) -> Room | None:
+        """What keeps a request away for longest; a hold that is over says nothing."""
+        used = room.utilization if room is not None else None
+        held_until = self.holds.holds().get(name, 0.0)
+        if held_until > now and (room is None or room.at < held_until or not room.firm):
+            return Room(held_until, SpillReason.HELD, used)
+        if failing_until is not None and (room is None or room.at <= now or not room.firm):
+            return Room(
+                max(failing_until, math.nextafter(now, math.inf)),
+                SpillReason.UNHEALTHY,
+                used,
+                firm=False,
+            )
         return room
-    return Room(held_until, SpillReason.HELD, room.utilization if room else None)
 
 
 def no_capacity(wait_s: float) -> NoCapacity:

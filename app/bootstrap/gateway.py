@@ -20,6 +20,8 @@ from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Api, Fleet
+from app.domain.health import Health
+from app.domain.retry_budget import RetryBudget
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
@@ -39,7 +41,7 @@ from app.stages.routing import Routing
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
-from app.stages.upstream import Upstreams
+from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
 
 
@@ -72,6 +74,8 @@ class Resources:
     credentials: dict[str, Credential] = field(default_factory=dict)
     """Entra credentials by identity and scope; keys are cheap and made anew."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
+    health: Health = field(default_factory=Health)
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
 
 
 async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
@@ -86,7 +90,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
     resources.capacity.follow(capacities_of(settings, resources.catalog), resources.clock.now())
-    standing = Standing(resources.holds, resources.capacity, resources.clock)
+    standing = Standing(resources.holds, resources.capacity, resources.health, random.random)
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),
@@ -114,7 +118,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             AzureOpenAI(resources.transport, credentials),
             standing,
             resources.clock,
-            max_errors=settings.limits.max_attempts_after_errors,
+            retries=Retries(resources.retry_budget, settings.limits.max_attempts_after_errors),
         ),
         relay=Relay(heartbeat_s=settings.timeouts.ping_s),
         max_json_depth=settings.limits.max_json_depth,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Final
 
+from app.domain.choice import Contender, Warm, choose, preferred
 from app.domain.demand import Load
 from app.domain.deployment import Deployment, Target, Tiers
 from app.domain.room import Room
@@ -13,6 +16,12 @@ from app.domain.route_policy import RoutePolicy, Spill
 from app.domain.spill import SpillReason
 
 NEVER = math.inf
+#: How much sooner another one must answer for a conversation to leave a warm cache.
+WARM_S: Final = 3.0
+#: Below this part of their capacity deployments of a tier are equals, and weights decide.
+NEARLY_FULL: Final = 0.8
+#: What a whole capacity is in seconds.
+_WHOLE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,14 @@ class Choices:
     absences: tuple[Absence, ...] = ()
 
     @property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """The deployments of each tier."""
+        return tuple(tuple(target.deployment for target in tier) for tier in self.tiers)
+
+    @property
     def deployments(self) -> tuple[str, ...]:
-        """The names of all that may serve."""
-        return tuple(target.deployment for tier in self.tiers for target in tier)
+        """All that may serve."""
+        return tuple(name for tier in self.names for name in tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class RoutePlan:
     candidates: tuple[Candidate, ...]
     absences: tuple[Absence, ...] = ()
     load: Load | None = None  # None: it costs nothing
+    last_resort: bool = False  # nobody was expected to serve: all are asked in the end
 
     @property
     def until(self) -> float:
@@ -71,6 +86,23 @@ class Outlook:
 
     room: Room
     factor: float = 1.0
+
+
+_OPEN = Outlook(Room(-math.inf))
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """Where a conversation's prompt may be cached: on `warm`, else where its key always goes."""
+
+    key: bytes
+    warm: str | None = None
+
+    def among(self, contenders: Sequence[Contender]) -> Warm | None:
+        """Whom to ask first of those that have room; never anybody else."""
+        weights = {each.name: each.weight for each in contenders}
+        name = self.warm if self.warm in weights else preferred(self.key, weights)
+        return None if name is None else Warm(name, WARM_S)
 
 
 def choices_for(
@@ -97,29 +129,35 @@ def plan_route(
     *,
     now: float,
     draw: Callable[[], float],
-    preferred: Callable[[tuple[Target, ...]], str] | None = None,
+    affinity: Affinity | None = None,
 ) -> RoutePlan:
-    """Tier by tier: who has room, weights deciding within a tier, the `preferred` one first.
+    """Tier by tier: who has room, weights deciding within a tier, a warm cache before them.
 
     A deployment without an outlook has room. Where nobody is left but those that might refuse or
-    fail, they are asked all the same. `draw` gives uniform numbers in [0, 1).
+    fail, they are asked all the same, those first that are expected back first. `draw` gives
+    uniform numbers in [0, 1).
     """
     candidates: list[Candidate] = []
     absences: list[Absence] = []
-    doubtful: list[Candidate] = []
+    doubtful: list[tuple[int, float, Candidate]] = []
     for tier, targets in enumerate(choices.tiers):
-        first = preferred(targets) if preferred and len(targets) > 1 else None
-        for target in _ordered(targets, outlooks, draw, first):
-            name, outlook = target.deployment, outlooks.get(target.deployment)
-            used = outlook.room.utilization if outlook else None
-            if outlook is not None and outlook.room.at > now:
-                room = outlook.room
-                absences.append(Absence(name, tier, room.reason, room.at, used))
-                if not room.firm:
-                    doubtful.append(Candidate(name, tier, used))
-            else:
-                candidates.append(Candidate(name, tier, used))
-    return RoutePlan(tuple(candidates or doubtful), (*absences, *choices.absences))
+        contenders: list[Contender] = []
+        for target in targets:
+            name, outlook = target.deployment, outlooks.get(target.deployment, _OPEN)
+            room = outlook.room
+            if room.at <= now:
+                weight = target.weight * outlook.factor
+                contenders.append(Contender(name, weight, _wait_s(room)))
+                continue
+            absences.append(Absence(name, tier, room.reason, room.at, room.utilization))
+            if not room.firm:
+                doubtful.append((tier, room.at, Candidate(name, tier, room.utilization)))
+        warm = affinity.among(contenders) if affinity and len(contenders) > 1 else None
+        for each in choose(contenders, draw, warm):
+            used = outlooks.get(each.name, _OPEN).room.utilization
+            candidates.append(Candidate(each.name, tier, used))
+    asked = tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1)))
+    return RoutePlan(asked, (*absences, *choices.absences), last_resort=not candidates)
 
 
 def with_load(plan: RoutePlan, load: Load | None) -> RoutePlan:
@@ -127,25 +165,6 @@ def with_load(plan: RoutePlan, load: Load | None) -> RoutePlan:
     return replace(plan, load=load)
 
 
-def _ordered(
-    targets: tuple[Target, ...],
-    outlooks: Mapping[str, Outlook],
-    draw: Callable[[], float],
-    first: str | None,
-) -> list[Target]:
-    """A weighted random order: the target with weight w is first with probability w over the sum.
-
-    Each gets an exponential waiting time of rate w, and the shortest goes first
-    (Efraimidis and Spirakis, 2006).
-    """
-    if len(targets) == 1:
-        return list(targets)
-
-    def turn(target: Target) -> float:
-        if target.deployment == first:
-            return -1.0
-        outlook = outlooks.get(target.deployment)
-        weight = target.weight * (outlook.factor if outlook else 1.0)
-        return -math.log(1.0 - draw()) / max(weight, 1e-9)
-
-    return sorted(targets, key=turn)
+def _wait_s(room: Room) -> float:
+    """How soon the next request will have to wait there; below a part of the capacity, not soon."""
+    return max(0.0, (room.utilization or 0.0) - NEARLY_FULL) * _WHOLE_S

@@ -64,7 +64,7 @@ class Routing:
             claim = principal.tenant.routing.claim(principal.tenant.name)
             load = Load(claim, observation.demand)
         now = self._clock.now()
-        outlooks = self._standing.outlooks(choices.deployments, load, now)
+        outlooks = self._standing.outlooks(choices.names, load, now)
         plan = with_load(plan_route(choices, outlooks, now=now, draw=self._draw), load)
         observation.plan = plan
         if not plan.candidates:

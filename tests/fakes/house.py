@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from app.domain.capacity_book import CapacityBook
 from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
+from app.domain.health import Health
+from app.domain.retry_budget import RetryBudget
 from app.domain.tenant import Tenant
 from app.gateway import Gateway
 from app.ports import Accounts
@@ -19,7 +21,7 @@ from app.stages.routing import Routing
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
-from app.stages.upstream import Upstreams
+from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.call import FakeCall
@@ -76,7 +78,7 @@ class House:
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
         self.capacity = CapacityBook("house")
-        self.standing = Standing(self.holds, self.capacity, self.clock)
+        self.standing = Standing(self.holds, self.capacity, Health(), lambda: 0.5)
         self.owners = FakeResponseOwners()
         self.upstream = ScriptedUpstream(self.clock)
         self.accounts = FakeAccounts(self.clock)
@@ -103,7 +105,9 @@ class House:
             statement=Statement(accounts, self.clock),
             affinity=Affinity(self.owners),
             routing=Routing(self.fleet, self.standing, self.clock, lambda: 0.5),
-            upstreams=Upstreams(self.fleet, self.upstream, self.standing, self.clock, max_errors=3),
+            upstreams=Upstreams(
+                self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
+            ),
             relay=Relay(heartbeat_s=15.0),
             max_json_depth=64,
         )

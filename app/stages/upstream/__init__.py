@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.stages.upstream.retries import Retries
 from app.stages.upstream.search import Upstreams
 
-__all__ = ["Upstreams"]
+__all__ = ["Retries", "Upstreams"]

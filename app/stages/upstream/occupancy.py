@@ -49,7 +49,7 @@ def occupying(
     deployment: str, load: Load | None, standing: Standing, observation: Observation, clock: Clock
 ) -> Iterator[Occupancy]:
     """The scope of one attempt; what `observation` then says it used stays taken."""
-    occupancy = Occupancy(standing.take(deployment, load), clock)
+    occupancy = Occupancy(standing.take(deployment, load, clock.now()), clock)
     served = observation.served
     try:
         yield occupancy

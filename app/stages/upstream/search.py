@@ -1,7 +1,7 @@
 """Ask the candidates of a plan, one after the other, until one gives an answer worth passing on.
 
 Everything here happens before the first byte to the client. A throttled deployment is held and the
-next one asked at once; failures are asked elsewhere at most `max_errors` times in all; what is
+next one asked at once; failures are asked elsewhere as far as the retry budget allows; what is
 wrong with the request itself is the answer. What each attempt takes of its deployment's capacity is
 counted from when it is sent until the answer's scope is left.
 """
@@ -12,17 +12,20 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from app.answer import Answer
 from app.domain.attempt import Attempt, Verdict
 from app.domain.deployment import Deployment, Fleet
 from app.domain.request import InferenceRequest
 from app.domain.route import NEVER, Absence, Candidate, RoutePlan
+from app.domain.spill import SpillReason
 from app.errors import NoCapacity, UpstreamError, UpstreamFailed, UpstreamMisconfigured
 from app.observation import Observation
 from app.ports import Clock, Upstream
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
+from app.stages.upstream.retries import Retries
 from app.standing import Standing, no_capacity
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
@@ -47,14 +50,20 @@ class Upstreams:
     """Opens the first acceptable answer and closes it again."""
 
     def __init__(
-        self, fleet: Fleet, upstream: Upstream, standing: Standing, clock: Clock, *, max_errors: int
+        self,
+        fleet: Fleet,
+        upstream: Upstream,
+        standing: Standing,
+        clock: Clock,
+        *,
+        retries: Retries,
     ) -> None:
-        """`max_errors` failed attempts end the search; throttled ones do not count."""
+        """`retries` bounds attempts after errors; throttled ones do not count."""
         self._fleet = fleet
         self._upstream = upstream
         self._standing = standing
         self._clock = clock
-        self._max_errors = max_errors
+        self._retries = retries
         self._refusals_in_a_row: dict[str, int] = {}
 
     @asynccontextmanager
@@ -71,28 +80,61 @@ class Upstreams:
         """
         tries = _Tries(deadline=self._deadline(plan, observation))
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
+        self._retries.started(self._clock.now())
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]
             if not self._worth_asking(candidate, plan, tries, observation):
                 continue
             with self._occupying(deployment, plan, observation) as occupancy:
                 started = self._clock.now()
-                opened = await open_answer(self._upstream, deployment, request, forwarded)
+                opened = await self._open(deployment, request, forwarded, tries)
+                if opened is None:
+                    break
                 with closing(opened):
                     attempt = self._attempt(candidate, opened, started)
                     observation.attempts.append(attempt)
                     occupancy.opened(opened)
                     if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
-                        self._refusals_in_a_row.pop(deployment.name, None)
-                        observation.served = attempt
-                        observation.meter.first_token_at = self._clock.now()
+                        self._accepted(attempt, observation)
                         yield opened.answer
+                        self._judge_end(attempt, observation)
                         return
                     self._learn(attempt, opened, deployment, tries)
         if tries.refusal is None:
             raise tries.failure or self._no_capacity(plan)
         observation.served = tries.refused
         yield tries.refusal
+
+    async def _open(
+        self,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Mapping[str, str],
+        tries: _Tries,
+    ) -> Opened | None:
+        """Ask it; None where there is nothing to pay another attempt from."""
+        started, name = self._clock.now(), deployment.name
+        with self._retries.paid(tries.errors, started) as payment:
+            if not payment.granted:
+                return None
+            with self._standing.probing(name, started):
+                opened = await open_answer(self._upstream, deployment, request, headers)
+                payment.failed = opened.verdict is Verdict.FAILED
+                if _tells_of_health(opened):
+                    self._standing.judged(name, opened.verdict, started, self._clock.now())
+                return opened
+
+    def _accepted(self, attempt: Attempt, observation: Observation) -> None:
+        self._retries.served()
+        self._refusals_in_a_row.pop(attempt.deployment, None)
+        observation.served = attempt
+        observation.meter.first_token_at = self._clock.now()
+
+    def _judge_end(self, attempt: Attempt, observation: Observation) -> None:
+        """An answer that breaks off is a failure of who gave it, too."""
+        if observation.broken is not None:
+            now, name = self._clock.now(), attempt.deployment
+            self._standing.judged(name, Verdict.FAILED, attempt.started, now)
 
     def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
         limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
@@ -107,16 +149,19 @@ class Upstreams:
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
         now, name = self._clock.now(), candidate.deployment
-        outlook = self._standing.outlooks((name,), plan.load, now).get(name)
-        if outlook is not None and outlook.room.firm and outlook.room.at > now:
-            room = outlook.room
+        room = self._standing.refusal(name, plan.load, now)
+        if room is not None:
             absence = Absence(name, candidate.tier, room.reason, room.at, room.utilization)
+            observation.skipped.append(absence)
+            return False
+        if not (plan.last_resort or self._standing.may_ask(name, now)):
+            absence = Absence(name, candidate.tier, SpillReason.UNHEALTHY, now)
             observation.skipped.append(absence)
             return False
         window = self._fleet.deployments[name].context_window or 0
         if tries.needs_window and window <= tries.needs_window:
             return False
-        return tries.errors < self._max_errors and now < tries.deadline
+        return tries.errors < self._retries.most and now < tries.deadline
 
     def _occupying(
         self, deployment: Deployment, plan: RoutePlan, observation: Observation
@@ -176,5 +221,12 @@ class Upstreams:
         names = [place.deployment for place in plan.candidates]
         names += [place.deployment for place in plan.absences if place.until < NEVER]
         now = self._clock.now()
-        outlooks = self._standing.outlooks(names, plan.load, now)
+        outlooks = self._standing.outlooks((names,), plan.load, now)
         return no_capacity(min((each.room.at for each in outlooks.values()), default=now) - now)
+
+
+def _tells_of_health(opened: Opened) -> bool:
+    """What is wrong with a request says nothing of who refuses it."""
+    return (
+        opened.verdict is not Verdict.ACCEPT or (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES
+    )

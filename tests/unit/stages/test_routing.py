@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Fleet, Target
+from app.domain.health import Health
 from app.domain.request import InferenceRequest
 from app.domain.route import Candidate, RoutePlan
 from app.domain.spill import SpillReason
@@ -39,7 +40,9 @@ def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
 
 
 def routing_of(served: Fleet, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
-    return Routing(served, Standing(holds, CapacityBook("a"), clock), clock, lambda: 0.5)
+    return Routing(
+        served, Standing(holds, CapacityBook("a"), Health(), lambda: 0.5), clock, lambda: 0.5
+    )
 
 
 def plan(

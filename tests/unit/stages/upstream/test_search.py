@@ -10,7 +10,9 @@ from app.answer import Answer
 from app.domain.attempt import Verdict
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Deployment, Fleet, Target, Timeouts
+from app.domain.health import Health
 from app.domain.request import InferenceRequest
+from app.domain.retry_budget import RetryBudget
 from app.domain.route import Absence, Candidate, Choices, RoutePlan, plan_route
 from app.domain.spill import SpillReason
 from app.errors import (
@@ -22,7 +24,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.observation import Observation
-from app.stages.upstream import Upstreams
+from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
 from app.wire.openai import read_request
 from app.wire.routes import match
@@ -45,9 +47,9 @@ class Search:
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
         self.upstream = ScriptedUpstream(self.clock)
-        self.standing = Standing(self.holds, CapacityBook("a"), self.clock)
+        self.standing = Standing(self.holds, CapacityBook("a"), Health(), lambda: 0.5)
         self.upstreams = Upstreams(
-            self.fleet, self.upstream, self.standing, self.clock, max_errors=3
+            self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
         )
         self.observation = Observation(FakeCall(), self.clock)
 
@@ -79,7 +81,7 @@ class Search:
     def plan(self) -> RoutePlan:
         choices = Choices(self.fleet.models["gpt-4o"])
         now = self.clock.now()
-        outlooks = self.standing.outlooks(choices.deployments, None, now)
+        outlooks = self.standing.outlooks(choices.names, None, now)
         return plan_route(choices, outlooks, now=now, draw=lambda: 0.5)
 
     @property
