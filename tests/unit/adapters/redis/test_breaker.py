@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from app.adapters.redis.breaker import (
     FAILURES_TO_OPEN,
+    FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     Breaker,
     State,
@@ -147,3 +148,14 @@ def test_it_always_comes_back(steps: list[tuple[float, str]]) -> None:
     clock.time += LONGEST_PAUSE_S
     assert breaker.admits()
     assert told == [number % 2 == 0 for number in range(len(told))]
+
+
+def test_who_knows_that_it_is_back_need_not_wait(clock: Clock) -> None:
+    """The next call is let through at once; if it fails, the pause is the first one again."""
+    breaker = opened(clock)
+    assert not breaker.admits()
+    breaker.hurry()
+    assert breaker.admits()
+    breaker.failed()
+    clock.time += FIRST_PAUSE_S
+    assert breaker.admits()
