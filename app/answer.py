@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.domain.deployment import Deployment
@@ -19,7 +19,8 @@ WHOLE_BODY_BYTES = 1024 * 1024
 class Answer:
     """One upstream's answer; `rest` is None once the body has been read whole into `head`.
 
-    A stream's first frames are in `frames`, unread bytes after them in `buffer`.
+    A stream's first frames are in `frames`, unread bytes after them in `buffer`. `ending` wants to
+    see the frames with its end before the client does.
     """
 
     deployment: Deployment
@@ -31,11 +32,18 @@ class Answer:
     frames: list[bytes] = field(default_factory=list)
     buffer: FrameBuffer = field(default_factory=FrameBuffer)
     response_id: str | None = None
+    ending: Callable[[bytes], Awaitable[None]] | None = None
 
     @property
     def is_stream(self) -> bool:
         """Whether the body is an event stream, relayed frame by frame."""
         return is_event_stream(self.headers) and self.rest is not None
+
+    async def before_end(self, frames: bytes) -> None:
+        """Show the frames with the stream's end to whoever waits for them, once."""
+        ending, self.ending = self.ending, None
+        if ending is not None:
+            await ending(frames)
 
     def take_frames(self) -> list[bytes]:
         """The first frames, to be sent now; they are not kept here while the rest is relayed."""

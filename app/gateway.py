@@ -76,5 +76,5 @@ class Gateway:
         plan = self.routing.plan(principal, choices, observation)
         async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
             # Before the first byte: with it the client learns the id and may come back at once.
-            await self.affinity.claim(principal, answer.response_id, answer.deployment.name)
+            await self.affinity.claim(principal, answer)
             await self.relay.pass_on(answer, reply, observation)

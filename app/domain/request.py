@@ -87,6 +87,7 @@ class InferenceRequest:
     output_cap: int | None = None  # the largest cap that the caller declared, in tokens
     choices: int = 1  # n or best_of, whichever is larger
     previous_response_id: str | None = None
+    references: tuple[str, ...] = ()  # ids of stored items and containers that it takes up
     stores: bool = False  # the answer can be asked for again by its id
 
     @property

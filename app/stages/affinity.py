@@ -1,18 +1,29 @@
-"""Stored responses stay where they are: which deployment a tenant's response id belongs to."""
+"""What is stored belongs to a tenant, and stays where it is: whose it is and which deployment's."""
 
 from __future__ import annotations
 
-from app.domain.request import InferenceRequest
+import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from app.answer import Answer
+from app.domain.request import InferenceRequest, Operation
 from app.domain.tenant import Principal
 from app.errors import UnknownPreviousResponse, UnknownResponse
 from app.ports import ResponseOwners
+from app.wire.stored import made_by_body, made_by_frames
+
+_TELLING = frozenset({Operation.RESPONSES, Operation.RETRIEVE_RESPONSE})
 
 
 class Affinity:
-    """Only the deployment that made a response can continue, return, cancel or delete it."""
+    """Only the deployment that made a response can continue, return, cancel or delete it.
+
+    No tenant reaches what another's responses have made: neither they nor their items.
+    """
 
     def __init__(self, owners: ResponseOwners) -> None:
-        """`owners` remembers by tenant, so that no tenant reaches another's responses."""
+        """`owners` remembers by tenant."""
         self._owners = owners
 
     async def owner(self, principal: Principal, request: InferenceRequest) -> str | None:
@@ -20,6 +31,7 @@ class Affinity:
 
         Raises UnknownResponse or UnknownPreviousResponse for an id that is not this tenant's.
         """
+        await self._refuse_foreign(principal, request.references)
         stored, previous = request.route.response_id, request.previous_response_id
         response_id = stored or previous
         if response_id is None:
@@ -33,7 +45,37 @@ class Affinity:
         message = f"Previous response with id '{previous}' not found."
         raise UnknownPreviousResponse(message, param="previous_response_id")
 
-    async def claim(self, principal: Principal, response_id: str | None, deployment: str) -> None:
-        """Remember who made a response, before its id reaches the client."""
-        if response_id is not None:
-            await self._owners.claim(principal.tenant.name, response_id, deployment)
+    async def claim(self, principal: Principal, answer: Answer) -> None:
+        """Remember who made a response and its items, before their ids reach the client.
+
+        Of a stream, the items are known with its last event. Of an answer that is too large to be
+        read whole, only the response itself is remembered.
+        """
+        operation, status = answer.request.operation, answer.status
+        if answer.response_id is not None:
+            await self._claim(principal, answer, (answer.response_id,))
+        if operation not in _TELLING or status >= HTTPStatus.MULTIPLE_CHOICES:
+            return
+        # What can be retrieved is stored; otherwise the request decided.
+        stored = answer.request.stores or operation is Operation.RETRIEVE_RESPONSE
+        if answer.rest is None:
+            await self._claim(principal, answer, made_by_body(answer.head, stored=stored))
+        elif answer.is_stream:
+
+            async def ending(frames: bytes) -> None:
+                await self._claim(principal, answer, made_by_frames(frames, stored=stored))
+
+            answer.ending = ending
+
+    async def _claim(self, principal: Principal, answer: Answer, ids: Iterable[str]) -> None:
+        tenant, deployment = principal.tenant.name, answer.deployment.name
+        await asyncio.gather(*(self._owners.claim(tenant, each, deployment) for each in ids))
+
+    async def _refuse_foreign(self, principal: Principal, ids: tuple[str, ...]) -> None:
+        """As OpenAI refuses what it does not have, and in the same words for what is another's."""
+        tenant = principal.tenant.name
+        owners = await asyncio.gather(*(self._owners.owner(tenant, each) for each in ids))
+        for each, owner in zip(ids, owners, strict=True):
+            if owner is None:
+                message = f"Item with id '{each}' not found."
+                raise UnknownResponse(message, param="input")

@@ -66,6 +66,8 @@ class Relay:
     ) -> None:
         frames = kept_frames(answer.take_frames(), answer.request, meter)
         while True:
+            if meter.done:
+                await answer.before_end(frames)
             await _send(frames, reply, meter)
             try:
                 data = await self._next(answer, rest, reply, meter)
@@ -80,6 +82,7 @@ class Relay:
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
             raise UpstreamDisconnected(message)
+        await answer.before_end(last)
         await _send(last, reply, meter)
 
     async def _next(

@@ -13,6 +13,7 @@ import msgspec
 
 from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation, Route
 from app.errors import MalformedRequest
+from app.wire.stored import references_of
 from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
 
 #: Every name under which an API caps its output; the largest declared one counts.
@@ -34,6 +35,7 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
         output_cap=_output_cap(fields),
         choices=max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1),
         previous_response_id=_previous_response(route, fields),
+        references=references_of(route.operation, fields),
         stores=route.operation is Operation.RESPONSES and fields.get("store") is not False,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import openai
 from openai import AsyncOpenAI
 
+from app.bootstrap.process import running
 from app.cli.key import new_key
 from app.domain.completion import Outcome
 from app.domain.directory import Actor, Change, EntryKind, Role
@@ -152,3 +153,106 @@ async def test_two_tenants_keys_on_one_request_are_nobodys(redis_url: str) -> No
         same = team.openai(api_key=KEYS["sales"], default_headers={"api-key": KEYS["sales"]})
         assert {model.id async for model in same.models.list()} == {"small"}
         assert await team.served() == []
+
+
+def naming(item: str, response: str) -> dict[str, tuple[dict[str, Any], int, str]]:
+    """Requests for a response that name what another has, and the status and field of the refusal.
+
+    Files, conversations and the like stand for what somebody put into the Azure resource directly:
+    none of it can be made through the gateway.
+    """
+    part = {"type": "input_file", "file_id": "file-of-search"}
+    return {
+        "a response": ({"previous_response_id": response}, 400, "previous_response_id"),
+        "an item": ({"input": [{"type": "item_reference", "id": item}]}, 404, "input"),
+        "an item by its id alone": ({"input": [{"id": item}]}, 404, "input"),
+        "thoughts": ({"input": [{"type": "reasoning", "id": item, "summary": []}]}, 404, "input"),
+        "a picture": ({"input": [{"type": "image_generation_call", "id": item}]}, 404, "input"),
+        "an item among others": (
+            {"input": [{"role": "user", "content": "Hi"}] * 9 + [{"id": item}]},
+            404,
+            "input",
+        ),
+        "a container": (
+            {"tools": [{"type": "code_interpreter", "container": "cntr_of_search"}]},
+            404,
+            "input",
+        ),
+        "a conversation": ({"conversation": "conv_of_search"}, 400, "conversation"),
+        "a conversation's object": ({"conversation": {"id": "conv_1"}}, 400, "conversation"),
+        "a prompt": ({"prompt": {"id": "pmpt_of_search"}}, 400, "prompt"),
+        "a file": (
+            {"input": [{"role": "user", "content": [part]}]},
+            400,
+            "input[0].content[0].file_id",
+        ),
+        "a vector store": (
+            {"tools": [{"type": "file_search", "vector_store_ids": ["vs_of_search"]}]},
+            400,
+            "tools[0].vector_store_ids",
+        ),
+        "a container's files": (
+            {"tools": [{"type": "code_interpreter", "container": {"file_ids": ["file-1"]}}]},
+            400,
+            "tools[0].container.file_ids",
+        ),
+    }
+
+
+async def test_a_tenant_names_nothing_of_anothers(redis_url: str, subtests: Any) -> None:
+    """Whatever field it stands in: refused in OpenAI's shape, and no upstream hears of it."""
+    async with stack(redis_url, two_tenants) as team:
+        usual: dict[str, Any] = {"model": "small", "input": "Hi", "max_output_tokens": 8}
+        made = await tenant(team, "search").responses.create(**usual)
+        await team.reset()
+        for name, (fields, status, param) in naming(made.output[0].id, made.id).items():
+            for stream in (False, True):
+                with subtests.test(name, stream=stream):
+                    asked = tenant(team, "sales").responses.create(
+                        **(usual | fields), stream=stream
+                    )
+                    error = await refused(asked)
+                    assert (error.status_code, error.param) == (status, param)
+                    assert error.type == "invalid_request_error"
+        files = [{"type": "file", "file": {"file_id": "file-of-search"}}]
+        for more in (
+            {"messages": [{"role": "user", "content": files}]},
+            {"messages": [{"role": "assistant", "audio": {"id": "audio_of_search"}}]},
+            {"messages": [MESSAGE], "extra_body": {"data_sources": [{"type": "azure_search"}]}},
+        ):
+            chat: Any = {"model": "small", **more}
+            error = await refused(tenant(team, "sales").chat.completions.create(**chat))
+            assert (error.status_code, error.code) == (400, "unsupported_parameter")
+        assert await team.served() == []
+
+
+async def test_a_tenant_takes_up_its_own_items(redis_url: str) -> None:
+    """What it was told, whole or as a stream, it may name, on any replica and at once."""
+    async with stack(redis_url, two_tenants) as team:
+        usual: dict[str, Any] = {"model": "small", "input": "Hi", "max_output_tokens": 8}
+        sales = tenant(team, "sales").responses
+        again = await sales.create(**usual)
+        named: Any = [{"type": "item_reference", "id": again.output[0].id}]
+        async with running(team.process.current.settings) as second:
+            elsewhere = team.openai(api_key=KEYS["sales"], base_url=f"{second.data_url}/v1")
+            async for event in await sales.create(**usual, stream=True):
+                if event.type == "response.completed":
+                    named.append({"type": "item_reference", "id": event.response.output[0].id})
+                    again = await elsewhere.responses.create(**(usual | {"input": named}))
+        assert len(named) == 2
+        rivals = tenant(team, "search").responses.create(**(usual | {"input": named}))
+        assert (await refused(rivals)).status_code == 404
+        whole: Any = [item.model_dump() for item in again.output]
+        assert (await sales.create(**(usual | {"input": whole}))).output_text
+
+
+async def test_what_was_not_stored_can_be_sent_back_whole(redis_url: str) -> None:
+    """An agent's loop without a store: the items have ids, but say all there is themselves."""
+    async with stack(redis_url, two_tenants) as team:
+        usual: dict[str, Any] = {"model": "small", "max_output_tokens": 8, "store": False}
+        sales = tenant(team, "sales").responses
+        made = await sales.create(**usual, input="Hi")
+        said: Any = [item.model_dump() for item in made.output]
+        assert (await sales.create(**usual, input=said)).output_text
+        named: Any = [{"type": "item_reference", "id": made.output[0].id}]
+        assert (await refused(sales.create(**usual, input=named))).status_code == 404

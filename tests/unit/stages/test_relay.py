@@ -99,6 +99,29 @@ async def test_each_frame_goes_out_when_it_comes(passage: Passage) -> None:
     assert passage.reply.parts[1:] == frames(WANTS, WORDS, (9, 2))[2:]
 
 
+async def test_the_end_is_shown_before_it_is_sent(passage: Passage) -> None:
+    """Whoever remembers what was made has done so when the client learns of it; and once only."""
+    shown: list[tuple[bytes, int]] = []
+
+    async def ending(frames_: bytes) -> None:
+        shown.append((frames_, len(passage.reply.parts)))
+
+    sent = frames(RESPONSES, WORDS, (9, 4))
+    for cut in (sent[:-1], sent):
+        passage.reply, shown[:] = RecordingReply(), []
+        passage.observation = Observation(FakeCall(), passage.clock)
+        passage.east.plays(*(b"".join(part) for part in (cut, sent[len(cut) :]) if part))
+        opened = await open_answer(passage.upstream, deployment("east"), RESPONSES, {})
+        assert opened.answer is not None
+        opened.answer.ending = ending
+        await Relay().pass_on(opened.answer, passage.reply, passage.observation)
+        opened.close()
+        ((told, parts_before),) = shown
+        assert told == passage.reply.parts[parts_before]
+        assert b"response.completed" in told
+        assert passage.reply.body == b"".join(sent)
+
+
 @pytest.mark.parametrize("request_", [CHAT, RESPONSES], ids=["chat", "responses"])
 async def test_a_stream_that_breaks_is_broken_off(request_: InferenceRequest) -> None:
     """Cut at every frame after the first content: no end is invented and nothing is added."""

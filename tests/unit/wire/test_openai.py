@@ -100,6 +100,17 @@ def test_a_previous_response_must_be_an_id(value: object) -> None:
     assert read(fields).previous_response_id is None
 
 
+def test_what_a_request_takes_up_is_known_or_refused() -> None:
+    """However its bytes spell a name: it is looked for in what was read."""
+    route = match("POST", "/v1/responses", "")
+    item = b'{"type": "item_\\u0072eference", "\\u0069d": "msg_1"}'
+    assert read_request(route, b'{"model": "m", "input": [%b]}' % item).references == ("msg_1",)
+    with pytest.raises(MalformedRequest) as caught:
+        read_request(route, b'{"model": "m", "input": [{"file_\\u0069d": "file-1"}]}')
+    assert caught.value.param == "input[0].file_id"
+    assert read({"model": "m"}).references == ()
+
+
 def test_a_response_is_stored_unless_told_otherwise() -> None:
     """OpenAI's default; chat completions are not stored for us to find."""
     assert read({"model": "m"}, "/v1/responses").stores

@@ -1,0 +1,213 @@
+"""What a body names that is kept in an upstream's resource, which all tenants share.
+
+A gateway's credential reaches all of it, so whose it is must be known before a name is passed on.
+Known are the items of responses; of files, vector stores, conversations, stored prompts and the
+like, which cannot be made through the gateway, nobody's name is accepted. Sources: the request
+types of openai-python 3.51, and Azure's v1 reference of conversations, files, containers and vector
+stores (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.request import Operation
+from app.errors import MalformedRequest
+from app.wire.sse import FrameBuffer, data_of
+
+#: A request takes up so many items at most: each is looked up.
+MOST_REFERENCES: Final = 1000
+_LONGEST_ID: Final = 512
+
+#: Fields of a body that name a conversation, a prompt, an agent; or an index that the resource
+#: itself may read (Azure's `data_sources`).
+_WHOLE: Final = {
+    Operation.RESPONSES: ("conversation", "prompt", "agent", "agent_reference"),
+    Operation.CHAT_COMPLETIONS: ("data_sources",),
+}
+_PARTS: Final = {
+    Operation.RESPONSES: ("input", "tools"),
+    Operation.CHAT_COMPLETIONS: ("messages", "audio"),
+}
+#: Members, wherever they stand in those parts, that name something of unknown owner.
+_UNKNOWN: Final = frozenset(
+    {
+        "connection_id",
+        "file_id",
+        "file_ids",
+        "index_asset_id",
+        "memory_store_name",
+        "project_connection_id",
+        "skill_id",
+        "tunnel_id",
+        "vector_store_id",
+        "vector_store_ids",
+    }
+)
+#: Members that name what an answer has made; `container` may also be an object that asks for one.
+_MADE: Final = frozenset({"approval_request_id", "container", "container_id"})
+#: Chat's audio answers and custom voices are named by the `id` of these.
+_WITH_ID: Final = frozenset({"audio", "voice"})
+#: The caller's own words: schemas, and citations, which are not read again.
+_OPAQUE: Final = frozenset({"annotations", "input_schema", "metadata", "parameters", "schema"})
+
+#: Items that say all there is in themselves; what else has an `id` is taken up from the store.
+_WHOLE_ITEMS: Final = frozenset(
+    {
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "computer_call",
+        "computer_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "function_call",
+        "function_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
+        "mcp_approval_response",
+        "shell_call",
+        "shell_call_output",
+    }
+)
+
+
+def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of stored items and containers that a request takes up, each once.
+
+    Raises MalformedRequest for whatever else it names that is stored.
+    """
+    for name in _WHOLE.get(operation, ()):
+        if fields.get(name):
+            raise _unknown_owner(name)
+    walk = _Walk()
+    for name in _PARTS.get(operation, ()):
+        path = walk.through(fields.get(name))
+        if path is not None:
+            raise _unknown_owner(name + path)
+    items = fields.get("input") if operation is Operation.RESPONSES else None
+    if isinstance(items, list):
+        walk.made += _items_taken_up(items)
+    return _checked(walk.made)
+
+
+class _Walk:
+    """One pass through the values of a part."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def through(self, value: object) -> str | None:
+        """The path from here of the first name of unknown owner; what was made is collected."""
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, list):
+            for index, each in enumerate(value):
+                if isinstance(each, dict | list) and (path := self.through(each)) is not None:
+                    return f"[{index}]{path}"
+        return None
+
+    def _object(self, members: dict[str, Any]) -> str | None:
+        for name, value in members.items():
+            if name in _UNKNOWN and value:
+                return f".{name}"
+            if isinstance(value, str):
+                if name in _MADE:
+                    self.made.append(value)
+            elif isinstance(value, dict | list) and name not in _OPAQUE:
+                if name in _WITH_ID and isinstance(value, dict) and value.get("id"):
+                    return f".{name}.id"
+                if (path := self.through(value)) is not None:
+                    return f".{name}{path}"
+        return None
+
+
+def _items_taken_up(items: Iterable[object]) -> list[str]:
+    return [
+        item["id"]
+        for item in items
+        if isinstance(item, dict) and isinstance(item.get("id"), str) and not _is_whole(item)
+    ]
+
+
+def _is_whole(item: Mapping[str, Any]) -> bool:
+    kind = item.get("type") or "message"
+    says = item.get("content") if kind == "message" else item.get("encrypted_content")
+    return kind in _WHOLE_ITEMS or bool(says)
+
+
+def _checked(ids: list[str]) -> tuple[str, ...]:
+    unique = tuple(dict.fromkeys(ids))
+    if len(unique) > MOST_REFERENCES:
+        message = f"The request refers to more than {MOST_REFERENCES} stored items."
+        raise MalformedRequest(message, code="invalid_value", param="input")
+    if any(not 0 < len(each) <= _LONGEST_ID for each in unique):
+        message = f"Invalid 'input': an id has 1 to {_LONGEST_ID} characters."
+        raise MalformedRequest(message, code="invalid_value", param="input")
+    return unique
+
+
+def _unknown_owner(path: str) -> MalformedRequest:
+    message = (
+        f"Unsupported parameter: '{path}'. It names something that is stored with the upstream, "
+        "which all tenants of this gateway share, and the gateway does not know whose it is. "
+        "Send the content itself instead."
+    )
+    return MalformedRequest(message, code="unsupported_parameter", param=path)
+
+
+class _Item(msgspec.Struct):
+    id: str | None = None
+    type: str | None = None
+    encrypted_content: str | None = None
+    container_id: str | None = None
+
+
+class _Response(msgspec.Struct):
+    output: list[_Item] | None = None
+
+
+class _Event(msgspec.Struct):
+    response: _Response | None = None
+
+
+_RESPONSE: Final = msgspec.json.Decoder(_Response)
+_EVENT: Final = msgspec.json.Decoder(_Event)
+
+
+def made_by_body(body: bytes, *, stored: bool) -> tuple[str, ...]:
+    """The ids that a response's `output` gives: of its items and their containers.
+
+    Of one that is not stored, only of items that do not say all in themselves. Nothing but `output`
+    is looked at: the rest of a response repeats what the caller wrote.
+    """
+    try:
+        return _made_by(_RESPONSE.decode(body), stored=stored)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ()
+
+
+def made_by_frames(frames: bytes, *, stored: bool) -> tuple[str, ...]:
+    """The same of the last of a stream's frames, one of which has the whole response."""
+    buffer = FrameBuffer(len(frames))
+    made: list[str] = []
+    for frame in [*buffer.feed(frames), *buffer.last()]:
+        try:
+            event = _EVENT.decode(data_of(frame))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        made += _made_by(event.response, stored=stored) if event.response else ()
+    return tuple(dict.fromkeys(made))
+
+
+def _made_by(response: _Response, *, stored: bool) -> tuple[str, ...]:
+    made: list[str] = []
+    for item in response.output or ():
+        says_all = item.type in _WHOLE_ITEMS or item.type == "message" or item.encrypted_content
+        if item.id and (stored or not says_all):
+            made.append(item.id)
+        if item.container_id:
+            made.append(item.container_id)
+    return tuple(dict.fromkeys(made))
