@@ -228,14 +228,8 @@ def _config(suffix: str) -> dict[str, Any]:
     }
 
 
-POLICIES = [
-    "local_share",
-    pytest.param("fail_closed", marks=pytest.mark.long),
-    pytest.param("fail_open", marks=pytest.mark.long),
-]
-
-
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.long
+@pytest.mark.parametrize("policy", ["local_share", "fail_closed", "fail_open"])
 async def test_a_promoted_replica_takes_over(tmp_path: Path, policy: str) -> None:
     """Killed under load and replaced within a second: by each policy, and nothing is lost."""
     limits = {"requests_per_day": ENOUGH}
