@@ -135,6 +135,7 @@ def tenant_of(entry: TenantEntry, key: KeyEntry | None = None) -> Tenant:
         zone=ZoneInfo(entry.time_zone),
         redis_loss=entry.redis_loss,
         tags={**entry.tags, **(key.tags if key is not None else {})},
+        routing=entry.routing,
     )
 
 

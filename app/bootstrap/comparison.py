@@ -9,7 +9,9 @@ from urllib.parse import quote
 from app.adapters.clock import SystemClock
 from app.adapters.redis.directory_reading import read_directory
 from app.bootstrap.process import EMBEDDED_DIRECTORY
-from app.domain.seeds import differences
+from app.domain.directory import Directory
+from app.domain.policy_warnings import policy_warnings
+from app.domain.seeds import differences, seeded_tenants
 from app.errors import StoreUnavailable
 from app.settings import Settings
 
@@ -29,7 +31,14 @@ def compared(settings: Settings) -> Iterable[str]:
     if directory is None:
         return ["nothing is in force yet: `serve` creates the tenants and keys"]
     found = [f"in force otherwise: {each}" for each in differences(settings, directory)]
-    return found or ["in force as configured"]
+    return [*(found or ["in force as configured"]), *_warnings(settings, directory)]
+
+
+def _warnings(settings: Settings, directory: Directory) -> list[str]:
+    """Of the tenants in force, those that `check` has not said of the configured ones."""
+    said = set(policy_warnings(settings, seeded_tenants(settings)))
+    found = policy_warnings(settings, directory.tenants.values())
+    return [f"warning: in force: {each}" for each in found if each not in said]
 
 
 def _is_cluster(settings: Settings) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.domain.policy_warnings import policy_warnings
+from app.domain.seeds import seeded_tenants
 from app.settings import (
     ConfigProblems,
     ModelCatalog,
@@ -51,6 +53,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What works otherwise than the configuration may lead one to think."""
     for part in unsupported(settings):
         yield f"warning: {part}: accepted, not enforced in this version"
+    for warning in policy_warnings(settings, seeded_tenants(settings)):
+        yield f"warning: {warning}"
     yield from _catalogue_warnings(settings, load_catalog())
     if settings.admin is None:
         yield "warning: admin.key: not given, and `serve` does not start without it"

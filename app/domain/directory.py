@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Self
 
 from app.domain.limit import LimitRule
+from app.domain.route_policy import ANYWHERE, RoutePolicy
 from app.domain.tenant import LossPolicy
 
 
@@ -63,6 +64,7 @@ class TenantEntry:
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Mapping[str, str] = field(default_factory=dict)
     entra: EntraIds = EntraIds()
+    routing: RoutePolicy = ANYWHERE
     disabled: bool = False
     version: int = 1
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from app.domain.deployment import Deployment
 from app.domain.shares import Claim, RequestClass
 
 
@@ -14,6 +14,20 @@ class Spill(StrEnum):
 
     ALLOW = "allow"
     DENY = "deny"
+
+
+class Placed(Protocol):
+    """A deployment as far as residency goes; None and empty are unsaid."""
+
+    @property
+    def data_zone(self) -> str | None:
+        """The data zone that data stays in."""
+        ...
+
+    @property
+    def region(self) -> str | None:
+        """The region that it is in."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +42,7 @@ class RoutePolicy:
     data_zones: frozenset[str] | None = None  # None: any
     regions: frozenset[str] | None = None
 
-    def permits(self, deployment: Deployment) -> bool:
+    def permits(self, deployment: Placed) -> bool:
         """Whether this tenant's data may be processed there; unsaid is not permitted."""
         zone, region = deployment.data_zone, deployment.region
         return (self.data_zones is None or zone in self.data_zones) and (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from app.domain.api_key import ApiKey, digest
 from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.limit import LimitName, LimitRule
+from app.domain.route_policy import RoutePolicy, Spill
+from app.domain.shares import RequestClass
 from app.domain.tenant import LossPolicy
-from app.settings import Settings
+from app.settings import Settings, SpillBudget
 from app.settings import Tenant as TenantSettings
 
 PEPPER_VERSION: Final = 1
@@ -17,8 +19,12 @@ PEPPER_VERSION: Final = 1
 
 def seeds_of(settings: Settings, pepper: bytes, created_at: float = 0.0) -> list[Entry]:
     """Every tenant and key of the configuration; `created_at` is Unix time."""
-    tenants: list[Entry] = [_tenant(tenant) for tenant in settings.tenants.values()]
-    return [*tenants, *_keys(settings, pepper, created_at)]
+    return [*seeded_tenants(settings), *_keys(settings, pepper, created_at)]
+
+
+def seeded_tenants(settings: Settings) -> list[TenantEntry]:
+    """Every tenant of the configuration."""
+    return [_tenant(tenant) for tenant in settings.tenants.values()]
 
 
 def configured_pepper(settings: Settings) -> bytes | None:
@@ -45,6 +51,20 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         redis_loss=LossPolicy(tenant.redis_loss),
         tags=dict(tenant.tags),
         entra=EntraIds(**{kind: getattr(tenant.entra, kind) for kind in EntraIds().kinds}),
+        routing=_routing(tenant),
+    )
+
+
+def _routing(tenant: TenantSettings) -> RoutePolicy:
+    budget = tenant.spill.usd_per_day if isinstance(tenant.spill, SpillBudget) else None
+    return RoutePolicy(
+        request_class=RequestClass[tenant.request_class.upper()],
+        ptu_share=tenant.ptu_share or 0.0,
+        weight=tenant.ptu_weight,
+        spill=Spill.DENY if tenant.spill == "deny" else Spill.ALLOW,
+        spill_usd_per_day=budget,
+        data_zones=None if tenant.data_zones is None else frozenset(tenant.data_zones),
+        regions=None if tenant.regions is None else frozenset(tenant.regions),
     )
 
 
@@ -86,9 +106,21 @@ def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[s
         ("models", _list(found.models), _list(seed.models)),
         ("time_zone", found.time_zone, seed.time_zone),
         ("redis_loss", found.redis_loss.value, seed.redis_loss.value),
+        *_routing_pairs(found.routing, seed.routing),
         *((f"tags.{tag}", found.tags.get(tag, "none"), seed.tags[tag]) for tag in seed.tags),
     ]
     return ((field, in_force, wanted) for field, in_force, wanted in pairs if in_force != wanted)
+
+
+def _routing_pairs(found: RoutePolicy, seed: RoutePolicy) -> list[tuple[str, str, str]]:
+    return [
+        ("class", found.request_class.name.lower(), seed.request_class.name.lower()),
+        ("ptu_share", f"{found.ptu_share:.12g}", f"{seed.ptu_share:.12g}"),
+        ("ptu_weight", f"{found.weight:.12g}", f"{seed.weight:.12g}"),
+        ("spill", _spill(found), _spill(seed)),
+        ("data_zones", _places(found.data_zones), _places(seed.data_zones)),
+        ("regions", _places(found.regions), _places(seed.regions)),
+    ]
 
 
 def _limit_differences(seed: TenantEntry, found: TenantEntry) -> Iterator[str]:
@@ -122,6 +154,16 @@ def _key_differences(settings: Settings, directory: Directory) -> Iterator[str]:
 
 def _list(models: tuple[str, ...] | None) -> str:
     return "all" if models is None else ", ".join(models) or "none"
+
+
+def _places(places: Collection[str] | None) -> str:
+    return "any" if places is None else ", ".join(sorted(places)) or "none"
+
+
+def _spill(policy: RoutePolicy) -> str:
+    if policy.spill is Spill.DENY or policy.spill_usd_per_day is None:
+        return policy.spill.value
+    return f"up to {policy.spill_usd_per_day:g} dollars a day"
 
 
 def _amount(amount: float | None) -> str:

@@ -31,7 +31,7 @@ def rule_faults(raw: Raw) -> Iterator[Fault]:
     for name, entry in mapping(raw.get("deployments")).items():
         yield from _deployment_faults(("deployments", name), mapping(entry))
     yield from _listener_faults(mapping(raw.get("listen")))
-    yield from _share_faults(mapping(raw.get("tenants")))
+    yield from _place_faults(mapping(raw.get("tenants")))
     yield from reference_faults(raw)
     yield from seed_key_faults(mapping(raw.get("tenants")))
     yield from caller_faults(raw)
@@ -115,13 +115,10 @@ def _listener_faults(listen: Raw) -> Iterator[Fault]:
         yield Fault(("listen", key), "is the same address for the data plane and the admin API")
 
 
-def _share_faults(tenants: Raw) -> Iterator[Fault]:
-    total = 0.0
+def _place_faults(tenants: Raw) -> Iterator[Fault]:
+    """A list that was left empty would let everywhere in what was to be kept somewhere."""
     for name, entry in tenants.items():
-        share = mapping(entry).get("ptu_share")
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            continue
-        total += share
-        if share and total > 1 + 1e-9:
-            path = ("tenants", name, "ptu_share")
-            yield Fault(path, f"makes the guaranteed shares {total:.4g} in all, more than 1")
+        for key in ("data_zones", "regions"):
+            if key in mapping(entry) and entry[key] is None:
+                path = ("tenants", name, key)
+                yield Fault(path, "is empty; leave it out for any", at_key=True)

@@ -11,10 +11,11 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator,
 from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
-from app.settings.tiers import WeightedTarget, normalised_tiers
+from app.settings.tiers import MAX_WEIGHT, WeightedTarget, normalised_tiers
 
 SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
 
+SpillChoice = Literal["allow", "deny"]
 RequestClass = Literal["critical", "interactive", "standard", "batch"]
 RedisLoss = Literal["local_share", "fail_closed", "fail_open"]
 
@@ -43,6 +44,10 @@ class Model(Section):
 
 
 _Count = Annotated[Int, Field(ge=0)]
+Share = Annotated[Float, Field(ge=0, le=1)]
+Weight = Annotated[Float, Field(gt=0, le=MAX_WEIGHT)]
+Places = Annotated[tuple[Text, ...], Field(min_length=1, max_length=100)]
+"""Data zones or regions. None at all would be no place: None stands for any."""
 _Money = Annotated[Float, Field(ge=0)]
 
 
@@ -73,7 +78,7 @@ def _spill_form(value: object) -> str | None:
 
 
 Spill = Annotated[
-    Annotated[Literal["allow", "deny"], Tag("choice")] | Annotated[SpillBudget, Tag("budget")],
+    Annotated[SpillChoice, Tag("choice")] | Annotated[SpillBudget, Tag("budget")],
     Discriminator(
         _spill_form,
         custom_error_type="spill_form",
@@ -119,11 +124,15 @@ class Tenant(Section):
     """Names of `models:`; None is all of them."""
     request_class: RequestClass = Field(default="standard", alias="class")
     limits: TenantLimits = TenantLimits()
-    ptu_share: Annotated[Float, Field(ge=0, le=1)] | None = None
+    ptu_share: Share | None = None
     """Guaranteed share of each PTU deployment, 0 to 1."""
+    ptu_weight: Weight = 1.0
+    """Against other tenants, for what is guaranteed to nobody."""
     spill: Spill = "allow"
-    data_zones: tuple[Text, ...] | None = None
+    data_zones: Places | None = None
     """Values of deployments' `data_zone`; None is any."""
+    regions: Places | None = None
+    """Values of deployments' `region`; None is any."""
     redis_loss: RedisLoss = "local_share"
     time_zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
     """Where this tenant's days and months begin: an IANA name."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from app.settings.model import Settings
 from app.settings.process import Listen, Redis
-from app.settings.tenancy import Cache, Tenant
+from app.settings.tenancy import Cache, SpillBudget
 
 
 def unsupported(settings: Settings) -> list[str]:
@@ -39,18 +39,8 @@ def _redis_parts(redis: Redis) -> Iterator[str]:
 
 def _tenant_parts(settings: Settings) -> Iterator[str]:
     for name, tenant in settings.tenants.items():
-        yield from (f"tenants.{name}.{part}" for part in _parts_of(tenant))
-
-
-def _parts_of(tenant: Tenant) -> Iterator[str]:
-    if tenant.request_class != "standard":
-        yield "class"
-    if tenant.ptu_share is not None:
-        yield "ptu_share"
-    if tenant.spill != "allow":
-        yield "spill"
-    if tenant.data_zones is not None:
-        yield "data_zones"
+        if isinstance(tenant.spill, SpillBudget):
+            yield f"tenants.{name}.spill.usd_per_day"
 
 
 def _cache_parts(settings: Settings) -> Iterator[str]:

@@ -12,18 +12,32 @@ import httpx2
 from fastapi import FastAPI
 
 from app.api.admin.application import create_admin
-from app.api.admin.deployments import DeploymentList
+from app.api.admin.deployments import DeploymentList, DeploymentState
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from app.domain.api_key import ApiKey, digest, mint
+from app.domain.deployment import Kind
 from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
 
+
+def _deployment(name: str, region: str, data_zone: str) -> DeploymentState:
+    return DeploymentState(
+        name=name, kind=Kind.PAYGO, model="gpt-4o", region=region, data_zone=data_zone,
+        held_for_ms=0,
+    )  # fmt: skip
+
+
 PEPPER = b"pepper-of-the-tests"
 OWNER_KEY = "owner-key-of-the-tests"
 MODELS = ("gpt-4o", "gpt-4o-mini")
+DEPLOYMENTS = (
+    _deployment("ptu", "eastus", "us"),
+    _deployment("paygo", "swedencentral", "eu"),
+    _deployment("anywhere", "", ""),
+)
 
 
 def key_text(number: int) -> str:
@@ -94,7 +108,7 @@ class AdminHouse:
             owner_key=lambda: self.owner_key,
             clock=self.clock,
             randomness=lambda length: next(self.numbers).to_bytes(length, "big"),
-            deployments=lambda: DeploymentList(data=[]),
+            deployments=lambda: DeploymentList(data=list(DEPLOYMENTS)),
             readiness=self.readiness,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,

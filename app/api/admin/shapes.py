@@ -54,7 +54,8 @@ def _moment(value: object) -> object:
     return moment.timestamp()
 
 
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A validator: each once."""
     if len(set(names)) != len(names):
         raise PydanticCustomError("repeated", "must name each once")
     return names
@@ -75,7 +76,7 @@ def _guid(text: str) -> str:
 
 #: Unix seconds, or ISO 8601 with a zone.
 Moment = Annotated[Float, BeforeValidator(_moment), Field(ge=0, le=LAST_MOMENT)]
-Models = Annotated[tuple[Name, ...], Field(max_length=1000), AfterValidator(_distinct)]
+Models = Annotated[tuple[Name, ...], Field(max_length=1000), AfterValidator(distinct)]
 Tags = Annotated[
     dict[Annotated[str, AfterValidator(_tag_name)], Annotated[str, AfterValidator(_tag_value)]],
     Field(max_length=MAX_TAGS, description="names of a-z, 0-9, '_', '.', '-'; up to 64 characters"),

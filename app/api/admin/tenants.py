@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +15,13 @@ from app.api.admin.guard import CallerOf, needs
 from app.api.admin.lookup import check_models, check_rules, tenant_of
 from app.api.admin.paging import PageOf, part_of
 from app.api.admin.roles import Action
+from app.api.admin.routing import (
+    RoutingBody,
+    RoutingView,
+    check_places,
+    merged,
+    shown,
+)
 from app.api.admin.rules import RuleBodies, RuleView, rules_of, views_of
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import (
@@ -34,6 +41,8 @@ from app.domain.directory_change import creation
 from app.domain.tenant import LossPolicy
 from app.settings.section import Name
 
+#: Fields that a body and an entry have in the same form.
+_PLAIN: Final = frozenset({"models", "time_zone", "redis_loss", "tags", "disabled"})
 #: Entries that are deleted together with their tenant, in one step of the store.
 _AT_ONCE: Final = 400
 
@@ -48,7 +57,7 @@ class EntraView(BaseModel):
     groups: list[str]
 
 
-class TenantView(BaseModel):
+class TenantView(RoutingView):
     """A tenant as it is kept; `models` null are all."""
 
     name: str
@@ -72,6 +81,7 @@ class TenantView(BaseModel):
             redis_loss=entry.redis_loss,
             tags=dict(entry.tags),
             entra=EntraView.model_validate(entry.entra),
+            **shown(entry.routing),
             disabled=entry.disabled,
             version=entry.version,
         )
@@ -96,7 +106,7 @@ class EntraBody(Body):
         return EntraIds(**self.model_dump())
 
 
-class TenantChange(Body):
+class TenantChange(RoutingBody):
     """What is to be otherwise; a field that is not sent stays as it is."""
 
     models: Models | None = None
@@ -106,10 +116,12 @@ class TenantChange(Body):
     entra: EntraBody = Field(default_factory=EntraBody)
     disabled: bool = False
 
-    def given(self) -> dict[str, Any]:
-        """The fields that were sent, as they are kept."""
-        given = super().given()
-        return given | {"entra": self.entra.ids()} if "entra" in given else given
+    def changed(self, entry: TenantEntry) -> TenantEntry:
+        """The tenant with the fields that were sent in place of its own."""
+        given = self.given()
+        plain = {name: given[name] for name in given.keys() & _PLAIN}
+        entra = self.entra.ids() if "entra" in given else entry.entra
+        return replace(entry, **plain, entra=entra, routing=merged(entry.routing, given))
 
 
 class NewTenant(TenantChange):
@@ -117,6 +129,10 @@ class NewTenant(TenantChange):
 
     name: Name
     limits: RuleBodies = Field(default_factory=list)
+
+    def made(self) -> TenantEntry:
+        """The tenant; what was not sent is as usual."""
+        return self.changed(TenantEntry(self.name, limits=rules_of(self.limits)))
 
 
 def add_tenant_routes(router: APIRouter, services: AdminServices) -> None:
@@ -152,7 +168,8 @@ def _add_creation(router: APIRouter, services: AdminServices) -> None:
         """Make a tenant; 412 where there is one of that name, 409 for another one's Entra ID id."""
         check_models(services, body.models)
         check_rules(services, body.limits)
-        entry = TenantEntry(**_values(body), name=body.name, limits=rules_of(body.limits))
+        check_places(services, body)
+        entry = body.made()
         left = list(_belongings(services.store.current, body.name))
         # Keys that outlived a tenant of the same name are not this one's.
         changes = [creation(entry), *left[:_AT_ONCE]]
@@ -170,10 +187,11 @@ def _add_change(router: APIRouter, services: AdminServices) -> None:
         if body.model_fields_set - {"tags"}:
             caller.require(Action.WRITE_TENANTS)
         check_models(services, body.models)
+        check_places(services, body)
         entry, in_force = await update(
             services.store,
             lambda: tenant_of(services, caller, name),
-            lambda entry: replace(entry, **body.given()),
+            body.changed,
             caller=caller,
             version=version,
         )
@@ -205,8 +223,3 @@ def _belongings(directory: Directory, tenant: str) -> Iterator[Change]:
     for admin in directory.admins.values():
         if admin.tenant == tenant:
             yield Change(EntryKind.ADMIN, admin.id, None)
-
-
-def _values(body: TenantChange) -> dict[str, Any]:
-    values = {name: getattr(body, name) for name in TenantChange.model_fields}
-    return values | {"entra": body.entra.ids()}

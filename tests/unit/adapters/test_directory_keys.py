@@ -17,6 +17,7 @@ from app.domain.caller_token import CallerRules
 from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.directory_change import directory_of
 from app.domain.limit import LimitName, LimitRule
+from app.domain.route_policy import RoutePolicy
 from app.domain.tenant import LossPolicy, Principal, Tenant
 from tests.fakes.clock import FakeClock
 
@@ -28,6 +29,7 @@ SEARCH = TenantEntry(
     limits=RULES,
     time_zone="Europe/Berlin",
     redis_loss=LossPolicy.FAIL_CLOSED,
+    routing=RoutePolicy(data_zones=frozenset({"eu"})),
 )
 
 
@@ -61,7 +63,7 @@ def keys_of(*entries: Entry, clock: FakeClock | None = None) -> DirectoryKeys:
 
 
 def test_a_key_is_its_tenants_with_all_that_the_directory_says() -> None:
-    """Models, limits, time zone and policy; the same object each time."""
+    """Models, limits, time zone and policies; the same object each time."""
     keys = keys_of(SEARCH, entry_of(KEY))
     found = keys.find(KEY)
     assert found == Principal(
@@ -71,6 +73,7 @@ def test_a_key_is_its_tenants_with_all_that_the_directory_says() -> None:
             limits=RULES,
             zone=ZoneInfo("Europe/Berlin"),
             redis_loss=LossPolicy.FAIL_CLOSED,
+            routing=RoutePolicy(data_zones=frozenset({"eu"})),
         ),
         entry_of(KEY).id,
     )

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from app.domain.audit import ChainEnd, Step, chained, entry_hash, verify_audit
 from app.domain.directory import Actor, AuditRecord, Change, EntryKind, Role, TenantEntry
 from app.domain.limit import LimitName, LimitRule
+from app.domain.route_policy import ANYWHERE, RoutePolicy
+from app.domain.shares import RequestClass
 
 ANNA = Actor("anna", Role.OWNER, "req-1")
 BEFORE = TenantEntry("search")
@@ -48,10 +50,21 @@ def test_a_whole_log_has_no_faults() -> None:
 
 
 def test_an_entry_has_the_same_hash_when_it_is_read_back() -> None:
-    """A limit of 3 comes back as 3.0."""
-    entry = TenantEntry("t", limits=(LimitRule(LimitName.RPM, 3),), tags={"b": "1", "a": "2"})
+    """A limit of 3 comes back as 3.0, and a set's members in any order."""
+    routing = RoutePolicy(request_class=RequestClass.BATCH, data_zones=frozenset({"eu", "us", "x"}))
+    limits = (LimitRule(LimitName.RPM, 3),)
+    entry = TenantEntry("t", limits=limits, tags={"b": "1", "a": "2"}, routing=routing)
     read_back = msgspec.json.decode(msgspec.json.encode(entry), type=TenantEntry)
     assert entry_hash(entry) == entry_hash(read_back)
+    shuffled = replace(routing, data_zones=frozenset(["x", "us", "eu"]))
+    assert entry_hash(entry) == entry_hash(replace(entry, routing=shuffled))
+    assert entry_hash(entry) != entry_hash(replace(entry, routing=ANYWHERE))
+    assert read_back.routing == routing
+
+
+def test_an_entry_without_a_policy_may_go_anywhere() -> None:
+    """As it was kept before there were any."""
+    assert msgspec.json.decode(b'{"name":"t"}', type=TenantEntry).routing == ANYWHERE
 
 
 FORGERIES: dict[str, Any] = {

@@ -10,7 +10,9 @@ from app.domain.api_key import ApiKey, digest
 from app.domain.directory import Directory, EntraIds, KeyEntry, TenantEntry
 from app.domain.directory_change import directory_of
 from app.domain.limit import LimitName, LimitRule
-from app.domain.seeds import configured_pepper, differences, seeds_of
+from app.domain.route_policy import ANYWHERE, RoutePolicy, Spill
+from app.domain.seeds import configured_pepper, differences, seeded_tenants, seeds_of
+from app.domain.shares import RequestClass
 from app.domain.tenant import LossPolicy
 from app.settings import Settings, build
 
@@ -26,6 +28,12 @@ TENANT: dict[str, Any] = {
     "redis_loss": "fail_open",
     "tags": {"cost_center": "42", "team": "search"},
     "entra": {"applications": [APP], "groups": [GROUP]},
+    "class": "batch",
+    "ptu_share": 0.25,
+    "ptu_weight": 2,
+    "spill": {"usd_per_day": 9.5},
+    "data_zones": ["us", "eu"],
+    "regions": ["eastus"],
 }
 
 
@@ -61,12 +69,27 @@ def test_seeds_are_what_the_configuration_says() -> None:
         redis_loss=LossPolicy.FAIL_OPEN,
         tags={"cost_center": "42", "team": "search"},
         entra=EntraIds(applications=(APP,), groups=(GROUP,)),
+        routing=RoutePolicy(
+            request_class=RequestClass.BATCH,
+            ptu_share=0.25,
+            weight=2.0,
+            spill_usd_per_day=9.5,
+            data_zones=frozenset({"us", "eu"}),
+            regions=frozenset({"eastus"}),
+        ),
     )
     parsed = ApiKey.parse(KEY)
     assert parsed
     hashed = digest(b"pepper", KEY).hex()
     assert key == KeyEntry(parsed.id, "search", hashed, last4=KEY[-4:], created_at=7.0)
     assert KEY not in repr(key)
+
+
+def test_a_tenant_that_says_nothing_of_routing_may_go_anywhere() -> None:
+    """And one that may not spill is told apart from one with a budget for it."""
+    plain, kept = seeded_tenants(settings(plain={}, kept={"spill": "deny"}))
+    assert plain.routing == ANYWHERE
+    assert kept.routing == RoutePolicy(spill=Spill.DENY)
 
 
 def test_what_the_seeds_made_does_not_differ() -> None:
@@ -88,12 +111,19 @@ def test_every_difference_is_a_line() -> None:
         limits=(LimitRule(LimitName.RPM, 30),),
         tags={"team": "sales"},
         entra=EntraIds(objects=(APP,), groups=(GROUP, APP)),
+        routing=RoutePolicy(data_zones=frozenset({"us"})),
     )
     assert differences(settings(), changed) == [
         "tenants.search: is disabled",
         "tenants.search.models: all in force, not gpt-4o",
         "tenants.search.time_zone: UTC in force, not Europe/Berlin",
         "tenants.search.redis_loss: fail_closed in force, not fail_open",
+        "tenants.search.class: standard in force, not batch",
+        "tenants.search.ptu_share: 0 in force, not 0.25",
+        "tenants.search.ptu_weight: 1 in force, not 2",
+        "tenants.search.spill: allow in force, not up to 9.5 dollars a day",
+        "tenants.search.data_zones: us in force, not eu, us",
+        "tenants.search.regions: any in force, not eastus",
         "tenants.search.tags.cost_center: none in force, not 42",
         "tenants.search.tags.team: sales in force, not search",
         "tenants.search.limits.rpm: 30 in force, not 60",

@@ -54,9 +54,9 @@ tenants:
   reports:
     keys: ["{KEY}"]
     class: interaktive
-    ptu_share: 0.7
+    ptu_weight: 0
     redis_loss: {CANARY}
-  b/c: {{ptu_share: 3}}
+  b/c: {{ptu_share: 3, data_zones: [], regions: }}
 cache: {{exact: {{enabled: maybe}}}}
 simulator: [1]
 surprise: {{key: {CANARY}}}
@@ -99,11 +99,13 @@ No such file or directory
 38:12: tenants.reports.keys[0]: is the same key as tenants.search.keys[1]
 39:12: tenants.reports.class: must be critical, interactive, standard or batch; \
 did you mean interactive?
-40:16: tenants.reports.ptu_share: makes the guaranteed shares 1.4 in all, more than 1
+40:17: tenants.reports.ptu_weight: must be above 0
 41:17: tenants.reports.redis_loss: must be local_share, fail_closed or fail_open
 42:3: tenants.?: must be a name: letters, digits, '.', '_' and '-', \
 beginning with a letter or digit, at most 63 characters
 42:20: tenants.?.ptu_share: must be at most 1
+42:35: tenants.?.data_zones: must not be empty
+42:39: tenants.?.regions: is empty; leave it out for any
 43:26: cache.exact.enabled: must be true or false
 44:12: simulator: must be a mapping
 45:1: surprise: unknown key
