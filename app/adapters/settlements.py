@@ -37,6 +37,7 @@ class _Queue:
     waiting: deque[Settlement] = field(default_factory=deque)
     portion: int = _AT_ONCE
     failing: bool = False
+    again_at: float = 0.0  # by the loop: a node of a cluster may be lost, and no other
     spooled: int = 0  # so many of the first are on the disk, or on their way there
 
     @property
@@ -95,18 +96,27 @@ class Settlements:
     async def keep_settling(self) -> None:
         """Send settlements as they come; what Redis did not take is sent again."""
         while True:
-            await self._news.wait()
-            tenants = list(self._queues)[:_TENANTS_AT_ONCE]
-            sending = (self._settle_some(each) for each in tenants)
+            self._news.clear()
+            now = asyncio.get_running_loop().time()
+            due = (name for name, queue in self._queues.items() if queue.again_at <= now)
+            sending = [self._settle_some(each) for each in islice(due, _TENANTS_AT_ONCE)]
+            if not sending:
+                await self._wait()
+                continue
             # All of them end before anything else happens: nothing is on its way twice.
             sent = await asyncio.gather(*sending, return_exceptions=True)
             if failed := [each for each in sent if isinstance(each, BaseException)]:
                 raise failed[0]
-            if not all(sent):
-                await asyncio.sleep(RETRY_S)
             if not self._queues:
-                self._news.clear()
                 self._idle.set()
+
+    async def _wait(self) -> None:
+        """Until there is news, or a tenant's settlements are to be tried again."""
+        nearest = min((queue.again_at for queue in self._queues.values()), default=None)
+        wait_s = None if nearest is None else nearest - asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._news.wait()
 
     async def keep_spooling(self) -> None:
         """Have on the disk what Redis did not take, and nothing else."""
@@ -160,6 +170,7 @@ class Settlements:
         queue = self._queues.get(tenant)
         if queue is not None:
             queue.failing = not got_on
+            queue.again_at = asyncio.get_running_loop().time() + (0.0 if got_on else RETRY_S)
         if not got_on:
             self._to_spool.set()
         return got_on

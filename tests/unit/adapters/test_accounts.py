@@ -95,6 +95,24 @@ async def test_settling_goes_on_after_what_nobody_expected(worker: Worker) -> No
     assert worker.charged == ["r1", "r2", "r3"]
 
 
+async def test_tenants_of_a_lost_node_do_not_hold_up_the_others(worker: Worker) -> None:
+    """However many of them wait: more than are sent at once."""
+
+    def lost(part: Sequence[Settlement]) -> None:
+        if any(each.reservation and each.reservation.ask.tenant != "well" for each in part):
+            raise NotSent("The node is lost.")
+
+    worker.script.settling = lost
+    for number in range(40):
+        worker.settle(await worker.take(f"lost-{number}"))
+    for _ in range(3):
+        reservation = await worker.take("well")
+        worker.settle(reservation)
+        async with asyncio.timeout(RETRY_S):
+            while reservation.ask.id not in worker.charged:
+                await asyncio.sleep(0)
+
+
 async def test_an_account_that_settlements_find_lost_is_reported(worker: Worker) -> None:
     """It is seeded without waiting for its tenant's next request."""
     worker.script.settling = once(Unseeded())
