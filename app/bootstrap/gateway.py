@@ -20,8 +20,8 @@ from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Api, Fleet
-from app.domain.health import Health
-from app.domain.retry_budget import RetryBudget
+from app.domain.health import Health, HealthPolicy
+from app.domain.retry_budget import RetryBudget, RetryPolicy
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
@@ -32,6 +32,7 @@ from app.ports import (
     ResponseOwners,
 )
 from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
+from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
@@ -90,6 +91,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
     resources.capacity.follow(capacities_of(settings, resources.catalog), resources.clock.now())
+    _follow(settings.routing, resources)
     standing = Standing(resources.holds, resources.capacity, resources.health, random.random)
     gateway = Gateway(
         clock=resources.clock,
@@ -124,6 +126,19 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         max_json_depth=settings.limits.max_json_depth,
     )
     return Snapshot(settings, fleet, gateway)
+
+
+def _follow(routing: RoutingSettings, resources: Resources) -> None:
+    """What is known of deployments outlives a reload; by which policy, does not."""
+    health, retries = routing.health, routing.retries
+    resources.health.policy = HealthPolicy(
+        failures_in_a_row=health.failures_in_a_row,
+        ejection_s=health.ejection_s,
+        longest_ejection_s=health.longest_ejection_s,
+        most_ejected=health.most_ejected,
+        ramp_s=health.ramp_s,
+    )
+    resources.retry_budget.policy = RetryPolicy(percent=retries.percent, reserve=retries.at_once)
 
 
 def _reservation_id() -> str:

@@ -47,10 +47,10 @@ class _Deposit:
 class RetryBudget:
     """Of one process, for all its tenants and models; `now` never runs backwards."""
 
-    __slots__ = ("_balance", "_deposits", "_lost", "_out", "_policy")
+    __slots__ = ("_balance", "_deposits", "_lost", "_out", "policy")
 
     def __init__(self, policy: RetryPolicy | None = None) -> None:
-        self._policy = policy or RetryPolicy()
+        self.policy = policy or RetryPolicy()
         self._deposits: deque[_Deposit] = deque()
         self._balance = 0  # percent
         self._out = 0
@@ -62,8 +62,8 @@ class RetryBudget:
         second = now // 1
         if not self._deposits or self._deposits[-1].second != second:
             self._deposits.append(_Deposit(second))
-        self._deposits[-1].percent += self._policy.percent
-        self._balance += self._policy.percent
+        self._deposits[-1].percent += self.policy.percent
+        self._balance += self.policy.percent
 
     def try_spend(self, now: float) -> Draw | None:
         """Pay for one more attempt after an error; None: there is nothing to pay it from.
@@ -74,7 +74,7 @@ class RetryBudget:
         if self._balance >= _ONE:
             self._withdraw()
             return Draw.DEPOSIT
-        if self._out + self._lost < self._policy.reserve:
+        if self._out + self._lost < self.policy.reserve:
             self._out += 1
             return Draw.RESERVE
         return None
@@ -92,10 +92,10 @@ class RetryBudget:
     def left(self, now: float) -> float:
         """Retries that could begin now."""
         self._expire(now)
-        return self._balance / _ONE + max(0, self._policy.reserve - self._out - self._lost)
+        return self._balance / _ONE + max(0, self.policy.reserve - self._out - self._lost)
 
     def _expire(self, now: float) -> None:
-        while self._deposits and self._deposits[0].second <= now - self._policy.kept_s:
+        while self._deposits and self._deposits[0].second <= now - self.policy.kept_s:
             self._balance -= self._deposits.popleft().percent
 
     def _withdraw(self) -> None:

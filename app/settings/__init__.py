@@ -7,6 +7,7 @@ from app.settings.model_catalog import ModelCatalog, ModelFacts, TokenPrices, lo
 from app.settings.pricing import MaximumPrice, PriceOverride, Prices
 from app.settings.problem import ConfigProblems, Problem
 from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis, Tls
+from app.settings.routing import Routing
 from app.settings.tenancy import Cache, CachePolicy, Model, SpillBudget, Tenant, TenantLimits
 from app.settings.tiers import WeightedTarget
 from app.settings.unsupported import unsupported
@@ -44,6 +45,7 @@ __all__ = [
     "Prices",
     "Problem",
     "Redis",
+    "Routing",
     "Settings",
     "Simulator",
     "SpillBudget",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from app.settings.callers import EntraCallers
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
+from app.settings.routing import Routing
 from app.settings.section import Name, Section
 from app.settings.tenancy import Cache, Model, Tenant
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
@@ -39,6 +40,7 @@ class Settings(Section):
     simulator: Simulator = Simulator()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
+    routing: Routing = Routing()
 
     @model_validator(mode="before")
     @classmethod

@@ -98,7 +98,7 @@ async def test_a_stream_cut_at_every_chunk(
     redis_url: str, subtests: pytest.Subtests, api: Api, how: str
 ) -> None:
     """Before the content another deployment serves; after it the SDK raises on a true prefix."""
-    async with stack(redis_url, ptu_and_paygo) as team:
+    async with stack(redis_url, never_kept_out) as team:
         whole = await api.read(team)
         assert whole.ended
         assert whole.error is None
@@ -146,10 +146,15 @@ async def test_nothing_is_invented_on_the_wire(
                 assert last.startswith(b"event: error\ndata: ") == (api.path == "/responses")
 
 
+def never_kept_out(suffix: str) -> dict[str, Any]:
+    """However often its streams are cut, the PTU is asked first."""
+    return ptu_and_paygo(suffix) | {"routing": {"health": {"failures_in_a_row": 1_000_000}}}
+
+
 @pytest.mark.parametrize("api", [Chat(), Responses()], ids=["chat", "responses"])
 async def test_a_stream_cut_at_every_hundredth_byte(redis_url: str, api: Api) -> None:
     """Wherever a frame is torn, what the client has is a prefix; no half frame is passed on."""
-    async with stack(redis_url, ptu_and_paygo) as team:
+    async with stack(redis_url, never_kept_out) as team:
         whole = await api.read(team)
         size = len(await _bytes(team, api))
         outcomes = set()

@@ -223,7 +223,8 @@ async def test_many_conversations_at_once_stay_apart(redis_url: str) -> None:
             )
             assert deployment == first
 
-    async with stack(redis_url, one_behind) as team:
+    patient = {"health": {"failures_in_a_row": 1_000}, "retries": {"percent": 100}}
+    async with stack(redis_url, lambda suffix: one_behind(suffix) | {"routing": patient}) as team:
         await team.fault("ptu", status=503, times=10)
         async with asyncio.TaskGroup() as conversations:
             for number in range(20):
