@@ -5,26 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.attempt import Verdict
 from app.domain.capacity import Place
 from app.domain.demand import Load
 from app.domain.health import Health, availability
 from app.domain.room import Room
-from app.domain.route import Outlook
+from app.domain.route import Affinity, Outlook, RoutePlan
 from app.domain.spill import SpillReason
+from app.domain.warm_cache import WarmCaches
 from app.errors import NoCapacity
 from app.ports import Capacity, HoldBoard
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Holds, health and room; a deployment's own word goes before what is believed of it."""
+    """Holds, health, room, caches; a deployment's own word goes before what is believed of it."""
 
     holds: HoldBoard
     capacity: Capacity
     health: Health
+    warm: WarmCaches
     draw: Callable[[], float]
     """Uniform numbers in [0, 1), to spread what was ejected together."""
 
@@ -53,9 +55,26 @@ class Standing:
         room = self._room(name, rooms.get(name), None, now)
         return room if room is not None and room.firm and room.at > now else None
 
-    def take(self, deployment: str, load: Load | None, now: float) -> Place | None:
+    def affinity(self, tenant: str, key: bytes, now: float) -> Affinity | None:
+        """Where prompts that begin so are likely to be cached; None without a key."""
+        if not key:
+            return None
+        own = tenant.encode() + key
+        return Affinity(own, self.warm.where(own, now))
+
+    def take(self, deployment: str, plan: RoutePlan, now: float) -> Place | None:
         """Take what a request may need that is sent now; None where nothing is counted."""
+        load = plan.load
+        if load is not None and plan.affinity is not None:
+            prompt = load.demand.prompt
+            cached = self.warm.cached(plan.affinity.key, deployment, prompt, now)
+            load = replace(load, demand=replace(load.demand, cached=cached))
         return self.capacity.take(deployment, load, now) if load is not None else None
+
+    def accepted(self, deployment: str, plan: RoutePlan, now: float) -> None:
+        """A deployment reads the prompt, and has it cached from now on."""
+        if plan.load is not None and plan.affinity is not None:
+            self.warm.read(plan.affinity.key, deployment, plan.load.demand.prompt, now)
 
     def hold(self, deployment: str, until: float) -> None:
         """It asked not to be asked until then."""

@@ -22,6 +22,7 @@ from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Api, Fleet
 from app.domain.health import Health, HealthPolicy
 from app.domain.retry_budget import RetryBudget, RetryPolicy
+from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
@@ -76,6 +77,7 @@ class Resources:
     """Entra credentials by identity and scope; keys are cheap and made anew."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
     health: Health = field(default_factory=Health)
+    warm: WarmCaches = field(default_factory=WarmCaches)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
 
 
@@ -92,7 +94,9 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     prices = price_table(settings, resources.catalog)
     resources.capacity.follow(capacities_of(settings, resources.catalog), resources.clock.now())
     _follow(settings.routing, resources)
-    standing = Standing(resources.holds, resources.capacity, resources.health, random.random)
+    standing = Standing(
+        resources.holds, resources.capacity, resources.health, resources.warm, random.random
+    )
     gateway = Gateway(
         clock=resources.clock,
         telemetry=Telemetry(resources.observers),

@@ -88,6 +88,7 @@ class InferenceRequest:
     choices: int = 1  # n or best_of, whichever is larger
     previous_response_id: str | None = None
     references: tuple[str, ...] = ()  # ids of stored items and containers that it takes up
+    cache_key: bytes = b""  # the same for prompts that begin alike; empty: nothing to keep together
     stores: bool = False  # the answer can be asked for again by its id
 
     @property

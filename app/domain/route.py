@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
@@ -63,12 +63,27 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class Affinity:
+    """Where a conversation's prompt may be cached: on `warm`, else where its key always goes."""
+
+    key: bytes
+    warm: str | None = None
+
+    def among(self, contenders: Sequence[Contender]) -> Warm | None:
+        """Whom to ask first of those that have room; never anybody else."""
+        weights = {each.name: each.weight for each in contenders}
+        name = self.warm if self.warm in weights else preferred(self.key, weights)
+        return None if name is None else Warm(name, WARM_S)
+
+
+@dataclass(frozen=True, slots=True)
 class RoutePlan:
     """Candidates in the order they are tried, and the reason for each absence."""
 
     candidates: tuple[Candidate, ...]
     absences: tuple[Absence, ...] = ()
     load: Load | None = None  # None: it costs nothing
+    affinity: Affinity | None = None
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
 
     @property
@@ -89,20 +104,6 @@ class Outlook:
 
 
 _OPEN = Outlook(Room(-math.inf))
-
-
-@dataclass(frozen=True, slots=True)
-class Affinity:
-    """Where a conversation's prompt may be cached: on `warm`, else where its key always goes."""
-
-    key: bytes
-    warm: str | None = None
-
-    def among(self, contenders: Sequence[Contender]) -> Warm | None:
-        """Whom to ask first of those that have room; never anybody else."""
-        weights = {each.name: each.weight for each in contenders}
-        name = self.warm if self.warm in weights else preferred(self.key, weights)
-        return None if name is None else Warm(name, WARM_S)
 
 
 def choices_for(
@@ -130,6 +131,7 @@ def plan_route(
     now: float,
     draw: Callable[[], float],
     affinity: Affinity | None = None,
+    load: Load | None = None,
 ) -> RoutePlan:
     """Tier by tier: who has room, weights deciding within a tier, a warm cache before them.
 
@@ -157,12 +159,8 @@ def plan_route(
             used = outlooks.get(each.name, _OPEN).room.utilization
             candidates.append(Candidate(each.name, tier, used))
     asked = tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1)))
-    return RoutePlan(asked, (*absences, *choices.absences), last_resort=not candidates)
-
-
-def with_load(plan: RoutePlan, load: Load | None) -> RoutePlan:
-    """The plan of a request that puts this on whoever serves it."""
-    return replace(plan, load=load)
+    absent = (*absences, *choices.absences)
+    return RoutePlan(asked, absent, load, affinity, last_resort=not candidates)
 
 
 def _wait_s(room: Room) -> float:

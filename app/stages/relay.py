@@ -52,7 +52,7 @@ class Relay:
 
     async def _body(self, answer: Answer, reply: Reply, meter: Meter) -> None:
         if answer.rest is None:
-            meter.usage = usage_of_body(answer.head)
+            meter.usage = meter.usage or usage_of_body(answer.head)
             if meter.usage is None:
                 meter.relayed.add_body(answer.head)
             await _send(answer.head, reply, meter)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.domain.demand import Load
+from app.domain.demand import Demand, Load
 from app.domain.deployment import Fleet, Target
 from app.domain.request import InferenceRequest, shown
-from app.domain.route import Choices, RoutePlan, choices_for, plan_route, with_load
+from app.domain.route import Choices, RoutePlan, choices_for, plan_route
 from app.domain.tenant import Principal
 from app.errors import (
     NowhereAllowed,
@@ -54,19 +54,26 @@ class Routing:
             raise NowhereAllowed(_nowhere(policy.data_zones, policy.regions))
         return choices
 
-    def plan(self, principal: Principal, choices: Choices, observation: Observation) -> RoutePlan:
+    def plan(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        choices: Choices,
+        observation: Observation,
+    ) -> RoutePlan:
         """The order to ask them in, put into `observation`, too.
 
         Raises NoCapacity with the earliest time to return where nobody may be asked.
         """
-        load = None
-        if observation.demand is not None:
-            claim = principal.tenant.routing.claim(principal.tenant.name)
-            load = Load(claim, observation.demand)
-        now = self._clock.now()
-        outlooks = self._standing.outlooks(choices.names, load, now)
-        plan = with_load(plan_route(choices, outlooks, now=now, draw=self._draw), load)
-        observation.plan = plan
+        now, load = self._clock.now(), _load(principal, observation.demand)
+        plan = observation.plan = plan_route(
+            choices,
+            self._standing.outlooks(choices.names, load, now),
+            now=now,
+            draw=self._draw,
+            affinity=self._standing.affinity(principal.tenant.name, request.cache_key, now),
+            load=load,
+        )
         if not plan.candidates:
             raise no_capacity(plan.until - now)
         return plan
@@ -89,6 +96,12 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
+
+
+def _load(principal: Principal, demand: Demand | None) -> Load | None:
+    """What the request puts on whoever serves it; None where it costs nothing."""
+    tenant = principal.tenant
+    return None if demand is None else Load(tenant.routing.claim(tenant.name), demand)
 
 
 def _nowhere(zones: frozenset[str] | None, regions: frozenset[str] | None) -> str:

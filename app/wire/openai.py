@@ -13,6 +13,7 @@ import msgspec
 
 from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation, Route
 from app.errors import MalformedRequest
+from app.wire.cache_key import cache_key
 from app.wire.stored import references_of
 from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
 
@@ -36,6 +37,7 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
         choices=max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1),
         previous_response_id=_previous_response(route, fields),
         references=references_of(route.operation, fields),
+        cache_key=cache_key(route.operation, body, fields.get("prompt_cache_key")),
         stores=route.operation is Operation.RESPONSES and fields.get("store") is not False,
     )
 

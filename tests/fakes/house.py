@@ -10,6 +10,7 @@ from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.health import Health
 from app.domain.retry_budget import RetryBudget
 from app.domain.tenant import Tenant
+from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
 from app.ports import Accounts
 from app.stages.admission import Admission
@@ -78,7 +79,7 @@ class House:
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
         self.capacity = CapacityBook("house")
-        self.standing = Standing(self.holds, self.capacity, Health(), lambda: 0.5)
+        self.standing = Standing(self.holds, self.capacity, Health(), WarmCaches(), lambda: 0.5)
         self.owners = FakeResponseOwners()
         self.upstream = ScriptedUpstream(self.clock)
         self.accounts = FakeAccounts(self.clock)

@@ -9,12 +9,15 @@ from typing import Final
 
 from app.domain.attempt import Verdict
 from app.domain.capacity import Place
-from app.domain.demand import Demand, Load
-from app.observation import Observation
+from app.domain.completion import Usage
+from app.domain.demand import Demand
+from app.domain.route import RoutePlan
+from app.observation import Meter, Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened
 from app.standing import Standing
 from app.wire.capacity import capacity_told, wait_told
+from app.wire.usage import usage_of_body
 
 #: Of text that nobody counted; most of a stream's bytes are its frames.
 _BYTES_PER_TOKEN: Final = 4
@@ -27,8 +30,12 @@ class Occupancy:
         self._place = place
         self._clock = clock
 
-    def opened(self, opened: Opened) -> None:
-        """Tell what its answer said."""
+    def opened(self, opened: Opened, meter: Meter) -> None:
+        """Tell what its answer said.
+
+        The headers of an answer that is here whole were written after it had been made, so that
+        what it used goes before what they say of the capacity.
+        """
         if self._place is None:
             return
         now = self._clock.now()
@@ -36,6 +43,10 @@ class Occupancy:
             wait = wait_told(opened.retry_after_s, opened.headers)
             self._place.refused(capacity_told(opened.headers), wait, now)
         elif _ran(opened.verdict, opened.status):
+            if opened.answer is not None and opened.answer.rest is None:
+                meter.usage = usage_of_body(opened.answer.head)
+                if meter.usage is not None:
+                    self._place.settle(_told(meter.usage), now)
             self._place.accepted(capacity_told(opened.headers), now)
 
     def ended(self, used: Demand | None) -> None:
@@ -46,10 +57,10 @@ class Occupancy:
 
 @contextmanager
 def occupying(
-    deployment: str, load: Load | None, standing: Standing, observation: Observation, clock: Clock
+    deployment: str, plan: RoutePlan, standing: Standing, observation: Observation, clock: Clock
 ) -> Iterator[Occupancy]:
     """The scope of one attempt; what `observation` then says it used stays taken."""
-    occupancy = Occupancy(standing.take(deployment, load, clock.now()), clock)
+    occupancy = Occupancy(standing.take(deployment, plan, clock.now()), clock)
     served = observation.served
     try:
         yield occupancy
@@ -64,9 +75,13 @@ def _used(observation: Observation) -> Demand | None:
     if served is None or not _ran(served.verdict, served.status) or demand is None:
         return None
     if usage is not None:
-        return Demand(usage.input, usage.output, usage.cached)
+        return _told(usage)
     output = min(demand.output, observation.meter.bytes // _BYTES_PER_TOKEN)
     return Demand(demand.prompt, output, demand.cached)
+
+
+def _told(usage: Usage) -> Demand:
+    return Demand(usage.input, usage.output, usage.cached)
 
 
 def _ran(verdict: Verdict, status: int | None) -> bool:

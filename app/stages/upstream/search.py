@@ -27,6 +27,7 @@ from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.retries import Retries
 from app.standing import Standing, no_capacity
+from app.wire.capacity import capacity_told
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here.
@@ -93,9 +94,9 @@ class Upstreams:
                 with closing(opened):
                     attempt = self._attempt(candidate, opened, started)
                     observation.attempts.append(attempt)
-                    occupancy.opened(opened)
+                    occupancy.opened(opened, observation.meter)
                     if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
-                        self._accepted(attempt, observation)
+                        self._accepted(attempt, plan, observation)
                         yield opened.answer
                         self._judge_end(attempt, observation)
                         return
@@ -124,8 +125,9 @@ class Upstreams:
                     self._standing.judged(name, opened.verdict, started, self._clock.now())
                 return opened
 
-    def _accepted(self, attempt: Attempt, observation: Observation) -> None:
+    def _accepted(self, attempt: Attempt, plan: RoutePlan, observation: Observation) -> None:
         self._retries.served()
+        self._standing.accepted(attempt.deployment, plan, attempt.started)
         self._refusals_in_a_row.pop(attempt.deployment, None)
         observation.served = attempt
         observation.meter.first_token_at = self._clock.now()
@@ -166,7 +168,7 @@ class Upstreams:
     def _occupying(
         self, deployment: Deployment, plan: RoutePlan, observation: Observation
     ) -> AbstractContextManager[Occupancy]:
-        return occupying(deployment.name, plan.load, self._standing, observation, self._clock)
+        return occupying(deployment.name, plan, self._standing, observation, self._clock)
 
     def _attempt(self, candidate: Candidate, opened: Opened, started: float) -> Attempt:
         headers = opened.headers
@@ -182,6 +184,7 @@ class Upstreams:
             kind=self._fleet.deployments[candidate.deployment].kind,
             upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
             native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
+            utilization=capacity_told(headers).utilization,
         )
 
     def _learn(

@@ -11,6 +11,7 @@ from app.domain.request import InferenceRequest
 from app.domain.route import Candidate, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.tenant import Principal, Tenant
+from app.domain.warm_cache import WarmCaches
 from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
 from app.observation import Observation
 from app.stages.routing import Routing
@@ -41,7 +42,10 @@ def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
 
 def routing_of(served: Fleet, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
     return Routing(
-        served, Standing(holds, CapacityBook("a"), Health(), lambda: 0.5), clock, lambda: 0.5
+        served,
+        Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5),
+        clock,
+        lambda: 0.5,
     )
 
 
@@ -51,7 +55,7 @@ def plan(
     """The plan of a request, from its tiers."""
     observation = Observation(FakeCall(), FakeClock())
     choices = routing.choices(principal, asked, owner)
-    return routing.plan(principal, choices, observation)
+    return routing.plan(principal, asked, choices, observation)
 
 
 def request(model: str = "gpt-4o") -> InferenceRequest:
@@ -87,7 +91,7 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
         holds.hold(name, clock.now() + wait)
     observation = Observation(FakeCall(), clock)
     with pytest.raises(NoCapacity) as caught:
-        routing.plan(ACME, routing.choices(ACME, request(), None), observation)
+        routing.plan(ACME, request(), routing.choices(ACME, request(), None), observation)
     assert caught.value.retry_after_s == 4.0
     assert observation.plan is not None
     assert [each.deployment for each in observation.plan.absences] == ["ptu", "paygo", "last"]

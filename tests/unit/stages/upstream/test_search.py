@@ -15,6 +15,7 @@ from app.domain.request import InferenceRequest
 from app.domain.retry_budget import RetryBudget
 from app.domain.route import Absence, Candidate, Choices, RoutePlan, plan_route
 from app.domain.spill import SpillReason
+from app.domain.warm_cache import WarmCaches
 from app.errors import (
     NoCapacity,
     SpillgateError,
@@ -47,7 +48,7 @@ class Search:
         self.clock = FakeClock()
         self.holds = FakeHoldBoard()
         self.upstream = ScriptedUpstream(self.clock)
-        self.standing = Standing(self.holds, CapacityBook("a"), Health(), lambda: 0.5)
+        self.standing = Standing(self.holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
         self.upstreams = Upstreams(
             self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
         )
@@ -102,6 +103,16 @@ async def test_the_first_tier_answers() -> None:
     assert (answer.deployment.name, search.upstream.names) == ("ptu", ["ptu"])
     assert search.holds.told == []
     assert search.observation.spill is SpillReason.NONE
+
+
+async def test_an_attempt_has_the_utilization_that_the_answer_told() -> None:
+    """As a part; None where nothing was told."""
+    search = Search("ptu", "paygo")
+    told = {"azure-openai-deployment-utilization": "104.5%"}
+    search.upstream("ptu").answers(429, code="429", headers=told)
+    search.upstream("paygo").completes()
+    await search.play()
+    assert [attempt.utilization for attempt in search.observation.attempts] == [1.045, None]
 
 
 async def test_a_throttled_deployment_is_held_and_the_next_asked_at_once() -> None:
