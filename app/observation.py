@@ -122,6 +122,9 @@ class Observation:
             time_to_first_token=None if first is None else first - self._started,
             bytes_relayed=meter.bytes,
             frames_relayed=meter.frames,
+            started=self._started,
+            skipped=tuple(self.skipped),
+            reservation=self.reservation,
         )
 
     def _model(self, ended: BaseException | None) -> str | None:

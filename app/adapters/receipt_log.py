@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import structlog
 
@@ -18,11 +20,13 @@ class ReceiptLog:
 
     def observe(self, receipt: Receipt) -> None:
         """Write the line. It holds ids and counts, and no word of what was asked or answered."""
-        fields = msgspec.to_builtins(receipt)
-        del fields["plan"]
+        fields = msgspec.to_builtins(replace(receipt, plan=None, reservation=None))
+        for name in ("plan", "reservation", "started", "skipped"):
+            del fields[name]
         fields["attempts"] = [_attempt(attempt) for attempt in receipt.attempts]
         if receipt.plan is not None:
-            fields["skipped"] = [_absence(absence) for absence in receipt.plan.absences]
+            absences = (*receipt.plan.absences, *receipt.skipped)
+            fields["skipped"] = [_absence(absence) for absence in absences]
         self._log.info("request", **fields)
 
 

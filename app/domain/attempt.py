@@ -49,6 +49,7 @@ class Attempt:
     upstream_request_id: str | None = None
     kind: Kind | None = None
     native_spillover_from: str | None = None  # Azure itself moved it away from this deployment
+    utilization: float | None = None  # as the answer told it, 1.0 being all of a PTU
 
 
 def judge(status: int, code: str | None) -> Verdict:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from app.domain.attempt import Attempt
 from app.domain.deployment import Kind
 from app.domain.request import Operation
-from app.domain.route import RoutePlan
+from app.domain.reservation import Reservation
+from app.domain.route import Absence, RoutePlan
 from app.domain.spill import SpillReason
 
 
@@ -64,3 +65,6 @@ class Receipt:
     frames_relayed: int
     nano_usd: int = 0
     flags: tuple[str, ...] = ()
+    started: float = 0.0  # on the monotonic clock, as the times of attempts and absences are
+    skipped: tuple[Absence, ...] = ()  # candidates that were not asked when their turn came
+    reservation: Reservation | None = None  # what was taken before it ran; None: nothing

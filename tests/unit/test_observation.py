@@ -6,7 +6,11 @@ import asyncio
 
 import pytest
 
+from app.domain.calendar import CalendarWindow
 from app.domain.completion import Outcome, Receipt
+from app.domain.reservation import Amounts, Ask, Reservation
+from app.domain.route import Absence
+from app.domain.spill import SpillReason
 from app.errors import ClientGone
 from app.observation import Observation
 from tests.fakes.call import FakeCall
@@ -17,6 +21,23 @@ def concluded(status: int | None, error: BaseException | None) -> Receipt:
     observation = Observation(FakeCall(), FakeClock())
     observation.conclude(status, error)
     return observation.receipt
+
+
+def test_a_receipt_has_what_explains_it() -> None:
+    """When the request came on the clock of its attempts, whom it passed over, what it took."""
+    clock = FakeClock()
+    observation = Observation(FakeCall(), clock)
+    came = clock.now()
+    clock.advance(2.0)
+    absence = Absence("ptu", 0, SpillReason.HELD, clock.now() + 1)
+    observation.skipped.append(absence)
+    ask = Ask("r1", "acme", (), Amounts(requests=1, tokens=7), (), (), ())
+    day = CalendarWindow("2026-11-21", 0, 1)
+    observation.reservation = Reservation(ask, "g1", day, day)
+    observation.conclude(200, None)
+    receipt = observation.receipt
+    assert (receipt.started, receipt.skipped) == (came, (absence,))
+    assert receipt.reservation is observation.reservation
 
 
 @pytest.mark.parametrize(
