@@ -30,6 +30,7 @@ class EntryKind(StrEnum):
     TENANT = "tenant"
     KEY = "key"
     ADMIN = "admin"
+    DEPLOYMENT = "deployment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +111,31 @@ class AdminEntry:
     version: int = 1
 
 
-Entry = TenantEntry | KeyEntry | AdminEntry
+@dataclass(frozen=True, slots=True)
+class DeploymentEntry:
+    """What operators have said of a deployment; one that none was made for is as configured.
+
+    `weights`, by model, stand in place of the configuration's.
+    """
+
+    name: str
+    draining: bool = False
+    weights: Mapping[str, float] = field(default_factory=dict)
+    version: int = 1
+
+
+Entry = TenantEntry | KeyEntry | AdminEntry | DeploymentEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All of it at one version: tenants by name, keys and administrators by id."""
+    """All of it at one version: keys and administrators by id, all else by name."""
 
     version: int = 0
     tenants: Mapping[str, TenantEntry] = field(default_factory=dict)
     keys: Mapping[str, KeyEntry] = field(default_factory=dict)
     admins: Mapping[str, AdminEntry] = field(default_factory=dict)
+    deployments: Mapping[str, DeploymentEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

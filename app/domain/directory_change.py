@@ -10,6 +10,7 @@ from app.domain.audit import Step
 from app.domain.directory import (
     AdminEntry,
     Change,
+    DeploymentEntry,
     Directory,
     Entry,
     EntryKind,
@@ -26,12 +27,15 @@ _KINDS: Final = {
     TenantEntry: EntryKind.TENANT,
     KeyEntry: EntryKind.KEY,
     AdminEntry: EntryKind.ADMIN,
+    DeploymentEntry: EntryKind.DEPLOYMENT,
 }
 
 
 def place_of(entry: Entry) -> Place:
     """Where an entry stands."""
-    return _KINDS[type(entry)], entry.name if isinstance(entry, TenantEntry) else entry.id
+    if isinstance(entry, TenantEntry | DeploymentEntry):
+        return _KINDS[type(entry)], entry.name
+    return _KINDS[type(entry)], entry.id
 
 
 def creation(entry: Entry) -> Change:
@@ -46,13 +50,14 @@ def entries_of(directory: Directory) -> dict[Place, Entry]:
         *directory.tenants.values(),
         *directory.keys.values(),
         *directory.admins.values(),
+        *directory.deployments.values(),
     ]
     return {place_of(entry): entry for entry in every}
 
 
 def directory_of(entries: Iterable[Entry], version: int) -> Directory:
     """The directory of these entries."""
-    tenants, keys, admins = {}, {}, {}
+    tenants, keys, admins, deployments = {}, {}, {}, {}
     for entry in entries:
         match entry:
             case TenantEntry():
@@ -61,7 +66,9 @@ def directory_of(entries: Iterable[Entry], version: int) -> Directory:
                 keys[entry.id] = entry
             case AdminEntry():
                 admins[entry.id] = entry
-    return Directory(version, tenants, keys, admins)
+            case DeploymentEntry():
+                deployments[entry.name] = entry
+    return Directory(version, tenants, keys, admins, deployments)
 
 
 def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:

@@ -15,6 +15,7 @@ from app.domain.audit import ChainEnd
 from app.domain.directory import (
     AdminEntry,
     AuditRecord,
+    DeploymentEntry,
     Directory,
     Entry,
     EntryKind,
@@ -30,6 +31,7 @@ _TYPES: Final[Mapping[EntryKind, type[Entry]]] = {
     EntryKind.TENANT: TenantEntry,
     EntryKind.KEY: KeyEntry,
     EntryKind.ADMIN: AdminEntry,
+    EntryKind.DEPLOYMENT: DeploymentEntry,
 }
 
 

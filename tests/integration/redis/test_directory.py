@@ -28,6 +28,7 @@ from app.domain.audit import verify_audit
 from app.domain.directory import (
     Actor,
     Change,
+    DeploymentEntry,
     EntraIds,
     Entry,
     EntryKind,
@@ -409,3 +410,19 @@ class TestWithoutRedis:
         await until(lambda: first.current.version > version)
         await until(lambda: second.current.version == first.current.version)
         assert second.current.tenants["search"].disabled
+
+
+async def test_what_operators_said_of_a_deployment_outlives_redis(own: Cluster) -> None:
+    """It is on every worker, and written back with the rest after a flush."""
+    first, second = await own.worker(SEARCH), await own.worker(SEARCH)
+    drained = DeploymentEntry("ptu", draining=True, weights={"gpt-4o": 3.0})
+    in_force = await first.change([creation(drained)], ANNA)
+    assert (in_force.workers, in_force.live) == (2, 2)
+    assert second.current.deployments == {"ptu": drained}
+
+    before = await own.generation()
+    await own.redis.flushall()
+    async with asyncio.timeout(5.0):
+        while await own.redis.hget(own.key("head"), "generation") in {None, before.encode()}:
+            await asyncio.sleep(0.01)
+    assert (await own.worker()).current.deployments == {"ptu": drained}

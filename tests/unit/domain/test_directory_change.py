@@ -9,6 +9,7 @@ import pytest
 from app.domain.directory import (
     AdminEntry,
     Change,
+    DeploymentEntry,
     EntraIds,
     EntryKind,
     KeyEntry,
@@ -28,7 +29,8 @@ from app.errors import AlreadyMapped, VersionConflict
 SEARCH = TenantEntry("search", version=3)
 KEY = KeyEntry("k1", "search", "ab")
 ADMIN = AdminEntry("a1", Role.OWNER, "cd")
-ENTRIES = {place_of(entry): entry for entry in (SEARCH, KEY, ADMIN)}
+PTU = DeploymentEntry("ptu", draining=True, weights={"gpt-4o": 3.0})
+ENTRIES = {place_of(entry): entry for entry in (SEARCH, KEY, ADMIN, PTU)}
 
 
 def of_search(expected: int | None, *, delete: bool = False) -> Change:
@@ -43,7 +45,7 @@ def test_a_directory_is_its_entries() -> None:
         SEARCH,
         KEY,
     )
-    assert directory.admins["a1"] == ADMIN
+    assert (directory.admins["a1"], directory.deployments["ptu"]) == (ADMIN, PTU)
     assert entries_of(directory) == ENTRIES
 
 
