@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
 
 from app.cli import given, shown
+from app.cli import tenant_options as options
 from app.cli.client import path_to
 from app.cli.limit import limit_columns
-from app.cli.output import Column
+from app.cli.output import Column, Record
 from app.cli.session import Json, Session, TenantName, Yes, confirm, session
-from app.domain.tenant import LossPolicy
-
-_Models = Annotated[str | None, typer.Option("--models", help="Names with commas: a,b.")]
-_Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name: Europe/Berlin.")]
-_Loss = Annotated[LossPolicy | None, typer.Option("--redis-loss", help="While Redis is gone.")]
-_Tags = Annotated[list[str] | None, typer.Option("--tag", help="name=value; repeatable.")]
 
 COLUMNS: Final = (
     Column("TENANT", lambda tenant: shown.text(tenant["name"])),
@@ -27,6 +24,18 @@ COLUMNS: Final = (
     Column("REDIS LOSS", lambda tenant: shown.text(tenant["redis_loss"])),
     Column("TAGS", lambda tenant: shown.pairs(tenant["tags"])),
     Column("VERSION", lambda tenant: shown.count(tenant["version"]), right=True),
+)
+_ROUTING: Final = (
+    Column("CLASS", lambda tenant: shown.text(tenant["class"])),
+    Column("PTU SHARE", lambda tenant: shown.count(tenant["ptu_share"]), right=True),
+    Column("PTU WEIGHT", lambda tenant: shown.count(tenant["ptu_weight"]), right=True),
+    Column("SPILL", lambda tenant: _spill(tenant["spill"])),
+    Column("DATA ZONES", lambda tenant: shown.listed(tenant["data_zones"], none="any")),
+    Column("REGIONS", lambda tenant: shown.listed(tenant["regions"], none="any")),
+)
+_ENTRA: Final = (
+    Column("ENTRA ID", lambda mapped: shown.text(mapped["kind"])),
+    Column("ID", lambda mapped: shown.text(mapped["id"])),
 )
 
 
@@ -50,14 +59,14 @@ def list_tenants(ctx: typer.Context, *, as_json: Json = False) -> None:
 
 
 def show(ctx: typer.Context, name: TenantName, *, as_json: Json = False) -> None:
-    """Show a tenant and its limits."""
+    """Show a tenant: where its requests may go, whose tokens are its own, its limits."""
     with session(ctx, as_json=as_json) as work:
         answer = work.client.get(path_to("tenants", name))
         if as_json:
             work.output.json(answer)
             return
         tenant = answer["data"]
-        work.output.table(COLUMNS, [tenant])
+        _show(work, tenant)
         if tenant["limits"]:
             work.output.lines([""])
             work.output.table(limit_columns(work), tenant["limits"])
@@ -67,50 +76,99 @@ def create(  # noqa: PLR0913  # one parameter for each option
     ctx: typer.Context,
     name: TenantName,
     *,
-    models: _Models = None,
-    time_zone: _Zone = None,
-    redis_loss: _Loss = None,
-    tag: _Tags = None,
+    models: options.Models = None,
+    time_zone: options.Zone = None,
+    redis_loss: options.Loss = None,
+    tag: options.Tags = None,
     limit: Annotated[
         list[str] | None, typer.Option("--limit", help="rpm=600 and the like; repeatable.")
     ] = None,
+    request_class: options.Class = None,
+    ptu_share: options.Share = None,
+    ptu_weight: options.Weight = None,
+    spill: options.MaySpill = None,
+    data_zones: options.Zones = None,
+    regions: options.Regions = None,
+    entra_application: options.Applications = None,
+    entra_object: options.Objects = None,
+    entra_group: options.Groups = None,
     as_json: Json = False,
 ) -> None:
     """Make a tenant."""
-    body: dict[str, Any] = {"name": name} | _settings(models, time_zone, redis_loss)
+    body: dict[str, Any] = {"name": name} | options.fields(
+        {
+            "models": models,
+            "time_zone": time_zone,
+            "redis_loss": redis_loss,
+            "class": request_class,
+            "ptu_share": ptu_share,
+            "ptu_weight": ptu_weight,
+            "spill": spill,
+            "data_zones": data_zones,
+            "regions": regions,
+        }
+    )
     if tag:
         body["tags"] = given.tags(tag)
     if limit:
         body["limits"] = [given.rule(each) for each in limit]
+    if ids := options.entra(entra_application, entra_object, entra_group):
+        body["entra"] = ids
     with session(ctx, as_json=as_json) as work:
-        work.changed(COLUMNS, work.client.send("POST", "tenants", body))
+        _changed(work, work.client.send("POST", "tenants", body))
 
 
 def update(  # noqa: PLR0913  # one parameter for each option
     ctx: typer.Context,
     name: TenantName,
     *,
-    models: _Models = None,
+    models: options.Models = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Allow all.")] = False,
-    time_zone: _Zone = None,
-    redis_loss: _Loss = None,
-    tag: _Tags = None,
+    time_zone: options.Zone = None,
+    redis_loss: options.Loss = None,
+    tag: options.Tags = None,
     untag: Annotated[list[str] | None, typer.Option("--untag", help="A tag's name.")] = None,
+    request_class: options.Class = None,
+    ptu_share: options.Share = None,
+    ptu_weight: options.Weight = None,
+    spill: options.MaySpill = None,
+    data_zones: options.Zones = None,
+    any_data_zone: Annotated[bool, typer.Option("--any-data-zone", help="Bind no more.")] = False,
+    regions: options.Regions = None,
+    any_region: Annotated[bool, typer.Option("--any-region", help="Bind no more.")] = False,
+    entra_application: options.Applications = None,
+    entra_object: options.Objects = None,
+    entra_group: options.Groups = None,
+    remove_entra: options.Unmapped = None,
     as_json: Json = False,
 ) -> None:
     """Change a tenant; what is not given stays as it is."""
-    changes = _settings(models, time_zone, redis_loss)
-    if all_models:
-        changes["models"] = None
-    added, removed = given.tags(tag or ()), set(untag or ())
-    if not (changes or added or removed):
+    changes = options.fields(
+        {
+            "models": models,
+            "time_zone": time_zone,
+            "redis_loss": redis_loss,
+            "class": request_class,
+            "ptu_share": ptu_share,
+            "ptu_weight": ptu_weight,
+            "spill": spill,
+            "data_zones": data_zones,
+            "regions": regions,
+        }
+    ) | options.unbound(models=all_models, data_zones=any_data_zone, regions=any_region)
+    partly = _Partly(
+        added_tags=given.tags(tag or ()),
+        removed_tags=frozenset(untag or ()),
+        added_ids=options.entra(entra_application, entra_object, entra_group),
+        removed_ids=frozenset(remove_entra or ()),
+    )
+    if not (changes or partly.changes_anything):
         raise typer.BadParameter("nothing to change: see `spillgate tenant update --help`")
     with session(ctx, as_json=as_json) as work:
         version = None
-        if added or removed:
+        if partly.changes_anything:
             tenant = work.tenant(name)
-            left = {key: tenant["tags"][key] for key in tenant["tags"].keys() - removed}
-            changes["tags"] = left | added
+            changes |= partly.changed(tenant)
             version = tenant["version"]
         _patch(work, name, changes, version)
 
@@ -137,20 +195,55 @@ def delete(
         work.deleted(f"tenant {shown.text(name)}", answer)
 
 
-def _settings(
-    models: str | None, time_zone: str | None, redis_loss: LossPolicy | None
-) -> dict[str, Any]:
-    """Those that are given."""
-    found: dict[str, Any] = {}
-    if models is not None:
-        found["models"] = given.names(models)
-    if time_zone is not None:
-        found["time_zone"] = time_zone
-    if redis_loss is not None:
-        found["redis_loss"] = redis_loss.value
-    return found
+@dataclass(frozen=True, slots=True)
+class _Partly:
+    """Changes of fields that the API takes as a whole: to be made to what is there."""
+
+    added_tags: dict[str, str]
+    removed_tags: Collection[str]
+    added_ids: dict[str, list[str]]
+    removed_ids: Collection[str]
+
+    @property
+    def changes_anything(self) -> bool:
+        return any((self.added_tags, self.removed_tags, self.added_ids, self.removed_ids))
+
+    def changed(self, tenant: Record) -> dict[str, Any]:
+        """The fields as a whole."""
+        found: dict[str, Any] = {}
+        if self.added_tags or self.removed_tags:
+            left = {k: v for k, v in tenant["tags"].items() if k not in self.removed_tags}
+            found["tags"] = left | self.added_tags
+        if self.added_ids or self.removed_ids:
+            found["entra"] = options.with_ids(tenant["entra"], self.added_ids, self.removed_ids)
+        return found
 
 
 def _patch(work: Session, name: str, body: dict[str, Any], version: int | None = None) -> None:
-    answer = work.client.send("PATCH", path_to("tenants", name), body, version=version)
-    work.changed(COLUMNS, answer)
+    _changed(work, work.client.send("PATCH", path_to("tenants", name), body, version=version))
+
+
+def _changed(work: Session, answer: Any) -> None:
+    """What a tenant is after a change, and where that is in force."""
+    if work.as_json:
+        work.output.json(answer)
+        return
+    _show(work, answer["data"])
+    work.in_force(answer)
+
+
+def _show(work: Session, tenant: Record) -> None:
+    """All of it but its limits."""
+    work.output.table(COLUMNS, [tenant])
+    work.output.lines([""])
+    work.output.table(_ROUTING, [tenant])
+    mapped = [{"kind": kind, "id": each} for kind, ids in tenant["entra"].items() for each in ids]
+    if mapped:
+        work.output.lines([""])
+        work.output.table(_ENTRA, mapped)
+
+
+def _spill(value: str | Record) -> str:
+    if isinstance(value, str):
+        return shown.text(value)
+    return f"{shown.amount('usd_per_day', value['usd_per_day'])} a day"

@@ -8,6 +8,8 @@ from typing import Any
 from tests.fakes.admin_api import Answer, Asked, FakeAdminApi, in_force, refused
 from tests.fakes.command_line import Run, golden
 
+APP = "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"
+GROUP = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 SEARCH: dict[str, Any] = {
     "name": "search-team",
     "models": ["gpt-4o", "embed"],
@@ -25,6 +27,13 @@ SEARCH: dict[str, Any] = {
     "time_zone": "Europe/Berlin",
     "redis_loss": "local_share",
     "tags": {"cost-centre": "4711"},
+    "class": "interactive",
+    "ptu_share": 0.4,
+    "ptu_weight": 1.0,
+    "spill": {"usd_per_day": 50.0},
+    "data_zones": ["eu", "us"],
+    "regions": None,
+    "entra": {"applications": [APP], "objects": [], "groups": [GROUP]},
     "disabled": False,
     "version": 3,
 }
@@ -34,6 +43,9 @@ REPORTS: dict[str, Any] = SEARCH | {
     "limits": [],
     "time_zone": "UTC",
     "tags": {},
+    "spill": "deny",
+    "data_zones": None,
+    "entra": {"applications": [], "objects": [], "groups": []},
     "disabled": True,
     "version": 12,
 }
@@ -73,15 +85,82 @@ def test_an_empty_list_has_headings_and_is_json(api: FakeAdminApi, run: Run) -> 
     assert run("tenant", "list", "--json").json == {"data": [], "next": None}
 
 
-def test_a_tenant_is_shown_with_its_limits(api: FakeAdminApi, run: Run) -> None:
-    """Dollars as dollars, times in the local zone."""
+def test_a_tenant_is_shown_with_all_that_is_kept(api: FakeAdminApi, run: Run) -> None:
+    """Dollars as dollars, times in the local zone; whose tokens are its own, an id a line."""
     api.answer("GET", "tenants/search-team", {"data": SEARCH})
     assert run("tenant", "show", "search-team").lines[2:] == [
+        "",
+        "CLASS        PTU SHARE  PTU WEIGHT  SPILL         DATA ZONES  REGIONS",
+        "interactive        0.4           1  $50.00 a day  eu, us      any",
+        "",
+        "ENTRA ID      ID",
+        f"applications  {APP}",
+        f"groups        {GROUP}",
         "",
         "LIMIT         AMOUNT  MODE  KEY  MODEL  OVERRIDE  UNTIL",
         "usd_per_day  $200.00  hard  all  all     $350.00  2026-11-21 19:00:00 CET",
     ]
     assert run("tenant", "show", "search-team", "--json").json == {"data": SEARCH}
+    api.answer("GET", "tenants/reports", {"data": REPORTS})
+    lines = run("tenant", "show", "reports").lines
+    assert (len(lines), lines[-1].split()[3:]) == (5, ["deny", "any", "any"])
+
+
+ROUTING = {
+    "class": "critical",
+    "ptu_share": 0.4,
+    "ptu_weight": 2.0,
+    "spill": "deny",
+    "data_zones": ["us", "eu"],
+    "regions": ["eastus"],
+}
+ROUTING_OPTIONS = (
+    *("--class", "critical", "--ptu-share", "0.4", "--ptu-weight", "2", "--spill", "deny"),
+    *("--data-zones", "us,eu", "--regions", "eastus"),
+)
+
+
+def test_where_requests_may_go_is_sent_as_it_is_given(api: FakeAdminApi, run: Run) -> None:
+    """Made or changed; what is not given is not sent, and a bond is loosened by a word."""
+    api.answer("POST", "tenants", in_force(SEARCH), 201)
+    api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
+    assert run("tenant", "create", "a", *ROUTING_OPTIONS).exit_code == 0
+    assert api.last.body == {"name": "a", **ROUTING}
+    result = run("tenant", "update", "search-team", *ROUTING_OPTIONS)
+    assert api.last.body == ROUTING
+    assert result.lines[4].startswith("interactive")
+    run("tenant", "update", "search-team", "--any-data-zone", "--any-region", "--spill", "allow")
+    assert api.last.body == {"data_zones": None, "regions": None, "spill": "allow"}
+    run("tenant", "update", "search-team", "--spill", "usd_per_day=99.5")
+    assert api.last.body == {"spill": {"usd_per_day": 99.5}}
+    assert api.last.if_match is None
+
+
+def test_entra_ids_are_added_and_removed_beside_those_there_are(
+    api: FakeAdminApi, run: Run
+) -> None:
+    """On the version that was read; an id is the same in either case, and can change its kind."""
+    api.answer("POST", "tenants", in_force(SEARCH), 201)
+    run("tenant", "create", "a", "--entra-application", APP, "--entra-object", GROUP)
+    assert api.last.body == {"name": "a", "entra": {"applications": [APP], "objects": [GROUP]}}
+    api.answer("GET", "tenants/search-team", {"data": SEARCH})
+    api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
+    other = "11111111-2222-4333-8444-555555555555"
+    update = ("tenant", "update", "search-team")
+    run(*update, "--entra-object", other, "--entra-application", APP.upper())
+    kept = {"applications": [APP], "objects": [other], "groups": [GROUP]}
+    assert (api.last.body, api.last.if_match) == ({"entra": kept}, '"3"')
+    run(*update, "--remove-entra", GROUP.upper(), "--remove-entra", APP, "--entra-object", APP)
+    assert api.last.body == {"entra": {"applications": [], "objects": [APP], "groups": []}}
+
+
+def test_an_entra_id_that_was_not_mapped_cannot_be_removed(api: FakeAdminApi, run: Run) -> None:
+    """A mistyped id would stay mapped, unnoticed."""
+    api.answer("GET", "tenants/search-team", {"data": SEARCH})
+    result = run("tenant", "update", "search-team", "--remove-entra", APP[:-1] + "1")
+    assert result.exit_code == 2
+    assert "not mapped" in result.err
+    assert {asked.method for asked in api.asked} == {"GET"}
 
 
 def test_making_a_tenant_sends_what_is_given_and_says_where_it_is_in_force(
@@ -142,6 +221,9 @@ def test_a_change_of_nothing_and_a_tag_that_is_none_are_usage_mistakes(
     assert run("tenant", "create", "x", "--tag", "novalue").exit_code == 2
     assert run("tenant", "create", "x", "--limit", "rpmm=1").exit_code == 2
     assert run("tenant", "create", "x", "--redis-loss", "pray").exit_code == 2
+    assert run("tenant", "create", "x", "--class", "urgent").exit_code == 2
+    for spill in ("sometimes", "usd_per_day=", "usd_per_day=much", "usd_per_week=5"):
+        assert run("tenant", "create", "x", "--spill", spill).exit_code == 2
     assert api.asked == []
 
 

@@ -1,0 +1,108 @@
+"""The options of `spillgate tenant create` and `update`, and what they say as the API's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from app.cli import given
+from app.domain.limit import LimitName
+from app.domain.route_policy import Spill
+from app.domain.shares import RequestClass
+from app.domain.tenant import LossPolicy
+
+KINDS: Final = ("applications", "objects", "groups")
+_CLASSES: Final = [each.name.lower() for each in sorted(RequestClass, reverse=True)]
+_USD: Final = "usd_per_day"
+
+Models = Annotated[str | None, typer.Option("--models", help="Names with commas: a,b.")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name: Europe/Berlin.")]
+Loss = Annotated[LossPolicy | None, typer.Option("--redis-loss", help="While Redis is gone.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="name=value; repeatable.")]
+Class = Annotated[str | None, typer.Option("--class", help=f"{', '.join(_CLASSES)}.")]
+Share = Annotated[
+    float | None, typer.Option("--ptu-share", help="Guaranteed part of each PTU, 0 to 1.")
+]
+Weight = Annotated[
+    float | None, typer.Option("--ptu-weight", help="For what nobody is guaranteed; usually 1.")
+]
+MaySpill = Annotated[
+    str | None, typer.Option("--spill", help=f"allow, deny, or {_USD}=50: so much a day.")
+]
+Zones = Annotated[str | None, typer.Option("--data-zones", help="The only ones: us,eu.")]
+Regions = Annotated[str | None, typer.Option("--regions", help="The only ones: eastus,westus.")]
+Applications = Annotated[
+    list[str] | None, typer.Option("--entra-application", help="An appid or azp; repeatable.")
+]
+Objects = Annotated[
+    list[str] | None, typer.Option("--entra-object", help="A user's or identity's oid; repeatable.")
+]
+Groups = Annotated[
+    list[str] | None, typer.Option("--entra-group", help="A group's object id; repeatable.")
+]
+Unmapped = Annotated[
+    list[str] | None, typer.Option("--remove-entra", help="An id that was mapped; repeatable.")
+]
+
+
+def fields(options: Mapping[str, object]) -> dict[str, Any]:
+    """The API's fields by what was given on the command line; None was not given."""
+    return {
+        name: _READ.get(name, _as_it_is)(value)
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def unbound(**flags: bool) -> dict[str, None]:
+    """Fields that are to be null, which is everything there is."""
+    return {name: None for name, flag in flags.items() if flag}
+
+
+def entra(*given_ids: Iterable[str] | None) -> dict[str, list[str]]:
+    """Ids of applications, objects and groups by their kind; kinds that were not given left out."""
+    return {kind: list(ids) for kind, ids in zip(KINDS, given_ids, strict=True) if ids}
+
+
+def with_ids(
+    kept: Mapping[str, list[str]], added: Mapping[str, list[str]], removed: Iterable[str]
+) -> dict[str, list[str]]:
+    """All ids after a change. Raises BadParameter for one to be removed that is not there."""
+    gone = {each.lower() for each in removed}
+    if strangers := gone - {each for ids in kept.values() for each in ids}:
+        raise typer.BadParameter(f"not mapped to this tenant: {', '.join(sorted(strangers))}")
+    left = {kind: [each for each in kept[kind] if each not in gone] for kind in KINDS}
+    new = {kind: [each.lower() for each in added.get(kind, ())] for kind in KINDS}
+    return {kind: list(dict.fromkeys(left[kind] + new[kind])) for kind in KINDS}
+
+
+def _class(value: str) -> str:
+    if value not in _CLASSES:
+        raise typer.BadParameter(f"{value!r} is no class: one of {', '.join(_CLASSES)}")
+    return value
+
+
+def _spill(value: str) -> str | dict[str, float]:
+    """`allow`, `deny` or `usd_per_day=50`."""
+    name, equals, amount = value.partition("=")
+    if equals and name == _USD:
+        return {_USD: given.amount(LimitName.USD_PER_DAY, amount)}
+    if value not in list(Spill):
+        raise typer.BadParameter(f"{value!r} is none of allow, deny, {_USD}=AMOUNT")
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "models": given.names,
+    "redis_loss": lambda policy: policy.value,
+    "class": _class,
+    "spill": _spill,
+    "data_zones": given.names,
+    "regions": given.names,
+}
