@@ -73,7 +73,7 @@ class Gateway:
         choices = self.routing.choices(principal, request, owner)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
         await self.admission.admit(principal, request, choices, observation)
-        plan = self.routing.plan(principal, request, choices, observation)
+        plan = await self.routing.plan(principal, request, choices, observation)
         async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
             # Before the first byte: with it the client learns the id and may come back at once.
             await self.affinity.claim(principal, answer)

@@ -22,6 +22,7 @@ from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Api, Fleet
 from app.domain.health import Health, HealthPolicy
 from app.domain.retry_budget import RetryBudget, RetryPolicy
+from app.domain.shares import RequestClass
 from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
 from app.ports import (
@@ -39,12 +40,13 @@ from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
 from app.stages.relay import Relay
-from app.stages.routing import Routing
+from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
+from app.waiting import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Resources:
     clock: Clock
     holds: HoldBoard
     capacity: CapacityBook
+    waiting: WaitingRoom
     owners: ResponseOwners
     accounts: Accounts
     directory: DirectoryStore
@@ -118,7 +121,13 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             clock=resources.clock,
             new_id=_reservation_id,
         ),
-        routing=Routing(fleet, standing, resources.clock, random.random),
+        routing=Routing(
+            fleet,
+            standing,
+            resources.clock,
+            waiting=Waiting(resources.waiting, _patience(settings.routing)),
+            draw=random.random,
+        ),
         upstreams=Upstreams(
             fleet,
             AzureOpenAI(resources.transport, credentials),
@@ -132,6 +141,10 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     return Snapshot(settings, fleet, gateway)
 
 
+def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:
+    return {each: getattr(routing.wait_s, each.name.lower()) for each in RequestClass}
+
+
 def _follow(routing: RoutingSettings, resources: Resources) -> None:
     """What is known of deployments outlives a reload; by which policy, does not."""
     health, retries = routing.health, routing.retries
@@ -142,6 +155,7 @@ def _follow(routing: RoutingSettings, resources: Resources) -> None:
         most_ejected=health.most_ejected,
         ramp_s=health.ramp_s,
     )
+    resources.waiting.at_most = routing.wait_s.at_once
     resources.retry_budget.policy = RetryPolicy(percent=retries.percent, reserve=retries.at_once)
 
 

@@ -27,6 +27,7 @@ from app.domain.learned import LearnedOutput
 from app.domain.tokens import TokenCounter
 from app.ports import Observer
 from app.settings import Settings, load_catalog
+from app.waiting import WaitingRoom
 
 EMBEDDED_DIRECTORY = Path(".spillgate")
 _READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys")
@@ -144,6 +145,7 @@ def _resources(
         clock=state.clock,
         holds=state.holds,
         capacity=state.capacity,
+        waiting=WaitingRoom(state.clock),
         owners=state.owners,
         accounts=state.accounts,
         directory=state.directory,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from app.domain.demand import Demand, Load
 from app.domain.deployment import Fleet, Target
 from app.domain.request import InferenceRequest, shown
 from app.domain.route import Choices, RoutePlan, choices_for, plan_route
+from app.domain.shares import RequestClass
 from app.domain.tenant import Principal
 from app.errors import (
     NowhereAllowed,
@@ -18,18 +20,34 @@ from app.errors import (
 from app.observation import Observation
 from app.ports import Clock
 from app.standing import Standing, no_capacity
+from app.waiting import WaitingRoom
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Where requests wait for room, and for how long by class, seconds."""
+
+    room: WaitingRoom
+    patience_s: Mapping[RequestClass, float]
 
 
 class Routing:
     """Tiers from the config, what is possible from the tenant's policy, the rest from standing."""
 
     def __init__(
-        self, fleet: Fleet, standing: Standing, clock: Clock, draw: Callable[[], float]
+        self,
+        fleet: Fleet,
+        standing: Standing,
+        clock: Clock,
+        *,
+        waiting: Waiting,
+        draw: Callable[[], float],
     ) -> None:
         """`draw` gives uniform numbers in [0, 1), for weights."""
         self._fleet = fleet
         self._standing = standing
         self._clock = clock
+        self._waiting = waiting
         self._draw = draw
 
     def choices(
@@ -54,19 +72,38 @@ class Routing:
             raise NowhereAllowed(_nowhere(policy.data_zones, policy.regions))
         return choices
 
-    def plan(
+    async def plan(
         self,
         principal: Principal,
         request: InferenceRequest,
         choices: Choices,
         observation: Observation,
     ) -> RoutePlan:
-        """The order to ask them in, put into `observation`, too.
+        """The order to ask them in, put into `observation`, too; waits a moment for room.
 
         Raises NoCapacity with the earliest time to return where nobody may be asked.
         """
-        now, load = self._clock.now(), _load(principal, observation.demand)
-        plan = observation.plan = plan_route(
+        load = _load(principal, observation.demand)
+        policy = principal.tenant.routing.request_class
+        plan = observation.plan = await self._waiting.room.planned(
+            lambda: self._plan(principal, request, choices, load),
+            line=request.model,
+            importance=policy,
+            patience_s=self._waiting.patience_s[policy],
+        )
+        if not plan.candidates:
+            raise no_capacity(plan.until - self._clock.now())
+        return plan
+
+    def _plan(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        choices: Choices,
+        load: Load | None,
+    ) -> RoutePlan:
+        now = self._clock.now()
+        return plan_route(
             choices,
             self._standing.outlooks(choices.names, load, now),
             now=now,
@@ -74,9 +111,6 @@ class Routing:
             affinity=self._standing.affinity(principal.tenant.name, request.cache_key, now),
             load=load,
         )
-        if not plan.candidates:
-            raise no_capacity(plan.until - now)
-        return plan
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
         if model not in self._fleet.models or not principal.tenant.may_use(model):

@@ -9,21 +9,23 @@ from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.health import Health
 from app.domain.retry_budget import RetryBudget
+from app.domain.shares import RequestClass
 from app.domain.tenant import Tenant
 from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
-from app.ports import Accounts
+from app.ports import Accounts, Clock
 from app.stages.admission import Admission
 from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
 from app.stages.relay import Relay
-from app.stages.routing import Routing
+from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
+from app.waiting import WaitingRoom
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
@@ -61,6 +63,11 @@ def fleet(*deployments: Deployment | str, model: str = "gpt-4o") -> Fleet:
     return Fleet({one.name: one for one in made}, {model: tiers})
 
 
+def no_waiting(clock: Clock) -> Waiting:
+    """Nobody waits for room."""
+    return Waiting(WaitingRoom(clock), dict.fromkeys(RequestClass, 0.0))
+
+
 class House:
     """Every stage, wired; what stands around it is there to be scripted and looked at."""
 
@@ -81,6 +88,7 @@ class House:
         self.capacity = CapacityBook("house")
         self.standing = Standing(self.holds, self.capacity, Health(), WarmCaches(), lambda: 0.5)
         self.owners = FakeResponseOwners()
+        self.waiting = no_waiting(self.clock)
         self.upstream = ScriptedUpstream(self.clock)
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator()
@@ -105,7 +113,13 @@ class House:
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
             affinity=Affinity(self.owners),
-            routing=Routing(self.fleet, self.standing, self.clock, lambda: 0.5),
+            routing=Routing(
+                self.fleet,
+                self.standing,
+                self.clock,
+                waiting=self.waiting,
+                draw=lambda: 0.5,
+            ),
             upstreams=Upstreams(
                 self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
             ),

@@ -20,7 +20,7 @@ from app.wire.routes import match
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
-from tests.fakes.house import deployment, fleet
+from tests.fakes.house import deployment, fleet, no_waiting
 
 ACME = Principal(Tenant("acme"), "k")
 
@@ -41,21 +41,17 @@ def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
 
 
 def routing_of(served: Fleet, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
-    return Routing(
-        served,
-        Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5),
-        clock,
-        lambda: 0.5,
-    )
+    standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
+    return Routing(served, standing, clock, waiting=no_waiting(clock), draw=lambda: 0.5)
 
 
-def plan(
+async def plan(
     routing: Routing, principal: Principal, asked: InferenceRequest, owner: str | None
 ) -> RoutePlan:
     """The plan of a request, from its tiers."""
     observation = Observation(FakeCall(), FakeClock())
     choices = routing.choices(principal, asked, owner)
-    return routing.plan(principal, asked, choices, observation)
+    return await routing.plan(principal, asked, choices, observation)
 
 
 def request(model: str = "gpt-4o") -> InferenceRequest:
@@ -66,24 +62,24 @@ def reading() -> InferenceRequest:
     return InferenceRequest(match("GET", "/v1/responses/resp_1", ""), "", b"")
 
 
-def test_the_config_gives_the_order(routing: Routing) -> None:
+async def test_the_config_gives_the_order(routing: Routing) -> None:
     """Tier by tier, when nothing is held."""
-    made = plan(routing, ACME, request(), None)
+    made = await plan(routing, ACME, request(), None)
     assert [candidate.deployment for candidate in made.candidates] == ["ptu", "paygo", "last"]
 
 
-def test_a_hold_lasts_as_long_as_it_lasts(
+async def test_a_hold_lasts_as_long_as_it_lasts(
     routing: Routing, holds: FakeHoldBoard, clock: FakeClock
 ) -> None:
     """A held deployment is left out until its time, and not a moment longer."""
     holds.hold("ptu", clock.now() + 5)
-    (absence,) = plan(routing, ACME, request(), None).absences
+    (absence,) = (await plan(routing, ACME, request(), None)).absences
     assert (absence.deployment, absence.reason) == ("ptu", SpillReason.HELD)
     clock.advance(5)
-    assert plan(routing, ACME, request(), None).candidates[0] == Candidate("ptu", 0)
+    assert (await plan(routing, ACME, request(), None)).candidates[0] == Candidate("ptu", 0)
 
 
-def test_all_held_is_no_capacity_until_the_first_is_free(
+async def test_all_held_is_no_capacity_until_the_first_is_free(
     routing: Routing, holds: FakeHoldBoard, clock: FakeClock
 ) -> None:
     """The client is told when it is worth coming back."""
@@ -91,49 +87,49 @@ def test_all_held_is_no_capacity_until_the_first_is_free(
         holds.hold(name, clock.now() + wait)
     observation = Observation(FakeCall(), clock)
     with pytest.raises(NoCapacity) as caught:
-        routing.plan(ACME, request(), routing.choices(ACME, request(), None), observation)
+        await routing.plan(ACME, request(), routing.choices(ACME, request(), None), observation)
     assert caught.value.retry_after_s == 4.0
     assert observation.plan is not None
     assert [each.deployment for each in observation.plan.absences] == ["ptu", "paygo", "last"]
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4o "])
-def test_an_unknown_model_is_refused(routing: Routing, model: str) -> None:
+async def test_an_unknown_model_is_refused(routing: Routing, model: str) -> None:
     """Names are compared exactly."""
     with pytest.raises(UnknownModel, match=f"`{model}`"):
-        plan(routing, ACME, request(model), None)
+        await plan(routing, ACME, request(model), None)
 
 
-def test_a_model_of_others_is_as_unknown(routing: Routing) -> None:
+async def test_a_model_of_others_is_as_unknown(routing: Routing) -> None:
     """The refusal does not tell which of both it is, even beside an owner that is known."""
     nothing = Principal(Tenant("rival", frozenset({"gpt-5"})), "k")
     with pytest.raises(UnknownModel) as theirs:
-        plan(routing, nothing, request(), "paygo")
+        await plan(routing, nothing, request(), "paygo")
     with pytest.raises(UnknownModel) as nobodys:
-        plan(routing, nothing, request("gpt-5"), None)
+        await plan(routing, nothing, request("gpt-5"), None)
     assert theirs.value.message == nobodys.value.message.replace("gpt-5", "gpt-4o")
 
 
 @pytest.mark.parametrize("asked", [request(), reading()], ids=["continued", "read"])
-def test_an_owner_is_the_only_candidate(routing: Routing, asked: InferenceRequest) -> None:
+async def test_an_owner_is_the_only_candidate(routing: Routing, asked: InferenceRequest) -> None:
     """What only one deployment can serve is not sent to another."""
-    assert plan(routing, ACME, asked, "paygo").candidates == (Candidate("paygo", 0),)
+    assert (await plan(routing, ACME, asked, "paygo")).candidates == (Candidate("paygo", 0),)
 
 
-def test_a_held_owner_is_waited_for(
+async def test_a_held_owner_is_waited_for(
     routing: Routing, holds: FakeHoldBoard, clock: FakeClock
 ) -> None:
     """No other deployment can help, however free."""
     holds.hold("paygo", clock.now() + 3)
     with pytest.raises(NoCapacity) as caught:
-        plan(routing, ACME, request(), "paygo")
+        await plan(routing, ACME, request(), "paygo")
     assert caught.value.retry_after_s == 3.0
 
 
-def test_an_owner_that_was_retired_took_its_responses_along(routing: Routing) -> None:
+async def test_an_owner_that_was_retired_took_its_responses_along(routing: Routing) -> None:
     """The config does not know it any more."""
     with pytest.raises(UnknownResponse):
-        plan(routing, ACME, reading(), "retired")
+        await plan(routing, ACME, reading(), "retired")
 
 
 def test_an_owner_that_does_not_serve_the_model_is_not_asked_for_it(clock: FakeClock) -> None:
