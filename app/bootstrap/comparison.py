@@ -10,6 +10,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.directory_reading import read_directory
 from app.bootstrap.process import EMBEDDED_DIRECTORY
 from app.domain.directory import Directory
+from app.domain.operations import operation_differences
 from app.domain.policy_warnings import policy_warnings
 from app.domain.seeds import differences, seeded_tenants
 from app.errors import StoreUnavailable
@@ -30,7 +31,8 @@ def compared(settings: Settings) -> Iterable[str]:
         return [f"not compared with what is in force: {error}"]
     if directory is None:
         return ["nothing is in force yet: `serve` creates the tenants and keys"]
-    found = [f"in force otherwise: {each}" for each in differences(settings, directory)]
+    differing = (*differences(settings, directory), *operation_differences(settings, directory))
+    found = [f"in force otherwise: {each}" for each in differing]
     return [*(found or ["in force as configured"]), *_warnings(settings, directory)]
 
 

@@ -16,13 +16,14 @@ from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
-from app.api.admin.deployments import DeploymentList, list_deployments
+from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
 from app.bootstrap.admin import admin_plane
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
+from app.domain.deployment import Fleet
 from app.domain.learned import LearnedOutput
 from app.domain.tokens import TokenCounter
 from app.ports import Observer
@@ -69,8 +70,12 @@ class Process:
 
     def deployments(self) -> DeploymentList:
         """What the admin API lists."""
-        resources = self.resources
-        return list_deployments(self.current.fleet, resources.holds.holds(), resources.clock.now())
+        settings, fleet = self.current.settings, self.current.fleet
+        capacities = {
+            name: CapacityView(ptus=each.ptus, tpm=each.tpm, rpm=each.rpm)
+            for name, each in settings.deployments.items()
+        }
+        return list_deployments(fleet, capacities, _live(fleet, self.resources))
 
 
 @asynccontextmanager
@@ -155,6 +160,19 @@ def _resources(
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,
+    )
+
+
+def _live(fleet: Fleet, resources: Resources) -> Live:
+    now, names = resources.clock.now(), fleet.deployments
+    return Live(
+        now=now,
+        unix=resources.clock.unix(),
+        holds=resources.holds.holds(),
+        utilizations=resources.capacity.utilizations(now),
+        health={name: resources.health.state(name, now) for name in names},
+        shares={name: resources.capacity.parts(name) for name in names},
+        operations=resources.directory.current.deployments,
     )
 
 

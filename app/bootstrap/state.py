@@ -35,6 +35,7 @@ from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.seeding import Seeder, seeding
 from app.domain.capacity_book import CapacityBook
+from app.domain.operations import operation_differences
 from app.domain.seeds import configured_pepper, differences, seeds_of
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
@@ -131,7 +132,8 @@ def _seeds(settings: Settings, clock: Clock) -> Seeds:
 
 def _tell_differences(settings: Settings, directory: RedisDirectory) -> None:
     """The admin API owns what the configuration began: whoever edits the file should know."""
-    for difference in differences(settings, directory.current):
+    found = directory.current
+    for difference in (*differences(settings, found), *operation_differences(settings, found)):
         structlog.get_logger().warning("config_not_in_force", difference=difference)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -12,32 +12,37 @@ import httpx2
 from fastapi import FastAPI
 
 from app.api.admin.application import create_admin
-from app.api.admin.deployments import DeploymentList, DeploymentState
+from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from app.domain.api_key import ApiKey, digest, mint
-from app.domain.deployment import Kind
+from app.domain.deployment import Api, Deployment, Fleet, Kind, Target
 from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
 
-
-def _deployment(name: str, region: str, data_zone: str) -> DeploymentState:
-    return DeploymentState(
-        name=name, kind=Kind.PAYGO, model="gpt-4o", region=region, data_zone=data_zone,
-        held_for_ms=0,
-    )  # fmt: skip
-
-
 PEPPER = b"pepper-of-the-tests"
 OWNER_KEY = "owner-key-of-the-tests"
 MODELS = ("gpt-4o", "gpt-4o-mini")
-DEPLOYMENTS = (
-    _deployment("ptu", "eastus", "us"),
-    _deployment("paygo", "swedencentral", "eu"),
-    _deployment("anywhere", "", ""),
+
+
+def _deployment(name: str, region: str = "", data_zone: str = "") -> Deployment:
+    kind = Kind.PTU if name == "ptu" else Kind.PAYGO
+    return Deployment(
+        name, kind, "https://x.example", Api.V1, name, "gpt-4o", region=region, data_zone=data_zone
+    )
+
+
+FLEET = Fleet(
+    {
+        "ptu": _deployment("ptu", "eastus", "us"),
+        "paygo": _deployment("paygo", "swedencentral", "eu"),
+        "anywhere": _deployment("anywhere"),
+    },
+    {"gpt-4o": ((Target("ptu"),), (Target("paygo", 2.0), Target("anywhere")))},
 )
+CAPACITIES = {"ptu": CapacityView(ptus=50), "paygo": CapacityView(tpm=450_000, rpm=2700)}
 
 
 def key_text(number: int) -> str:
@@ -98,6 +103,7 @@ class AdminHouse:
     owner_key: str | None = OWNER_KEY
     numbers: Iterator[int] = field(default_factory=_random_bytes)
     audit_copy: list[AuditRecord] = field(default_factory=list)
+    live: Live = field(default_factory=lambda: Live(0.0, 0.0))
 
     def services(self) -> AdminServices:
         """These parts as the application takes them."""
@@ -108,12 +114,19 @@ class AdminHouse:
             owner_key=lambda: self.owner_key,
             clock=self.clock,
             randomness=lambda length: next(self.numbers).to_bytes(length, "big"),
-            deployments=lambda: DeploymentList(data=list(DEPLOYMENTS)),
+            deployments=self.deployments,
             readiness=self.readiness,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,
         )
+
+    def deployments(self) -> DeploymentList:
+        """As a process would list them."""
+        now, unix = self.clock.now(), self.clock.unix()
+        operations = self.store.current.deployments
+        live = replace(self.live, now=now, unix=unix, operations=operations)
+        return list_deployments(FLEET, CAPACITIES, live)
 
     def app(self) -> FastAPI:
         """The application."""

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.admin.admins import add_admin_routes
 from app.api.admin.audit import add_audit_routes
-from app.api.admin.deployments import DeploymentList
+from app.api.admin.deployments_routes import add_deployment_routes
 from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
@@ -81,16 +81,9 @@ def _admin(services: AdminServices) -> APIRouter:
     add_admin_routes(router, services)
     add_usage_routes(router, services)
     add_audit_routes(router, services)
-    _add_deployment_route(router, services)
+    add_deployment_routes(router, services)
     _add_openapi_route(router)
     return router
-
-
-def _add_deployment_route(router: APIRouter, services: AdminServices) -> None:
-    @router.get("/deployments", openapi_extra=needs(Action.READ_DEPLOYMENTS))
-    async def list_deployments() -> DeploymentList:
-        """Every deployment, and for how long it is still held."""
-        return services.deployments()
 
 
 def _add_openapi_route(router: APIRouter) -> None:

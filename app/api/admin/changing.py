@@ -10,12 +10,20 @@ from typing import Annotated, Final, TypeVar
 from fastapi import Depends, Request, Response
 
 from app.api.admin.roles import Caller
-from app.domain.directory import AdminEntry, Change, InForce, KeyEntry, TenantEntry
+from app.domain.directory import (
+    AdminEntry,
+    Change,
+    DeploymentEntry,
+    Entry,
+    InForce,
+    KeyEntry,
+    TenantEntry,
+)
 from app.domain.directory_change import place_of
 from app.errors import MalformedRequest, VersionConflict
 from app.ports import DirectoryStore
 
-E = TypeVar("E", TenantEntry, KeyEntry, AdminEntry)
+E = TypeVar("E", TenantEntry, KeyEntry, AdminEntry, DeploymentEntry)
 
 #: Others may change an entry between our reading and writing it.
 _TRIES: Final = 5
@@ -37,7 +45,7 @@ def _if_match(request: Request) -> int | None:
 IfMatch = Annotated[int | None, Depends(_if_match)]
 
 
-def show_version(response: Response, entry: TenantEntry | KeyEntry | AdminEntry) -> None:
+def show_version(response: Response, entry: Entry) -> None:
     """Have the answer tell the entry's version."""
     response.headers["etag"] = f'"{entry.version}"'
 
@@ -72,7 +80,7 @@ async def update(
 
 async def remove(
     store: DirectoryStore,
-    entry: TenantEntry | KeyEntry | AdminEntry,
+    entry: Entry,
     *,
     caller: Caller,
     version: int | None,
@@ -85,7 +93,7 @@ async def remove(
     return await store.change([*before, change], caller.actor)
 
 
-def _check(entry: TenantEntry | KeyEntry | AdminEntry, version: int | None) -> None:
+def _check(entry: Entry, version: int | None) -> None:
     """Raise before anything is asked of the store."""
     if version is not None and version != entry.version:
         kind, name = place_of(entry)

@@ -32,6 +32,8 @@ class Action(StrEnum):
     READ_LEDGER = "ledger:read"
     READ_AUDIT = "audit:read"
     READ_DEPLOYMENTS = "deployments:read"
+    WRITE_DEPLOYMENTS = "deployments:write"
+    READ_EXPLANATIONS = "explain:read"
     READ_OPENAPI = "openapi:read"
     READ_ADMINS = "admins:read"
     WRITE_ADMINS = "admins:write"
@@ -47,6 +49,7 @@ _READING_A_TENANT: Final = frozenset(
         Action.SIMULATE_LIMITS,
         Action.READ_USAGE,
         Action.READ_LEDGER,
+        Action.READ_EXPLANATIONS,
     }
 )
 _READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS}

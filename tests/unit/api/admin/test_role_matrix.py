@@ -38,6 +38,8 @@ ALLOWED = {
     "ledger:read": {"owner", "operator", "tenant-admin", "viewer"},
     "audit:read": {"owner", "operator", "viewer"},
     "deployments:read": {"owner", "operator", "viewer"},
+    "deployments:write": {"owner", "operator"},
+    "explain:read": {"owner", "operator", "tenant-admin", "viewer"},
     "openapi:read": {"owner", "operator", "tenant-admin", "viewer"},
     "admins:read": {"owner"},
     "admins:write": {"owner"},
@@ -51,7 +53,7 @@ class Route(NamedTuple):
     has_model: bool
 
     def url(self, tenant: str = "search", key_id: str = SEARCH_KEY_ID) -> str:
-        return self.path.format(name=tenant, key_id=key_id, admin_id=VIEWER_ID)
+        return self.path.format(name=tenant, key_id=key_id, admin_id=VIEWER_ID, deployment="ptu")
 
 
 def routes() -> Iterator[Route]:
@@ -76,6 +78,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/admin/v1/keys/{key_id}/rotate"): {"overlap_s": 60},
     ("POST", "/admin/v1/admins"): {"role": "viewer"},
     ("PATCH", "/admin/v1/admins/{admin_id}"): {"name": "Ada"},
+    ("PATCH", "/admin/v1/deployments/{deployment}"): {"state": "draining"},
     ("POST", "/admin/v1/limits/simulate"): {
         "tenant": "search",
         "limits": [{"name": "rpm", "amount": 5}],
