@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.domain.attempt import Verdict
 from app.domain.capacity import Place
 from app.domain.demand import Load
 from app.domain.health import Health, availability
+from app.domain.paygo_window import estimate
 from app.domain.room import Room
 from app.domain.route import Affinity, Outlook, RoutePlan
 from app.domain.spill import SpillReason
+from app.domain.throttle import SizeHold
 from app.domain.warm_cache import WarmCaches
 from app.errors import NoCapacity
 from app.ports import Capacity, HoldBoard
@@ -29,6 +31,8 @@ class Standing:
     warm: WarmCaches
     draw: Callable[[], float]
     """Uniform numbers in [0, 1), to spread what was ejected together."""
+    size_holds: dict[str, SizeHold] = field(default_factory=dict)
+    """Of deployments that refuse by size, which Azure does under peak load."""
 
     def outlooks(
         self, tiers: Sequence[Sequence[str]], load: Load | None, now: float
@@ -43,7 +47,9 @@ class Standing:
             available = availability(names, self.health, now)
             for name in names:
                 failing = available.absent.get(name)
-                room = self._room(name, rooms.get(name), failing, now)
+                room = self._sized(name, load, now) or self._room(
+                    name, rooms.get(name), failing, now
+                )
                 factor = available.factors.get(name, 1.0)
                 if room is not None or factor < 1:
                     found[name] = Outlook(room or Room(now), factor)
@@ -52,7 +58,7 @@ class Standing:
     def refusal(self, name: str, load: Load | None, now: float) -> Room | None:
         """Why a deployment is not to be asked now, whoever else is left; None: it may be asked."""
         rooms = self.capacity.rooms((name,), load, now) if load is not None else {}
-        room = self._room(name, rooms.get(name), None, now)
+        room = self._sized(name, load, now) or self._room(name, rooms.get(name), None, now)
         return room if room is not None and room.firm and room.at > now else None
 
     def affinity(self, tenant: str, key: bytes, now: float) -> Affinity | None:
@@ -80,6 +86,12 @@ class Standing:
         """It asked not to be asked until then."""
         self.holds.hold(deployment, until)
 
+    def hold_by_size(self, deployment: str, load: Load, until: float, now: float) -> None:
+        """It refused a request for its size: hold those that are as large."""
+        known, tokens = self.size_holds.get(deployment), estimate(load.demand)
+        held = SizeHold(tokens, until) if known is None else known.tightened(tokens, until, now)
+        self.size_holds[deployment] = held
+
     def may_ask(self, deployment: str, now: float) -> bool:
         """Whether it is well, or waits to be probed."""
         return self.health.may_ask(deployment, now)
@@ -94,6 +106,13 @@ class Standing:
             self.health.succeeded(deployment, now, started=started)
         elif verdict in {Verdict.FAILED, Verdict.MISCONFIGURED}:
             self.health.failed(deployment, now, started=started, jitter=self.draw())
+
+    def _sized(self, name: str, load: Load | None, now: float) -> Room | None:
+        """A hold of requests of this size."""
+        held = self.size_holds.get(name) if load is not None else None
+        if held is None or load is None or not held.covers(estimate(load.demand), now):
+            return None
+        return Room(held.until, SpillReason.HELD)
 
     def _room(
         self, name: str, room: Room | None, failing_until: float | None, now: float

@@ -48,6 +48,7 @@ def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deploym
         region=configured.region or "",
         data_zone=configured.data_zone or "",
         context_window=configured.context_window or catalog.facts(configured.model).context_window,
+        tpm=configured.tpm,
         timeouts=Timeouts(
             connect=timeouts.connect_s,
             first_byte=timeouts.first_byte_s,
@@ -58,5 +59,5 @@ def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deploym
 
 
 def _tiers(settings: Settings, model: str) -> Tiers:
-    tiers = settings.models[model].tiers
+    tiers = settings.tiers_of(model)
     return tuple(tuple(Target(item.name, item.weight) for item in tier) for tier in tiers)

@@ -11,6 +11,7 @@ from operator import itemgetter
 from app.domain.deployment import Kind
 from app.domain.route import Absence
 from app.domain.spill import SpillReason
+from app.domain.throttle import ThrottleClass
 
 #: Codes of errors inside a 200 stream that mean "throttled" (seen on Azure's Responses streams).
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requests", "429"})
@@ -48,6 +49,7 @@ class Attempt:
     retry_after_s: float | None = None
     upstream_request_id: str | None = None
     kind: Kind | None = None
+    throttle: ThrottleClass | None = None  # why it refused, where it did
     native_spillover_from: str | None = None  # Azure itself moved it away from this deployment
     utilization: float | None = None  # as the answer told it, 1.0 being all of a PTU
 

@@ -46,6 +46,7 @@ class Deployment:
     region: str = ""
     data_zone: str = ""
     context_window: int | None = None
+    tpm: int | None = None  # tokens per minute that Azure grants it, as configured
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 

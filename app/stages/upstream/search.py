@@ -26,13 +26,13 @@ from app.ports import Clock, Upstream
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.retries import Retries
+from app.stages.upstream.throttling import Throttling, throttle_class
 from app.standing import Standing, no_capacity
 from app.wire.capacity import capacity_told
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here.
 _FORWARDED = frozenset({"accept", "openai-beta", "aoai-evals", "idempotency-key"})
-_LONGEST_GUESS_S = 60.0
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Upstreams:
         self._standing = standing
         self._clock = clock
         self._retries = retries
-        self._refusals_in_a_row: dict[str, int] = {}
+        self._throttling = Throttling(standing)
 
     @asynccontextmanager
     async def answer(
@@ -100,7 +100,7 @@ class Upstreams:
                         yield opened.answer
                         self._judge_end(attempt, observation)
                         return
-                    self._learn(attempt, opened, deployment, tries)
+                    self._learn(attempt, opened, plan, tries)
         if tries.refusal is None:
             raise tries.failure or self._no_capacity(plan)
         observation.served = tries.refused
@@ -128,7 +128,7 @@ class Upstreams:
     def _accepted(self, attempt: Attempt, plan: RoutePlan, observation: Observation) -> None:
         self._retries.served()
         self._standing.accepted(attempt.deployment, plan, attempt.started)
-        self._refusals_in_a_row.pop(attempt.deployment, None)
+        self._throttling.accepted(attempt.deployment)
         observation.served = attempt
         observation.meter.first_token_at = self._clock.now()
 
@@ -160,10 +160,13 @@ class Upstreams:
             absence = Absence(name, candidate.tier, SpillReason.UNHEALTHY, now)
             observation.skipped.append(absence)
             return False
-        window = self._fleet.deployments[name].context_window or 0
-        if tries.needs_window and window <= tries.needs_window:
+        if tries.needs_window and self._window(name) <= tries.needs_window:
             return False
         return tries.errors < self._retries.most and now < tries.deadline
+
+    def _window(self, deployment: str) -> float:
+        """Tokens; 0 where it is not known."""
+        return self._fleet.deployments[deployment].context_window or 0.0
 
     def _occupying(
         self, deployment: Deployment, plan: RoutePlan, observation: Observation
@@ -171,7 +174,7 @@ class Upstreams:
         return occupying(deployment.name, plan, self._standing, observation, self._clock)
 
     def _attempt(self, candidate: Candidate, opened: Opened, started: float) -> Attempt:
-        headers = opened.headers
+        headers, deployment = opened.headers, self._fleet.deployments[candidate.deployment]
         return Attempt(
             deployment=candidate.deployment,
             tier=candidate.tier,
@@ -181,24 +184,25 @@ class Upstreams:
             ended=self._clock.now(),
             code=opened.code,
             retry_after_s=opened.retry_after_s,
-            kind=self._fleet.deployments[candidate.deployment].kind,
+            kind=deployment.kind,
+            throttle=throttle_class(opened, deployment)
+            if opened.verdict is Verdict.THROTTLED
+            else None,
             upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
             native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
             utilization=capacity_told(headers).utilization,
         )
 
-    def _learn(
-        self, attempt: Attempt, opened: Opened, deployment: Deployment, tries: _Tries
-    ) -> None:
+    def _learn(self, attempt: Attempt, opened: Opened, plan: RoutePlan, tries: _Tries) -> None:
         """Draw the consequences of an attempt that did not serve."""
         match attempt.verdict:
             case Verdict.THROTTLED:
-                self._hold(attempt)
+                self._throttling.refused(attempt, plan)
                 if tries.needs_window:  # this one is large enough: waiting helps after all
                     tries.refusal = None
             case Verdict.TOO_LONG:
                 # Of a window of unknown size nothing is known to be larger.
-                tries.needs_window = deployment.context_window or math.inf
+                tries.needs_window = self._window(attempt.deployment) or math.inf
                 tries.refusal, tries.refused = opened.answer, attempt
             case Verdict.MISCONFIGURED:
                 tries.errors += 1
@@ -209,15 +213,6 @@ class Upstreams:
                 message = f"The deployment '{attempt.deployment}' failed."
                 tries.failure = opened.error or UpstreamFailed(message)
                 tries.refusal, tries.refused = opened.answer, attempt
-
-    def _hold(self, attempt: Attempt) -> None:
-        """Hold for as long as was asked; where nothing was said, 1 s doubled by each refusal."""
-        wait = attempt.retry_after_s
-        if wait is None:
-            row = self._refusals_in_a_row.get(attempt.deployment, 0)
-            self._refusals_in_a_row[attempt.deployment] = row + 1
-            wait = min(2.0 ** min(row, 10), _LONGEST_GUESS_S)
-        self._standing.hold(attempt.deployment, attempt.ended + wait)
 
     def _no_capacity(self, plan: RoutePlan) -> NoCapacity:
         """Every candidate is held by now: say when the first one is free again."""
