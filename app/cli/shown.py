@@ -26,6 +26,11 @@ def count(value: float | None) -> str:
     return f"{int(value):,}" if whole else f"{value:,}"
 
 
+def percent(part: float | None) -> str:
+    """0.756 as 76 %."""
+    return NONE if part is None else f"{part:.0%}".replace("%", " %")
+
+
 def dollars(nano_usd: int | None, places: int = 4) -> str:
     """Nano-dollars in dollars; what would be rounded to nothing is said to be less."""
     if nano_usd is None:
