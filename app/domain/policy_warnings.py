@@ -23,6 +23,7 @@ def policy_warnings(settings: Settings, tenants: Iterable[TenantEntry]) -> Itera
     for tenant in asking:
         yield from _unknown_places(settings, tenant)
         yield from _unserved_models(settings, tenant)
+        yield from _unlimited_aliases(settings, tenant)
     for deployment in settings.deployments.values():
         if deployment.kind == "ptu":
             yield from _oversold(settings, deployment, asking)
@@ -44,15 +45,30 @@ def _unknown_places(settings: Settings, tenant: TenantEntry) -> Iterator[str]:
 
 
 def _unserved_models(settings: Settings, tenant: TenantEntry) -> Iterator[str]:
-    usable = settings.models if tenant.models is None else tenant.models
-    unserved = [
-        model
-        for model in usable
-        if model in settings.models and not _serving(settings, tenant.routing, model)
-    ]
+    policy = tenant.routing
+    unserved = [name for name in _usable(settings, tenant) if not _serving(settings, policy, name)]
     if unserved:
         what = "its data zones, regions and spill policy leave no deployment of"
         yield f"tenants.{tenant.name}: {what} {', '.join(unserved)}"
+
+
+def _unlimited_aliases(settings: Settings, tenant: TenantEntry) -> Iterator[str]:
+    """Limits go by the name that is asked for: one on a model is none on its aliases."""
+    limits = {(rule.name, rule.key_id, rule.model) for rule in tenant.limits if rule.model}
+    for name, key_id, model in sorted(limits, key=str):
+        for other in _usable(settings, tenant):
+            same = model in settings.models and _is_same(settings, model, other)
+            if same and (name, key_id, other) not in limits:
+                yield f"tenants.{tenant.name}: its limit {name} on {model} is none on {other}"
+
+
+def _is_same(settings: Settings, model: str, other: str) -> bool:
+    return settings.served_as(model) == settings.served_as(other)
+
+
+def _usable(settings: Settings, tenant: TenantEntry) -> list[str]:
+    """The models that a tenant may ask for, of those there are."""
+    return [name for name in settings.models if tenant.models is None or name in tenant.models]
 
 
 def _oversold(
@@ -74,17 +90,15 @@ def _oversold(
 
 
 def _may_use(settings: Settings, tenant: TenantEntry, deployment: Deployment) -> bool:
-    usable = settings.models if tenant.models is None else tenant.models
     return any(
         deployment.name in _serving(settings, tenant.routing, model)
-        for model in usable
-        if model in settings.models
+        for model in _usable(settings, tenant)
     )
 
 
 def _serving(settings: Settings, policy: RoutePolicy, model: str) -> list[str]:
     """The deployments of a model that a policy leaves."""
-    tiers = settings.models[model].tiers
+    tiers = settings.tiers_of(model)
     within = tiers[:1] if policy.spill is Spill.DENY else tiers
     names = [target.name for tier in within for target in tier]
     return [name for name in names if policy.permits(settings.deployments[name])]

@@ -17,6 +17,7 @@ from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, R
 from app.settings.routing import Routing
 from app.settings.section import Name, Section
 from app.settings.tenancy import Cache, Model, Tenant
+from app.settings.tiers import WeightedTarget
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
 
 
@@ -49,6 +50,16 @@ class Settings(Section):
             return value
         named = {part: _with_names(value[part], part) for part in _NAMED if value.get(part)}
         return {**value, **named}
+
+    def served_as(self, model: str) -> str:
+        """The model that serves a name: itself, or what it stands for."""
+        while (alias := self.models[model].alias) is not None:
+            model = alias  # `load` refuses those that lead nowhere or in a circle
+        return model
+
+    def tiers_of(self, model: str) -> tuple[tuple[WeightedTarget, ...], ...]:
+        """The tiers that serve a name."""
+        return self.models[self.served_as(model)].tiers
 
     def timeouts_of(self, deployment: Deployment) -> UpstreamTimeouts:
         """The deadlines that hold for `deployment`."""

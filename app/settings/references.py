@@ -15,9 +15,11 @@ Raw = Mapping[str, Any]
 
 
 def reference_faults(raw: Raw) -> Iterator[Fault]:
-    """Tiers that name no deployment or mix base models, and tenants that name no model."""
+    """Tiers that name no deployment or mix base models; aliases and tenants that name no model."""
     deployments, models, tenants = (raw.get(part) for part in ("deployments", "models", "tenants"))
     for name, entry in _mapping(models).items():
+        if isinstance(entry, Mapping):
+            yield from _form_faults(("models", name), entry, _mapping(models))
         if isinstance(entry, Mapping) and entry.get("tiers") is not None:
             yield from _model_faults(("models", name, "tiers"), entry["tiers"], deployments)
     for name, entry in _mapping(tenants).items():
@@ -44,6 +46,32 @@ def _key_faults(path: Path, text: str, owners: dict[str, tuple[str, Path]]) -> I
     if owner[1] != path:
         same = "is the same key as" if owner[0] == text else "has the same id as"
         yield Fault(path, f"{same} {dotted(owner[1])}")
+
+
+def _form_faults(path: Path, entry: Raw, models: Raw) -> Iterator[Fault]:
+    """A model has tiers, or is an alias that leads to one that has."""
+    alias, tiers = entry.get("alias"), entry.get("tiers")
+    if alias is None:
+        if tiers is None:
+            yield Fault((*path, "tiers"), "is missing: a model has tiers, or is an alias")
+        return
+    here = (*path, "alias")
+    if tiers is not None:
+        yield Fault(here, "does not belong beside tiers", at_key=True)
+    elif isinstance(alias, str) and alias not in models:
+        yield Fault(here, _unknown("model", alias, models))
+    elif isinstance(alias, str) and path[-1] in _led_through(alias, models):
+        yield Fault(here, "leads back to itself")
+
+
+def _led_through(name: str, models: Raw) -> list[str]:
+    """The models that an alias leads through, each once."""
+    passed: list[str] = []
+    following: object = name
+    while isinstance(following, str) and following not in passed:
+        passed.append(following)
+        following = _mapping(models.get(following)).get("alias")
+    return passed
 
 
 def _model_faults(path: Path, tiers: object, deployments: object) -> Iterator[Fault]:

@@ -35,11 +35,16 @@ class Cache(Section):
 
 
 class Model(Section):
-    """A name that applications ask for, and where it is served. `name` is its key in the file."""
+    """A name that applications ask for, and where it is served. `name` is its key in the file.
+
+    Exactly one of `tiers` and `alias` is set.
+    """
 
     name: str
-    tiers: Annotated[tuple[tuple[WeightedTarget, ...], ...], BeforeValidator(normalised_tiers)]
+    tiers: Annotated[tuple[tuple[WeightedTarget, ...], ...], BeforeValidator(normalised_tiers)] = ()
     """Each tier is used before the next; weights rank within a tier."""
+    alias: Name | None = None
+    """Another model, which serves it."""
     cache: Cache | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from app.domain.limit import LimitName, LimitRule
 from app.domain.policy_warnings import policy_warnings
 from app.domain.seeds import seeded_tenants
 from app.settings import Settings, build
@@ -30,6 +31,7 @@ def settings(**tenants: Any) -> Settings:
                 "gpt-4o": {"tiers": [["ptu-us", "ptu-eu"], ["paygo-us", "paygo-eu"]]},
                 "mini": {"tiers": [["paygo-us"]]},
                 "fallback": {"tiers": [["paygo-us"], ["ptu-eu"]]},
+                "small": {"alias": "mini"},
             },
             "tenants": tenants,
         }
@@ -63,10 +65,10 @@ def test_a_place_that_no_deployment_is_in_is_named() -> None:
 def test_models_that_nobody_may_serve_are_named() -> None:
     """Of those that the tenant may use, the first tier alone where it may not spill."""
     left = "its data zones, regions and spill policy leave no deployment of"
-    assert warnings(t={"data_zones": ["eu"]}) == [f"tenants.t: {left} mini"]
+    assert warnings(t={"data_zones": ["eu"]}) == [f"tenants.t: {left} mini, small"]
     assert warnings(t={"data_zones": ["eu"], "models": ["gpt-4o"]}) == []
     kept = {"data_zones": ["eu"], "spill": "deny"}
-    assert warnings(t=kept) == [f"tenants.t: {left} mini, fallback"]
+    assert warnings(t=kept) == [f"tenants.t: {left} mini, fallback, small"]
 
 
 def test_a_ptu_that_is_promised_twice_is_named() -> None:
@@ -74,7 +76,7 @@ def test_a_ptu_that_is_promised_twice_is_named() -> None:
     most = {"ptu_share": 0.7}
     scaled = "together they get all of it, each in proportion"
     assert warnings(a=most, b=most | {"data_zones": ["eu"]}) == [
-        "tenants.b: its data zones, regions and spill policy leave no deployment of mini",
+        "tenants.b: its data zones, regions and spill policy leave no deployment of mini, small",
         f"deployments.ptu-eu: the guaranteed ptu_shares come to 1.4 (a 0.7, b 0.7); {scaled}",
     ]
     assert warnings(a=most, b=most | {"models": ["mini"]}) == []
@@ -88,3 +90,18 @@ def test_a_disabled_tenant_asks_for_nothing() -> None:
     assert list(policy_warnings(configured, [first, disabled])) == []
     gone = replace(first, models=("gone",))
     assert list(policy_warnings(configured, [gone])) == []
+
+
+def test_a_limit_that_an_alias_goes_past_is_named() -> None:
+    """Unless the alias has it, too, or the tenant may not use it."""
+    configured = settings(a={}, b={"models": ["mini"]})
+    free, bound = seeded_tenants(configured)
+    rule = LimitRule(LimitName.TPM, 100, model="mini")
+    for tenant, aliased in (
+        (free, ["tenants.a: its limit tpm on mini is none on small"]),
+        (bound, []),
+    ):
+        limited = replace(tenant, limits=(rule, LimitRule(LimitName.RPM, 5)))
+        assert list(policy_warnings(configured, [limited])) == aliased
+        both = replace(tenant, limits=(rule, replace(rule, model="small")))
+        assert list(policy_warnings(configured, [both])) == []
