@@ -30,6 +30,7 @@ EXPECTED = {
     "MalformedRequest": (400, "invalid_request"),
     "UnknownPreviousResponse": (400, "previous_response_not_found"),
     "InvalidApiKey": (401, "invalid_api_key"),
+    "NowhereAllowed": (403, "data_zone_not_allowed"),
     "UnknownModel": (404, "model_not_found"),
     "UnknownResponse": (404, "response_not_found"),
     "UnknownRoute": (404, "unknown_url"),
@@ -96,7 +97,8 @@ def test_what_waiting_helps_is_retried(kind: type[SpillgateError]) -> None:
 def test_upstream_credentials_are_never_the_callers_401() -> None:
     """A caller whose key is good must not be told that it is wrong."""
     unauthorised = {kind.__name__ for kind in ALL if made(kind).status in {401, 403}}
-    assert unauthorised == {"InvalidApiKey", "NotAllowed"}  # the latter is the admin API's
+    # The second is the admin API's, the third says where the tenant's own policy binds it to.
+    assert unauthorised == {"InvalidApiKey", "NotAllowed", "NowhereAllowed"}
 
 
 @given(st.text(), st.none() | st.text(), st.none() | st.floats(0, 1e9))

@@ -31,8 +31,9 @@ from app.standing import Standing, no_capacity
 from app.wire.capacity import capacity_told
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
-#: `x-ms-spillover-deployment` among them, stop here.
-_FORWARDED = frozenset({"accept", "openai-beta", "aoai-evals", "idempotency-key"})
+#: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
+#: choose the same one, and an upstream sees one caller.
+_FORWARDED = frozenset({"accept", "openai-beta", "aoai-evals"})
 
 
 @dataclass(slots=True)
