@@ -16,9 +16,9 @@ from app.observation import Observation
 from app.ports import Call, Clock, Reply
 from app.stages import catalogue, statement
 from app.stages.admission import Admission
-from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
+from app.stages.ownership import Ownership
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
@@ -39,7 +39,7 @@ class Gateway:
     authentication: Authentication
     catalogue: Catalogue
     statement: Statement
-    affinity: Affinity
+    ownership: Ownership
     admission: Admission
     routing: Routing
     upstreams: Upstreams
@@ -69,12 +69,12 @@ class Gateway:
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
-        owner = await self.affinity.owner(principal, request)
+        owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
         await self.admission.admit(principal, request, choices, observation)
         plan = await self.routing.plan(principal, request, choices, observation)
         async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
             # Before the first byte: with it the client learns the id and may come back at once.
-            await self.affinity.claim(principal, answer)
+            await self.ownership.claim(principal, answer)
             await self.relay.pass_on(answer, reply, observation)

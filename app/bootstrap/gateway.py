@@ -36,9 +36,9 @@ from app.ports import (
 from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
 from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
-from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
+from app.stages.ownership import Ownership
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
@@ -112,7 +112,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         authentication=Authentication(resources.keys, callers),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         statement=Statement(resources.accounts, resources.clock),
-        affinity=Affinity(resources.owners),
+        ownership=Ownership(resources.owners),
         admission=Admission(
             resources.accounts,
             resources.estimator,

@@ -15,9 +15,9 @@ from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
 from app.ports import Accounts, Clock
 from app.stages.admission import Admission
-from app.stages.affinity import Affinity
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
+from app.stages.ownership import Ownership
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
@@ -112,7 +112,7 @@ class House:
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
-            affinity=Affinity(self.owners),
+            ownership=Ownership(self.owners),
             routing=Routing(
                 self.fleet,
                 self.standing,

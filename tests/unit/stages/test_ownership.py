@@ -12,7 +12,7 @@ from app.answer import Answer
 from app.domain.request import InferenceRequest
 from app.domain.tenant import Principal, Tenant
 from app.errors import StoreUnavailable, UnknownPreviousResponse, UnknownResponse
-from app.stages.affinity import Affinity
+from app.stages.ownership import Ownership
 from app.wire.routes import match
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import deployment
@@ -29,8 +29,8 @@ def owners() -> FakeResponseOwners:
 
 
 @pytest.fixture
-def affinity(owners: FakeResponseOwners) -> Affinity:
-    return Affinity(owners)
+def ownership(owners: FakeResponseOwners) -> Ownership:
+    return Ownership(owners)
 
 
 def reading(response_id: str) -> InferenceRequest:
@@ -56,85 +56,85 @@ def continuing(response_id: str | None) -> InferenceRequest:
     return InferenceRequest(route, "m", b"{}", previous_response_id=response_id)
 
 
-async def test_a_claimed_response_is_found_by_both_kinds_of_request(affinity: Affinity) -> None:
+async def test_a_claimed_response_is_found_by_both_kinds_of_request(ownership: Ownership) -> None:
     """Reading it and continuing it go to the deployment that made it."""
-    await affinity.claim(ACME, made("resp_1", "paygo"))
-    assert await affinity.owner(ACME, reading("resp_1")) == "paygo"
-    assert await affinity.owner(ACME, continuing("resp_1")) == "paygo"
+    await ownership.claim(ACME, made("resp_1", "paygo"))
+    assert await ownership.owner(ACME, reading("resp_1")) == "paygo"
+    assert await ownership.owner(ACME, continuing("resp_1")) == "paygo"
 
 
 async def test_a_request_without_an_id_may_go_anywhere(
-    affinity: Affinity, owners: FakeResponseOwners
+    ownership: Ownership, owners: FakeResponseOwners
 ) -> None:
     """Nothing is looked up: such requests do not depend on the store."""
     owners.lost = True
-    assert await affinity.owner(ACME, continuing(None)) is None
+    assert await ownership.owner(ACME, continuing(None)) is None
 
 
-async def test_another_tenants_response_does_not_exist(affinity: Affinity) -> None:
+async def test_another_tenants_response_does_not_exist(ownership: Ownership) -> None:
     """Neither its content nor its existence is told."""
-    await affinity.claim(ACME, made("resp_1", "paygo"))
+    await ownership.claim(ACME, made("resp_1", "paygo"))
     with pytest.raises(UnknownResponse) as theirs:
-        await affinity.owner(RIVAL, reading("resp_1"))
+        await ownership.owner(RIVAL, reading("resp_1"))
     with pytest.raises(UnknownResponse) as nobodys:
-        await affinity.owner(RIVAL, reading("resp_2"))
+        await ownership.owner(RIVAL, reading("resp_2"))
     assert theirs.value.message.replace("resp_1", "resp_2") == nobodys.value.message
 
 
-async def test_an_unknown_previous_response_names_the_field(affinity: Affinity) -> None:
+async def test_an_unknown_previous_response_names_the_field(ownership: Ownership) -> None:
     """As OpenAI does: a 400 for the field, not a 404 for the URL."""
     with pytest.raises(UnknownPreviousResponse) as caught:
-        await affinity.owner(ACME, continuing("resp_1"))
+        await ownership.owner(ACME, continuing("resp_1"))
     assert caught.value.param == "previous_response_id"
 
 
-async def test_a_lost_store_is_no_guess(affinity: Affinity, owners: FakeResponseOwners) -> None:
+async def test_a_lost_store_is_no_guess(ownership: Ownership, owners: FakeResponseOwners) -> None:
     """Asking another deployment would be a 404 that is not true."""
     owners.lost = True
     with pytest.raises(StoreUnavailable):
-        await affinity.owner(ACME, reading("resp_1"))
+        await ownership.owner(ACME, reading("resp_1"))
 
 
 async def test_answers_without_an_id_are_not_claimed(
-    affinity: Affinity, owners: FakeResponseOwners
+    ownership: Ownership, owners: FakeResponseOwners
 ) -> None:
     """Most answers are not stored."""
-    await affinity.claim(ACME, made(None, "paygo"))
+    await ownership.claim(ACME, made(None, "paygo"))
     assert owners.claims == {}
 
 
-async def test_items_belong_to_whoever_had_them_made(affinity: Affinity) -> None:
+async def test_items_belong_to_whoever_had_them_made(ownership: Ownership) -> None:
     """Taken up again by their tenant anywhere; for any other they do not exist, nor do new ones."""
-    await affinity.claim(ACME, made("resp_1", "paygo", "rs_1", "rs_2"))
-    assert await affinity.owner(ACME, taking_up("rs_1", "rs_2")) is None
+    await ownership.claim(ACME, made("resp_1", "paygo", "rs_1", "rs_2"))
+    assert await ownership.owner(ACME, taking_up("rs_1", "rs_2")) is None
     told = []
     for tenant, ids in ((RIVAL, ("rs_1",)), (ACME, ("rs_2", "rs_1x"))):
         with pytest.raises(UnknownResponse) as caught:
-            await affinity.owner(tenant, taking_up(*ids))
+            await ownership.owner(tenant, taking_up(*ids))
         assert caught.value.param == "input"
         told.append(caught.value.message.replace(ids[-1], "ID"))
     assert told[0] == told[1] == "Item with id 'ID' not found."
 
 
-async def test_a_foreign_item_is_refused_beside_an_own_response(affinity: Affinity) -> None:
+async def test_a_foreign_item_is_refused_beside_an_own_response(ownership: Ownership) -> None:
     """One good id does not vouch for another."""
-    await affinity.claim(ACME, made("resp_1", "paygo", "rs_1"))
-    await affinity.claim(RIVAL, made("resp_2", "paygo", "rs_2"))
+    await ownership.claim(ACME, made("resp_1", "paygo", "rs_1"))
+    await ownership.claim(RIVAL, made("resp_2", "paygo", "rs_2"))
     both = replace(continuing("resp_2"), references=("rs_1",))
     with pytest.raises(UnknownResponse):
-        await affinity.owner(RIVAL, both)
+        await ownership.owner(RIVAL, both)
     both = replace(continuing("resp_2"), references=("rs_2",))
-    assert await affinity.owner(RIVAL, both) == "paygo"
+    assert await ownership.owner(RIVAL, both) == "paygo"
 
 
 async def test_what_a_stream_makes_is_claimed_with_its_end(
-    affinity: Affinity, owners: FakeResponseOwners
+    ownership: Ownership, owners: FakeResponseOwners
 ) -> None:
     """Before the client sees the event that tells the ids."""
     rest = ScriptedResponse(Act(), continuing(None), FakeClock())
     streamed = {"content-type": "text/event-stream"}
     answer = made("resp_1", "ptu", "rs_1", headers=streamed, rest=rest)
-    await affinity.claim(ACME, answer)
+    await ownership.claim(ACME, answer)
     assert list(owners.claims) == [("acme", "resp_1")]
     event = json.dumps({"type": "response.completed", "response": json.loads(answer.head)})
     for _ in range(2):
@@ -143,14 +143,14 @@ async def test_what_a_stream_makes_is_claimed_with_its_end(
 
 
 async def test_only_what_an_upstream_made_is_claimed(
-    affinity: Affinity, owners: FakeResponseOwners
+    ownership: Ownership, owners: FakeResponseOwners
 ) -> None:
     """Not what a refusal says, nor a list of what was sent, which a caller could write itself."""
-    await affinity.claim(ACME, made(None, "ptu", "rs_1", status=400))
+    await ownership.claim(ACME, made(None, "ptu", "rs_1", status=400))
     listing = InferenceRequest(match("GET", "/v1/responses/resp_1/input_items", ""), "", b"")
-    await affinity.claim(ACME, made(None, "ptu", "rs_1", request=listing))
+    await ownership.claim(ACME, made(None, "ptu", "rs_1", request=listing))
     chat = InferenceRequest(match("POST", "/v1/chat/completions", ""), "m", b"{}")
-    await affinity.claim(ACME, made(None, "ptu", "rs_1", request=chat))
+    await ownership.claim(ACME, made(None, "ptu", "rs_1", request=chat))
     assert owners.claims == {}
-    await affinity.claim(ACME, made(None, "ptu", "rs_1", request=reading("resp_1")))
+    await ownership.claim(ACME, made(None, "ptu", "rs_1", request=reading("resp_1")))
     assert list(owners.claims) == [("acme", "rs_1")]

@@ -16,7 +16,7 @@ from app.wire.stored import made_by_body, made_by_frames
 _TELLING = frozenset({Operation.RESPONSES, Operation.RETRIEVE_RESPONSE})
 
 
-class Affinity:
+class Ownership:
     """Only the deployment that made a response can continue, return, cancel or delete it.
 
     No tenant reaches what another's responses have made: neither they nor their items.
