@@ -4,6 +4,7 @@
     ├── RequestError                 the caller can mend it
     │   ├── MalformedRequest         400
     │   ├── UnknownPreviousResponse  400
+    │   ├── UnsupportedParameter     400  no deployment of the model takes it
     │   ├── InvalidApiKey            401
     │   ├── NotAllowed               403  admin API: the role does not allow it
     │   ├── NowhereAllowed           403  the tenant's policy leaves no deployment of the model
@@ -91,6 +92,12 @@ class UnknownPreviousResponse(RequestError):
     """`previous_response_id` names no response of this tenant."""
 
     code = "previous_response_not_found"
+
+
+class UnsupportedParameter(RequestError):
+    """`param` names what no deployment of the model takes; it is not dropped in silence."""
+
+    code = "unsupported_parameter"
 
 
 class InvalidApiKey(RequestError):
@@ -187,12 +194,21 @@ class NotAllowed(RequestError):
 
 
 class NoCapacity(SpillgateError):
-    """Every deployment that could serve the request asked us to wait."""
+    """No deployment that may serve has room; `reason` is why the one that will first has none."""
 
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
     should_retry: ClassVar[bool | None] = True
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = 0.0, reason: str = "throttled"
+    ) -> None:
+        """`retry_after_s` is None where waiting is pointless."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.headers = {"x-spillgate-reason": reason}
+        if retry_after_s is None:
+            self.should_retry = False  # type: ignore[misc]  # waiting changes nothing
 
 
 class QuotaExceeded(SpillgateError):

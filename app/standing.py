@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from app.domain.attempt import Verdict
 from app.domain.capacity import Place
@@ -13,7 +14,7 @@ from app.domain.demand import Load
 from app.domain.health import Health, availability
 from app.domain.paygo_window import estimate
 from app.domain.room import Room
-from app.domain.route import Affinity, Outlook, RoutePlan
+from app.domain.route import Absence, Affinity, Outlook, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.throttle import SizeHold
 from app.domain.warm_cache import WarmCaches
@@ -132,8 +133,27 @@ class Standing:
         return room
 
 
-def no_capacity(wait_s: float) -> NoCapacity:
-    """Every deployment is held or full; the first has room in so many seconds, if ever."""
-    wait = max(0.0, wait_s) if math.isfinite(wait_s) else None
-    message = "Every deployment of this model is at capacity. Please retry after the given time."
-    return NoCapacity(message, retry_after_s=wait)
+#: Why the deployment that will have room first has none, in words.
+_WHY: Final = {
+    SpillReason.HELD: "it asked not to be asked",
+    SpillReason.PREDICTED: "it is full",
+    SpillReason.SHARE: "what is left of it is other tenants' part",
+    SpillReason.UNHEALTHY: "it fails",
+}
+
+
+def no_capacity(absences: Iterable[Absence], now: float) -> NoCapacity:
+    """Nobody may be asked now: when somebody may, by what is known, and why not before."""
+    first = min(absences, key=lambda absence: absence.until, default=None)
+    message = "Every deployment of this model that this request may use is at capacity"
+    if first is None:
+        return NoCapacity(f"{message}. Please retry.")
+    if not math.isfinite(first.until):
+        message = "No deployment of this model may serve this request."
+        return NoCapacity(message, retry_after_s=None, reason=SpillReason.POLICY.value)
+    why = _WHY.get(first.reason, "it refused")
+    message = (
+        f"{message}; of the one that has room first, {why}. Please retry after the given time."
+    )
+    wait_s = max(0.0, first.until - now)
+    return NoCapacity(message, retry_after_s=wait_s, reason=first.reason.value)

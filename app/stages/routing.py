@@ -92,7 +92,7 @@ class Routing:
             patience_s=self._waiting.patience_s[policy],
         )
         if not plan.candidates:
-            raise no_capacity(plan.until - self._clock.now())
+            raise no_capacity(plan.absences, self._clock.now())
         return plan
 
     def _plan(

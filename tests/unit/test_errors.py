@@ -12,7 +12,6 @@ from app import errors
 from app.errors import (
     ClientGone,
     MalformedRequest,
-    NoCapacity,
     RequestError,
     SpillgateError,
     UpstreamError,
@@ -106,7 +105,7 @@ def test_what_an_error_is_told_it_keeps(
     message: str, param: str | None, retry_after_s: float | None
 ) -> None:
     """The field and the wait reach whoever renders it."""
-    error = NoCapacity(message, param=param, retry_after_s=retry_after_s)
+    error = SpillgateError(message, param=param, retry_after_s=retry_after_s)
     assert (error.message, error.param, error.retry_after_s) == (message, param, retry_after_s)
 
 

@@ -220,8 +220,10 @@ class Upstreams:
         names = [place.deployment for place in plan.candidates]
         names += [place.deployment for place in plan.absences if place.until < NEVER]
         now = self._clock.now()
-        outlooks = self._standing.outlooks((names,), plan.load, now)
-        return no_capacity(min((each.room.at for each in outlooks.values()), default=now) - now)
+        outlooks = self._standing.outlooks((names,), plan.load, now).items()
+        return no_capacity(
+            (Absence(name, 0, each.room.reason, each.room.at) for name, each in outlooks), now
+        )
 
 
 def _tells_of_health(opened: Opened) -> bool:
