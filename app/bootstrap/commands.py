@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -27,9 +28,10 @@ from app.bootstrap.simulation import (
     pointed_at,
     simulated_deployments,
 )
-from app.cli.check import warnings
+from app.cli.check import utc_today, warnings
 from app.cli.commands import MISTAKE, Addresses
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
+from app.settings.retirement import Retirement, retirements
 from app.simulator.server import serve_simulator
 
 _LOOK_MS: Final = 1000
@@ -48,7 +50,7 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
     if settings.admin is None:
         message = "admin.key is not configured: the admin API needs an owner; there is no default"
         return _fail(message, MISTAKE)
-    for warning in warnings(settings):
+    for warning in warnings(settings, utc_today()):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
     return run(_serve_simulated(settings, file) if simulate else _serve(settings, file))
 
@@ -87,16 +89,22 @@ def listening_on(settings: Settings, addresses: Addresses) -> Settings:
 class ConfigFile:
     """The configuration's file, with the addresses that the command line puts over it."""
 
-    def __init__(self, path: Path, addresses: Addresses) -> None:
+    def __init__(
+        self, path: Path, addresses: Addresses, today: Callable[[], date] = utc_today
+    ) -> None:
         """Nothing is read yet."""
         self._path = path
         self._addresses = addresses
+        self._today = today
         self._loaded: tuple[Path, bytes] | None = None
+        self._settings: Settings | None = None
+        self._told: list[Retirement] = []
 
     def load(self) -> Settings:
         """Read it. Raises ConfigProblems."""
         self._loaded = self._version()  # first: what changes while it is read is read again
-        return listening_on(load(self._path, environment()), self._addresses)
+        self._settings = listening_on(load(self._path, environment()), self._addresses)
+        return self._settings
 
     async def reload(self, process: Reloadable) -> None:
         """Put it in force if that works; else the last good one stays."""
@@ -116,13 +124,27 @@ class ConfigFile:
         Its directory is watched, because mounted files are replaced rather than written, and what
         changes there need not have its name: Kubernetes swaps a directory that it links to. What
         is not seen, such as a change in a linked directory, is found within about a second.
+
+        Deployments that retire soon are logged at the start, after a change, and once a day.
         """
+        self._tell_retirements()
         watching = awatch(
             self._path.parent, recursive=False, rust_timeout=_LOOK_MS, yield_on_timeout=True
         )
         async for _ in watching:
             if await asyncio.to_thread(self._version) != self._loaded:
                 await self.reload(process)
+            self._tell_retirements()
+
+    def _tell_retirements(self) -> None:
+        """Once for each day and state of the file: days that are left are a part of them."""
+        found = retirements(self._settings, self._today()) if self._settings else []
+        for each in found if found != self._told else ():
+            tell = _log.error if each.is_over else _log.warning
+            event = "deployment retired" if each.is_over else "deployment retires"
+            day = each.day.isoformat()
+            tell(event, deployment=each.deployment, day=day, days_left=each.days_left)
+        self._told = found
 
     def _version(self) -> tuple[Path, bytes] | None:
         """Where the file really is and what it says; None if it cannot be read."""

@@ -55,6 +55,7 @@ def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deploym
             idle=timeouts.idle_s,
             total=timeouts.total_s,
         ),
+        refuses=frozenset(configured.refuses),
     )
 
 

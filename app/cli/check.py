@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from app.settings import (
     load_catalog,
     unsupported,
 )
+from app.settings.retirement import retirements
 
 OK: Final = 0
 MISTAKES: Final = 2
@@ -34,8 +36,17 @@ class CheckResult:
 Compare = Callable[[Settings], Iterable[str]]
 
 
+def utc_today() -> date:
+    """The day it is."""
+    return datetime.now(UTC).date()
+
+
 def check(
-    path: Path, environment: Mapping[str, str], compare: Compare | None = None
+    path: Path,
+    environment: Mapping[str, str],
+    compare: Compare | None = None,
+    *,
+    today: Callable[[], date] = utc_today,
 ) -> CheckResult:
     """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place.
 
@@ -46,11 +57,14 @@ def check(
     except ConfigProblems as found:
         return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
     differing = compare(settings) if compare else ()
-    return CheckResult(OK, (f"{path}: ok: {_summary(settings)}", *warnings(settings), *differing))
+    said = (f"{path}: ok: {_summary(settings)}", *warnings(settings, today()), *differing)
+    return CheckResult(OK, said)
 
 
-def warnings(settings: Settings) -> Iterator[str]:
-    """What works otherwise than the configuration may lead one to think."""
+def warnings(settings: Settings, today: date) -> Iterator[str]:
+    """What works otherwise than the configuration may lead one to think, on a day, UTC."""
+    for retirement in retirements(settings, today):
+        yield f"warning: {retirement}"
     for part in unsupported(settings):
         yield f"warning: {part}: accepted, not enforced in this version"
     for warning in policy_warnings(settings, seeded_tenants(settings)):

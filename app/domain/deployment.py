@@ -48,6 +48,8 @@ class Deployment:
     context_window: int | None = None
     tpm: int | None = None  # tokens per minute that Azure grants it, as configured
     timeouts: Timeouts = field(default_factory=Timeouts)
+    refuses: frozenset[str] = frozenset()
+    """Parameters of a request's body that its model does not take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from app.settings.day import day
 from app.settings.section import Float, Name, Section, Text
 
 PERIODS_FORM: Final = "must be a mapping of prices, or a list of such mappings with from"
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DAY_FORM: Final = "must be a day such as 2026-12-01"
-
-
-def _day(value: object) -> date:
-    if type(value) is date:
-        return value
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError(_DAY_FORM)
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ValueError(_DAY_FORM) from None
-
 
 # A token for more than a dollar is a slip of units.
 _Usd = Annotated[Float, Field(ge=0, le=1_000_000)]
@@ -35,7 +21,7 @@ _UsdAboveZero = Annotated[_Usd, Field(gt=0)]
 class PriceOverride(Section):
     """Prices in US dollars; what is left out is as it would be without this."""
 
-    since: Annotated[date, BeforeValidator(_day)] | None = Field(default=None, alias="from")
+    since: Annotated[date, BeforeValidator(day)] | None = Field(default=None, alias="from")
     """The first day, UTC, on which they hold; None: since ever."""
     usd_per_million_input: _Usd | None = None
     usd_per_million_cached_input: _Usd | None = None

@@ -19,6 +19,8 @@ from pydantic import (
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
+PARAMETER_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+
 
 def _network(value: str) -> str:
     try:

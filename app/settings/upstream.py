@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from app.settings.day import day
 from app.settings.endpoint import endpoint_fault
-from app.settings.section import Float, Int, Seconds, Secret, Section, Text
+from app.settings.section import (
+    PARAMETER_PATTERN,
+    Float,
+    Int,
+    Seconds,
+    Secret,
+    Section,
+    Text,
+)
 
 # Scopes: Microsoft Entra ID for Azure OpenAI, API version lifecycle page, 2026-03.
 _ENTRA_SCOPES: Final[Mapping[str, str]] = {
@@ -99,6 +115,9 @@ class DeploymentSimulator(Section):
     ptu_window_s: Seconds | None = None
 
 
+Parameter = Annotated[str, StringConstraints(pattern=PARAMETER_PATTERN)]
+
+
 class Deployment(Section):
     """One upstream deployment. `name` is its key in the file."""
 
@@ -120,6 +139,10 @@ class Deployment(Section):
     auth: Auth
     context_window: Annotated[Int, Field(ge=1)] | None = None
     """Tokens of prompt and answer together; by default the model catalogue's."""
+    refuses: Annotated[tuple[Parameter, ...], Field(max_length=100)] = ()
+    """Parameters of a request's body that its model does not take, such as temperature."""
+    retires: Annotated[date, BeforeValidator(day)] | None = None
+    """The day, UTC, from which on it does not answer any more, as Azure announced it."""
     timeouts: DeploymentTimeouts = DeploymentTimeouts()
     simulator: DeploymentSimulator = DeploymentSimulator()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.settings.fault import Fault, Path, suggestion
 from app.settings.pricing import PERIODS_FORM
 from app.settings.schema import at, fields
-from app.settings.section import NAME_PATTERN
+from app.settings.section import NAME_PATTERN, PARAMETER_PATTERN
 from app.settings.tenancy import SPILL_FORMS
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _either(options: list[str]) -> str:
 def _pattern(context: Context) -> str:
     if context.get("pattern") == NAME_PATTERN:
         return _NAME_RULE
+    if context.get("pattern") == PARAMETER_PATTERN:
+        return "must be a parameter of a request's body, such as temperature"
     return "must be one line of text without control characters"
 
 

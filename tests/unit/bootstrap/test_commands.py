@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,38 @@ class TestConfigFile:
         (said,) = logs
         assert (said["event"], said["log_level"]) == ("config not reloaded", "error")
         assert "spillgate.yaml:1" in said["problems"][0]
+
+    async def test_retirements_are_logged_at_the_start_and_each_day(self, tmp_path: Path) -> None:
+        """Once a day while they are near, louder when they are past, and when the file changes."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        lasting = "model: gpt-4o\n"
+        config.write_text(
+            config.read_text().replace(lasting, f"{lasting}    retires: 2026-12-31\n")
+        )
+        days, process = [date(2026, 12, 30)], Recorder()
+        file = ConfigFile(config, Addresses(), lambda: days[-1])
+        file.load()
+
+        async def told(*expected: tuple[str, str, int]) -> None:
+            async with asyncio.timeout(10):
+                while len(logs) < len(expected):
+                    await asyncio.sleep(0.01)
+            assert [(log["event"], log["log_level"], log["days_left"]) for log in logs] == [
+                *expected
+            ]
+
+        first = ("deployment retires", "warning", 1)
+        over = ("deployment retired", "error", 0)
+        with capture_logs() as logs:
+            async with beside(file.follow(process)):
+                await told(first)
+                days.append(date(2026, 12, 31))
+                await told(first, over)
+                _written(config, 2)
+                await process.has(2)
+                _written(config, 3)
+                await process.has(2, 3)  # so it has looked since the first of both
+                await told(first, over)
 
     async def test_a_failure_to_reload_ends_nothing(self, tmp_path: Path) -> None:
         """Whatever it is, it is logged as an error with what raised it."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+
+import pytest
 
 from app.cli.check import check
 from app.cli.key import new_key
@@ -54,6 +57,33 @@ def test_an_embedding_model_as_ptu_is_a_warning(tmp_path: Path) -> None:
     assert check(path, {}).lines[1:] == (
         "warning: deployments.a.model: the model catalogue knows no PTU size for it",
     )
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        (date(2026, 10, 1), []),
+        (
+            date(2026, 10, 2),
+            ["in 90 days, on 2026-12-31: give its models another deployment before"],
+        ),
+        (
+            date(2026, 12, 30),
+            ["in 1 day, on 2026-12-31: give its models another deployment before"],
+        ),
+        (date(2026, 12, 31), ["RETIRED on 2026-12-31: give its models another deployment now"]),
+        (date(2027, 5, 1), ["RETIRED on 2026-12-31: give its models another deployment now"]),
+    ],
+)
+def test_a_retirement_is_a_warning_from_90_days_before(
+    tmp_path: Path, today: date, said: list[str]
+) -> None:
+    """It grows louder, and never makes a configuration wrong: the others still serve."""
+    path = tmp_path / "a.yaml"
+    path.write_text(PLAIN.replace("model: gpt-4o", "model: gpt-4o, retires: 2026-12-31"))
+    result = check(path, {}, today=lambda: today)
+    assert result.exit_code == 0
+    assert list(result.lines[1:]) == [f"warning: deployments.a.retires: {each}" for each in said]
 
 
 def test_mistakes_are_listed_by_place_with_exit_code_2(tmp_path: Path) -> None:
