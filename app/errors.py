@@ -5,7 +5,6 @@
     │   ├── MalformedRequest         400
     │   ├── UnknownPreviousResponse  400
     │   ├── UnsupportedParameter     400  no deployment of the model takes it
-    │   ├── UnsupportedParameter     400  no deployment of the model takes it
     │   ├── InvalidApiKey            401
     │   ├── NotAllowed               403  admin API: the role does not allow it
     │   ├── NowhereAllowed           403  the tenant's policy leaves no deployment of the model
@@ -93,12 +92,6 @@ class UnknownPreviousResponse(RequestError):
     """`previous_response_id` names no response of this tenant."""
 
     code = "previous_response_not_found"
-
-
-class UnsupportedParameter(RequestError):
-    """`param` names what no deployment of the model takes; it is not dropped in silence."""
-
-    code = "unsupported_parameter"
 
 
 class UnsupportedParameter(RequestError):
