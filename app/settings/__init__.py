@@ -1,6 +1,7 @@
 """Configuration: what a file and the environment say, checked as a whole."""
 
 from app.settings.callers import EntraCallers, TenantCallers
+from app.settings.explain import Explain
 from app.settings.loader import build, environment, load, problems
 from app.settings.model import Settings
 from app.settings.model_catalog import ModelCatalog, ModelFacts, TokenPrices, load_catalog
@@ -33,6 +34,7 @@ __all__ = [
     "DeploymentTimeouts",
     "Entra",
     "EntraCallers",
+    "Explain",
     "Keys",
     "Ledger",
     "Limits",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, model_validator
 
 from app.settings.callers import EntraCallers
+from app.settings.explain import Explain
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.routing import Routing
@@ -36,6 +37,7 @@ class Settings(Section):
     deployments: Annotated[dict[Name, Deployment], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
+    explain: Explain = Explain()
     prices: Prices = Prices()
     cache: Cache = Cache()
     simulator: Simulator = Simulator()

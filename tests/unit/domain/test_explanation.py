@@ -87,6 +87,7 @@ async def test_a_request_that_a_full_ptu_would_have_refused() -> None:
     found = await told(house)
     (skip,) = found.skipped
     assert (skip.reason, skip.predicted_utilization) == (SpillReason.PREDICTED, 1.0333)
+    assert skip.wait_s is not None
     assert skip.wait_s == pytest.approx(2.0, abs=0.5), "what is above the brim, and a margin"
     how_long = duration(skip.wait_s)
     assert why_skipped(skip) == f"ptu had no room for {how_long} (predicted, 103 % full)"

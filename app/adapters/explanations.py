@@ -1,0 +1,152 @@
+"""Explanations of requests, kept in Redis for a while; no request waits for it.
+
+What is told goes into a bounded queue, and from there to Redis. While Redis is away, when the queue
+is full, and above the number that may be there at a time, explanations are dropped and counted:
+memory that quotas need is worth more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+import structlog
+
+from app.adapters.background import background
+from app.adapters.redis.batch import Command
+from app.domain.completion import Receipt
+from app.domain.explanation import Explanation, decoded, encoded, explained
+from app.errors import StoreUnavailable
+from app.ports import Clock
+from app.settings import Explain
+
+#: Receipts that wait for Redis; some kilobytes each.
+MOST_WAITING: Final = 2000
+#: Written at once, each with a round trip of its own.
+_WRITERS: Final = 4
+#: What waits at the end is written within this time, or not at all.
+_LAST_S: Final = 0.5
+
+
+class Commands(Protocol):
+    """What sends commands to Redis: a Batch."""
+
+    async def call(self, command: Command) -> Any:
+        """The answer. Raises StoreUnavailable."""
+        ...
+
+
+class Explanations:
+    """An Observer, and where its explanations are found; open within `keeping_explanations`."""
+
+    def __init__(self, batch: Commands, clock: Clock, policy: Callable[[], Explain]) -> None:
+        """`policy` is the one in force, whenever it is asked."""
+        self._batch = batch
+        self._clock = clock
+        self._policy = policy
+        self._waiting: asyncio.Queue[Receipt] = asyncio.Queue(MOST_WAITING)
+        self._alive = _Alive()
+        self.kept_total = 0
+        self.dropped_total = 0
+
+    def observe(self, receipt: Receipt) -> None:
+        """Have it explained; a stranger's requests are nobody's, and could be any number."""
+        policy = self._policy()
+        if not policy.keep_s or receipt.tenant is None:
+            return
+        if policy.sample < 1 and not is_sampled(receipt.request_id, policy.sample):
+            return
+        if not self._alive.admits(policy, self._clock.now()):
+            self.dropped_total += 1
+            return
+        try:
+            self._waiting.put_nowait(receipt)
+        except asyncio.QueueFull:
+            self.dropped_total += 1
+
+    async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
+        """The latest request with this id, of these tenants: two may have chosen the same id.
+
+        Raises StoreUnavailable.
+        """
+        asked = (self._batch.call(("GET", key_of(name, request_id))) for name in tenants)
+        found: list[bytes | None] = await asyncio.gather(*asked)
+        explanations = [each for data in found if data is not None for each in _readable(data)]
+        return max(explanations, key=lambda each: each.at, default=None)
+
+    async def keep_writing(self) -> None:
+        """Write what waits, for ever; several may at once."""
+        while True:
+            await self._write(await self._waiting.get())
+
+    async def write_last(self) -> None:
+        """Write what still waits."""
+        while not self._waiting.empty():
+            await self._write(self._waiting.get_nowait())
+
+    async def _write(self, receipt: Receipt) -> None:
+        key = key_of(receipt.tenant or "", receipt.request_id)
+        keep_s = self._policy().keep_s or 1
+        try:
+            await self._batch.call(("SET", key, encoded(explained(receipt)), "EX", keep_s))
+        except StoreUnavailable:  # told by the breaker
+            self.dropped_total += 1
+        else:
+            self.kept_total += 1
+
+
+class _Alive:
+    """How many explanations of this worker are in Redis, to the second."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, int]] = deque()
+        self._count = 0
+
+    def admits(self, policy: Explain, now: float) -> bool:
+        """Count one more, if there may be one more."""
+        while self._seconds and self._seconds[0][0] < now - policy.keep_s:
+            self._count -= self._seconds.popleft()[1]
+        if self._count >= policy.max_records:
+            return False
+        second, this = int(now), 0
+        if self._seconds and self._seconds[-1][0] == second:
+            this = self._seconds.pop()[1]
+        self._seconds.append((second, this + 1))
+        self._count += 1
+        return True
+
+
+def key_of(tenant: str, request_id: str) -> str:
+    """Where an explanation is kept; ids come from callers, so each tenant has its own."""
+    return f"spillgate:explain:{tenant}:{request_id}"
+
+
+def is_sampled(request_id: str, part: float) -> bool:
+    """Whether it is among those that are explained: every replica says the same."""
+    drawn = int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest(), "big")
+    return drawn < part * 2**64
+
+
+def _readable(data: Any) -> list[Explanation]:
+    """None that a worker of another version wrote in a form that is not ours."""
+    with suppress(ValueError):
+        return [decoded(data)]
+    structlog.get_logger().warning("explanation_unreadable")
+    return []
+
+
+@asynccontextmanager
+async def keeping_explanations(
+    batch: Commands, clock: Clock, policy: Callable[[], Explain]
+) -> AsyncIterator[Explanations]:
+    """Explanations that are kept for as long as the scope is open, the last ones included."""
+    explanations = Explanations(batch, clock, policy)
+    async with background("explanations", *[explanations.keep_writing] * _WRITERS):
+        yield explanations
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_S):
+            await explanations.write_last()
