@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from typing import Any, Final, Protocol
@@ -43,11 +43,11 @@ class Commands(Protocol):
 class Explanations:
     """An Observer, and where its explanations are found; open within `keeping_explanations`."""
 
-    def __init__(self, batch: Commands, clock: Clock, policy: Callable[[], Explain]) -> None:
-        """`policy` is the one in force, whenever it is asked."""
+    def __init__(self, batch: Commands, clock: Clock, policy: Explain) -> None:
+        """`policy` is the one in force; a reload replaces it."""
         self._batch = batch
         self._clock = clock
-        self._policy = policy
+        self.policy = policy
         self._waiting: asyncio.Queue[Receipt] = asyncio.Queue(MOST_WAITING)
         self._alive = _Alive()
         self.kept_total = 0
@@ -55,7 +55,7 @@ class Explanations:
 
     def observe(self, receipt: Receipt) -> None:
         """Have it explained; a stranger's requests are nobody's, and could be any number."""
-        policy = self._policy()
+        policy = self.policy
         if not policy.keep_s or receipt.tenant is None:
             return
         if policy.sample < 1 and not is_sampled(receipt.request_id, policy.sample):
@@ -90,7 +90,7 @@ class Explanations:
 
     async def _write(self, receipt: Receipt) -> None:
         key = key_of(receipt.tenant or "", receipt.request_id)
-        keep_s = self._policy().keep_s or 1
+        keep_s = self.policy.keep_s or 1
         try:
             await self._batch.call(("SET", key, encoded(explained(receipt)), "EX", keep_s))
         except StoreUnavailable:  # told by the breaker
@@ -141,7 +141,7 @@ def _readable(data: Any) -> list[Explanation]:
 
 @asynccontextmanager
 async def keeping_explanations(
-    batch: Commands, clock: Clock, policy: Callable[[], Explain]
+    batch: Commands, clock: Clock, policy: Explain
 ) -> AsyncIterator[Explanations]:
     """Explanations that are kept for as long as the scope is open, the last ones included."""
     explanations = Explanations(batch, clock, policy)

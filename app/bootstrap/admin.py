@@ -43,6 +43,7 @@ def admin_plane(
             randomness=secrets.token_bytes,
             deployments=deployments,
             readiness=readiness,
+            explanations=state.explanations,
             models=lambda: settings().models,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),

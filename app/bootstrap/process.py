@@ -156,7 +156,7 @@ def _resources(
         directory=state.directory,
         keys=state.keys,
         estimator=Estimator(TokenCounter(), LearnedOutput()),
-        observers=(ReceiptLog(), *observers),
+        observers=(ReceiptLog(), state.explanations, *observers),
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,

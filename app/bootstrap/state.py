@@ -23,6 +23,7 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.background import background
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.explanations import Explanations, keeping_explanations
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing
@@ -61,10 +62,12 @@ class State:
     directory: RedisDirectory
     keys: DirectoryKeys
     deployments: set[str]
+    explanations: Explanations
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""
         self.deployments.update(settings.deployments)
+        self.explanations.policy = settings.explain
         await self.directory.seed(_seeds(settings, self.clock))
         _tell_differences(settings, self.directory)
         if self.seeder is not None:
@@ -108,8 +111,19 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
                 watch=alerts.watch,
             )
         )
-        owners = RedisResponseOwners(batch)
-        yield State(clock, board, capacity, owners, accounts, seeder, directory, keys, deployments)
+        explanations = await enter(keeping_explanations(batch, clock, settings.explain))
+        yield State(
+            clock=clock,
+            holds=board,
+            capacity=capacity,
+            owners=RedisResponseOwners(batch),
+            accounts=accounts,
+            seeder=seeder,
+            directory=directory,
+            keys=keys,
+            deployments=deployments,
+            explanations=explanations,
+        )
 
 
 def _place(url: str, settings: Settings) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -16,8 +16,10 @@ from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_d
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from app.domain.api_key import ApiKey, digest, mint
+from app.domain.completion import Outcome
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target
 from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
+from app.domain.explanation import Explanation
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
@@ -88,6 +90,14 @@ def house_entries() -> list[TenantEntry | KeyEntry | AdminEntry]:
     return [*tenants, key_entry(SEARCH_KEY, "search"), key_entry(OTHER_KEY, "other"), *admins]
 
 
+def _explanations() -> dict[str, list[Explanation]]:
+    """One request of each tenant, named for it."""
+    return {
+        f"req-{tenant}": [Explanation(f"req-{tenant}", 7.0, 0.5, Outcome.FINISHED, tenant)]
+        for tenant in ("search", "other")
+    }
+
+
 def _random_bytes() -> Iterator[int]:
     return count(1000)
 
@@ -103,6 +113,7 @@ class AdminHouse:
     owner_key: str | None = OWNER_KEY
     numbers: Iterator[int] = field(default_factory=_random_bytes)
     audit_copy: list[AuditRecord] = field(default_factory=list)
+    explanations: dict[str, list[Explanation]] = field(default_factory=_explanations)
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
 
     def services(self) -> AdminServices:
@@ -116,6 +127,7 @@ class AdminHouse:
             randomness=lambda length: next(self.numbers).to_bytes(length, "big"),
             deployments=self.deployments,
             readiness=self.readiness,
+            explanations=self,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,
@@ -127,6 +139,13 @@ class AdminHouse:
         operations = self.store.current.deployments
         live = replace(self.live, now=now, unix=unix, operations=operations)
         return list_deployments(FLEET, CAPACITIES, live)
+
+    async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
+        """As the port says."""
+        seen = set(tenants)
+        found = self.explanations.get(request_id, [])
+        latest = [each for each in found if each.tenant in seen]
+        return max(latest, key=lambda each: each.at, default=None)
 
     def app(self) -> FastAPI:
         """The application."""

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.api.admin.admins import add_admin_routes
 from app.api.admin.audit import add_audit_routes
 from app.api.admin.deployments_routes import add_deployment_routes
+from app.api.admin.explain import add_explain_route
 from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
@@ -82,6 +83,7 @@ def _admin(services: AdminServices) -> APIRouter:
     add_usage_routes(router, services)
     add_audit_routes(router, services)
     add_deployment_routes(router, services)
+    add_explain_route(router, services)
     _add_openapi_route(router)
     return router
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.api.admin.deployments import DeploymentList
 from app.api.admin.reading import UsageReader
@@ -11,7 +12,16 @@ from app.api.admin.roles import Authentication
 from app.api.readiness import Readiness
 from app.domain.audit import ChainEnd
 from app.domain.directory import AuditRecord
+from app.domain.explanation import Explanation
 from app.ports import Clock, DirectoryStore
+
+
+class ExplanationReader(Protocol):
+    """Explanations of requests, for as long as they are kept."""
+
+    async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
+        """The latest request with this id, of these tenants. Raises StoreUnavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class AdminServices:
     randomness: Callable[[int], bytes]  # so many bytes that nobody can guess
     deployments: Callable[[], DeploymentList]
     readiness: Readiness
+    explanations: ExplanationReader
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.

@@ -23,6 +23,7 @@ from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
+from tests.fakes.admin import AdminHouse
 from tests.fakes.ledger_rows import entries
 
 CLOCK = SystemClock()
@@ -65,6 +66,7 @@ async def owner(
         randomness=secrets.token_bytes,
         deployments=lambda: DeploymentList(data=[]),
         readiness=Readiness(),
+        explanations=AdminHouse(),
         audit_end=store.audit_end,
     )
     transport = httpx2.ASGITransport(create_admin(services))

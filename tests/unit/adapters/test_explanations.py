@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.clock import SystemClock
 from app.adapters.explanations import (
     MOST_WAITING,
     Explanations,
@@ -65,8 +64,7 @@ def redis() -> FakeRedis:
 
 @asynccontextmanager
 async def keeping(redis: FakeRedis, **policy: Any) -> AsyncIterator[Explanations]:
-    explain = Explain(**policy)
-    async with keeping_explanations(redis, FakeClock(), lambda: explain) as kept:
+    async with keeping_explanations(redis, FakeClock(), Explain(**policy)) as kept:
         yield kept
 
 
@@ -128,7 +126,7 @@ async def test_the_end_does_not_wait_for_a_frozen_redis(redis: FakeRedis) -> Non
 async def test_one_worker_has_only_so_many_at_a_time(redis: FakeRedis) -> None:
     """Room comes back as they expire."""
     clock, policy = FakeClock(), Explain(keep_s=10, max_records=3)
-    explanations = Explanations(redis, clock, lambda: policy)
+    explanations = Explanations(redis, clock, policy)
     for number in range(4):
         clock.advance(1.0)
         explanations.observe(of(number))
@@ -142,7 +140,7 @@ async def test_one_worker_has_only_so_many_at_a_time(redis: FakeRedis) -> None:
 async def test_what_cannot_be_read_is_passed_over(redis: FakeRedis) -> None:
     """A worker of a later version may have written it."""
     redis.kept[key_of("search", "req-1")] = b'{"form": 2}'
-    explanations = Explanations(redis, SystemClock(), Explain)
+    explanations = Explanations(redis, FakeClock(), Explain())
     assert await explanations.find("req-1", ["search"]) is None
 
 

@@ -53,7 +53,13 @@ class Route(NamedTuple):
     has_model: bool
 
     def url(self, tenant: str = "search", key_id: str = SEARCH_KEY_ID) -> str:
-        return self.path.format(name=tenant, key_id=key_id, admin_id=VIEWER_ID, deployment="ptu")
+        return self.path.format(
+            name=tenant,
+            key_id=key_id,
+            admin_id=VIEWER_ID,
+            deployment="ptu",
+            request_id=f"req-{tenant}",
+        )
 
 
 def routes() -> Iterator[Route]:
