@@ -6,6 +6,7 @@ Where a deployment of the other zone is led to a socket of the test's own, not e
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from app.bootstrap.comparison import compared
+from app.settings import Deployment, Settings
 from tests.e2e.canned import canned, lead_to, whole
 from tests.e2e.stack import Stack, stack
 
@@ -259,3 +262,27 @@ async def test_regions_bind_as_zones_do(redis_url: str) -> None:
         assert (told.status, told.error["code"]) == (403, "data_zone_not_allowed")
         assert "data zones eu and regions us-1" in told.error["message"]
         assert await asked(team) == []
+
+
+async def test_check_says_what_is_in_force_and_what_that_comes_to(redis_url: str) -> None:
+    """The config's tenant is bound to one zone, the admin API has bound it to another."""
+    async with stack(redis_url, two_zones) as team:
+        settings = team.process.current.settings
+        assert await asyncio.to_thread(compared, settings) == ["in force as configured"]
+        await bind(team, ["us"])
+        changed = f"tenants.team-{team.suffix}.data_zones: us in force, not eu"
+        assert list(await asyncio.to_thread(compared, settings)) == [
+            f"in force otherwise: {changed}"
+        ]
+        gone = {name: d.model_copy(update={"data_zone": "eu"}) for name, d in _all(settings)}
+        left = "its data zones, regions and spill policy leave no deployment of"
+        assert list(
+            await asyncio.to_thread(compared, settings.model_copy(update={"deployments": gone}))
+        )[1:] == [
+            f"warning: in force: tenants.team-{team.suffix}.data_zones: no deployment is in us",
+            f"warning: in force: tenants.team-{team.suffix}: {left} gpt-4o, us-first, us-only",
+        ]
+
+
+def _all(settings: Settings) -> list[tuple[str, Deployment]]:
+    return list(settings.deployments.items())
