@@ -14,6 +14,7 @@ from app.cli.admin import administrator_commands
 from app.cli.audit import audit_commands
 from app.cli.check import Compare, check
 from app.cli.deployment import deployment_commands
+from app.cli.explain import explain
 from app.cli.key import key_commands
 from app.cli.limit import limit_commands
 from app.cli.session import Surroundings
@@ -142,5 +143,6 @@ def admin_commands(cli: typer.Typer) -> None:
     cli.add_typer(limit_commands(), name="limit")
     cli.add_typer(usage_commands(), name="usage")
     cli.add_typer(deployment_commands(), name="deployment")
+    cli.command("explain")(explain)
     cli.add_typer(audit_commands(), name="audit")
     cli.add_typer(administrator_commands(), name="admin")

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
+from app.domain.why import duration
+
 NONE: Final = "-"
 _NANO: Final = Decimal(1_000_000_000)
 
@@ -29,6 +31,11 @@ def count(value: float | None) -> str:
 def percent(part: float | None) -> str:
     """0.756 as 76 %."""
     return NONE if part is None else f"{part:.0%}".replace("%", " %")
+
+
+def seconds(value: float | None, *, none: str = NONE) -> str:
+    """`800 ms` or `2.3 s`."""
+    return none if value is None else duration(value)
 
 
 def dollars(nano_usd: int | None, places: int = 4) -> str:
