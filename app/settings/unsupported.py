@@ -15,16 +15,7 @@ from app.settings.tenancy import Cache, SpillBudget
 
 def unsupported(settings: Settings) -> list[str]:
     """Paths of what is accepted but not enforced, in the order of the file's sections."""
-    return [
-        *_process_parts(settings),
-        *(
-            f"deployments.{each.name}.refuses"
-            for each in settings.deployments.values()
-            if each.refuses
-        ),
-        *_tenant_parts(settings),
-        *_cache_parts(settings),
-    ]
+    return [*_process_parts(settings), *_tenant_parts(settings), *_cache_parts(settings)]
 
 
 def _process_parts(settings: Settings) -> Iterator[str]:

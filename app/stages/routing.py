@@ -57,7 +57,8 @@ class Routing:
 
         Raises UnknownModel for a model that does not exist or is not this tenant's,
         UnknownResponse and UnknownPreviousResponse where the owner cannot serve any more,
-        NowhereAllowed where the tenant's policy leaves nobody.
+        NowhereAllowed where the tenant's policy leaves nobody, UnsupportedParameter where the
+        models of those that are left do not take one that the request names.
         """
         if request.model:
             self._refuse_unknown(principal, request.model)
@@ -70,7 +71,7 @@ class Routing:
         choices = choices_for(tiers, self._fleet.deployments, policy)
         if not choices.deployments:
             raise NowhereAllowed(_nowhere(policy.data_zones, policy.regions))
-        return choices
+        return taking(choices, self._fleet.deployments, request.body)
 
     async def plan(
         self,

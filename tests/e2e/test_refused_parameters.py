@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
-pytestmark = pytest.mark.xfail(strict=True, reason="the routing stage does not ask for it yet")
-
 
 def picky(suffix: str) -> dict[str, Any]:
     """The PTU takes neither of two parameters, PAYGO takes one of them."""

@@ -41,11 +41,3 @@ def test_what_is_not_built_yet_is_named(
 ) -> None:
     """Each by the path under which the operator wrote it."""
     assert unsupported(load(write(minimal + text), {})) == parts
-
-
-def test_refused_parameters_are_named_by_their_deployment(
-    write: Callable[[str], Path], minimal: str
-) -> None:
-    """Those that refuse nothing are not named."""
-    text = minimal.replace("kind: paygo", "kind: paygo\n    refuses: [top_p]")
-    assert unsupported(load(write(text), {})) == ["deployments.east.refuses"]
