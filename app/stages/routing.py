@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.demand import Demand, Load
 from app.domain.deployment import Fleet, Target
+from app.domain.parameters import taking
 from app.domain.request import InferenceRequest, shown
 from app.domain.route import Choices, RoutePlan, choices_for, plan_route
 from app.domain.shares import RequestClass
