@@ -69,13 +69,13 @@ async def test_a_spill_is_explained_with_all_that_led_to_it(redis_url: str) -> N
         assert skip["reason"] in {"held", "predicted"}, (
             "the bucket has learnt from the refusal, too"
         )
-        assert 0 < skip["wait_s"] < 2
+        assert skip["wait_s"] > 0
         assert held["attempts"][0]["actual_utilization"] is None, "PAYGO tells none"
 
         async with Redis.from_url(redis_url) as redis:
             key = key_of(f"team-{team.suffix}", request_id)
             assert 0 < await redis.ttl(key) <= 60
-            used = await redis.memory_usage(key)
+            used = await redis.memory_usage(key) or 0
         print(f"one explanation takes {used} bytes")  # noqa: T201  # the figure in the documents
         assert 0 < used < MOST_BYTES
 
