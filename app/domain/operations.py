@@ -65,7 +65,7 @@ def operation_differences(settings: Settings, directory: Directory) -> Iterator[
 def _weights(settings: Settings, entry: DeploymentEntry) -> Iterator[tuple[str, float, float]]:
     """Models, weights in force, and configured ones, where they differ."""
     for model, weight in entry.weights.items():
-        tiers = settings.models[model].tiers if model in settings.models else ()
+        tiers = settings.tiers_of(model) if model in settings.models else ()
         for target in (each for tier in tiers for each in tier):
             if target.name == entry.name and target.weight != weight:
                 yield model, weight, target.weight

@@ -32,4 +32,13 @@ def test_every_command_of_the_tour_is_understood(api: FakeAdminApi, run: Run, co
 def test_the_tour_has_every_group() -> None:
     """So that none of them is left out of the test above."""
     groups = {command.split()[0] for command in _commands()}
-    assert groups == {"tenant", "key", "limit", "usage", "audit", "admin"}
+    assert groups == {
+        "tenant",
+        "key",
+        "limit",
+        "usage",
+        "deployment",
+        "explain",
+        "audit",
+        "admin",
+    }

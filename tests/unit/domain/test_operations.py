@@ -67,15 +67,16 @@ def test_the_differences_from_the_configuration_are_named() -> None:
     settings = build(
         {
             "deployments": {"a": deployment, "b": deployment},
-            "models": {"gpt-4o": {"tiers": [{"a": 3, "b": 1}]}},
+            "models": {"gpt-4o": {"tiers": [{"a": 3, "b": 1}]}, "latest": {"alias": "gpt-4o"}},
         }
     )
     entries = said(
         DeploymentEntry("a", draining=True, weights={"gpt-4o": 3.0}),
-        DeploymentEntry("b", weights={"gpt-4o": 0.5, "gone": 2.0}),
+        DeploymentEntry("b", weights={"gpt-4o": 0.5, "latest": 2.0, "gone": 2.0}),
         DeploymentEntry("gone", draining=True),
     )
     assert list(operation_differences(settings, Directory(1, deployments=entries))) == [
         "deployments.a: draining",
         "models.gpt-4o.tiers: b has weight 0.5 in force, not 1",
+        "models.latest.tiers: b has weight 2 in force, not 1",
     ]
