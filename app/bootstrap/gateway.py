@@ -127,6 +127,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             resources.clock,
             waiting=Waiting(resources.waiting, _patience(settings.routing)),
             draw=random.random,
+            operations=lambda: resources.directory.current.deployments,
         ),
         upstreams=Upstreams(
             fleet,
@@ -134,6 +135,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             standing,
             resources.clock,
             retries=Retries(resources.retry_budget, settings.limits.max_attempts_after_errors),
+            operations=lambda: resources.directory.current.deployments,
         ),
         relay=Relay(heartbeat_s=settings.timeouts.ping_s),
         max_json_depth=settings.limits.max_json_depth,

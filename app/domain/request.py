@@ -97,6 +97,11 @@ class InferenceRequest:
         return self.route.operation
 
     @property
+    def is_bound(self) -> bool:
+        """Whether only the deployment that holds a stored response can serve it."""
+        return (self.route.response_id or self.previous_response_id) is not None
+
+    @property
     def adds_usage(self) -> bool:
         """Whether the gateway asks for the usage frame on the caller's behalf, and removes it."""
         asks = self.operation in {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS}

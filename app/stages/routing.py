@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.demand import Demand, Load
 from app.domain.deployment import Fleet, Target
+from app.domain.operations import Operations, operated
 from app.domain.parameters import taking
 from app.domain.request import InferenceRequest, shown
 from app.domain.route import Choices, RoutePlan, choices_for, plan_route
@@ -43,13 +44,15 @@ class Routing:
         *,
         waiting: Waiting,
         draw: Callable[[], float],
+        operations: Callable[[], Operations] = dict,
     ) -> None:
-        """`draw` gives uniform numbers in [0, 1), for weights."""
+        """`draw` gives uniform numbers in [0, 1), for weights; `operations` are those in force."""
         self._fleet = fleet
         self._standing = standing
         self._clock = clock
         self._waiting = waiting
         self._draw = draw
+        self._operations = operations
 
     def choices(
         self, principal: Principal, request: InferenceRequest, owner: str | None
@@ -104,6 +107,9 @@ class Routing:
         choices: Choices,
         load: Load | None,
     ) -> RoutePlan:
+        # Here rather than with the choices: who waited for room sees what was drained meanwhile.
+        if not request.is_bound:
+            choices = operated(choices, request.model, self._operations())
         now = self._clock.now()
         return plan_route(
             choices,

@@ -9,7 +9,7 @@ counted from when it is sent until the answer's scope is left.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from http import HTTPStatus
 from app.answer import Answer
 from app.domain.attempt import Attempt, Verdict
 from app.domain.deployment import Deployment, Fleet
+from app.domain.operations import Operations
 from app.domain.request import InferenceRequest
 from app.domain.route import NEVER, Absence, Candidate, RoutePlan
 from app.domain.spill import SpillReason
@@ -59,13 +60,18 @@ class Upstreams:
         clock: Clock,
         *,
         retries: Retries,
+        operations: Callable[[], Operations] = dict,
     ) -> None:
-        """`retries` bounds attempts after errors; throttled ones do not count."""
+        """`retries` bounds attempts after errors; throttled ones do not count.
+
+        `operations` are those in force.
+        """
         self._fleet = fleet
         self._upstream = upstream
         self._standing = standing
         self._clock = clock
         self._retries = retries
+        self._operations = operations
         self._throttling = Throttling(standing)
 
     @asynccontextmanager
@@ -152,18 +158,27 @@ class Upstreams:
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
         now, name = self._clock.now(), candidate.deployment
-        room = self._standing.refusal(name, plan.load, now)
-        if room is not None:
-            absence = Absence(name, candidate.tier, room.reason, room.at, room.utilization)
-            observation.skipped.append(absence)
-            return False
-        if not (plan.last_resort or self._standing.may_ask(name, now)):
-            absence = Absence(name, candidate.tier, SpillReason.UNHEALTHY, now)
+        absence = self._absence(candidate, plan, now)
+        if absence is not None:
             observation.skipped.append(absence)
             return False
         if tries.needs_window and self._window(name) <= tries.needs_window:
             return False
         return tries.errors < self._retries.most and now < tries.deadline
+
+    def _absence(self, candidate: Candidate, plan: RoutePlan, now: float) -> Absence | None:
+        """What has happened to it since it was planned, or to the whole plan."""
+        name, tier = candidate.deployment, candidate.tier
+        # Who holds a stored response is the only candidate, and serves it even while it drains.
+        operated = self._operations().get(name) if len(plan.candidates) > 1 else None
+        if operated is not None and operated.draining:
+            return Absence(name, tier, SpillReason.POLICY, NEVER)
+        room = self._standing.refusal(name, plan.load, now)
+        if room is not None:
+            return Absence(name, tier, room.reason, room.at, room.utilization)
+        if not (plan.last_resort or self._standing.may_ask(name, now)):
+            return Absence(name, tier, SpillReason.UNHEALTHY, now)
+        return None
 
     def _window(self, deployment: str) -> float:
         """Tokens; 0 where it is not known."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Fleet, Target
+from app.domain.directory import DeploymentEntry
 from app.domain.health import Health
 from app.domain.request import InferenceRequest
 from app.domain.route import Candidate, RoutePlan
@@ -40,9 +43,18 @@ def routing(holds: FakeHoldBoard, clock: FakeClock) -> Routing:
     return routing_of(fleet("ptu", "paygo", "last"), holds, clock)
 
 
-def routing_of(served: Fleet, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
+def routing_of(
+    served: Fleet, holds: FakeHoldBoard, clock: FakeClock, *said: DeploymentEntry
+) -> Routing:
     standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
-    return Routing(served, standing, clock, waiting=no_waiting(clock), draw=lambda: 0.5)
+    return Routing(
+        served,
+        standing,
+        clock,
+        waiting=no_waiting(clock),
+        draw=lambda: 0.5,
+        operations=lambda: {entry.name: entry for entry in said},
+    )
 
 
 async def plan(
@@ -142,3 +154,46 @@ def test_an_owner_that_does_not_serve_the_model_is_not_asked_for_it(clock: FakeC
     routing = routing_of(served, FakeHoldBoard(), clock)
     with pytest.raises(UnknownPreviousResponse):
         routing.choices(ACME, request("gpt-4o-mini"), "ptu")
+
+
+async def test_a_draining_deployment_gets_no_new_requests(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """What is stored on it is served there all the same: nobody else has it."""
+    drained = DeploymentEntry("ptu", draining=True)
+    routing = routing_of(fleet("ptu", "paygo"), holds, clock, drained)
+    made = await plan(routing, ACME, request(), None)
+    assert [each.deployment for each in made.candidates] == ["paygo"]
+    assert [(each.deployment, each.reason) for each in made.absences] == [
+        ("ptu", SpillReason.POLICY)
+    ]
+    for asked in (reading(), replace(request(), previous_response_id="resp_1")):
+        stored = await plan(routing, ACME, asked, "ptu")
+        assert [each.deployment for each in stored.candidates] == ["ptu"]
+
+
+async def test_when_all_are_drained_nobody_can_say_until_when(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """It is no capacity, without a time to come back."""
+    routing = routing_of(fleet("ptu"), holds, clock, DeploymentEntry("ptu", draining=True))
+    with pytest.raises(NoCapacity) as caught:
+        await plan(routing, ACME, request(), None)
+    assert caught.value.retry_after_s is None
+
+
+async def test_an_operators_weight_decides_within_a_tier(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """It stands in place of the configured one."""
+    names = ("a", "b")
+    both = Fleet(
+        {name: deployment(name) for name in names}, {"gpt-4o": (tuple(map(Target, names)),)}
+    )
+
+    async def first(weight: float) -> str:
+        heavy = DeploymentEntry("b", weights={"gpt-4o": weight})
+        made = await plan(routing_of(both, holds, clock, heavy), ACME, request(), None)
+        return made.candidates[0].deployment
+
+    assert (await first(100.0), await first(0.01)) == ("b", "a")

@@ -10,10 +10,11 @@ from app.answer import Answer
 from app.domain.attempt import Verdict
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Deployment, Fleet, Target, Timeouts
+from app.domain.directory import DeploymentEntry
 from app.domain.health import Health
 from app.domain.request import InferenceRequest
 from app.domain.retry_budget import RetryBudget
-from app.domain.route import Absence, Candidate, Choices, RoutePlan, plan_route
+from app.domain.route import NEVER, Absence, Candidate, Choices, RoutePlan, plan_route
 from app.domain.spill import SpillReason
 from app.domain.warm_cache import WarmCaches
 from app.errors import (
@@ -50,8 +51,14 @@ class Search:
         self.upstream = ScriptedUpstream(self.clock)
         self.standing = Standing(self.holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
         self.upstreams = Upstreams(
-            self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
+            self.fleet,
+            self.upstream,
+            self.standing,
+            self.clock,
+            retries=Retries(RetryBudget()),
+            operations=lambda: self.operations,
         )
+        self.operations: dict[str, DeploymentEntry] = {}
         self.observation = Observation(FakeCall(), self.clock)
 
     async def play(
@@ -333,6 +340,23 @@ async def test_without_a_wait_holds_double_from_a_second() -> None:
     search.upstream("ptu").answers(429, body=b'{"error":{"code":"429"}}')
     await search.fail()
     assert search.held_for["ptu"] == 1.0
+
+
+async def test_a_drain_that_came_after_the_plan_is_respected() -> None:
+    """But for who is the only candidate: it holds what is asked for."""
+    search = Search("ptu", "paygo")
+    plan = search.plan()
+    search.operations["paygo"] = DeploymentEntry("paygo", draining=True)
+    search.upstream("ptu").fails(UpstreamUnreachable)
+    with pytest.raises(UpstreamUnreachable):
+        await search.play(plan=plan)
+    assert search.upstream.names == ["ptu"]
+    assert search.observation.skipped == [Absence("paygo", 1, SpillReason.POLICY, NEVER)]
+
+    alone = Search("ptu")
+    alone.operations["ptu"] = DeploymentEntry("ptu", draining=True)
+    alone.upstream("ptu").completes()
+    await alone.play()
 
 
 async def test_a_hold_that_came_after_the_plan_is_respected() -> None:
