@@ -23,7 +23,14 @@ _NAME: Final = Column("DEPLOYMENT", lambda each: shown.text(each["deployment"]))
 _PREDICTED: Final = Column(
     "PREDICTED", lambda each: shown.percent(each["predicted_utilization"]), right=True
 )
-_CANDIDATES: Final = (_NAME, _TIER, _PREDICTED)
+_CANDIDATES: Final = (
+    _NAME,
+    _TIER,
+    _PREDICTED,
+    Column("WEIGHT", lambda each: shown.count(each["weight"]), right=True),
+    Column("WAIT", lambda each: shown.seconds(each["expected_wait_s"]), right=True),
+    Column("CACHE", lambda each: "warm" if each["is_warm"] else shown.NONE),
+)
 _SKIPPED: Final = (
     _NAME,
     _TIER,

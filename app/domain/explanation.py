@@ -34,6 +34,9 @@ class CandidateRecord(_Part, frozen=True):
     deployment: str
     tier: int
     predicted_utilization: float | None = None  # None: nothing was known of it
+    weight: float | None = None  # in its tier; None: it was not drawn by weight
+    expected_wait_s: float = 0.0  # of two drawn by weight the one with less goes first
+    is_warm: bool = False  # its cache may know the prompt: it goes first while that is worth it
 
 
 class SkipRecord(_Part, frozen=True):
@@ -191,7 +194,14 @@ def _load(load: Load) -> LoadRecord:
 def _candidates(plan: RoutePlan | None) -> Iterator[CandidateRecord]:
     candidates: Iterable[Candidate] = plan.candidates if plan is not None else ()
     for each in candidates:
-        yield CandidateRecord(each.deployment, each.tier, _maybe(each.utilization))
+        yield CandidateRecord(
+            deployment=each.deployment,
+            tier=each.tier,
+            predicted_utilization=_maybe(each.utilization),
+            weight=_maybe(each.weight),
+            expected_wait_s=_rounded(each.wait_s),
+            is_warm=each.is_warm,
+        )
 
 
 def _skipped(receipt: Receipt) -> Iterator[SkipRecord]:

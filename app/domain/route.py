@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
@@ -26,11 +26,14 @@ _WHOLE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A deployment that may be asked, with its tier counted from 0."""
+    """A deployment that may be asked, with its tier counted from 0, and what ranked it there."""
 
     deployment: str
     tier: int
     utilization: float | None = None  # as predicted; None where nothing is known of it
+    weight: float | None = field(default=None, compare=False)  # None: it was not drawn by weight
+    wait_s: float = field(default=0.0, compare=False)  # expected until its first token
+    is_warm: bool = field(default=False, compare=False)  # its cache may know the prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,9 @@ def plan_route(
         warm = affinity.among(contenders) if affinity and len(contenders) > 1 else None
         for each in choose(contenders, draw, warm):
             used = outlooks.get(each.name, _OPEN).room.utilization
-            candidates.append(Candidate(each.name, tier, used))
+            is_warm = warm is not None and warm.name == each.name
+            made = Candidate(each.name, tier, used, each.weight, each.wait_s, is_warm)
+            candidates.append(made)
     asked = tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1)))
     absent = (*absences, *choices.absences)
     return RoutePlan(asked, absent, load, affinity, last_resort=not candidates)

@@ -36,6 +36,9 @@ class CandidateView(_View):
     deployment: str
     tier: int = Field(description="from 0")
     predicted_utilization: float | None = Field(description="1.0 is all; null: not known")
+    weight: float | None = Field(description="in its tier; null: it was not drawn by weight")
+    expected_wait_s: float = Field(description="of two drawn the one with less goes first")
+    is_warm: bool = Field(description="its cache may know the prompt")
     why: str = ""
 
 

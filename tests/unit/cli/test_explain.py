@@ -24,6 +24,9 @@ FOUND: dict[str, Any] = {
             "deployment": "ptu",
             "tier": 0,
             "predicted_utilization": 0.97,
+            "weight": 3.0,
+            "expected_wait_s": 10.2,
+            "is_warm": True,
             "why": "ptu was in tier 1, predicted 97 % full, and was asked",
         }
     ],

@@ -48,7 +48,10 @@ async def test_a_request_that_was_thrown_back_and_served_elsewhere() -> None:
     house.upstream("ptu").answers(429, code="429", retry_after_ms=800, headers=headers).takes(0.25)
     house.upstream("paygo").completes(usage=(9, 2))
     found = await told(house)
-    assert [each.deployment for each in found.candidates] == ["ptu", "paygo"]
+    assert [(each.deployment, each.weight) for each in found.candidates] == [
+        ("ptu", 1.0),
+        ("paygo", 1.0),
+    ]
     first, second = found.attempts
     assert (first.verdict, first.began_s, first.took_s) == ("throttled", 0.0, 0.25)
     assert (first.actual_utilization, first.retry_after_s) == (1.04, 0.8)

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from app.domain.deployment import Target, Tiers
 from app.domain.room import Room
-from app.domain.route import Absence, Candidate, Choices, Outlook, RoutePlan, plan_route
+from app.domain.route import (
+    Absence,
+    Affinity,
+    Candidate,
+    Choices,
+    Outlook,
+    RoutePlan,
+    plan_route,
+)
 from app.domain.spill import SpillReason
 
 NOW = 1000.0
@@ -113,3 +121,14 @@ def test_any_draw_will_do(drawn: float) -> None:
     tiers = ((Target("a", 2.0), Target("b")), (Target("c"),))
     made = planned(tiers, {}, lambda: drawn)
     assert [candidate.tier for candidate in made.candidates] == [0, 0, 1]
+
+
+def test_a_candidate_has_what_ranked_it() -> None:
+    """Its weight while it recovers, how long its next request waits, whose cache is warm."""
+    tiers = ((Target("a", 4.0), Target("b")),)
+    outlooks = {"a": Outlook(Room(NOW, utilization=0.9), 0.5)}
+    made = plan_route(
+        Choices(tiers), outlooks, now=NOW, draw=lambda: 0.5, affinity=Affinity(b"k", warm="b")
+    )
+    ranked = {each.deployment: (each.weight, each.wait_s, each.is_warm) for each in made.candidates}
+    assert ranked == {"a": (2.0, pytest.approx(6.0), False), "b": (1.0, 0.0, True)}

@@ -35,7 +35,7 @@ SPILLED = Explanation(
     deployment="paygo",
     deployment_kind=Kind.PAYGO,
     load=LoadRecord(100, 20),
-    candidates=(CandidateRecord("paygo", 1, 0.25),),
+    candidates=(CandidateRecord("paygo", 1, 0.25, 3.0, 1.5, is_warm=True),),
     skipped=(SkipRecord("ptu", 0, SpillReason.PREDICTED, 2.34, 1.006),),
     attempts=(AttemptRecord("paygo", 1, Verdict.ACCEPT, 0.001, 0.4, Kind.PAYGO, 200),),
     reserved=ReservedRecord(1, 120, 9_000, (LimitRecord(LimitName.TPM, "tenant", 1000, 880),)),
