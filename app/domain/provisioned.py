@@ -99,9 +99,10 @@ class Provisioned:
 
     def accepted(self, place: PtuPlace, told: CapacityTold, now: float) -> None:
         """A request was let in."""
-        learnt = self._bucket.accepted(place.mark, place.added, now)
-        if told.utilization is not None:
-            learnt |= self._bucket.told(told.utilization, place.mark, now)
+        if told.utilization is None:
+            learnt = self._bucket.accepted(place.mark, place.added, now)
+        else:
+            learnt = self._bucket.told(told.utilization, place.mark, now)
         self._tell_belief(learnt=learnt)
 
     def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:

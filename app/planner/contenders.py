@@ -28,7 +28,8 @@ CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
         "one-minute breaker, per replica": Contender(lambda site: FixedBreaker(site, shared=False)),
         "retry-after, shared": Contender(lambda site: RetryAfter(site, shared=True)),
         "retry-after, per replica": Contender(lambda site: RetryAfter(site, shared=False)),
-        "shadow bucket": Contender(ShadowRouter),
+        "shadow bucket": Contender(lambda site: ShadowRouter(site, fair=False)),
+        "shadow bucket, fair shares": Contender(lambda site: ShadowRouter(site, fair=True)),
         "oracle": Contender(Oracle, instant=True),
     }
 )

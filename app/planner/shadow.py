@@ -28,12 +28,16 @@ class Said(NamedTuple):
 
 
 class ShadowRouter:
-    """Asks the PTU when its own bucket has room and no hold is known."""
+    """Asks the PTU when its own bucket has room and no hold is known.
 
-    def __init__(self, site: Site[Said]) -> None:
+    `fair`: tenants have shares of the PTU, as they do in the gateway; else all are one.
+    """
+
+    def __init__(self, site: Site[Said], *, fair: bool) -> None:
         belief = site.belief
         capacity = PtuCapacity(belief.tokens_per_s, belief.output_ratio, belief.cached_weight)
         self._name = str(site.replica)
+        self._fair = fair
         self._send = site.send
         self._ptu = Provisioned(capacity, self._name, 0.0)
         self._warm = WarmCaches()
@@ -81,7 +85,8 @@ class ShadowRouter:
     def _load(self, request: Request, now: float) -> Load:
         output = round(self._mean_output) if request.cap is None else request.cap
         cached = self._warm.cached(_key(request), _PTU, request.prompt, now)
-        return Load(Claim(str(request.tenant)), Demand(request.prompt, output, cached))
+        claim = Claim(str(request.tenant) if self._fair else "all")
+        return Load(claim, Demand(request.prompt, output, cached))
 
     def _tell(self) -> None:
         news = self._ptu.news()

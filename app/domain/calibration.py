@@ -1,0 +1,138 @@
+"""How much requests weigh and how fast a bucket drains, learnt from what Azure reveals.
+
+Between two moments at which the level is revealed it should have changed by `scale` times what was
+taken, less `pace` times the seconds that passed. Where it has not, a Kalman filter over level,
+scale and pace shares the error out by how uncertain each of the three was. What none of them
+explains is traffic that nobody tells of: its variance per second is the noise.
+"""
+
+from __future__ import annotations
+
+from math import erfc, exp, pi, sqrt
+from typing import Final, NamedTuple
+
+#: The configuration is right within so much (standard deviation, of 1).
+_PRIOR: Final = 0.3
+#: Scale and pace wander by so much in an hour (standard deviation): traffic past us comes and goes.
+_DRIFT: Final = 0.03
+_HOUR: Final = 3600.0
+#: Where 429s alone speak, only errors of one sign are seen, and what is learnt from them runs away
+#: in small steps. A bucket of half or double the depth with less or more capacity is within these.
+_LEAST: Final = 0.45
+_MOST: Final = 4.0
+#: Variance of what is rounded and what is on the way, squared seconds.
+_GRAIN: Final = 0.001
+#: An error of more standard deviations than these is an event, and teaches no more than they do.
+_CLIP: Final = 2.0
+#: For how many seconds the noise is remembered.
+_NOISE_S: Final = 100.0
+#: An acceptance is no news where the level was believed this many standard deviations below full.
+_SURE: Final = 4.0
+
+
+class Learnt(NamedTuple):
+    """All that is known; `ll` to `pp` are the covariances of level, scale and pace."""
+
+    scale: float = 1.0
+    pace: float = 1.0
+    ll: float = 0.0
+    ls: float = 0.0
+    lp: float = 0.0
+    ss: float = _PRIOR * _PRIOR
+    sp: float = 0.0
+    pp: float = _PRIOR * _PRIOR
+    noise: float = 0.0
+    """Variance that the level gains in a second from what nobody tells of."""
+
+    def at_zero(self) -> Learnt:
+        """The level is nothing, however it came to that."""
+        return self._replace(ll=0.0, ls=0.0, lp=0.0)
+
+
+class Stretch(NamedTuple):
+    """Since the level was last revealed: seconds of capacity taken, drained, and passed at all."""
+
+    taken: float
+    drained: float
+    passed: float
+
+
+def revealed(known: Learnt, error: float, width: float, stretch: Stretch) -> Learnt:
+    """After the level was revealed within `width`, `error` above where it was believed."""
+    spread = _spread(known, stretch)
+    total = spread.variance + width * width / 12 + _GRAIN
+    most = _CLIP * sqrt(total)
+    certainty = spread.variance / total
+    taught = max(-most, min(most, error)) * certainty
+    unexplained = error * error - (total - known.noise * stretch.passed)
+    noise = known.noise * (1 - _fading(stretch)) + unexplained / (stretch.passed + _NOISE_S)
+    return _moved(known, spread, stretch, _Move(taught, certainty, max(0.0, noise)))
+
+
+def accepted(known: Learnt, room: float, stretch: Stretch) -> tuple[Learnt, float]:
+    """After the level was at most `room` above where it is believed; and by how much to move it.
+
+    What is left of a normal distribution that was cut off has its mean below that of the whole.
+    An acceptance is no sign of noise.
+    """
+    spread = _spread(known, stretch)
+    deviation = sqrt(spread.variance)
+    if deviation <= 0 or room > _SURE * deviation:
+        return known, min(0.0, room)
+    z = max(-_SURE, room / deviation)
+    ratio = exp(-z * z / 2) / sqrt(2 * pi) / (erfc(-z / sqrt(2)) / 2)
+    by = -deviation * ratio
+    move = _Move(by, ratio * (ratio + z), known.noise * (1 - _fading(stretch)))
+    return _moved(known, spread, stretch, move), min(by, room)
+
+
+class _Spread(NamedTuple):
+    """The level's variance now, and its covariance with scale and pace."""
+
+    variance: float
+    scale: float
+    pace: float
+
+
+class _Move(NamedTuple):
+    """The level is `by` higher than believed; `certainty` is the part of its variance that goes."""
+
+    by: float
+    certainty: float
+    noise: float
+
+
+def _spread(known: Learnt, stretch: Stretch) -> _Spread:
+    a, d = stretch.taken, -stretch.drained
+    level = known.ll + a * known.ls + d * known.lp
+    scale = known.ls + a * known.ss + d * known.sp
+    pace = known.lp + a * known.sp + d * known.pp
+    variance = level + a * scale + d * pace + known.noise * stretch.passed
+    return _Spread(max(0.0, variance), scale, pace)
+
+
+def _fading(stretch: Stretch) -> float:
+    return stretch.passed / (stretch.passed + _NOISE_S)
+
+
+def _moved(known: Learnt, spread: _Spread, stretch: Stretch, move: _Move) -> Learnt:
+    if spread.variance <= 0:
+        return known._replace(noise=move.noise)
+    share, removed = move.by / spread.variance, move.certainty / spread.variance
+    left = 1 - move.certainty
+    drift = _DRIFT * _DRIFT * stretch.passed / _HOUR
+    return Learnt(
+        scale=_within(known.scale + spread.scale * share),
+        pace=_within(known.pace + spread.pace * share),
+        ll=spread.variance * left,
+        ls=spread.scale * left,
+        lp=spread.pace * left,
+        ss=known.ss - spread.scale * spread.scale * removed + drift * known.scale * known.scale,
+        sp=known.sp - spread.scale * spread.pace * removed,
+        pp=known.pp - spread.pace * spread.pace * removed + drift * known.pace * known.pace,
+        noise=move.noise,
+    )
+
+
+def _within(value: float) -> float:
+    return min(_MOST, max(_LEAST, value))
