@@ -19,7 +19,7 @@ from tests.e2e.stack import Stack, ptu_and_paygo, stack
 ADMIN = {"authorization": "Bearer an-admin-key-of-tests"}
 CLIENTS = 6
 #: On its way from a gateway to the simulator, on a loop that all of this shares. Seconds.
-IN_FLIGHT_S = 0.05
+IN_FLIGHT_S = 0.25
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.domain.completion import Usage
-from app.errors import NoCapacity, UpstreamDisconnected
+from app.errors import MalformedRequest, UpstreamDisconnected
 from app.wire.events import Event, Kind, error_frame, error_object, is_notable, read_event
 from app.wire.sse import FrameBuffer, data_of
 from tests.streams.recordings import RECORDINGS, THROTTLED, Recording, recording
@@ -196,11 +196,11 @@ def test_a_responses_error_frame_is_nested_and_flat() -> None:
 
 def test_an_error_object_has_all_four_fields() -> None:
     """OpenAI's specification requires them, null or not."""
-    assert error_object(NoCapacity("Later.", param="model")) == {
-        "message": "Later.",
-        "type": "rate_limit_error",
+    assert error_object(MalformedRequest("Which?", param="model")) == {
+        "message": "Which?",
+        "type": "invalid_request_error",
         "param": "model",
-        "code": "rate_limit_exceeded",
+        "code": "invalid_request",
     }
 
 
