@@ -332,7 +332,8 @@ async def test_a_server_that_comes_back_empty_is_seeded_before_it_admits(tmp_pat
         where.primary.kill()
         where.primary.forget()
         where.primary.start()
-        await where.load(3)
+        await where.load(1)
         await where.heals()
+        await where.load(2)
         assert where.admitted == 3 * RATE
         await where.agrees(where.primary)
