@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from app.domain.capacity import CapacityTold
 from app.domain.demand import Demand, Load
 from app.domain.peers import DeploymentNews, Peers
 from app.domain.room import Room
-from app.domain.shadow_bucket import Mark, ShadowBucket
+from app.domain.shadow_bucket import DEPTH, Mark, ShadowBucket
 from app.domain.shares import Claim, Shares
 from app.domain.spill import SpillReason
 from app.domain.wait import Wait
@@ -53,11 +56,11 @@ class Provisioned:
     def room(self, load: Load, now: float) -> Room:
         """When there is room for a request of this tenant and class, which asks hereby."""
         self._ask(load.claim, now)
-        headroom = self._shares.headroom(load.claim, now)
-        at, used = self._bucket.room_at(now, headroom), self._bucket.utilization(now)
+        at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
+        used = self._bucket.utilization(now)
         if at <= now:
             return Room(now, utilization=used)
-        shared = headroom > 0 and self._bucket.room_at(now) <= now
+        shared = self._bucket.room_at(now) <= now
         return Room(at, SpillReason.SHARE if shared else SpillReason.PREDICTED, used)
 
     def take(self, load: Load, now: float) -> PtuPlace:
@@ -95,14 +98,17 @@ class Provisioned:
         seconds = self._peers.hear(sender, news, now)
         self._bucket.correct(seconds, now)
         if news.belief is not None:
-            self._bucket.adopt(news.belief, self._peers.unheard(self._replica, news), now)
+            with self._revealing(now):
+                unheard = self._peers.unheard(self._replica, news)
+                self._bucket.adopt(news.belief, unheard, now)
 
     def accepted(self, place: PtuPlace, told: CapacityTold, now: float) -> None:
         """A request was let in."""
-        if told.utilization is None:
-            learnt = self._bucket.accepted(place.mark, place.added, now)
-        else:
-            learnt = self._bucket.told(told.utilization, place.mark, now)
+        with self._revealing(now):
+            if told.utilization is None:
+                learnt = self._bucket.accepted(place.mark, place.added, now)
+            else:
+                learnt = self._bucket.told(told.utilization, place.mark, now)
         self._tell_belief(learnt=learnt)
 
     def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:
@@ -110,7 +116,9 @@ class Provisioned:
         self._bucket.undo(place.seconds, now)
         self._changed(place.load.claim.tenant, -place.seconds, -place.added)
         place.seconds, place.is_settled = 0.0, True
-        self._tell_belief(learnt=self._bucket.refused(place.mark, wait, now))
+        with self._revealing(now):
+            learnt = self._bucket.refused(place.mark, wait, now)
+        self._tell_belief(learnt=learnt)
 
     def settle(self, place: PtuPlace, used: Demand | None, now: float) -> None:
         """Correct what was taken by what was used.
@@ -141,6 +149,13 @@ class Provisioned:
         self._peers.add(seconds)
         taken = self._to_tell().taken
         taken[tenant] = taken.get(tenant, 0.0) + seconds
+
+    @contextmanager
+    def _revealing(self, now: float) -> Iterator[None]:
+        """Around what may show that the bucket is fuller, or emptier, than was believed."""
+        before = self._bucket.utilization(now)
+        yield
+        self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
 
     def _tell_belief(self, *, learnt: bool) -> None:
         if learnt:
