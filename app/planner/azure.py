@@ -69,10 +69,15 @@ class PromptCache:
 
     def read(self, request: Request, now: float) -> int:
         """Cached tokens of this prompt; the whole prompt is cached from now on."""
-        seen, at = self._seen.get(request.conversation, (0, now))
+        cached = self.finds(request, now)
         self._seen[request.conversation] = (request.prompt, now)
         if len(self._seen) > self._swept_at:
             self._sweep(now)
+        return cached
+
+    def finds(self, request: Request, now: float) -> int:
+        """Cached tokens of this prompt, which nobody reads."""
+        seen, at = self._seen.get(request.conversation, (0, now))
         shared = min(request.prefix, seen)
         if shared < _LEAST_CACHED or now - at > _CACHE_KEEPS_S:
             return 0
@@ -112,16 +117,24 @@ class Ptu:
 
     def wait(self, now: float) -> float:
         """Seconds until a request is admitted, 0 if it is now."""
+        return max(0.0, self.over(now))
+
+    def over(self, now: float) -> float:
+        """Seconds of capacity that it is over its depth; below zero, that there are left."""
         self._drain(now)
-        return max(0.0, (self.level - self._depth) / self._facts.tokens_per_s)
+        return (self.level - self._depth) / self._facts.tokens_per_s
+
+    def adds(self, request: Request, now: float) -> float:
+        """Seconds of capacity that a request takes if it is admitted."""
+        cached = self._cache.finds(request, now)
+        return self._estimate(request, cached) / self._facts.tokens_per_s
 
     def offer(self, request: Request, now: float) -> Job | None:
         """Admit it, or None: `retry_after` then says for how long."""
         if self.wait(now) > 0:
             return None
         cached = self._cache.read(request, now)
-        output = self._mean_output if request.cap is None else request.cap
-        job = Job(request, cached, self._weigh(request.prompt, cached, output))
+        job = Job(request, cached, self._estimate(request, cached))
         self.level += job.taken
         return job
 
@@ -152,6 +165,10 @@ class Ptu:
             return None
         self._drain(now)
         return round(self.level / self._depth, 3)
+
+    def _estimate(self, request: Request, cached: int) -> float:
+        output = self._mean_output if request.cap is None else request.cap
+        return self._weigh(request.prompt, cached, output)
 
     def _weigh(self, prompt: int, cached: int, output: float) -> float:
         return (

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from app.planner.baselines import FixedBreaker, NativeSpillover, RetryAfter
-from app.planner.oracle import Oracle
+from app.planner.oracle import Oracle, OracleAtAnswers
 from app.planner.shadow import ShadowRouter
 from app.planner.strategy import Build
 
@@ -30,6 +30,7 @@ CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
         "retry-after, per replica": Contender(lambda site: RetryAfter(site, shared=False)),
         "shadow bucket": Contender(lambda site: ShadowRouter(site, fair=False)),
         "shadow bucket, fair shares": Contender(lambda site: ShadowRouter(site, fair=True)),
+        "oracle at answers": Contender(OracleAtAnswers),
         "oracle": Contender(Oracle, instant=True),
     }
 )

@@ -14,7 +14,7 @@ from app.planner.azure import Job, Paygo, Ptu
 from app.planner.contenders import Contender
 from app.planner.outcome import Outcome, Tally
 from app.planner.scenarios import Network, Scenario
-from app.planner.strategy import Headers, Site, Strategy, Usage
+from app.planner.strategy import Headers, Site, Strategy, Truth, Usage
 from app.planner.traffic import HOUR, Arrival, arrivals
 
 Handler = Callable[[Any], None]
@@ -55,6 +55,11 @@ class _Run:
 
     def _start(self, contender: Contender) -> list[Strategy[Any]]:
         many = self._scenario.replicas
+        truth = Truth(
+            over=lambda: self.ptu.over(self._now),
+            depth_s=self._scenario.facts.depth_s,
+            adds=lambda request: self.ptu.adds(request, self._now),
+        )
         return [
             contender.build(
                 Site(
@@ -62,7 +67,7 @@ class _Run:
                     many,
                     self._scenario.belief,
                     send=partial(self._send, replica),
-                    would_admit=lambda: self.ptu.wait(self._now) == 0,
+                    truth=truth,
                 )
             )
             for replica in range(many)

@@ -34,6 +34,17 @@ class PtuBelief(NamedTuple):
     cached_weight: float
 
 
+class Truth(NamedTuple):
+    """What Azure alone knows right now: there for the oracles, which show what is possible."""
+
+    over: Callable[[], float]
+    """Seconds of capacity that it is over full; below zero, that there are left."""
+    depth_s: float
+    """So many are left where it is empty."""
+    adds: Callable[[Request], float]
+    """Seconds of capacity that a request takes if it is admitted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site(Generic[Message_contra]):
     """Where one instance runs."""
@@ -43,8 +54,7 @@ class Site(Generic[Message_contra]):
     belief: PtuBelief
     send: Callable[[Message_contra], None]
     """Tell all other replicas; they hear it a little later, in the order it was sent."""
-    would_admit: Callable[[], bool]
-    """What Azure would answer right now. Nobody can know: it is there for the oracle alone."""
+    truth: Truth
 
 
 class Headers(NamedTuple):

@@ -32,6 +32,15 @@ def test_a_request_is_admitted_while_the_bucket_is_at_most_full_whatever_its_siz
     assert ptu.offer(request(1), 0.0) is None
 
 
+def test_oracles_see_how_full_it_is_and_what_a_request_would_add() -> None:
+    """In seconds of its capacity; looking changes nothing."""
+    ptu = full_ptu(over=300)
+    assert ptu.over(1.0) == pytest.approx(2.0)
+    assert ptu.adds(request(1000, cap=50), 1.0) == pytest.approx(12.0)
+    assert ptu.over(1.0) == pytest.approx(2.0)
+    assert Ptu(FACTS).over(0.0) == -60.0
+
+
 def test_a_refusal_takes_nothing_and_says_when_there_is_room() -> None:
     """The time until utilisation is back at 100 %, in whole milliseconds, rounded up."""
     ptu = full_ptu(over=1)

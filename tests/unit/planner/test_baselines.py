@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from app.planner.baselines import BREAKER_S, FixedBreaker, NativeSpillover, RetryAfter
-from app.planner.strategy import Headers, PtuBelief, Site
+from app.planner.strategy import Headers, PtuBelief, Site, Truth
 from app.planner.traffic import Request
 
 REQUEST = Request(0, 0, 0, 100, 0, None, stream=True)
 ANSWER = Headers(None, 1.2)
+TRUTH = Truth(lambda: -1.0, 60.0, lambda _: 5.0)
 
 
 def refusal(seconds: float) -> Headers:
@@ -13,7 +14,7 @@ def refusal(seconds: float) -> Headers:
 
 
 def site(sent: list[float]) -> Site[float]:
-    return Site(0, 3, PtuBelief(100.0, 60.0, 4.0, 0.0), sent.append, lambda: True)
+    return Site(0, 3, PtuBelief(100.0, 60.0, 4.0, 0.0), sent.append, TRUTH)
 
 
 def test_native_spillover_always_tries_the_ptu_first() -> None:
