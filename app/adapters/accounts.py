@@ -95,7 +95,7 @@ class SharedAccounts:
         """Have it charged, once; nobody waits for it."""
         tenant = reservation.ask.tenant
         self._live[tenant].discard(reservation.ask.id)
-        self._local.settle(reservation, charge.actual)
+        self._local.settle(reservation, charge.actual, spilled=charge.spilled)
         self.settlements.add(tenant, Settlement(reservation, charge))
 
     async def read(

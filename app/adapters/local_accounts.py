@@ -52,13 +52,14 @@ class LocalAccounts:
         self._take(granted, limits)
         return granted
 
-    def settle(self, reservation: Reservation, actual: Amounts) -> None:
+    def settle(self, reservation: Reservation, actual: Amounts, *, spilled: bool = False) -> None:
         """Count what was used instead of what was held; once."""
         if self._held.pop(reservation.ask.id, None) is None:
             return
-        self._add(reservation, reservation.ask.amounts, -1)
-        self._add(reservation, actual, 1)
-        for scope in reservation.ask.scopes:
+        held, charged = reservation.scopes_held, reservation.scopes_charged(spilled=spilled)
+        self._add(reservation, held, reservation.ask.amounts, -1)
+        self._add(reservation, charged, actual, 1)
+        for scope in held:
             self._live[reservation.ask.tenant, scope] -= 1
         self._live = +self._live
 
@@ -116,20 +117,21 @@ class LocalAccounts:
     def _take(self, granted: Reservation, limits: tuple[Limit, ...]) -> None:
         ask = granted.ask
         self._held[ask.id] = granted
-        self._add(granted, ask.amounts, 1)
-        for scope in ask.scopes:
+        self._add(granted, granted.scopes_held, ask.amounts, 1)
+        for scope in granted.scopes_held:
             self._live[ask.tenant, scope] += 1
         for limit in limits:
             if limit.kind is Kind.WINDOW:
                 taken = (self._clock.now(), ask.amounts.of(limit.measure))
                 self._window((ask.tenant, limit.scope), limit).append(taken)
 
-    def _add(self, reservation: Reservation, amounts: Amounts, sign: int) -> None:
-        ask = reservation.ask
+    def _add(
+        self, reservation: Reservation, scopes: tuple[str, ...], amounts: Amounts, sign: int
+    ) -> None:
         for window in (reservation.day, reservation.month):
-            for scope in ask.scopes:
+            for scope in scopes:
                 for measure in Measure:
-                    account = (ask.tenant, scope)
+                    account = (reservation.ask.tenant, scope)
                     self._totals[window][account, measure] += sign * amounts.of(measure)
 
     def _forget_ended(self) -> None:

@@ -21,6 +21,7 @@ from app.adapters.archive.line import Damaged, sealed, unsealed
 from app.adapters.archive.segment import sync_directory
 from app.adapters.redis.account import Settlement
 from app.domain.calendar import CalendarWindow
+from app.domain.limit import SPILLED
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 
 #: Of one worker's file: some 50,000 settlements.
@@ -34,7 +35,7 @@ class _Hold(msgspec.Struct, frozen=True):
 
     id: str
     generation: str
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...]  # that are charged
     day: CalendarWindow
     month: CalendarWindow
 
@@ -52,10 +53,10 @@ class Spooled(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def settlement(self) -> Settlement:
         """What is to be settled, as far as settling needs it."""
-        charge = Charge(self.actual, self.row.encode())
-        if self.hold is None:
-            return Settlement(None, charge, self.sent)
-        hold = self.hold
+        row, hold = self.row.encode(), self.hold
+        if hold is None:
+            return Settlement(None, Charge(self.actual, row), self.sent)
+        charge = Charge(self.actual, row, spilled=SPILLED in hold.scopes)
         ask = Ask(hold.id, self.tenant, hold.scopes, Amounts(), (), (), ())
         return Settlement(Reservation(ask, hold.generation, hold.day, hold.month), charge)
 
@@ -143,7 +144,8 @@ def _made(path: Path) -> int:
 def _line(tenant: str, settlement: Settlement, at: float) -> bytes:
     charge, hold = settlement.charge, None
     if (given := settlement.reservation) is not None:
-        hold = _Hold(given.ask.id, given.generation, given.ask.scopes, given.day, given.month)
+        scopes = given.scopes_charged(spilled=charge.spilled)
+        hold = _Hold(given.ask.id, given.generation, scopes, given.day, given.month)
     row = charge.row.decode("utf-8", "replace")  # what is no text is refused in any case
     spooled = Spooled(tenant, at, row, charge.actual, hold, settlement.sent)
     return sealed(msgspec.json.encode(spooled)[1:])

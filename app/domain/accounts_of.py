@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain.ledger_row import CHARGED, LedgerRow, RowKind
-from app.domain.limit import Measure, scope_of
+from app.domain.limit import SPILLED, Measure, scope_of
 from app.domain.reservation import Amounts
 
 #: An account remembers for two days what was settled: a repetition is that far away at most.
@@ -101,12 +101,13 @@ class _Scopes:
 
 def _scopes(row: LedgerRow) -> set[str]:
     """All that the row counts in; without a key or a model, those that are left."""
-    return {
+    scopes = {
         scope_of(),
         scope_of(row.key_id),
         scope_of(model=row.model),
         scope_of(row.key_id, row.model),
     }
+    return scopes | {SPILLED} if row.spilled else scopes
 
 
 def _remember(seen: dict[str, set[tuple[str, str]]], day: str, identity: tuple[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from app.domain.reservation import Amounts
+from app.domain.spill import SpillReason
 
 
 class RowKind(StrEnum):
@@ -43,9 +44,9 @@ class LedgerRow:
     sets (outcome, operation, spill, …) are plain text here, so that rows of newer versions can be
     read. Per tenant an `id` is charged at most once.
 
-    `flags` are `estimated`, `unpriced`, `late`, `expired`, `degraded`, `soft:<limit>` and
-    `shadow:<limit>`. `tags` are the request's, its key's and its tenant's, in that order where they
-    have the same name; each of these has a bounded number of them.
+    `flags` are `estimated`, `unpriced`, `late`, `expired`, `degraded`, `soft:<limit>`,
+    `shadow:<limit>` and `spill:<limit>`. `tags` are the request's, its key's and its tenant's, in
+    that order where they have the same name; each of these has a bounded number of them.
     """
 
     id: str  # of the reservation; of the request where there was none
@@ -82,6 +83,11 @@ class LedgerRow:
     def month(self) -> str:
         """The calendar month (YYYY-MM) that is charged: a reservation's day lies in its month."""
         return self.day[:7]
+
+    @property
+    def spilled(self) -> bool:
+        """Whether it was served outside its first tier, by Azure's own spillover, too."""
+        return self.spill != SpillReason.NONE
 
     @property
     def charged(self) -> Amounts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
+from typing import Final, Literal
 
 NANO = 1_000_000_000
 MINUTE_MS = 60_000
@@ -53,6 +54,7 @@ class Mode(StrEnum):
     HARD = "hard"  # refused
     SOFT = "soft"  # admitted, and flagged in the record and to the caller
     SHADOW = "shadow"  # admitted, and only counted as one that would have been refused
+    SPILL = "spill"  # admitted, but held to its first tier, and taken nothing of in that scope
 
 
 FORMS: dict[LimitName, tuple[Kind, Measure]] = {
@@ -66,6 +68,10 @@ FORMS: dict[LimitName, tuple[Kind, Measure]] = {
     LimitName.USD_PER_DAY: (Kind.DAY, Measure.NANO_USD),
     LimitName.USD_PER_MONTH: (Kind.MONTH, Measure.NANO_USD),
 }
+#: The modes of limits that somebody sets; a spill policy makes the other.
+RuleMode = Literal[Mode.HARD, Mode.SOFT, Mode.SHADOW]
+#: The scope of what was served outside first tiers, of a tenant as a whole.
+SPILLED: Final = "spill"
 #: Limits on spending: waiting for them is pointless, and OpenAI has a code of its own for them.
 BUDGETS = frozenset({Kind.DAY, Kind.MONTH})
 
@@ -138,6 +144,11 @@ def limits_on_key(rules: Iterable[LimitRule], key_id: str, moment: float) -> tup
     return tuple(limit_of(rule, moment) for rule in rules if rule.key_id in {None, key_id})
 
 
+def spill_limits(usd_per_day: float | None) -> tuple[Limit, ...]:
+    """What a spill budget in US dollars comes to; none where there is none."""
+    return () if usd_per_day is None else (_spill_limit(usd_per_day),)
+
+
 def limit_of(rule: LimitRule, moment: float) -> Limit:
     """The rule in whole units: a rate of 0.5 a second becomes one in two seconds."""
     return _whole(rule, rule.amount_at(moment))
@@ -157,3 +168,9 @@ def _whole(rule: LimitRule, in_force: float) -> Limit:
         amount = Fraction(str(in_force)) * NANO
     scope = scope_of(rule.key_id, rule.model)
     return Limit(rule.name, scope, kind, measure, int(amount), rule.mode, window_ms)
+
+
+@lru_cache(_REMEMBERED)
+def _spill_limit(usd_per_day: float) -> Limit:
+    whole = _whole(LimitRule(LimitName.USD_PER_DAY, usd_per_day), usd_per_day)
+    return replace(whole, scope=SPILLED, mode=Mode.SPILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.domain.calendar import CalendarWindow
-from app.domain.limit import BUDGETS, Limit, Measure, Mode
+from app.domain.limit import BUDGETS, SPILLED, Limit, Measure, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Ask:
     months: tuple[CalendarWindow, ...]
     draft: bytes = b"{}"  # the ledger row, should the reservation expire
 
+    def within(self, limits: tuple[Limit, ...]) -> Ask:
+        """The same, within further limits, whose scopes it counts in, too."""
+        scopes = dict.fromkeys((*self.scopes, *(limit.scope for limit in limits)))
+        return replace(self, scopes=tuple(scopes), limits=(*self.limits, *limits))
+
     def at(self, days: tuple[CalendarWindow, ...], months: tuple[CalendarWindow, ...]) -> Ask:
         """The same at another time."""
         return replace(self, days=days, months=months)
@@ -55,7 +60,7 @@ class Reservation:
     day: CalendarWindow
     month: CalendarWindow
     left: tuple[int, ...] = ()
-    over: tuple[int, ...] = ()  # indices of soft and shadow limits that it went over
+    over: tuple[int, ...] = ()  # indices of limits that it went over, none of them hard
     degraded: str | None = None  # the policy in force because the account was out of reach
 
     @property
@@ -64,6 +69,23 @@ class Reservation:
         limits = self.ask.limits
         over = (f"{limits[index].mode}:{limits[index].name}" for index in self.over)
         return (*over, *(("degraded",) if self.degraded else ()))
+
+    @property
+    def may_spill(self) -> bool:
+        """Whether what leaving its first tier may cost is held for it."""
+        return all(self.ask.limits[index].mode is not Mode.SPILL for index in self.over)
+
+    @property
+    def scopes_held(self) -> tuple[str, ...]:
+        """The scopes that it was taken in."""
+        return self.ask.scopes if self.may_spill else self.scopes_charged(spilled=False)
+
+    def scopes_charged(self, *, spilled: bool) -> tuple[str, ...]:
+        """The scopes that its charge counts in; `spilled`: it was served outside its first tier."""
+        scopes = self.ask.scopes
+        if (SPILLED in scopes) is spilled:
+            return scopes
+        return (*scopes, SPILLED) if spilled else tuple(s for s in scopes if s != SPILLED)
 
     @property
     def soft(self) -> tuple[str, ...]:
@@ -78,6 +100,7 @@ class Charge:
 
     actual: Amounts
     row: bytes  # the ledger row, written in the same step
+    spilled: bool = False  # served outside its first tier: charged in the scope of that, too
 
 
 @dataclass(frozen=True, slots=True)

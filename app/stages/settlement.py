@@ -94,7 +94,7 @@ class Settlement:
         if reservation is None:
             self._accounts.record(receipt.tenant, encode(row))
         else:
-            self._accounts.settle(reservation, Charge(row.charged, encode(row)))
+            self._accounts.settle(reservation, Charge(row.charged, encode(row), row.spilled))
 
     def _learn(self, observation: Observation, used: _Used) -> None:
         """How long answers are, from those that ended by themselves."""

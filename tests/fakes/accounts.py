@@ -43,7 +43,7 @@ class FakeAccounts:
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:
         """Charge, and keep the row."""
-        self._local.settle(reservation, charge.actual)
+        self._local.settle(reservation, charge.actual, spilled=charge.spilled)
         self.settled.append((reservation, charge))
         self.rows.append(decode(charge.row))
 

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from app.adapters.redis.account import AccountScript, SeedTotals, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch, Command, Script
 from app.domain.calendar import CalendarWindow, days_around, months_around
-from app.domain.limit import Kind, Limit, LimitName, Measure, Mode, scopes_of
+from app.domain.limit import SPILLED, Kind, Limit, LimitName, Measure, Mode, scopes_of
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from tests.properties.oracle import Charged, Oracle, need, sums, without_zeros
 
@@ -41,7 +41,8 @@ ZONES: Final = (UTC, ZoneInfo("America/Sao_Paulo"), ZoneInfo("Africa/Cairo"))
 
 
 def limit(name: LimitName, scope: str, kind: Kind, measure: Measure, window_ms: int = 0) -> Limit:
-    return Limit(name, scope, kind, measure, 0, Mode.HARD, window_ms)
+    mode = Mode.SPILL if scope == SPILLED else Mode.HARD
+    return Limit(name, scope, kind, measure, 0, mode, window_ms)
 
 
 #: Limits that may be set, without their amounts: of every kind, in every scope.
@@ -57,6 +58,7 @@ SETTABLE: Final = (
     limit(LimitName.TOKENS_PER_DAY, "key:k1/model:m1", Kind.DAY, Measure.TOKENS),
     limit(LimitName.TOKENS_PER_MONTH, "tenant", Kind.MONTH, Measure.TOKENS),
     limit(LimitName.USD_PER_DAY, "model:m2", Kind.DAY, Measure.NANO_USD),
+    limit(LimitName.USD_PER_DAY, SPILLED, Kind.DAY, Measure.NANO_USD),
 )
 
 
@@ -148,6 +150,8 @@ class Tenant:
     def ask(self, id_: str, key_id: str, model: str, amounts: Amounts, skew_s: int = 0) -> Ask:
         """A request as a worker would ask for it whose clock is `skew_s` seconds off."""
         scopes = scopes_of(key_id, model)
+        if any(each.scope == SPILLED for each in self.limits.values()):
+            scopes = (*scopes, SPILLED)
         met = tuple(each for each in self.limits.values() if each.scope in scopes)
         days, months = self.around(skew_s)
         draft = json.dumps({"id": id_, "kind": "expired"}).encode()
@@ -162,6 +166,8 @@ class Tenant:
         oracle.expire(oracle.overdue)
         if known:
             assert isinstance(answer, Reservation)
+            if SPILLED in ask.scopes:
+                assert answer.may_spill == (SPILLED in oracle.holds[ask.id].scopes)
             return answer
         must, may = oracle.is_refused(ask.amounts, ask.limits)
         if isinstance(answer, Refusal):
@@ -188,7 +194,8 @@ class Tenant:
             must, may = self.oracle.lacks(met, need(ask.amounts, met))
             assert must <= (index in granted.over) <= may
             least, most = self.oracle.used(met)
-            room = met.amount - need(ask.amounts, met)
+            is_shut = met.mode is Mode.SPILL and must
+            room = met.amount - (0 if is_shut else need(ask.amounts, met))
             assert room - most <= granted.left[index] <= room - least
 
     def extend(self, ids: Sequence[str]) -> None:
@@ -199,27 +206,18 @@ class Tenant:
         for id_ in alive:
             self.oracle.holds[id_].ends = self.oracle.now + int(TTL_S * 1000)
 
-    def settle(self, id_: str, actual: Amounts) -> None:
-        """Charged once, whenever it comes and however often."""
+    def settle(self, id_: str, actual: Amounts, *, spilled: bool = False) -> None:
+        """Charged once, whenever it comes and however often; where it was spilled, also there."""
         granted = self.granted[id_]
         ours = granted.generation == self.generation_name
         expected = self.oracle.outcomes(id_, of_this_generation=ours)
-        row = json.dumps(self._row(granted, actual)).encode()
-        settlement = Settlement(granted, Charge(actual, row))
-        outcomes = self.server.run(self.script.settle(self.name, [settlement]))
+        unspilled = tuple(scope for scope in granted.ask.scopes if scope != SPILLED)
+        scopes = (*unspilled, SPILLED) if spilled else unspilled
+        charged = Charged(id_, actual, scopes, granted.day.name, granted.month.name)
+        charge = Charge(actual, json.dumps(_row(charged)).encode(), spilled)
+        outcomes = self.server.run(self.script.settle(self.name, [Settlement(granted, charge)]))
         assert outcomes[0] in expected
-        adopting = Charged(id_, actual, granted.ask.scopes, granted.day.name, granted.month.name)
-        self.oracle.settle(id_, actual, adopting if outcomes == ["adopted"] else None)
-
-    def _row(self, granted: Reservation, actual: Amounts) -> dict[str, object]:
-        return {
-            "id": granted.ask.id,
-            "kind": "settled",
-            "amounts": [actual.requests, actual.tokens, actual.nano_usd],
-            "scopes": granted.ask.scopes,
-            "day": granted.day.name,
-            "month": granted.month.name,
-        }
+        self.oracle.settle(charged, adopted=outcomes == ["adopted"])
 
     def look(self) -> None:
         """What is read of limits is what they are."""
@@ -277,7 +275,8 @@ class Tenant:
         kept, oracle = self.kept(), self.oracle
         ended = {row["id"] for row, mark in kept.rows if mark == "expired"}
         oracle.expire(id_ for id_ in oracle.overdue if id_ in ended and id_ not in kept.holds)
-        assert kept.holds.keys() == oracle.holds.keys()
+        held_in = {id_: tuple(hold["scopes"]) for id_, hold in kept.holds.items()}
+        assert held_in == {id_: hold.scopes for id_, hold in oracle.holds.items()}
         assert kept.expiry == {id_: hold.ends for id_, hold in oracle.holds.items()}
         for period in ("day", "month"):
             self._check_totals(kept, period)
@@ -349,6 +348,17 @@ class Tenant:
         client = self.server.client
         if names := await client.keys(f"{account_key(self.name)}:*"):
             await client.delete(*names)
+
+
+def _row(charged: Charged) -> dict[str, object]:
+    return {
+        "id": charged.id,
+        "kind": "settled",
+        "amounts": _triple(charged.amounts),
+        "scopes": charged.scopes,
+        "day": charged.day,
+        "month": charged.month,
+    }
 
 
 def _amounts(hold: dict[str, Any]) -> Amounts:

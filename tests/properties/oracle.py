@@ -8,7 +8,7 @@ and never early: there, `least` and `most` bound what the account may believe.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -146,6 +146,11 @@ class Oracle:
         least, most = self.used(limit)
         return 0 < asked > limit.amount - least, 0 < asked > limit.amount - most
 
+    def shut(self, amounts: Amounts, limits: Sequence[Limit]) -> set[str]:
+        """Scopes that the request is kept out of, since a spill budget of theirs has no room."""
+        budgets = [limit for limit in limits if limit.mode is Mode.SPILL]
+        return {each.scope for each in budgets if self.lacks(each, need(amounts, each))[0]}
+
     def grant(
         self,
         id_: str,
@@ -155,8 +160,10 @@ class Oracle:
         limits: Sequence[Limit],
         ttl_ms: int,
     ) -> None:
-        """It was taken, in every scope."""
-        hold = Hold(amounts, scopes, self.day, self.month, self.now + ttl_ms)
+        """It was taken, in every scope that it is not kept out of."""
+        shut = self.shut(amounts, limits)
+        kept = tuple(scope for scope in scopes if scope not in shut)
+        hold = Hold(amounts, kept, self.day, self.month, self.now + ttl_ms)
         for limit in limits:
             if limit.kind is Kind.WINDOW:
                 entry = self._enter(limit, need(amounts, limit))
@@ -186,19 +193,18 @@ class Oracle:
             return {"adopted"}
         return {"duplicate"}
 
-    def settle(self, id_: str, actual: Amounts, adopting: Charged | None = None) -> Charged | None:
-        """Charge it, if it was not; `adopting` says where, should its hold be unknown here."""
+    def settle(self, charged: Charged, *, adopted: bool) -> None:
+        """Charge it, if it was not, where it says; but in the day and month of its hold."""
+        id_, actual = charged.id, charged.amounts
         hold = self.holds.pop(id_, None) or self.expired.pop(id_, None)
         if hold is None:
-            if adopting is not None:
+            if adopted:
                 self.adopted.add(id_)
-                self.charges.append(adopting)
-            return adopting
+                self.charges.append(charged)
+            return
         for limit, entry in hold.corrected:
             self._correct(limit, entry, actual.tokens - hold.amounts.tokens)
-        charged = Charged(id_, actual, hold.scopes, hold.day, hold.month)
-        self.charges.append(charged)
-        return charged
+        self.charges.append(replace(charged, day=hold.day, month=hold.month))
 
     def _correct(self, limit: Limit, entry: Entry, difference: int) -> None:
         """It counts from when it was reserved; what is beyond a window that is over counts now."""

@@ -39,6 +39,7 @@ ACTUAL = AMOUNTS | st.just(Amounts())
 SKEWS = st.sampled_from([0, 0, 0, -72_000, 72_000])
 #: Amounts that a handful of requests use up, by measure.
 ROOM: Final = {Measure.REQUESTS: st.integers(0, 5), Measure.TOKENS: st.integers(0, 150)}
+MODES = st.sampled_from([mode for mode in Mode if mode is not Mode.SPILL])
 LIMITS = st.sampled_from(range(len(SETTABLE)))
 #: The evening before a month's last midnight, in every zone; far enough ahead that Redis keeps it.
 START: Final = int(datetime(2031, 3, 31, 20, tzinfo=ZONES[0]).timestamp() * 1000)
@@ -98,13 +99,13 @@ class Accounts(RuleBasedStateMachine):
         self.set_clock(self.now + late)
         tenant.reserve(tenant.ask(f"r{self.last}", key, model, amounts))
 
-    @rule(which=TENANTS, data=st.data(), actual=ACTUAL, times=st.integers(1, 3))
-    def settles(self, which: int, data: st.DataObject, actual: Amounts, times: int) -> None:
+    @rule(which=TENANTS, data=st.data(), actual=ACTUAL, spilled=st.booleans())
+    def settles(self, which: int, data: st.DataObject, actual: Amounts, *, spilled: bool) -> None:
         """Once, or again because no answer came; any time, also long after the first."""
         if ids := self.ids(which):
             id_ = data.draw(st.sampled_from(ids))
-            for _ in range(times):
-                self.tenants[which].settle(id_, actual)
+            for _ in range(data.draw(st.integers(1, 3))):
+                self.tenants[which].settle(id_, actual, spilled=spilled)
 
     @rule(which=TENANTS, data=st.data())
     def extends(self, which: int, data: st.DataObject) -> None:
@@ -123,13 +124,15 @@ class Accounts(RuleBasedStateMachine):
 
     # ---- what operators do ----
 
-    @rule(which=TENANTS, limit=LIMITS, mode=st.sampled_from(Mode), data=st.data())
+    @rule(which=TENANTS, limit=LIMITS, mode=MODES, data=st.data())
     def sets_a_limit(self, which: int, limit: int, mode: Mode, data: st.DataObject) -> None:
         chosen = SETTABLE[limit]
         amount = data.draw(ROOM.get(chosen.measure, ROOM[Measure.TOKENS]))
         if chosen.name is LimitName.RPS and data.draw(st.booleans()):
             chosen = replace(chosen, window_ms=2 * chosen.window_ms)
-        self.tenants[which].limits[limit] = replace(chosen, amount=amount, mode=mode)
+        if chosen.mode is not Mode.SPILL:  # which is no other's mode, and its own only one
+            chosen = replace(chosen, mode=mode)
+        self.tenants[which].limits[limit] = replace(chosen, amount=amount)
 
     @rule(which=TENANTS, limit=LIMITS)
     def lifts_a_limit(self, which: int, limit: int) -> None:

@@ -203,7 +203,7 @@ def _item(settlement: Settlement) -> dict[str, object]:
         "generation": reservation.generation,
         "actual": charge.actual,
         "row": charge.row.decode(),
-        "scopes": reservation.ask.scopes,
+        "scopes": reservation.scopes_charged(spilled=charge.spilled),
         "day": reservation.day,
         "month": reservation.month,
     }

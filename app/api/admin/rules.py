@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from pydantic_core import PydanticCustomError
 
 from app.api.admin.shapes import LAST_MOMENT, Body, Moment
-from app.domain.limit import FORMS, LimitName, LimitRule, Measure, Mode
+from app.domain.limit import FORMS, LimitName, LimitRule, Measure, Mode, RuleMode
 from app.settings.section import Float, Name
 
 #: Whole numbers that a script's doubles hold exactly, and nano-dollars among them.
@@ -27,7 +27,7 @@ class RuleBody(Body):
 
     name: LimitName
     amount: _Amount = Field(description="requests, tokens or US dollars")
-    mode: Mode = Mode.HARD
+    mode: RuleMode = Mode.HARD
     key_id: _KeyId | None = None
     model: Name | None = None
     override: _Amount | None = Field(None, description="the amount until `override_until`")

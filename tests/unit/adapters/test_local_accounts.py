@@ -8,7 +8,7 @@ import pytest
 
 from app.adapters.local_accounts import LocalAccounts
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of
+from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of, spill_limits
 from app.domain.reservation import Amounts, Ask, Refusal, Reservation
 from tests.fakes.clock import FakeClock
 
@@ -74,6 +74,29 @@ def test_a_share_of_each_limit_is_granted(worker: Worker, name: LimitName, amoun
     assert worker.admitted(limit(name, amount)) == 8
     assert Worker().admitted(limit(name, amount), share=0.25) == 2
     assert Worker().admitted(limit(name, amount), share=None) == 50
+
+
+def test_a_spill_budget_is_shared_like_the_others(worker: Worker) -> None:
+    """Half of it here: who finds no room is admitted and stays; who stayed used none of it."""
+    budget = spill_limits(100e-9)
+
+    def take() -> Reservation:
+        granted = worker.accounts.reserve(worker.ask().within(budget), 0.5, "local_share")
+        assert isinstance(granted, Reservation)
+        return granted
+
+    crowd = [take() for _ in range(8)]
+    assert [each.may_spill for each in crowd] == [True] * 5 + [False] * 3
+    for number, each in enumerate(crowd):
+        worker.accounts.settle(each, Amounts(1, 10, 10), spilled=number == 0)
+    assert [take().may_spill for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_unchecked_everybody_may_spill(worker: Worker) -> None:
+    """Where the policy is to grant everything."""
+    granted = worker.accounts.reserve(worker.ask().within(spill_limits(0)), None, "fail_open")
+    assert isinstance(granted, Reservation)
+    assert granted.may_spill
 
 
 def test_what_is_settled_is_room_again(worker: Worker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 from app.adapters.redis.account import Settlement
 from app.adapters.spool import Spool, Spooled, leftovers
 from app.domain.calendar import days_around, months_around
+from app.domain.limit import SPILLED, spill_limits
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 
 NOW = 1_790_000_000.0
@@ -42,6 +44,26 @@ def left(directory: Path, *settlements: Settlement) -> Path:
 def read(directory: Path) -> list[Spooled]:
     """All lines of all that was left behind."""
     return [line for each in leftovers(directory) for line in each.lines()]
+
+
+@pytest.mark.parametrize("spilled", [False, True])
+def test_what_was_spilled_is_charged_as_that(directory: Path, *, spilled: bool) -> None:
+    """However the reservation was held; of older lines none was."""
+    held = charge(1)
+    assert held.reservation is not None
+    ask = held.reservation.ask.within(spill_limits(5))
+    held = replace(
+        held,
+        reservation=replace(held.reservation, ask=ask),
+        charge=replace(held.charge, spilled=spilled),
+    )
+    left(directory, held)
+    (read_again,) = (line.settlement for line in read(directory))
+    assert read_again.reservation is not None
+    assert read_again.charge.spilled is spilled
+    scopes = read_again.reservation.scopes_charged(spilled=spilled)
+    assert (SPILLED in scopes) is spilled
+    assert set(scopes) - {SPILLED} == {"tenant", "key:k"}
 
 
 def test_what_is_read_is_what_was_written(directory: Path) -> None:

@@ -64,6 +64,14 @@ def test_a_charge_without_key_and_model_counts_once() -> None:
     assert balances([row], [row.day], []).days[row.day] == {"tenant": Amounts(1, 8, 7)}
 
 
+def test_what_was_spilled_counts_as_that_too() -> None:
+    """Of the tenant as a whole, whoever asked and whatever the reason; what was not, does not."""
+    rows = [ledger_row("a", spill="held"), ledger_row("b"), ledger_row("c", spill="throttled")]
+    found = balances(rows, ["2026-11-21"], ["2026-11"]).days["2026-11-21"]
+    assert found["spill"] == Amounts(2, 16, 14)
+    assert found["tenant"] == Amounts(3, 24, 21)
+
+
 def test_a_repeated_charge_counts_once() -> None:
     """A Redis that forgot a settlement settles again, perhaps a day later; tenants are apart."""
     first, again = ledger_row("a", day="2026-11-20"), ledger_row("a", nano_usd=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 from app.domain.limit import (
     BUDGETS,
     FORMS,
+    SPILLED,
     Kind,
     LimitName,
     LimitRule,
     Measure,
     Mode,
+    RuleMode,
     limit_of,
     limits_on,
     scope_of,
     scopes_of,
+    spill_limits,
 )
 
 NOW = 1_790_000_000.0
@@ -52,6 +56,16 @@ def test_a_rule_is_put_in_whole_units(
     """A fraction a second takes a longer window; a tenth of a dollar is a tenth of a dollar."""
     limit = limit_of(LimitRule(name, amount), NOW)
     assert (limit.kind, limit.measure, limit.amount, limit.window_ms) == expected
+
+
+@pytest.mark.parametrize(("usd", "nano"), [(50, 50 * 10**9), (0.1, 10**8), (0, 0)])
+def test_a_spill_budget_is_a_limit_of_its_own(usd: float, nano: int) -> None:
+    """Of the day, in a scope of its own, and in a mode that no rule has."""
+    (limit,) = spill_limits(usd)
+    assert (limit.amount, limit.kind, limit.measure) == (nano, Kind.DAY, Measure.NANO_USD)
+    assert (limit.scope, limit.mode) == (SPILLED, Mode.SPILL)
+    assert spill_limits(None) == ()
+    assert set(get_args(RuleMode)) == set(Mode) - {Mode.SPILL}
 
 
 @given(st.fractions(Fraction(1, 60), 1000, max_denominator=60))

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import LimitName, LimitRule, Measure, Mode, limit_of, scopes_of
+from app.domain.limit import (
+    SPILLED,
+    LimitName,
+    LimitRule,
+    Measure,
+    Mode,
+    limit_of,
+    scopes_of,
+    spill_limits,
+)
 from app.domain.reservation import Amounts, Ask, Refusal, Reservation
 
 NOW = 1_790_000_000.0
@@ -49,6 +58,24 @@ def test_it_tells_what_was_odd(
     """The ledger hears of every limit it went over, the caller of soft ones alone."""
     granted = replace(GRANTED, over=over, degraded=degraded)
     assert (granted.flags, granted.soft) == (flags, soft)
+
+
+def test_who_is_over_a_spill_budget_stays_out_of_its_scope() -> None:
+    """Nothing is held there; the ledger hears of it, the caller does not."""
+    ask = ASK.within(spill_limits(5))
+    assert ask.scopes == (*ASK.scopes, SPILLED)
+    allowed, kept_back = (Reservation(ask, "g1", DAYS[1], MONTHS[1], over=o) for o in ((), (3,)))
+    assert (allowed.may_spill, allowed.scopes_held) == (True, ask.scopes)
+    assert (kept_back.may_spill, kept_back.scopes_held) == (False, ASK.scopes)
+    assert (kept_back.flags, kept_back.soft) == (("spill:usd_per_day",), ())
+
+
+@pytest.mark.parametrize("ask", [ASK, ASK.within(spill_limits(5))], ids=["unlimited", "limited"])
+def test_what_was_spilled_is_charged_as_that(ask: Ask) -> None:
+    """Whether there is a budget for it or not: one that is set later knows the past."""
+    granted = Reservation(ask, "g1", DAYS[1], MONTHS[1])
+    assert granted.scopes_charged(spilled=True) == (*ASK.scopes, SPILLED)
+    assert granted.scopes_charged(spilled=False) == ASK.scopes
 
 
 @pytest.mark.parametrize(("index", "is_budget"), [(0, False), (1, False), (2, True)])

@@ -175,6 +175,36 @@ async def test_what_the_upstream_told_is_charged(scene: Scene) -> None:
     assert scene.accounts.held == 0
 
 
+@pytest.mark.parametrize(
+    ("attempts", "spilled"),
+    [
+        ([Attempt("ptu", 0, Verdict.ACCEPT, 200, 0.0, 1.0)], False),
+        (
+            [
+                Attempt("ptu", 0, Verdict.THROTTLED, 429, 0.0, 1.0),
+                Attempt("paygo", 1, Verdict.ACCEPT, 200, 1.0, 2.0),
+            ],
+            True,
+        ),
+        (
+            [Attempt("ptu", 0, Verdict.ACCEPT, 200, 0.0, 1.0, native_spillover_from="ptu")],
+            True,
+        ),
+    ],
+    ids=["first tier", "second tier", "moved by Azure"],
+)
+async def test_what_left_the_first_tier_is_charged_as_that(
+    scene: Scene, attempts: list[Attempt], *, spilled: bool
+) -> None:
+    """As the row says it, from which the account could be made again."""
+    await scene.serve(Usage(input=12, output=7))
+    scene.observation.attempts = attempts
+    scene.observation.served = attempts[-1]
+    await scene.play(status=200)
+    ((_, charge),) = scene.accounts.settled
+    assert (charge.spilled, scene.row.spilled) == (spilled, spilled)
+
+
 async def test_a_zero_is_a_zero(scene: Scene) -> None:
     """Told, not missing: nothing is estimated."""
     await scene.serve(Usage())

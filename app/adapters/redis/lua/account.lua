@@ -20,7 +20,8 @@
 --                          the account was seeded with
 --   :ledger                stream; field `row` is the row as JSON, `mark` is late where it came so
 --
--- In every scope, for every hard limit:  committed + held + what is asked for <= amount.
+-- In every scope, for every hard limit:  committed + held + what is asked for <= amount. The same
+-- holds for a spill budget: who is over it is admitted, and holds nothing in the scope that it limits.
 --
 -- Worked example. A limit of 100 tokens a day; two requests of 40 are running:
 --   reserve {id: "c", tokens: 30, …}  ->  0 + 80 + 30 > 100: refused, nothing changed
@@ -58,15 +59,15 @@ end
 
 ---- Totals -------------------------------------------------------------------------------------
 
--- Changes the totals of every scope, of the day and of the month that `charge` names. `changes` are
--- {state, amounts, sign}; a state is held or committed.
+-- Changes the totals of the day and of the month that `charge` names. `changes` are {state, amounts,
+-- sign, scopes}; a state is held or committed.
 local function total(charge, changes)
   local fields, deltas = {}, {}
   for _, change in ipairs(changes) do
-    local state, amounts, sign = unpack(change)
+    local state, amounts, sign, scopes = unpack(change)
     for _, measure in ipairs(MEASURES) do
       if amounts[measure] ~= 0 then
-        for _, scope in ipairs(charge.scopes) do
+        for _, scope in ipairs(scopes) do
           fields[#fields + 1] = state .. ':' .. measure .. ':' .. scope
           deltas[#deltas + 1] = sign * amounts[measure]
         end
@@ -192,11 +193,30 @@ local function sweep()
     local raw = redis.call('HGET', key('holds'), id)
     local hold = cjson.decode(raw)
     forget(id)
-    total(hold, { { 'held', hold, -1 } })
+    total(hold, { { 'held', hold, -1, hold.scopes } })
     live(hold, -1)
     redis.call('SET', key('expired', id), raw, 'EX', REMEMBERED_S)
     write_row(hold.draft, 'expired')
   end
+end
+
+-- Whether a hold was taken in a scope; one that is gone was not.
+local function is_held_in(scope, id)
+  local raw = redis.call('HGET', key('holds'), id)
+  for _, each in ipairs(raw and cjson.decode(raw).scopes or {}) do
+    if each == scope then return true end
+  end
+  return false
+end
+
+-- The scopes but for those that are left out.
+local function without(scopes, left_out)
+  if not next(left_out) then return scopes end
+  local kept = {}
+  for _, scope in ipairs(scopes) do
+    if not left_out[scope] then kept[#kept + 1] = scope end
+  end
+  return kept
 end
 
 ---- Operations ---------------------------------------------------------------------------------
@@ -204,7 +224,8 @@ end
 -- {id, scopes, requests, tokens, nano_usd, days, months, limits, ttl_ms, draft}
 -- -> {outcome: admitted | refused | unseeded | skewed, …}; amounts as strings, cjson would round
 -- A limit is {name, scope, kind: live | window | day | month, measure, amount, mode, window_ms?}.
--- Repeating a reservation by its id takes nothing again.
+-- Over one of mode `spill` nothing is taken in its scope, and the asker does not use what it limits.
+-- Repeating a reservation by its id takes nothing again, and is answered so, too.
 local function reserve(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end
@@ -213,14 +234,21 @@ local function reserve(ask)
   sweep()
   local known = redis.call('HEXISTS', key('holds'), ask.id) == 1
     or redis.call('EXISTS', key('charged', ask.id)) == 1
-  local left, over, refused, taken = {}, {}, nil, {}
+  local left, over, refused, taken, left_out = {}, {}, nil, {}, {}
   for i, limit in ipairs(ask.limits) do
     local need = limit.kind == 'live' and 1 or ask[limit.measure]
     local used, alive, dead = used_of(limit, day, month)
     if known then need = 0 end
     local room = limit.amount - used - need
     left[i] = digits(room)
-    if room < 0 and need > 0 then
+    local is_over = room < 0 and need > 0
+    if limit.mode == 'spill' then
+      if is_over or (known and not is_held_in(limit.scope, ask.id)) then
+        over[#over + 1] = i - 1
+        left[i] = digits(limit.amount - used)
+        left_out[limit.scope] = true
+      end
+    elseif is_over then
       over[#over + 1] = i - 1
       local wait = wait_of(limit, need, used, alive, day, month)
       local longer = not refused or (refused.wait_ms >= 0 and (wait < 0 or wait > refused.wait_ms))
@@ -246,10 +274,10 @@ local function reserve(ask)
         window_ms = each.limit.window_ms, bucket = digits(bucket_of(each.limit)) }
     end
   end
-  local hold = { scopes = ask.scopes, day = day, month = month, windows = windows,
+  local hold = { scopes = without(ask.scopes, left_out), day = day, month = month, windows = windows,
     requests = ask.requests, tokens = ask.tokens, nano_usd = digits(ask.nano_usd),
     draft = ask.draft }
-  total(hold, { { 'held', ask, 1 } })
+  total(hold, { { 'held', ask, 1, hold.scopes } })
   live(hold, 1)
   redis.call('DEL', key('expired', ask.id))  -- asked for again: there is one hold to settle
   redis.call('HSET', key('holds'), ask.id, cjson.encode(hold))
@@ -332,9 +360,9 @@ local function settle_one(item, generation, known)
   end
   local hold, how = claim(item, generation)
   if not hold then return how end
-  local changes = { { 'committed', item.actual, 1 } }
+  local changes = { { 'committed', item.actual, 1, item.scopes } }
   if how == 'settled' then
-    changes[2] = { 'held', hold, -1 }
+    changes[2] = { 'held', hold, -1, hold.scopes }
     live(hold, -1)
   end
   total(hold, changes)
@@ -347,9 +375,9 @@ end
 
 -- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month}]}
 -- -> {outcomes: [settled | late | adopted | duplicate | recorded]}
--- A release is a settlement of nothing. `scopes`, `day` and `month` are used where no hold is. An
--- item of a row alone is a request that reserved nothing; `sent` is when it was sent before without
--- an answer, if it was.
+-- A release is a settlement of nothing. `scopes` are those that are charged, be it fewer than are
+-- held in, or others; `day` and `month` are used where no hold is. An item of a row alone is a
+-- request that reserved nothing; `sent` is when it was sent before without an answer, if it was.
 local function settle(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end
