@@ -142,7 +142,13 @@ _WHY: Final = {
 }
 
 
-def no_capacity(absences: Iterable[Absence], now: float) -> NoCapacity:
+#: What a tenant is told whose request waits in the first tier for want of money.
+SPILL_SPENT: Final = "This tenant's spill budget of the day is used up."
+
+
+def no_capacity(
+    absences: Iterable[Absence], now: float, *, spill_spent: bool = False
+) -> NoCapacity:
     """Nobody may be asked now: when somebody may, by what is known, and why not before."""
     first = min(absences, key=lambda absence: absence.until, default=None)
     message = "Every deployment of this model that this request may use is at capacity"
@@ -152,8 +158,10 @@ def no_capacity(absences: Iterable[Absence], now: float) -> NoCapacity:
         message = "No deployment of this model may serve this request."
         return NoCapacity(message, retry_after_s=None, reason=SpillReason.POLICY.value)
     why = _WHY.get(first.reason, "it refused")
+    spent = f" {SPILL_SPENT}" if spill_spent else ""
     message = (
-        f"{message}; of the one that has room first, {why}. Please retry after the given time."
+        f"{message}; of the one that has room first, {why}.{spent} "
+        "Please retry after the given time."
     )
     wait_s = max(0.0, first.until - now)
     return NoCapacity(message, retry_after_s=wait_s, reason=first.reason.value)

@@ -40,7 +40,7 @@ def operated(choices: Choices, model: str, operations: Operations) -> Choices:
         for name in names
         if name in draining
     )
-    return Choices(tiers, (*choices.absences, *absences))
+    return replace(choices, tiers=tiers, absences=(*choices.absences, *absences))
 
 
 def _weighted(target: Target, model: str, operations: Operations) -> Target:

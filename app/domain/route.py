@@ -53,6 +53,25 @@ class Choices:
 
     tiers: Tiers
     absences: tuple[Absence, ...] = ()
+    spill_spent: bool = False  # the tenant's spill budget leaves the first tier alone
+
+    @property
+    def may_leave_first(self) -> bool:
+        """Whether anybody outside the first tier may serve."""
+        return any(self.tiers[1:])
+
+    def without_spill(self) -> Choices:
+        """The first tier alone, since nothing is left of a spill budget."""
+        if not self.may_leave_first:
+            return self
+        first, *others = self.tiers
+        absences = tuple(
+            Absence(target.deployment, tier, SpillReason.POLICY, NEVER)
+            for tier, targets in enumerate(others, 1)
+            for target in targets
+        )
+        kept = (first, *(() for _ in others))
+        return Choices(kept, (*self.absences, *absences), spill_spent=True)
 
     @property
     def names(self) -> tuple[tuple[str, ...], ...]:
@@ -88,6 +107,7 @@ class RoutePlan:
     load: Load | None = None  # None: it costs nothing
     affinity: Affinity | None = None
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
+    spill_spent: bool = False  # as of the choices
 
     @property
     def until(self) -> float:
@@ -165,7 +185,14 @@ def plan_route(
             candidates.append(made)
     asked = tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1)))
     absent = (*absences, *choices.absences)
-    return RoutePlan(asked, absent, load, affinity, last_resort=not candidates)
+    return RoutePlan(
+        asked,
+        absent,
+        load,
+        affinity,
+        last_resort=not candidates,
+        spill_spent=choices.spill_spent,
+    )
 
 
 def _wait_s(room: Room) -> float:

@@ -10,7 +10,7 @@ from app.domain.calendar import days_around, months_around
 from app.domain.demand import Demand
 from app.domain.deployment import Deployment, Fleet
 from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.limit import NANO, Limit, Measure, limits_on, scopes_of
+from app.domain.limit import NANO, Limit, Measure, limits_on, scopes_of, spill_limits
 from app.domain.price import PriceTable
 from app.domain.request import Accounting, InferenceRequest, Operation
 from app.domain.reservation import Amounts, Ask, Refusal
@@ -75,6 +75,8 @@ class Admission:
         amounts = Amounts(requests=1, tokens=prompt + most, nano_usd=nano_usd)
         draft = _draft(principal, request, amounts, observation)
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
+        if choices.may_leave_first:
+            ask = ask.within(spill_limits(principal.tenant.routing.spill_usd_per_day))
         granted = await self._accounts.reserve(ask, principal.tenant)
         if isinstance(granted, Refusal):
             raise _refused(granted, ask)

@@ -10,10 +10,11 @@ from app.domain.deployment import Fleet, Target
 from app.domain.operations import Operations, operated
 from app.domain.parameters import taking
 from app.domain.request import InferenceRequest, shown
-from app.domain.route import Choices, RoutePlan, choices_for, plan_route
+from app.domain.route import NEVER, Choices, RoutePlan, choices_for, plan_route
 from app.domain.shares import RequestClass
 from app.domain.tenant import Principal
 from app.errors import (
+    BudgetExhausted,
     NowhereAllowed,
     UnknownModel,
     UnknownPreviousResponse,
@@ -21,7 +22,7 @@ from app.errors import (
 )
 from app.observation import Observation
 from app.ports import Clock
-from app.standing import Standing, no_capacity
+from app.standing import SPILL_SPENT, Standing, no_capacity
 from app.waiting import WaitingRoom
 
 
@@ -86,8 +87,12 @@ class Routing:
     ) -> RoutePlan:
         """The order to ask them in, put into `observation`, too; waits a moment for room.
 
-        Raises NoCapacity with the earliest time to return where nobody may be asked.
+        Raises NoCapacity with the earliest time to return where nobody may be asked, and
+        BudgetExhausted where more money to spill would be the only help.
         """
+        reservation = observation.reservation
+        if reservation is not None and not reservation.may_spill:
+            choices = choices.without_spill()
         load = _load(principal, observation.demand)
         policy = principal.tenant.routing.request_class
         plan = observation.plan = await self._waiting.room.planned(
@@ -97,7 +102,10 @@ class Routing:
             patience_s=self._waiting.patience_s[policy],
         )
         if not plan.candidates:
-            raise no_capacity(plan.absences, self._clock.now())
+            if plan.spill_spent and reservation is not None and plan.until == NEVER:
+                left_s = reservation.day.ends / 1000 - self._clock.unix()
+                raise BudgetExhausted(SPILL_SPENT, retry_after_s=max(0.0, left_s))
+            raise no_capacity(plan.absences, self._clock.now(), spill_spent=plan.spill_spent)
         return plan
 
     def _plan(

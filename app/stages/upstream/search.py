@@ -237,7 +237,9 @@ class Upstreams:
         now = self._clock.now()
         outlooks = self._standing.outlooks((names,), plan.load, now).items()
         return no_capacity(
-            (Absence(name, 0, each.room.reason, each.room.at) for name, each in outlooks), now
+            (Absence(name, 0, each.room.reason, each.room.at) for name, each in outlooks),
+            now,
+            spill_spent=plan.spill_spent,
         )
 
 

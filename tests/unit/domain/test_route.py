@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.domain.deployment import Target, Tiers
 from app.domain.room import Room
 from app.domain.route import (
+    NEVER,
     Absence,
     Affinity,
     Candidate,
@@ -41,6 +42,29 @@ def planned(tiers: Tiers, holds: Mapping[str, float], draw: Callable[[], float])
     """The plan where all that is known is holds."""
     outlooks = {name: Outlook(Room(until, SpillReason.HELD)) for name, until in holds.items()}
     return plan_route(Choices(tiers), outlooks, now=NOW, draw=draw)
+
+
+def test_without_a_spill_budget_the_first_tier_is_left() -> None:
+    """The others are absent for policy, for as long as nobody knows; the plan says why."""
+    choices = Choices(((Target("a"), Target("b")), (Target("c"),), (Target("d"),)))
+    kept = choices.without_spill()
+    assert kept.names == (("a", "b"), (), ())
+    assert kept.absences == tuple(
+        Absence(name, tier, SpillReason.POLICY, NEVER) for name, tier in (("c", 1), ("d", 2))
+    )
+    made = plan_route(kept, {}, now=NOW, draw=lambda: 0.5)
+    assert made.spill_spent
+    assert {each.deployment for each in made.candidates} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "tiers", [((Target("a"),),), ((Target("a"),), ()), ((Target("a"),), (), ())]
+)
+def test_who_cannot_spill_misses_no_budget(tiers: Tiers) -> None:
+    """There is nothing to leave out, and so nothing to say."""
+    choices = Choices(tiers)
+    assert not choices.may_leave_first
+    assert choices.without_spill() == choices
 
 
 @given(tiers_of_any_kind, boards, seeds)

@@ -8,9 +8,10 @@ import pytest
 
 from app.domain.deployment import Fleet
 from app.domain.ledger_row import decode
-from app.domain.limit import LimitName, LimitRule
+from app.domain.limit import SPILLED, LimitName, LimitRule, spill_limits
 from app.domain.request import InferenceRequest
 from app.domain.route import Choices
+from app.domain.route_policy import RoutePolicy
 from app.domain.tenant import Principal, Tenant
 from app.errors import BudgetExhausted, QuotaExceeded, QuotaUnavailable
 from app.observation import Observation
@@ -29,6 +30,7 @@ class Desk:
 
     def __init__(self, *, window: int | None = None) -> None:
         self.clock = FakeClock()
+        self.routing = RoutePolicy()
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator(prompt=10)
         self.fleet: Fleet = fleet(deployment("ptu", window=window), "paygo")
@@ -44,7 +46,7 @@ class Desk:
     async def admit(self, request: InferenceRequest = CHAT, *rules: LimitRule) -> Observation:
         """Let a request in; refusals are raised."""
         observation = Observation(FakeCall(), self.clock)
-        principal = Principal(Tenant("acme", limits=rules), "k1")
+        principal = Principal(Tenant("acme", limits=rules, routing=self.routing), "k1")
         await self.admission.admit(
             principal, request, Choices(self.fleet.models["gpt-4o"]), observation
         )
@@ -77,6 +79,27 @@ async def test_the_largest_answer_is_reserved(
     amounts = reservation.ask.amounts
     assert (amounts.requests, amounts.tokens) == (1, tokens)
     assert amounts.nano_usd == 10 * 2 + (tokens - 10) * 8
+
+
+@pytest.mark.parametrize(
+    ("usd", "tiers", "asked"),
+    [(5, 2, True), (0, 2, True), (None, 2, False), (5, 1, False)],
+    ids=["budget", "nothing", "none", "nowhere"],
+)
+async def test_money_to_spill_is_asked_for_where_there_is_a_budget_of_it(
+    desk: Desk, usd: float | None, tiers: int, *, asked: bool
+) -> None:
+    """And somewhere to spill to; else nothing is asked for that was not before."""
+    desk.routing = RoutePolicy(spill_usd_per_day=usd)
+    model = desk.fleet.models["gpt-4o"][:tiers]
+    observation = Observation(FakeCall(), desk.clock)
+    principal = Principal(Tenant("acme", routing=desk.routing), "k1")
+    await desk.admission.admit(principal, CHAT, Choices(model), observation)
+    (ask,) = desk.accounts.asks
+    assert (SPILLED in ask.scopes) is asked
+    assert ask.limits == (spill_limits(usd) if asked else ())
+    assert observation.reservation is not None
+    assert observation.reservation.may_spill is (usd != 0)
 
 
 async def test_no_answer_is_longer_than_the_window() -> None:

@@ -6,16 +6,25 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.calendar import days_around, months_around
 from app.domain.capacity_book import CapacityBook
 from app.domain.deployment import Fleet, Target
 from app.domain.directory import DeploymentEntry
 from app.domain.health import Health
+from app.domain.limit import scopes_of, spill_limits
 from app.domain.request import InferenceRequest
+from app.domain.reservation import Amounts, Ask, Reservation
 from app.domain.route import Candidate, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.tenant import Principal, Tenant
 from app.domain.warm_cache import WarmCaches
-from app.errors import NoCapacity, UnknownModel, UnknownPreviousResponse, UnknownResponse
+from app.errors import (
+    BudgetExhausted,
+    NoCapacity,
+    UnknownModel,
+    UnknownPreviousResponse,
+    UnknownResponse,
+)
 from app.observation import Observation
 from app.stages.routing import Routing
 from app.standing import Standing
@@ -103,6 +112,58 @@ async def test_all_held_is_no_capacity_until_the_first_is_free(
     assert caught.value.retry_after_s == 4.0
     assert observation.plan is not None
     assert [each.deployment for each in observation.plan.absences] == ["ptu", "paygo", "last"]
+
+
+def spent(clock: FakeClock, *, over: bool = True) -> Observation:
+    """A request that was reserved for, and whose tenant's spill budget is used up."""
+    now = clock.unix()
+    days, months, limits = days_around(now), months_around(now), spill_limits(5)
+    ask = Ask("r", "acme", scopes_of("k", "m"), Amounts(1, 1, 1), (), days, months).within(limits)
+    observation = Observation(FakeCall(), clock)
+    observation.reservation = Reservation(ask, "g", days[1], months[1], over=(0,) if over else ())
+    return observation
+
+
+async def test_without_money_to_spill_nobody_outside_the_first_tier_is_asked(
+    routing: Routing, clock: FakeClock
+) -> None:
+    """Who has some is planned for as ever."""
+    choices = routing.choices(ACME, request(), None)
+    made = await routing.plan(ACME, request(), choices, spent(clock, over=False))
+    assert [each.deployment for each in made.candidates] == ["ptu", "paygo", "last"]
+    made = await routing.plan(ACME, request(), choices, spent(clock))
+    assert [each.deployment for each in made.candidates] == ["ptu"]
+    assert {(each.deployment, each.reason) for each in made.absences} == {
+        ("paygo", SpillReason.POLICY),
+        ("last", SpillReason.POLICY),
+    }
+
+
+async def test_without_money_to_spill_the_first_tier_says_when(
+    routing: Routing, holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """The earliest time is its own; the message says why nobody else was asked."""
+    holds.hold("ptu", clock.now() + 9)
+    choices = routing.choices(ACME, request(), None)
+    with pytest.raises(NoCapacity) as caught:
+        await routing.plan(ACME, request(), choices, spent(clock))
+    assert caught.value.retry_after_s == 9
+    assert "spill budget" in caught.value.message
+
+
+async def test_where_only_money_would_help_the_day_has_to_end(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """The first tier will not serve at all: OpenAI's code for a budget, and when it is new."""
+    drained = DeploymentEntry("ptu", draining=True)
+    routing = routing_of(fleet("ptu", "paygo"), holds, clock, drained)
+    observation = spent(clock)
+    assert observation.reservation is not None
+    choices = routing.choices(ACME, request(), None)
+    with pytest.raises(BudgetExhausted) as caught:
+        await routing.plan(ACME, request(), choices, observation)
+    assert caught.value.retry_after_s == observation.reservation.day.ends / 1000 - clock.unix()
+    assert caught.value.code == "insufficient_quota"
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4o "])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.limit import LimitName, LimitRule, Mode
+from app.domain.route_policy import RoutePolicy
 from app.domain.tenant import Principal, Tenant
 from app.stages.statement import Statement
 from tests.fakes.accounts import FakeAccounts
@@ -16,6 +17,26 @@ RULES = (
     LimitRule(LimitName.USD_PER_DAY, 0.5, Mode.SOFT, model="gpt-4o"),
     LimitRule(LimitName.TPM, 7, key_id="another"),
 )
+
+
+async def test_a_spill_budget_is_told() -> None:
+    """Beside the limits, in its own scope."""
+    clock, reply = FakeClock(), RecordingReply()
+    tenant = Tenant("acme", limits=RULES, routing=RoutePolicy(spill_usd_per_day=2.5))
+    await Statement(FakeAccounts(clock), clock).answer(Principal(tenant, "k1"), reply)
+    said = msgspec.json.decode(reply.body)
+    assert said["limits"][2:] == [
+        {
+            "name": "usd_per_day",
+            "scope": "spill",
+            "mode": "spill",
+            "unit": "usd",
+            "limit": 2.5,
+            "used": 3e-9,
+            "left": 2.499999997,
+        }
+    ]
+    assert said["used"]["day"] == {"requests": 4, "tokens": 5, "usd": 7e-9}
 
 
 async def test_limits_and_totals_are_told() -> None:
