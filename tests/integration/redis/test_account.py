@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +30,15 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of
+from app.domain.limit import (
+    Limit,
+    LimitName,
+    LimitRule,
+    Mode,
+    limit_of,
+    scopes_of,
+    spill_limits,
+)
 from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import StoreUnavailable
 
@@ -152,6 +161,76 @@ async def test_a_crowd_is_admitted_exactly_as_far_as_there_is_room(
         kind = replace(kind, window_ms=60_000)  # a second would pass while they are asked
     answers = await asyncio.gather(*(account.script.reserve(account.ask(kind)) for _ in range(500)))
     assert sum(isinstance(answer, Reservation) for answer in answers) == 137
+
+
+#: Room to spill for 137 requests of 100 nano-dollars.
+BUDGET = spill_limits(0.0000137)
+
+
+async def test_a_crowd_may_spill_exactly_as_far_as_there_is_money(account: Account) -> None:
+    """500 at once: all are admitted, 137 may spill; so many again as then were not spilled."""
+
+    async def crowd() -> list[Reservation]:
+        asks = [account.ask().within(BUDGET) for _ in range(500)]
+        answers = await asyncio.gather(*map(account.script.reserve, asks))
+        assert all(isinstance(answer, Reservation) for answer in answers)
+        return [each for each in answers if isinstance(each, Reservation) and each.may_spill]
+
+    first = await crowd()
+    assert len(first) == 137
+    charges = [
+        Settlement(each, Charge(Amounts(1, 10, 100), b"{}", spilled=number < 37))
+        for number, each in enumerate(first)
+    ]
+    assert set(await account.script.settle(account.tenant, charges)) == {"settled"}
+    assert len(await crowd()) == 100
+
+
+async def test_never_more_is_spilled_than_there_is_money(account: Account) -> None:
+    """Requests that end and begin all at once: whenever one looks, and to the last nano-dollar."""
+    draw, spilled = random.Random(7), 0
+
+    async def used() -> int:
+        days, months = days_around(time.time()), months_around(time.time())
+        _, (amount,) = await account.script.read(account.tenant, BUDGET, days, months)
+        return amount
+
+    async def play() -> None:
+        nonlocal spilled
+        for _ in range(40):
+            granted = await account.script.reserve(account.ask().within(BUDGET))
+            assert isinstance(granted, Reservation)
+            assert await used() <= BUDGET[0].amount
+            leaves = granted.may_spill and draw.random() < 0.5
+            spilled += leaves
+            charge = Charge(Amounts(1, 10, 100), b"{}", spilled=leaves)
+            await account.script.settle(account.tenant, [Settlement(granted, charge)])
+
+    await asyncio.gather(*(play() for _ in range(20)))
+    assert (spilled, await used()) == (137, 13_700)
+
+
+async def test_a_spill_budget_that_is_set_later_knows_the_past(account: Account) -> None:
+    """What was spilled is counted whether there is a budget for it or not."""
+    taken = await account.take()
+    charge = Charge(Amounts(1, 10, 13_700), b"{}", spilled=True)
+    await account.script.settle(account.tenant, [Settlement(taken, charge)])
+    granted = await account.script.reserve(account.ask().within(BUDGET))
+    assert isinstance(granted, Reservation)
+    assert (granted.may_spill, granted.left) == (False, (0,))
+
+
+async def test_a_spilled_request_whose_hold_expired_is_charged_as_that(account: Account) -> None:
+    """Its worker was away for too long; the budget hears of it all the same."""
+    granted = await account.brief.reserve(account.ask().within(BUDGET))
+    assert isinstance(granted, Reservation)
+    await asyncio.sleep(0.05)  # as long as it lives, and some
+    charge = Charge(Amounts(1, 10, 13_700), b"{}", spilled=True)
+    settled = await account.script.settle(account.tenant, [Settlement(granted, charge)])
+    assert settled[0] in {"late", "settled"}
+    again = await account.script.reserve(account.ask().within(BUDGET))
+    assert isinstance(again, Reservation)
+    assert not again.may_spill
 
 
 async def test_a_refusal_changes_nothing(account: Account) -> None:

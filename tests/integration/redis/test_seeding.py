@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from app.adapters.seeding import Seeder, seeding
 from app.domain.accounts_of import Balances, balances
 from app.domain.calendar import CalendarWindow, days_around, months_around
 from app.domain.ledger_row import LedgerRow, RowKind, decode, encode
+from app.domain.limit import spill_limits
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 from app.domain.tenant import Tenant
 
@@ -131,6 +132,29 @@ async def test_a_lost_account_is_what_the_archive_says(house: House) -> None:
     assert await house.tokens() == 7
     assert await house.settle(open_before) == "adopted"
     assert await house.tokens() == 14
+
+
+@pytest.mark.parametrize("spilled", [False, True])
+async def test_a_lost_account_knows_what_was_spilled(house: House, *, spilled: bool) -> None:
+    """From rows alone: as much of a spill budget is used as before."""
+    budget = spill_limits(1e-9)
+    days, months = days_around(time.time()), months_around(time.time())
+
+    async def take() -> Reservation:
+        amounts = Amounts(1, 10, 1)
+        ask = Ask(uuid4().hex, house.tenant.name, ("tenant",), amounts, (), days, months)
+        granted = await house.script.reserve(ask.within(budget))
+        assert isinstance(granted, Reservation)
+        return granted
+
+    first = await take()
+    row = replace(decode(house.charge(first).row), nano_usd=1, spill="held" if spilled else "none")
+    charge = Charge(row.charged, encode(row), row.spilled)
+    await house.script.settle(house.tenant.name, [Settlement(first, charge)])
+    await house.archives()
+    await house.is_lost()
+    await house.seeder.seed(house.tenant)
+    assert (await take()).may_spill is not spilled
 
 
 async def test_a_settlement_whose_answer_was_lost_is_not_charged_again_after_a_flush(
