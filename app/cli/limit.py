@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -31,6 +31,8 @@ _TRIES: Final = 3
 
 _NAMES: Final = ", ".join(LimitName)
 _Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=_NAMES)]
+#: As `RuleMode`, in words.
+_Mode = Literal["hard", "soft", "shadow"]
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
 
 _PARTS: Final = tuple(each.name for each in fields(LimitRule))
@@ -85,14 +87,14 @@ def set_limit(  # noqa: PLR0913  # one parameter for each argument and option
     name: _Name,
     amount: _Amount,
     *,
-    mode: Annotated[Mode | None, typer.Option(help="Of a new limit: hard.")] = None,
+    mode: Annotated[_Mode | None, typer.Option(help="Of a new limit: hard.")] = None,
     key_id: KeyId = None,
     model: ModelName = None,
     as_json: Json = False,
 ) -> None:
     """Set a limit of the whole tenant, or of one of its keys or models, or of both."""
     scope = {"name": name.value, "key_id": key_id, "model": model}
-    new = {"amount": given.amount(name, amount)} | ({"mode": mode.value} if mode else {})
+    new = {"amount": given.amount(name, amount)} | ({"mode": mode} if mode else {})
 
     def change(rules: Rules) -> Rules:
         if _find(rules, scope) is None:

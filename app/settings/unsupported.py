@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from app.settings.model import Settings
 from app.settings.process import Listen, Redis
-from app.settings.tenancy import Cache, SpillBudget
+from app.settings.tenancy import Cache
 
 
 def unsupported(settings: Settings) -> list[str]:
     """Paths of what is accepted but not enforced, in the order of the file's sections."""
-    return [*_process_parts(settings), *_tenant_parts(settings), *_cache_parts(settings)]
+    return [*_process_parts(settings), *_cache_parts(settings)]
 
 
 def _process_parts(settings: Settings) -> Iterator[str]:
@@ -35,12 +35,6 @@ def _listen_parts(listen: Listen) -> Iterator[str]:
 def _redis_parts(redis: Redis) -> Iterator[str]:
     if redis.cache_url is not None:
         yield "redis.cache_url"
-
-
-def _tenant_parts(settings: Settings) -> Iterator[str]:
-    for name, tenant in settings.tenants.items():
-        if isinstance(tenant.spill, SpillBudget):
-            yield f"tenants.{name}.spill.usd_per_day"
 
 
 def _cache_parts(settings: Settings) -> Iterator[str]:

@@ -51,6 +51,9 @@ def test_setting_what_is_not_there_adds_it(team: FakeAdminApi, run: Run) -> None
     ]
     run("limit", "set", "search-team", "tpm", "1", "--mode", "shadow")
     assert team.last.body["limits"][3]["mode"] == "shadow"
+    asked = len(team.asked)
+    assert run("limit", "set", "search-team", "tpm", "1", "--mode", "spill").exit_code == 2
+    assert len(team.asked) == asked
 
 
 def test_a_change_in_between_is_read_and_the_limit_set_anew(team: FakeAdminApi, run: Run) -> None:
