@@ -118,18 +118,16 @@ class Standing:
     def _room(
         self, name: str, room: Room | None, failing_until: float | None, now: float
     ) -> Room | None:
-        """What keeps a request away for longest; a hold that is over says nothing."""
+        """A hold before all else, until there is room as well; one that is over says nothing."""
         used = room.utilization if room is not None else None
         held_until = self.holds.holds().get(name, 0.0)
-        if held_until > now and (room is None or room.at < held_until or not room.firm):
-            return Room(held_until, SpillReason.HELD, used)
+        if held_until > now:
+            at, until = (room.at, room.until) if room is not None and room.firm else (now, now)
+            earliest = max(held_until, until)
+            return Room(max(held_until, at), SpillReason.HELD, used, earliest=earliest)
         if failing_until is not None and (room is None or room.at <= now or not room.firm):
-            return Room(
-                max(failing_until, math.nextafter(now, math.inf)),
-                SpillReason.UNHEALTHY,
-                used,
-                firm=False,
-            )
+            until = max(failing_until, math.nextafter(now, math.inf))
+            return Room(until, SpillReason.UNHEALTHY, used, firm=False)
         return room
 
 

@@ -61,7 +61,10 @@ class Provisioned:
         if at <= now:
             return Room(now, utilization=used)
         shared = self._bucket.room_at(now) <= now
-        return Room(at, SpillReason.SHARE if shared else SpillReason.PREDICTED, used)
+        reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
+        earliest = self._shares.room_at(load.claim, now, partial(self._bucket.earliest_at, now))
+        firm = earliest > now and self._bucket.is_fresh(now)
+        return Room(at, reason, used, firm, earliest)
 
     def take(self, load: Load, now: float) -> PtuPlace:
         """Take what the request may need."""

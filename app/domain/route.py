@@ -174,9 +174,9 @@ def plan_route(
                 weight = target.weight * outlook.factor
                 contenders.append(Contender(name, weight, _wait_s(room)))
                 continue
-            absences.append(Absence(name, tier, room.reason, room.at, room.utilization))
+            absences.append(Absence(name, tier, room.reason, room.until, room.utilization))
             if not room.firm:
-                doubtful.append((tier, room.at, Candidate(name, tier, room.utilization)))
+                doubtful.append((tier, room.until, Candidate(name, tier, room.utilization)))
         warm = affinity.among(contenders) if affinity and len(contenders) > 1 else None
         for each in choose(contenders, draw, warm):
             used = outlooks.get(each.name, _OPEN).room.utilization

@@ -31,6 +31,9 @@ LEAST_MARGIN: Final = 0.1
 _CAUTION: Final = 3.0
 #: ... and no more: a bucket that is kept emptier runs dry sooner after a burst.
 MOST_MARGIN: Final = 4.0
+#: So long after Azure last revealed something, a request that can go nowhere else is sent in spite of
+#: the belief: a wrong one would not be found out.
+FRESH_S: Final = 10.0
 #: Evidence as narrow as this says where the level is, even where the belief agrees with it.
 _NARROW: Final = 0.5
 #: An interval with one end says no less than one as wide as this.
@@ -101,7 +104,18 @@ class ShadowBucket:
         noise, passed = _CAUTION * _CAUTION * self._learnt.noise, now - self._since
         if over + min(MOST_MARGIN, sqrt(noise * passed)) <= _ROUNDING:
             return now
-        return now + min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
+        wait = min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
+        return now + wait
+
+    def earliest_at(self, now: float, headroom: float = 0.0) -> float:
+        """The same without a margin for what is not known."""
+        self._drain(now)
+        over = self._level + headroom + LEAST_MARGIN - DEPTH
+        return now if over <= _ROUNDING else now + over / self.pace
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether Azure revealed something lately; what is older is no reason to refuse by."""
+        return now - self._since < FRESH_S
 
     def mark(self) -> Mark:
         """To be kept with a request that is sent now, after it was taken."""

@@ -189,7 +189,9 @@ async def test_a_hold_is_as_long_as_the_milliseconds_say(redis_url: str) -> None
         assert 0.3 <= time.monotonic() - began < 3
         while (told := await ask(team)).route[0] != "ptu":  # said to be full just now
             assert told.route[1] == "predicted"
-            assert time.monotonic() - began < 3
+            assert (
+                time.monotonic() - began < 10
+            )  # it was a surprise: some margin is kept for a while
 
 
 async def test_a_shorter_wait_does_not_end_a_longer_hold(redis_url: str) -> None:

@@ -175,7 +175,7 @@ class Upstreams:
             return Absence(name, tier, SpillReason.POLICY, NEVER)
         room = self._standing.refusal(name, plan.load, now)
         if room is not None:
-            return Absence(name, tier, room.reason, room.at, room.utilization)
+            return Absence(name, tier, room.reason, room.until, room.utilization)
         if not (plan.last_resort or self._standing.may_ask(name, now)):
             return Absence(name, tier, SpillReason.UNHEALTHY, now)
         return None
@@ -237,7 +237,7 @@ class Upstreams:
         now = self._clock.now()
         outlooks = self._standing.outlooks((names,), plan.load, now).items()
         return no_capacity(
-            (Absence(name, 0, each.room.reason, each.room.at) for name, each in outlooks),
+            (Absence(name, 0, each.room.reason, each.room.until) for name, each in outlooks),
             now,
             spill_spent=plan.spill_spent,
         )

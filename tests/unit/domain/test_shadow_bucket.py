@@ -245,3 +245,24 @@ def test_who_asks_again_when_told_to_has_room_then_and_not_before(
     if at > now + 0.01:
         assert bucket.room_at(at - 0.005, headroom) > at - 0.005
     assert bucket.room_at(at + 1e-6, headroom) == at + 1e-6
+
+
+def test_after_a_surprise_who_has_no_choice_asks_when_azure_said() -> None:
+    """Others keep a margin for a while, because something is not known; the refusal is exact."""
+    bucket = ShadowBucket(0.0)
+    bucket.take(1.0, 0.0)
+    mark = bucket.mark()
+    bucket.undo(1.0, 0.05)
+    bucket.refused(mark, Wait(0.3, 0.001), 0.05)
+    assert 0.3 <= bucket.earliest_at(0.06) <= 0.35 + 0.25
+    assert bucket.room_at(0.06) >= bucket.earliest_at(0.06)
+
+
+def test_a_belief_that_nothing_confirms_is_no_reason_to_refuse_by() -> None:
+    """Ten seconds after Azure last revealed something."""
+    bucket = ShadowBucket(0.0)
+    mark = bucket.mark()
+    bucket.told(2.0, mark, 1.0)
+    assert bucket.earliest_at(10.9) > 10.9
+    assert bucket.is_fresh(10.9)
+    assert not bucket.is_fresh(11.0)
