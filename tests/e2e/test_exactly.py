@@ -54,12 +54,25 @@ class Workers:
         self.keys: dict[str, str] = {}
         self._running = ExitStack()
 
-    def start(self, tenants: dict[str, dict[str, float]], *, answer_after_ms: int) -> None:
-        """Start them on one config; the tenants' names are made unlike any other test's."""
-        self.keys = {name: new_key("test") for name in tenants}
+    def start(
+        self,
+        tenants: dict[str, dict[str, float]],
+        *,
+        answer_after_ms: int,
+        spill: dict[str, dict[str, float]] | None = None,
+    ) -> None:
+        """Start them on one config; the tenants' names are made unlike any other test's.
+
+        `tenants` have these limits, those in `spill` these spill budgets.
+        """
+        policies: dict[str, dict[str, Any]] = {
+            **{name: {"limits": limits} for name, limits in tenants.items()},
+            **{name: {"spill": budget} for name, budget in (spill or {}).items()},
+        }
+        self.keys = {name: new_key("test") for name in policies}
         seeds = {
-            f"{name}-{self.mark}": {"keys": [self.keys[name]], "limits": limits}
-            for name, limits in tenants.items()
+            f"{name}-{self.mark}": {"keys": [self.keys[name]], **policy}
+            for name, policy in policies.items()
         }
         config = self.directory / "config.yaml"
         config.write_text(yaml.safe_dump(_config(self.redis, seeds, answer_after_ms)))
@@ -121,8 +134,8 @@ def _config(
         # A busy machine is not what is tested.
         "redis": redis | {"operation_timeout_ms": 2000},
         "admin": {"key": "an-admin-key-of-tests"},
-        "deployments": {"paygo": paygo},
-        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        "deployments": {"picky": paygo | {"refuses": ["max_tokens"]}, "paygo": paygo},
+        "models": {"gpt-4o": {"tiers": [["picky"], ["paygo"]]}},
         "tenants": tenants,
         "simulator": {"ttft_ms": answer_after_ms, "tpot_ms": 0},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},
@@ -177,6 +190,21 @@ async def test_a_crowd_over_four_workers_gets_exactly_its_room(workers: Workers)
     """Once for streams that run at once, once for a budget."""
     forms = (LimitName.CONCURRENCY, "stream"), (LimitName.USD_PER_DAY, "whole")
     assert [wrong async for wrong in play(workers, *forms, rounds=1)] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("form", ["stream", "whole"])
+async def test_a_crowd_spills_exactly_as_far_as_there_is_money(workers: Workers, form: str) -> None:
+    """The first tier refuses what all of them ask: whom the budget leaves out nobody serves."""
+    workers.start({"probe": {}}, answer_after_ms=0)
+    assert await workers.storm("probe", stream=False, size=1) == {200: 1}
+    each = (await workers.reserved("probe"))["reserved_nano_usd"]
+    workers.stop()
+    budget = {"usd_per_day": ROOM * each / NANO}
+    workers.start({}, answer_after_ms=ANSWER_AFTER_MS, spill={"spilling": budget})
+    statuses = await workers.storm("spilling", stream=form == "stream")
+    assert statuses == {200: ROOM, 429: CROWD - ROOM}
 
 
 @pytest.mark.long

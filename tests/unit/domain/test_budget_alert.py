@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.budget_alert import alerts_of
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import LimitName, LimitRule, limit_of
+from app.domain.limit import NANO, LimitName, LimitRule, limit_of, spill_limits
 from app.domain.reservation import Amounts, Ask, Reservation
 
 DAYS, MONTHS = days_around(1_790_000_000.0), months_around(1_790_000_000.0)
@@ -40,6 +40,15 @@ def test_only_budgets_are_told_of() -> None:
     (alert,) = alerts_of(reservation, (0.8,))
     assert (alert.limit, alert.window) == (LimitName.USD_PER_MONTH, "2026-09")
     assert alert.identity == "2026-09:usd_per_month:tenant:0.8"
+
+
+def test_a_spill_budget_is_told_of_like_the_others() -> None:
+    """By its scope it is told from the tenant's own budget of that name."""
+    ask = granted((LimitName.USD_PER_DAY, 10, 0)).ask.within(spill_limits(10))
+    reservation = Reservation(ask, "g", DAYS[1], MONTHS[1], (10 * NANO, 2 * NANO))
+    (alert,) = alerts_of(reservation, (0.8,))
+    assert (alert.scope, alert.used, alert.amount) == ("spill", 8 * NANO, 10 * NANO)
+    assert alert.identity == "2026-09-21:usd_per_day:spill:0.8"
 
 
 def test_what_is_left_is_not_known_while_degraded() -> None:
