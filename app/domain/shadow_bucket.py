@@ -31,8 +31,8 @@ LEAST_MARGIN: Final = 0.1
 _CAUTION: Final = 3.0
 #: ... and no more: a bucket that is kept emptier runs dry sooner after a burst.
 MOST_MARGIN: Final = 4.0
-#: So long after Azure last revealed something, a request that can go nowhere else is sent in spite of
-#: the belief: a wrong one would not be found out.
+#: So long after Azure last revealed something, a request that can go nowhere else is sent in spite
+#: of the belief: a wrong one would not be found out.
 FRESH_S: Final = 10.0
 #: Evidence as narrow as this says where the level is, even where the belief agrees with it.
 _NARROW: Final = 0.5
