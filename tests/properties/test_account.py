@@ -61,14 +61,19 @@ class Accounts(RuleBasedStateMachine):
         begun=st.integers(0, 4 * 3_600_000),
         zones=st.tuples(*[st.integers(0, len(ZONES) - 1)] * 2),
         amounts=st.dictionaries(LIMITS, st.integers(0, 150), max_size=6),
+        to_spill=st.integers(0, 150),
     )
-    def opens(self, begun: int, zones: tuple[int, int], amounts: dict[int, int]) -> None:
+    def opens(
+        self, begun: int, zones: tuple[int, int], amounts: dict[int, int], to_spill: int
+    ) -> None:
         self.set_clock(self.now + begun)
         self.tenants += [Tenant(self.server, zone, self.now) for zone in zones]
         for which, amount in amounts.items():
             scaled = amount if SETTABLE[which].measure is not Measure.REQUESTS else amount // 25
             for tenant in self.tenants:
                 tenant.limits[which] = replace(SETTABLE[which], amount=scaled)
+        budget = next(i for i, each in enumerate(SETTABLE) if each.mode is Mode.SPILL)
+        self.tenants[0].limits[budget] = replace(SETTABLE[budget], amount=to_spill)
 
     def set_clock(self, now: int) -> None:
         self.now, self.latest = now, max(now, self.latest)
