@@ -1,0 +1,98 @@
+"""Replicas that tell each other what they take of deployments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from structlog.testing import capture_logs
+
+from app.adapters.clock import SystemClock
+from app.adapters.redis.capacity import CHANNEL, sharing
+from app.adapters.redis.connection import redis_client
+from app.adapters.redis.store import Place, opened_store
+from app.domain.capacity_book import CapacityBook
+from app.domain.demand import Demand, Load
+from app.domain.provisioned import PtuCapacity
+from app.domain.shares import Claim
+
+CLOCK = SystemClock()
+NOBODY = "unix:///nonexistent/redis.sock"
+#: A tenth of the bucket of a PTU that does 100 tokens a second.
+LOAD = Load(Claim("acme"), Demand(600, 0))
+
+
+@asynccontextmanager
+async def replica(url: str, deployment: str) -> AsyncIterator[CapacityBook]:
+    """One replica's book, in step with the others."""
+    name = uuid4().hex
+    book = CapacityBook(name)
+    book.follow({deployment: PtuCapacity(100.0, 4.0)}, CLOCK.now())
+    async with opened_store(Place(url), CLOCK) as store, sharing(book, store, CLOCK, name):
+        yield book
+
+
+def used(book: CapacityBook) -> float:
+    """The used part of its only deployment."""
+    (value,) = book.utilizations(CLOCK.now()).values()
+    return value
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.002)
+
+
+async def test_what_one_takes_the_other_knows(redis_url: str) -> None:
+    """Both ways, and by whom: the parts of the tenants that ask are shared, too."""
+    name = f"ptu-{uuid4().hex}"
+    async with replica(redis_url, name) as one, replica(redis_url, name) as other:
+
+        def asked() -> bool:
+            one.take(name, LOAD, CLOCK.now())  # until the other has subscribed
+            return used(other) > 0.05
+
+        await until(asked)
+        await until(lambda: abs(used(one) - used(other)) < 0.02)
+        one.rooms((name,), LOAD, CLOCK.now())
+        await until(lambda: other.parts(name) == {"acme": 1.0})
+
+
+async def test_without_redis_each_counts_its_own() -> None:
+    """Nothing waits, nothing is raised."""
+    async with replica(NOBODY, "ptu") as book:
+        for _ in range(10):
+            book.take("ptu", LOAD, CLOCK.now())
+            await asyncio.sleep(0.01)
+        assert used(book) > 0.9
+
+
+async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str) -> None:
+    """Another version may be telling its own; what comes afterwards is heard."""
+    name = f"ptu-{uuid4().hex}"
+    with capture_logs() as logs:
+        async with (
+            redis_client(redis_url) as client,
+            replica(redis_url, name) as one,
+            replica(redis_url, name) as other,
+        ):
+
+            async def junk() -> bool:
+                return bool(await client.publish(CHANNEL, b"\xc1junk"))
+
+            async with asyncio.timeout(5):
+                while not await junk():
+                    await asyncio.sleep(0.01)
+            await junk()
+
+            def asked() -> bool:
+                one.take(name, LOAD, CLOCK.now())
+                return used(other) > 0.05
+
+            await until(asked)
+    told = [log for log in logs if log["event"] == "message_ignored"]
+    assert 1 <= len(told) <= 2  # once by each of both
+    assert all("junk" not in str(log) for log in told)
