@@ -14,7 +14,7 @@ from app.domain.demand import Load
 from app.domain.health import Health, availability
 from app.domain.paygo_window import estimate
 from app.domain.room import Room
-from app.domain.route import Absence, Affinity, Outlook, RoutePlan
+from app.domain.route import Absence, Affinity, Candidate, Outlook, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.throttle import SizeHold
 from app.domain.warm_cache import WarmCaches
@@ -93,9 +93,12 @@ class Standing:
         held = SizeHold(tokens, until) if known is None else known.tightened(tokens, until, now)
         self.size_holds[deployment] = held
 
-    def may_ask(self, deployment: str, now: float) -> bool:
-        """Whether it is well, or waits to be probed."""
-        return self.health.may_ask(deployment, now)
+    def may_ask(self, candidate: Candidate, plan: RoutePlan, now: float) -> bool:
+        """Whether it is well, waits to be probed, or is one too many of its tier to be kept out."""
+        name = candidate.deployment
+        return self.health.may_ask(name, now) or (
+            name not in availability(plan.beside(candidate), self.health, now).absent
+        )
 
     def probing(self, deployment: str, now: float) -> AbstractContextManager[None]:
         """Around an attempt: it is the probe of a deployment that waits for one."""
@@ -107,6 +110,13 @@ class Standing:
             self.health.succeeded(deployment, now, started=started)
         elif verdict in {Verdict.FAILED, Verdict.MISCONFIGURED}:
             self.health.failed(deployment, now, started=started, jitter=self.draw())
+
+    def ended(self, deployment: str, started: float, now: float, *, broken: bool) -> None:
+        """An answer that had begun came to its end, or broke off."""
+        if broken:
+            self.health.broke(deployment, now, started=started, jitter=self.draw())
+        else:
+            self.health.completed(deployment)
 
     def _sized(self, name: str, load: Load | None, now: float) -> Room | None:
         """A hold of requests of this size."""

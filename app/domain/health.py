@@ -83,6 +83,7 @@ class _Record:
     """A deployment that has failed lately."""
 
     row: int = 0  # failures since the last success
+    breaks: int = 0  # answers broken off since the last complete one
     ejections: int = 0
     ejected_at: float = -inf
     until: float = -inf
@@ -151,6 +152,26 @@ class Health:
             return False
         self._eject(name, record, now, jitter)
         return True
+
+    def broke(self, name: str, now: float, *, started: float, jitter: float) -> bool:
+        """An answer broke off whose beginning was a success; whether this ejects the deployment.
+
+        So rows of them are counted by themselves.
+        """
+        record = self._records.setdefault(name, _Record())
+        if self._status(record, now) is Status.EJECTED or started < record.until:
+            return False
+        record.breaks += 1
+        if record.breaks < self.policy.failures_in_a_row:
+            return False
+        self._eject(name, record, now, jitter)
+        return True
+
+    def completed(self, name: str) -> None:
+        """An answer came to its end."""
+        record = self._records.get(name)
+        if record is not None:
+            record.breaks = 0
 
     def succeeded(self, name: str, now: float, *, started: float) -> bool:
         """A request that was asked at `started` was served; whether this lets it back."""
@@ -247,6 +268,7 @@ class Health:
         record.until = now + length * (1 + policy.jitter * jitter)
         record.ramp_began = None
         record.sweep_ends = -inf
+        record.breaks = 0
         self._out[name] = record
 
     def _in_a_row(self, record: _Record, now: float) -> int:

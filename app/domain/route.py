@@ -109,6 +109,18 @@ class RoutePlan:
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
     spill_spent: bool = False  # as of the choices
 
+    def beside(self, candidate: Candidate) -> list[str]:
+        """The deployments of its tier that policy permits, itself among them."""
+        tier = candidate.tier
+        names = [each.deployment for each in self.candidates if each.tier == tier]
+        return names + [
+            each.deployment
+            for each in self.absences
+            if each.tier == tier
+            and each.reason is not SpillReason.POLICY
+            and each.deployment not in names
+        ]
+
     @property
     def until(self) -> float:
         """When the first of those that are absent may serve; NEVER where none will."""

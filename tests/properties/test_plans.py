@@ -204,6 +204,11 @@ class Played:
         load = Load(self.world.policy.claim("acme"), self.world.demand)
         return self.book.rooms([name], load, self.now)[name]
 
+    def free_at(self, name: str) -> float:
+        """When it may be asked, if only for want of others: what is vague keeps nobody away."""
+        room, held = self.room(name), self.now + self.world.befell[name].held_s
+        return max(room.until, held) if room.firm else held
+
     @property
     def ours(self) -> dict[str, int]:
         """The model's deployments, with their tiers."""
@@ -316,9 +321,5 @@ def test_an_empty_plan_says_when_the_first_has_room(world: World) -> None:
     made = played.plan()
     if made is None or made.candidates:
         return
-    free = [
-        max(played.room(name).at, played.now + world.befell[name].held_s)
-        for name in played.ours
-        if played.is_open(name)
-    ]
+    free = [played.free_at(name) for name in played.ours if played.is_open(name)]
     assert made.until == min(free, default=float("inf"))

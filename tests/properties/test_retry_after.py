@@ -126,7 +126,8 @@ def planned(ptus: Sequence[Lived], held: Sequence[float], load: Load, at: float)
 
 def _later(room: Room, held_until: float, at: float) -> Room:
     """What the standing makes of a hold and a belief: the later of both."""
-    return room if held_until <= max(at, room.at) else Room(held_until, SpillReason.HELD)
+    is_held = held_until > at and (held_until > room.until or not room.firm)
+    return Room(held_until, SpillReason.HELD) if is_held else room
 
 
 @given(st.lists(histories, min_size=1, max_size=3), st.lists(st.floats(0, 60), max_size=3), loads)

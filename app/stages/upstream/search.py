@@ -141,9 +141,8 @@ class Upstreams:
 
     def _judge_end(self, attempt: Attempt, observation: Observation) -> None:
         """An answer that breaks off is a failure of who gave it, too."""
-        if observation.broken is not None:
-            now, name = self._clock.now(), attempt.deployment
-            self._standing.judged(name, Verdict.FAILED, attempt.started, now)
+        now, broken = self._clock.now(), observation.broken is not None
+        self._standing.ended(attempt.deployment, attempt.started, now, broken=broken)
 
     def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
         limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
@@ -176,9 +175,16 @@ class Upstreams:
         room = self._standing.refusal(name, plan.load, now)
         if room is not None:
             return Absence(name, tier, room.reason, room.until, room.utilization)
-        if not (plan.last_resort or self._standing.may_ask(name, now)):
+        if self._is_kept_out(candidate, plan, now):
             return Absence(name, tier, SpillReason.UNHEALTHY, now)
         return None
+
+    def _is_kept_out(self, candidate: Candidate, plan: RoutePlan, now: float) -> bool:
+        """It failed since it was planned, and there are others."""
+        standing = self._standing
+        return not (plan.last_resort or standing.may_ask(candidate, plan, now)) and any(
+            standing.may_ask(other, plan, now) for other in plan.candidates
+        )
 
     def _window(self, deployment: str) -> float:
         """Tokens; 0 where it is not known."""

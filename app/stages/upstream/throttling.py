@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Final
 
 from app.domain.attempt import Attempt
-from app.domain.deployment import Deployment
+from app.domain.deployment import Deployment, Kind
 from app.domain.route import RoutePlan
 from app.domain.throttle import CONSEQUENCES, Consequence, Refusal, ThrottleClass, classify
 from app.stages.upstream.opening import Opened
 from app.standing import Standing
 
 _LONGEST_GUESS_S: Final = 60.0
+#: Doubled by each refusal of a request that had waited as it was asked to.
+_BROKEN_WORD_S: Final = 0.1
 #: An error's text is at its beginning.
 _TEXT_BYTES: Final = 2048
 
@@ -23,12 +27,21 @@ def throttle_class(opened: Opened, deployment: Deployment) -> ThrottleClass:
     return classify(refusal)
 
 
+@dataclass(slots=True)
+class _Row:
+    """Refusals since it last let a request in."""
+
+    unsaid: int = 0
+    again: int = 0  # those of requests that had waited as it asked
+    until: float = -math.inf
+
+
 class Throttling:
     """Holds deployments that refused."""
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing
-        self._in_a_row: dict[str, int] = {}
+        self._rows: dict[str, _Row] = {}
 
     def refused(self, attempt: Attempt, plan: RoutePlan) -> None:
         """Hold as it asked, or guess where it asked for nothing."""
@@ -41,11 +54,27 @@ class Throttling:
 
     def accepted(self, deployment: str) -> None:
         """It let a request in: guesses begin anew."""
-        self._in_a_row.pop(deployment, None)
+        self._rows.pop(deployment, None)
 
     def _wait_s(self, attempt: Attempt, consequence: Consequence) -> float:
-        if attempt.retry_after_s is not None:
-            return min(attempt.retry_after_s, consequence.longest_s)
-        row = self._in_a_row.get(attempt.deployment, 0)
-        self._in_a_row[attempt.deployment] = row + 1
-        return float(min(consequence.unsaid_s * 2.0 ** min(row, 10), _LONGEST_GUESS_S))
+        row = self._rows.setdefault(attempt.deployment, _Row())
+        row.again += attempt.started >= row.until
+        said = attempt.retry_after_s
+        if said is None:
+            wait = min(consequence.unsaid_s * 2.0 ** min(row.unsaid, 10), _LONGEST_GUESS_S)
+            row.unsaid += 1
+        else:
+            wait = max(min(said, consequence.longest_s), _least_s(attempt, row))
+        row.until = attempt.ended + wait
+        return float(wait)
+
+
+def _least_s(attempt: Attempt, row: _Row) -> float:
+    """Its word for how long is not relied on for ever: otherwise the fastest refusal attracts most.
+
+    A PTU's is exact, and others may have filled it meanwhile: it is asked once a second.
+    """
+    if row.again <= 1:
+        return 0.0
+    longest = 1.0 if attempt.kind is Kind.PTU else _LONGEST_GUESS_S
+    return float(min(_BROKEN_WORD_S * 2.0 ** min(row.again, 20), longest))

@@ -240,3 +240,32 @@ def test_when_all_are_bad_each_failure_moves_one_back() -> None:
         fail(health, asked[-1], times=1, now=NOW + second)
     assert asked == ["a", "b", "c"] * 3
     assert all(one != other for one, other in pairwise(asked))
+
+
+def broken(health: Health, *, times: int, now: float = NOW) -> list[bool]:
+    """Answers that began, which is a success, and broke off."""
+    said = []
+    for _ in range(times):
+        returned(health, now)
+        said.append(health.broke("a", now, started=now, jitter=0.0))
+    return said
+
+
+def test_five_answers_broken_off_in_a_row_eject() -> None:
+    """That each of them began well changes nothing."""
+    health = Health()
+    assert broken(health, times=5) == [False] * 4 + [True]
+    assert health.state("a", NOW).status is Status.EJECTED
+
+
+def test_a_complete_answer_ends_the_row_of_broken_ones() -> None:
+    """And what broke off for an ejection that is known is no news."""
+    health = Health()
+    for _ in range(10):
+        broken(health, times=4)
+        health.completed("a")
+    assert health.all_well()
+    health.completed("nobody")
+    health = ejected("a")
+    assert not any(health.broke("a", NOW + 1, started=NOW, jitter=0.0) for _ in range(9))
+    assert health.state("a", NOW + 1) == State(Status.EJECTED, NOW + 30)

@@ -433,3 +433,58 @@ async def test_targets_of_one_tier_stand_in_for_each_other() -> None:
     plan = RoutePlan((Candidate("a", 0), Candidate("b", 0)))
     assert (await search.play(plan=plan)).deployment.name == "b"
     assert search.observation.spill is SpillReason.NONE
+
+
+def side_by_side(*names: str) -> Search:
+    """A search whose candidates share a tier."""
+    search = Search(*names)
+    tier = tuple(Target(name) for name in names)
+    search.fleet = Fleet(search.fleet.deployments, {"gpt-4o": (tier,)})
+    return search
+
+
+def eject(search: Search, *names: str) -> None:
+    now = search.clock.now()
+    for name in names:
+        for _ in range(5):
+            search.standing.judged(name, Verdict.FAILED, now, now)
+
+
+async def test_of_a_tier_that_fails_as_a_whole_the_least_bad_are_asked() -> None:
+    """At most half of it is kept out; a refusal in its place would be an outage of our own."""
+    search = side_by_side("a", "b")
+    eject(search, "a", "b")
+    plan = search.plan()
+    (only,) = plan.candidates
+    search.upstream(only.deployment).completes()
+    assert (await search.play(plan=plan)).deployment.name == only.deployment
+
+
+async def test_who_failed_since_the_plan_was_made_is_passed_over() -> None:
+    """While there are others; nobody is refused because all of them failed meanwhile."""
+    search = side_by_side("a", "b", "c")
+    plan = search.plan()
+    first, second, _ = (each.deployment for each in plan.candidates)
+    eject(search, first)
+    search.upstream(second).completes()
+    assert (await search.play(plan=plan)).deployment.name == second
+    assert [each.reason for each in search.observation.skipped] == [SpillReason.UNHEALTHY]
+
+    alone = Search("ptu")
+    plan = alone.plan()
+    eject(alone, "ptu")
+    alone.upstream("ptu").completes()
+    assert (await alone.play(plan=plan)).deployment.name == "ptu"
+
+
+async def test_answers_that_break_off_eject_who_gave_them() -> None:
+    """Their beginnings do not make up for it."""
+    search = Search("ptu")
+    for _ in range(5):
+        search.upstream("ptu").completes()
+        plan = search.plan()
+        search.observation = Observation(FakeCall(), search.clock)
+        search.observation.plan = plan
+        async with search.upstreams.answer(plan, CHAT, {}, search.observation):
+            search.observation.broken = UpstreamFailed("It broke off.")
+    assert not search.standing.health.may_ask("ptu", search.clock.now())

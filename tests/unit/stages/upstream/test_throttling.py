@@ -110,3 +110,41 @@ def test_a_refusal_is_told_by_its_words(opened: Opened, kind: ThrottleClass) -> 
     """Body, code and headers, on a deployment of 2,000 tokens a minute."""
     paygo = replace(deployment("paygo"), kind=Kind.PAYGO, tpm=2000)
     assert throttle_class(opened, paygo) is kind
+
+
+def test_whose_word_does_not_hold_is_asked_less_and_less() -> None:
+    """It says a millisecond, and refuses who waited for it."""
+    scene = Scene()
+    at, waits = NOW, []
+    for _ in range(6):
+        scene.refuse(started=at, ended=at, throttle=ThrottleClass.TOKENS, retry_after_s=0.001)
+        waits.append(round(scene.holds.told[-1][1] - at, 3))
+        at += waits[-1]
+    assert waits == [0.001, 0.4, 0.8, 1.6, 3.2, 6.4]
+    scene.throttling.accepted("paygo")
+    scene.refuse(started=at, ended=at, throttle=ThrottleClass.TOKENS, retry_after_s=0.001)
+    assert scene.holds.told[-1][1] == pytest.approx(at + 0.001)
+
+
+def test_refusals_of_what_was_under_way_break_no_word() -> None:
+    """They were sent before it had said how long to wait."""
+    scene = Scene()
+    for _ in range(6):
+        scene.refuse(throttle=ThrottleClass.TOKENS, retry_after_s=0.001)
+    assert {until for _, until in scene.holds.told} == {NOW + 0.001}
+
+
+def test_a_ptu_that_others_keep_full_is_asked_every_second() -> None:
+    """Its word is exact, and others were faster."""
+    scene = Scene()
+    at = NOW
+    for _ in range(9):
+        scene.refuse(
+            started=at,
+            ended=at,
+            kind=Kind.PTU,
+            throttle=ThrottleClass.PROVISIONED,
+            retry_after_s=0.05,
+        )
+        at = scene.holds.told[-1][1]
+    assert scene.holds.told[-1][1] - scene.holds.told[-2][1] == pytest.approx(1.0)
