@@ -93,7 +93,7 @@ async def test_a_crowd_spills_for_no_more_than_the_budget(redis_url: str) -> Non
             error = json.loads(each.text)["error"]
             assert error["code"] == "rate_limit_exceeded"
             assert "spill budget" in error["message"]
-            assert 0 < int(each.headers["retry-after-ms"]) <= HELD_MS
+            assert 0 < int(each.headers["retry-after-ms"]) <= HELD_MS + 250
         for each in served:
             assert each.headers["x-spillgate-spill"] != "none"
             assert not {name for name in each.headers if name.startswith("x-ratelimit-")}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain.attempt import Verdict
 from app.domain.completion import Outcome
 from app.domain.deployment import Fleet, Target
+from app.domain.throttle import ThrottleClass
 from app.errors import NoCapacity, SpillgateError, UpstreamTimeout, UpstreamUnreachable
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House, deployment
@@ -140,7 +141,12 @@ def test_the_search_keeps_its_rules(
     errors = Counter(attempt.verdict for attempt in attempts)
     assert errors[Verdict.FAILED] + errors[Verdict.MISCONFIGURED] <= 3
     assert all(attempt.verdict is not Verdict.ACCEPT for attempt in attempts[:-1])
-    throttled = {a.deployment for a in attempts if a.verdict is Verdict.THROTTLED}
+    # Under peak load Azure refuses by size: such a hold is of large requests, and not told.
+    throttled = {
+        attempt.deployment
+        for attempt in attempts
+        if attempt.verdict is Verdict.THROTTLED and attempt.throttle is not ThrottleClass.PEAK_LOAD
+    }
     assert {name for name, _ in story.house.holds.told} == throttled
 
 
