@@ -96,3 +96,23 @@ async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str) -> N
     told = [log for log in logs if log["event"] == "message_ignored"]
     assert 1 <= len(told) <= 2  # once by each of both
     assert all("junk" not in str(log) for log in told)
+
+
+async def test_a_frozen_redis_delays_nothing() -> None:
+    """It takes what is sent and answers nothing; who plans and takes does not wait for it."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    frozen = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = frozen.sockets[0].getsockname()[1]
+    async with frozen, replica(f"redis://127.0.0.1:{port}/0", "ptu") as book:
+        for _ in range(20):
+            began = CLOCK.now()
+            book.rooms(("ptu",), LOAD, began)
+            book.take("ptu", LOAD, began)
+            await asyncio.sleep(0)
+            assert CLOCK.now() - began < 0.05
+            await asyncio.sleep(0.01)
+        assert used(book) > 1.9

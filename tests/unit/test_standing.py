@@ -1,0 +1,191 @@
+"""What is known of deployments, put together: holds, beliefs, health, and when there is room."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from app.domain.attempt import Verdict
+from app.domain.capacity_book import CapacityBook
+from app.domain.demand import Demand, Load
+from app.domain.deployment import Target
+from app.domain.health import Health
+from app.domain.paygo_window import PaygoCapacity
+from app.domain.provisioned import PtuCapacity
+from app.domain.route import Absence, Affinity, Choices, Outlook, RoutePlan, plan_route
+from app.domain.shares import Claim
+from app.domain.spill import SpillReason
+from app.domain.warm_cache import WarmCaches
+from app.standing import Standing, no_capacity
+from tests.fakes.clock import FakeClock
+from tests.fakes.holds import FakeHoldBoard
+
+LOAD = Load(Claim("acme"), Demand(1000, 0))
+#: Fills a PTU of 100 tokens a second for ten seconds more than its minute.
+FLOOD = Load(Claim("acme"), Demand(7000, 0))
+
+
+class Scene:
+    """Two PTUs and a pay-as-you-go deployment, of which nothing is known yet."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.holds = FakeHoldBoard(self.clock)
+        self.health = Health()
+        ptu = PtuCapacity(100.0, 4.0)
+        book = CapacityBook("one")
+        book.follow({"ptu": ptu, "ptu-b": ptu, "paygo": PaygoCapacity(tpm=6000)}, self.now)
+        self.standing = Standing(self.holds, book, self.health, WarmCaches(), lambda: 0.0)
+
+    @property
+    def now(self) -> float:
+        return self.clock.now()
+
+    def outlook(self, name: str = "ptu", *, load: Load | None = LOAD) -> Outlook | None:
+        """Of a deployment that is a tier of its own."""
+        return self.standing.outlooks(((name,),), load, self.now).get(name)
+
+    def fill(self, name: str = "ptu") -> None:
+        """Its room is used up."""
+        assert self.standing.take(name, RoutePlan((), load=FLOOD), self.now) is not None
+
+    def fail(self, *names: str) -> None:
+        for name in names:
+            for _ in range(5):
+                self.standing.judged(name, Verdict.FAILED, self.now, self.now)
+
+    def plan(self, *names: str) -> RoutePlan:
+        """Of these deployments in one tier."""
+        choices = Choices((tuple(map(Target, names)),))
+        found = self.standing.outlooks(choices.names, LOAD, self.now)
+        return plan_route(choices, found, now=self.now, draw=lambda: 0.5, load=LOAD)
+
+
+def test_who_has_room_is_open() -> None:
+    """And where nothing is counted, or nothing known, nothing is said."""
+    scene = Scene()
+    outlook = scene.outlook()
+    assert outlook is not None
+    assert outlook.room.at <= scene.now
+    assert scene.outlook(load=None) is None
+    assert scene.outlook("unknown") is None
+    assert scene.standing.refusal("ptu", LOAD, scene.now) is None
+
+
+def test_a_hold_goes_before_a_belief() -> None:
+    """Whatever room there seems to be; and a request that costs nothing is held, too."""
+    scene = Scene()
+    scene.standing.hold("ptu", scene.now + 5)
+    for load in (LOAD, None):
+        held = scene.outlook(load=load)
+        assert held is not None
+        assert (held.room.reason, held.room.until) == (SpillReason.HELD, scene.now + 5)
+        refusal = scene.standing.refusal("ptu", load, scene.now)
+        assert refusal is not None
+        assert refusal.reason is SpillReason.HELD
+    scene.clock.advance(5)
+    outlook = scene.outlook()
+    assert outlook is not None
+    assert outlook.room.at <= scene.now
+
+
+def test_of_a_hold_and_a_belief_the_later_says_until_when() -> None:
+    """Who comes back when the hold ends, and finds it full, was told too early."""
+    scene = Scene()
+    scene.fill()
+    full = scene.outlook()
+    assert full is not None
+    assert full.room.reason is SpillReason.PREDICTED
+    scene.standing.hold("ptu", scene.now + 1)
+    held = scene.outlook()
+    assert held is not None
+    assert held.room.until >= full.room.until > scene.now + 9
+    scene.standing.hold("ptu", scene.now + 50)
+    later = scene.outlook()
+    assert later is not None
+    assert later.room.until == scene.now + 50
+
+
+def test_a_vague_belief_says_nothing_beside_a_hold() -> None:
+    """Once the hold is over a used-up counter would be asked, if nobody else were left."""
+    scene = Scene()
+    scene.fill("paygo")
+    scene.standing.hold("paygo", scene.now + 1)
+    held = scene.outlook("paygo")
+    assert held is not None
+    assert held.room.until == scene.now + 1
+
+
+def test_who_fails_is_out_but_might_be_asked() -> None:
+    """Other than who is held; so a failure alone refuses nobody."""
+    scene = Scene()
+    scene.fail("ptu")
+    out = scene.outlook()
+    assert out is not None
+    assert out.room.reason is SpillReason.UNHEALTHY
+    assert out.room.at > scene.now
+    assert not out.room.firm
+    assert scene.standing.refusal("ptu", LOAD, scene.now) is None
+
+
+def test_at_most_half_of_a_tier_is_kept_out() -> None:
+    """Those that stay may be asked, at the part of their weight that a ramp begins with."""
+    scene = Scene()
+    plan = scene.plan("ptu", "ptu-b")
+    scene.fail("ptu", "ptu-b")
+    asked = [each for each in plan.candidates if scene.standing.may_ask(each, plan, scene.now)]
+    assert len(asked) == 1
+    found = scene.standing.outlooks((("ptu", "ptu-b"),), LOAD, scene.now)
+    assert found[asked[0].deployment].factor == scene.health.policy.ramp_from
+
+
+def test_a_refusal_by_size_holds_what_is_as_large() -> None:
+    """Smaller requests go on, and narrow what is held if they are refused as well."""
+    scene = Scene()
+    scene.standing.hold_by_size("paygo", LOAD, scene.now + 20, scene.now)
+    small = Load(LOAD.claim, Demand(999, 0))
+    assert scene.standing.refusal("paygo", LOAD, scene.now) is not None
+    assert scene.standing.refusal("paygo", small, scene.now) is None
+    assert scene.standing.refusal("paygo", None, scene.now) is None
+    scene.standing.hold_by_size("paygo", small, scene.now + 10, scene.now)
+    assert scene.standing.refusal("paygo", small, scene.now) is not None
+
+
+def test_broken_answers_count_until_one_is_complete() -> None:
+    """Five in a row."""
+    scene = Scene()
+    for broken in (True, True, True, True, False, True, True, True, True):
+        scene.standing.ended("ptu", scene.now, scene.now, broken=broken)
+    assert scene.health.all_well()
+    scene.standing.ended("ptu", scene.now, scene.now, broken=True)
+    assert not scene.health.all_well()
+
+
+def test_a_conversation_goes_where_it_was_read() -> None:
+    """Keys are each tenant's own; without one there is no affinity."""
+    scene = Scene()
+    assert scene.standing.affinity("acme", b"", scene.now) is None
+    affinity = scene.standing.affinity("acme", b"talk", scene.now)
+    assert affinity is not None
+    assert affinity.warm is None
+    plan = RoutePlan((), load=Load(LOAD.claim, Demand(3000, 0)), affinity=affinity)
+    scene.standing.accepted("ptu-b", plan, scene.now)
+    assert scene.standing.affinity("acme", b"talk", scene.now) == Affinity(affinity.key, "ptu-b")
+    other = scene.standing.affinity("rival", b"talk", scene.now)
+    assert other is not None
+    assert other.warm is None
+
+
+def test_no_capacity_names_the_first_that_has_room() -> None:
+    """With its reason; where nobody ever will, there is no time to come back."""
+    absences = [
+        Absence("a", 0, SpillReason.HELD, 9.0),
+        Absence("b", 1, SpillReason.PREDICTED, 4.5),
+        Absence("c", 2, SpillReason.POLICY, math.inf),
+    ]
+    error = no_capacity(absences, 4.0)
+    assert (error.retry_after_s, error.headers) == (0.5, {"x-spillgate-reason": "predicted"})
+    never = no_capacity(absences[2:], 4.0)
+    assert (never.retry_after_s, never.headers) == (None, {"x-spillgate-reason": "policy"})
+    assert no_capacity(absences, 100.0).retry_after_s == pytest.approx(0.0)
