@@ -69,10 +69,11 @@ async def test_who_comes_back_when_told_is_let_in(redis_url: str) -> None:
         assert opens - CLOCKS_S <= refused_at + wait <= opens + WITHIN_S
         early = await _after(refused_at + wait - WITHIN_S - CLOCKS_S, team)
         assert told_s(early) > 0
-        again = asyncio.create_task(_after(refused_at + wait, team))
-        refused, _ = await asyncio.wait(
-            {again}, timeout=max(0, refused_at + wait - time.time()) + 1
-        )
+        back_at = (
+            refused_at + wait + WITHIN_S
+        )  # the tolerance is the client's, on a crowded machine
+        again = asyncio.create_task(_after(back_at, team))
+        refused, _ = await asyncio.wait({again}, timeout=max(0, back_at - time.time()) + 1)
         again.cancel()
         assert not refused, "it runs, as the answers before it do"
         assert await team.served() == [], "Azure has refused nobody"

@@ -91,7 +91,7 @@ async def share(team: Stack, deployment: str, begin: float, end: float) -> float
     """Of the attempts of this time, those that this deployment got."""
     rows = [row for row in await team.served() if begin <= row["started"] < end]
     theirs = [row for row in rows if row["deployment"] == team.name(deployment)]
-    assert len(rows) >= 50, "too little traffic to say"
+    assert len(rows) >= 30, "too little traffic to say"
     return len(theirs) / len(rows)
 
 
