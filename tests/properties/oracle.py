@@ -215,8 +215,12 @@ class Oracle:
         surely_over = age > limit.window_ms + entry.grain_ms + 1
         if difference > 0:
             self._enter(limit, difference, certain=surely_over)
-        if not surely_over:
-            entry.amount += difference
+        if surely_over:
+            return
+        entry.amount += difference
+        if difference < 0:  # or it was forgotten as it was, which the clock may bring back
+            forgotten = replace(entry, amount=-difference, certain=False)
+            self.entries[limit.name, limit.scope].append(forgotten)
 
     # ---- loss ----
 

@@ -304,6 +304,23 @@ def explore(server: Server, *, examples: int, steps: int, own: OwnServer | None 
     )
 
 
+def test_a_clock_that_is_set_back_brings_back_what_a_window_forgot(server: Server) -> None:
+    """Settled while it was forgotten, it counts as it was reserved: too much, never too little."""
+    server.set_clock(START)
+    tenant = Tenant(server, 0, START)
+
+    def at(moment: int) -> Tenant:
+        tenant.oracle.now = moment
+        server.set_clock(moment)
+        return tenant
+
+    tenant.limits = {4: replace(SETTABLE[4], amount=100)}
+    tenant.reserve(tenant.ask("r", "k1", "m1", Amounts(1, 60)))
+    at(START + 61_000).settle("r", Amounts())
+    at(START + 60_500).look()
+    tenant.wipe()
+
+
 def test_an_account_is_what_its_oracle_says(server: Server) -> None:
     """Two tenants, 100 stories of 30 steps."""
     explore(server, examples=100, steps=30)
