@@ -49,6 +49,10 @@ class Learnt(NamedTuple):
         return self._replace(ll=0.0, ls=0.0, lp=0.0)
 
 
+#: A variance so small is none: to divide by it would be to learn everything from a rounding.
+_NOTHING: Final = 1e-9
+
+
 class Stretch(NamedTuple):
     """Since the level was last revealed: seconds of capacity taken, drained, and passed at all."""
 
@@ -77,7 +81,7 @@ def accepted(known: Learnt, room: float, stretch: Stretch) -> tuple[Learnt, floa
     """
     spread = _spread(known, stretch)
     deviation = sqrt(spread.variance)
-    if deviation <= 0 or room > _SURE * deviation:
+    if spread.variance <= _NOTHING or room > _SURE * deviation:
         return known, min(0.0, room)
     z = max(-_SURE, room / deviation)
     ratio = exp(-z * z / 2) / sqrt(2 * pi) / (erfc(-z / sqrt(2)) / 2)
@@ -116,7 +120,7 @@ def _fading(stretch: Stretch) -> float:
 
 
 def _moved(known: Learnt, spread: _Spread, stretch: Stretch, move: _Move) -> Learnt:
-    if spread.variance <= 0:
+    if spread.variance <= _NOTHING:
         return known._replace(noise=move.noise)
     share, removed = move.by / spread.variance, move.certainty / spread.variance
     left = 1 - move.certainty

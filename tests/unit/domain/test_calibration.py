@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.calibration import Learnt, Stretch, accepted, revealed
@@ -78,6 +78,7 @@ def test_being_let_in_where_it_was_believed_full_moves_the_level_under_full() ->
     assert accepted(Learnt(), -7.0, Stretch(0, 0, 0))[1] == -7.0
 
 
+@example(0.0, 5.1911920834422666e-157, 0.0, 0.0, accepted)
 @given(
     AMOUNTS, AMOUNTS, st.floats(-500, 500), st.floats(0, 5), st.sampled_from([revealed, accepted])
 )
