@@ -29,7 +29,8 @@
     │   ├── UpstreamFailed           502  it answered 5xx or 408 without an error object
     │   └── UpstreamTimeout          504
     ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
-    │   └── QuotaUnavailable         503  the same of a tenant's account
+    │   ├── QuotaUnavailable         503  the same of a tenant's account
+    │   └── EmbedderUnavailable      503  never told to a client: the cache is passed by
     ├── Overloaded                   503  too many requests in flight on this replica
     └── ShuttingDown                 503
 
@@ -295,6 +296,10 @@ class QuotaUnavailable(StoreUnavailable):
 
     code = "quota_unavailable"
     should_retry: ClassVar[bool | None] = True
+
+
+class EmbedderUnavailable(StoreUnavailable):
+    """Text could not be embedded in time; the cache is passed by, and nobody is told."""
 
 
 class Overloaded(SpillgateError):

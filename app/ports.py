@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from app.domain.cache.entry import Entry, Neighbour
 from app.domain.calendar import CalendarWindow
 from app.domain.capacity import Place
 from app.domain.completion import Receipt
@@ -237,6 +238,48 @@ class Observer(Protocol):
 
     def observe(self, receipt: Receipt) -> None:
         """Take note; must neither block nor raise."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers that are kept, by tenant; shared by all replicas.
+
+    Every call is bounded in time and raises StoreUnavailable where the store is out of reach.
+    """
+
+    async def find(self, tenant: str, fingerprint: bytes) -> Entry | None:
+        """The answer to this very request."""
+        ...
+
+    async def nearest(
+        self, tenant: str, partition: bytes, vector: bytes, count: int
+    ) -> Sequence[Neighbour]:
+        """Answers to what means nearly the same, nearest first; `vector` is little-endian f32."""
+        ...
+
+    async def keep(self, tenant: str, entry: Entry, ttl_s: float, vector: bytes | None) -> None:
+        """Keep an answer for `ttl_s` seconds; with a vector it can also be found by meaning."""
+        ...
+
+
+class Embedder(Protocol):
+    """Text as a point: near to what means the same."""
+
+    @property
+    def name(self) -> str:
+        """Which one it is: lower case letters, digits, `-`; part of the index's name."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    async def embed(self, text: str) -> bytes:
+        """The vector, of length 1, as little-endian f32.
+
+        Raises EmbedderUnavailable, also where it would take too long.
+        """
         ...
 
 

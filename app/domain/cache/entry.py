@@ -1,0 +1,61 @@
+"""An answer that is kept, and what a request is known by in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.completion import Usage
+from app.domain.request import Operation
+
+#: Bytes of a fingerprint or a partition, both BLAKE2b.
+DIGEST_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks, as the cache sees it.
+
+    `fingerprint` is of everything that shapes the answer. `partition` is of the same without the
+    last user turn, which is `prompt`; both are empty where meaning alone may not decide, and
+    `reason` then says why.
+    """
+
+    fingerprint: bytes
+    partition: bytes = b""
+    prompt: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One whole answer; `body` is the JSON that a caller who does not stream would get.
+
+    What it took is what a hit saves: tokens, nano-dollars, seconds.
+    """
+
+    question: Question
+    operation: Operation
+    model: str  # a key of `models:`
+    request_id: str  # of the request that it was the answer to
+    stored_at: float  # Unix time
+    body: bytes
+    usage: Usage
+    nano_usd: int
+    seconds: float
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An entry that means nearly the same; `distance` is the cosine distance, 0 to 2.
+
+    `tenant` and `partition` are as the entry has them, to be checked again.
+    """
+
+    tenant: str
+    partition: bytes
+    fingerprint: bytes
+    prompt: str
+    distance: float
+    stored_at: float
