@@ -136,6 +136,7 @@ def tenant_of(entry: TenantEntry, key: KeyEntry | None = None) -> Tenant:
         redis_loss=entry.redis_loss,
         tags={**entry.tags, **(key.tags if key is not None else {})},
         routing=entry.routing,
+        cache=entry.cache,
     )
 
 

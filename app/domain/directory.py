@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
+from app.domain.cache.policy import UNSAID, CacheRule
 from app.domain.limit import LimitRule
 from app.domain.route_policy import ANYWHERE, RoutePolicy
 from app.domain.tenant import LossPolicy
@@ -66,6 +67,7 @@ class TenantEntry:
     tags: Mapping[str, str] = field(default_factory=dict)
     entra: EntraIds = EntraIds()
     routing: RoutePolicy = ANYWHERE
+    cache: CacheRule = UNSAID
     disabled: bool = False
     version: int = 1
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from app.domain.api_key import ApiKey, digest
+from app.domain.cache.policy import CacheRule, rule_of, said_by
 from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.limit import LimitName, LimitRule
 from app.domain.route_policy import RoutePolicy, Spill
@@ -52,6 +53,7 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         tags=dict(tenant.tags),
         entra=EntraIds(**{kind: getattr(tenant.entra, kind) for kind in EntraIds().kinds}),
         routing=_routing(tenant),
+        cache=rule_of(tenant.cache),
     )
 
 
@@ -107,6 +109,7 @@ def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[s
         ("time_zone", found.time_zone, seed.time_zone),
         ("redis_loss", found.redis_loss.value, seed.redis_loss.value),
         *_routing_pairs(found.routing, seed.routing),
+        *_cache_pairs(found.cache, seed.cache),
         *((f"tags.{tag}", found.tags.get(tag, "none"), seed.tags[tag]) for tag in seed.tags),
     ]
     return ((field, in_force, wanted) for field, in_force, wanted in pairs if in_force != wanted)
@@ -120,6 +123,14 @@ def _routing_pairs(found: RoutePolicy, seed: RoutePolicy) -> list[tuple[str, str
         ("spill", _spill(found), _spill(seed)),
         ("data_zones", _places(found.data_zones), _places(seed.data_zones)),
         ("regions", _places(found.regions), _places(seed.regions)),
+    ]
+
+
+def _cache_pairs(found: CacheRule, seed: CacheRule) -> list[tuple[str, str, str]]:
+    in_force, wanted = said_by(found), said_by(seed)
+    return [
+        (f"cache.{name}", _value(in_force.get(name)), _value(wanted.get(name)))
+        for name in sorted(in_force.keys() | wanted.keys())
     ]
 
 
@@ -150,6 +161,12 @@ def _key_differences(settings: Settings, directory: Directory) -> Iterator[str]:
             yield f"{place} is disabled"
         elif pepper is not None and found.digest != seed.digest:
             yield f"{place} is another key, or was stored under another pepper"
+
+
+def _value(value: float | None) -> str:
+    if value is None:
+        return "unsaid"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def _list(models: tuple[str, ...] | None) -> str:

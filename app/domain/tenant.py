@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
+from app.domain.cache.policy import UNSAID, CacheRule
 from app.domain.limit import LimitRule
 from app.domain.route_policy import ANYWHERE, RoutePolicy
 
@@ -33,6 +34,7 @@ class Tenant:
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     routing: RoutePolicy = ANYWHERE
+    cache: CacheRule = UNSAID
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

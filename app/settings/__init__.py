@@ -1,5 +1,6 @@
 """Configuration: what a file and the environment say, checked as a whole."""
 
+from app.settings.caching import Cache, CacheRules
 from app.settings.callers import EntraCallers, TenantCallers
 from app.settings.explain import Explain
 from app.settings.loader import build, environment, load, problems
@@ -9,7 +10,7 @@ from app.settings.pricing import MaximumPrice, PriceOverride, Prices
 from app.settings.problem import ConfigProblems, Problem
 from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis, Tls
 from app.settings.routing import Routing
-from app.settings.tenancy import Cache, CachePolicy, Model, SpillBudget, Tenant, TenantLimits
+from app.settings.tenancy import Model, SpillBudget, Tenant, TenantLimits
 from app.settings.tiers import WeightedTarget
 from app.settings.unsupported import unsupported
 from app.settings.upstream import (
@@ -27,7 +28,7 @@ __all__ = [
     "Admin",
     "Auth",
     "Cache",
-    "CachePolicy",
+    "CacheRules",
     "ConfigProblems",
     "Deployment",
     "DeploymentSimulator",

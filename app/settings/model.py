@@ -11,13 +11,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
+from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.routing import Routing
 from app.settings.section import Name, Section
-from app.settings.tenancy import Cache, Model, Tenant
+from app.settings.tenancy import Model, Tenant
 from app.settings.tiers import WeightedTarget
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
 

@@ -1,4 +1,4 @@
-"""Sections about who asks for what: models and their tiers, tenants, caches."""
+"""Sections about who asks for what: models and their tiers, tenants."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from app.settings.caching import CacheRules
 from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
@@ -18,20 +19,6 @@ SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
 SpillChoice = Literal["allow", "deny"]
 RequestClass = Literal["critical", "interactive", "standard", "batch"]
 RedisLoss = Literal["local_share", "fail_closed", "fail_open"]
-
-
-class CachePolicy(Section):
-    """One cache: off unless enabled; `ttl` in seconds."""
-
-    enabled: bool = False
-    ttl: Annotated[Float, Field(gt=0)] = 3600.0
-
-
-class Cache(Section):
-    """Which caches answer."""
-
-    exact: CachePolicy = CachePolicy()
-    semantic: CachePolicy = CachePolicy()
 
 
 class Model(Section):
@@ -45,7 +32,7 @@ class Model(Section):
     """Each tier is used before the next; weights rank within a tier."""
     alias: Name | None = None
     """Another model, which serves it."""
-    cache: Cache | None = None
+    cache: CacheRules = CacheRules()
 
 
 _Count = Annotated[Int, Field(ge=0)]
@@ -143,4 +130,4 @@ class Tenant(Section):
     """Where this tenant's days and months begin: an IANA name."""
     tags: Tags = Field(default_factory=dict)
     """What its usage can be grouped by, such as a cost centre."""
-    cache: Cache | None = None
+    cache: CacheRules = CacheRules()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.settings.caching import CacheRules
 from app.settings.model import Settings
 from app.settings.process import Listen, Redis
-from app.settings.tenancy import Cache
 
 
 def unsupported(settings: Settings) -> list[str]:
@@ -45,7 +45,7 @@ def _cache_parts(settings: Settings) -> Iterator[str]:
         yield from _enabled(tenant.cache, f"tenants.{name}.cache")
 
 
-def _enabled(cache: Cache | None, path: str) -> Iterator[str]:
+def _enabled(cache: CacheRules, path: str) -> Iterator[str]:
     for name in ("exact", "semantic"):
-        if cache is not None and getattr(cache, name).enabled:
+        if getattr(cache, name).enabled:
             yield f"{path}.{name}"

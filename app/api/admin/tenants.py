@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -36,9 +36,11 @@ from app.api.admin.shapes import (
     Tags,
     Zone,
 )
+from app.domain.cache.policy import rule_of, section_of
 from app.domain.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
 from app.domain.directory_change import creation
 from app.domain.tenant import LossPolicy
+from app.settings import CacheRules
 from app.settings.section import Name
 
 #: Fields that a body and an entry have in the same form.
@@ -67,6 +69,7 @@ class TenantView(RoutingView):
     redis_loss: LossPolicy
     tags: dict[str, str]
     entra: EntraView
+    cache: dict[str, Any]
     disabled: bool
     version: int
 
@@ -81,6 +84,7 @@ class TenantView(RoutingView):
             redis_loss=entry.redis_loss,
             tags=dict(entry.tags),
             entra=EntraView.model_validate(entry.entra),
+            cache=section_of(entry.cache).model_dump(exclude_none=True),
             **shown(entry.routing),
             disabled=entry.disabled,
             version=entry.version,
@@ -114,6 +118,10 @@ class TenantChange(RoutingBody):
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
     tags: Tags = Field(default_factory=dict)
     entra: EntraBody = Field(default_factory=EntraBody)
+    cache: CacheRules = Field(
+        default_factory=CacheRules,
+        description="which caches answer; in place of what was",
+    )
     disabled: bool = False
 
     def changed(self, entry: TenantEntry) -> TenantEntry:
@@ -121,7 +129,9 @@ class TenantChange(RoutingBody):
         given = self.given()
         plain = {name: given[name] for name in given.keys() & _PLAIN}
         entra = self.entra.ids() if "entra" in given else entry.entra
-        return replace(entry, **plain, entra=entra, routing=merged(entry.routing, given))
+        cache = rule_of(self.cache) if "cache" in given else entry.cache
+        routing = merged(entry.routing, given)
+        return replace(entry, **plain, entra=entra, routing=routing, cache=cache)
 
 
 class NewTenant(TenantChange):

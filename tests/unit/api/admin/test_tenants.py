@@ -3,6 +3,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
+from app.domain.cache.policy import UNSAID, CacheRule, ExactRule, SemanticRule
 from app.domain.directory import EntraIds, Role, TenantEntry
 from tests.fakes.admin import ADMIN_KEYS, SEARCH_KEY_ID, AdminHouse
 
@@ -46,6 +47,19 @@ async def test_that_entra_ids_are_mapped(house: AdminHouse, owner: httpx2.AsyncC
     assert [record.action for record in house.store.records] == ["changed"] * 3
     await owner.patch("tenants/search", json={"entra": {}})
     assert house.store.current.tenants["search"].entra == EntraIds()
+
+
+async def test_which_caches_answer_a_tenant(house: AdminHouse, owner: httpx2.AsyncClient) -> None:
+    """What is sent takes the place of all that was said; what is unsaid is not shown."""
+    cache = {"exact": {"enabled": True, "ttl": 60.0}, "semantic": {"threshold": 0.05}}
+    answer = await owner.patch("tenants/search", json={"cache": cache})
+    assert answer.json()["data"]["cache"] == cache
+    kept = house.store.current.tenants["search"].cache
+    assert kept == CacheRule(ExactRule(enabled=True, ttl_s=60.0), SemanticRule(threshold=0.05))
+    await owner.patch("tenants/search", json={"disabled": True})
+    assert house.store.current.tenants["search"].cache == kept
+    await owner.patch("tenants/search", json={"cache": {}})
+    assert house.store.current.tenants["search"].cache == UNSAID
 
 
 async def test_that_an_entra_id_of_two_tenants_is_a_conflict(
