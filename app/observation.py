@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.attempt import Attempt, spill_of
-from app.domain.completion import Outcome, Receipt, Usage
+from app.domain.completion import Outcome, Receipt
 from app.domain.demand import Demand
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan
 from app.domain.spill import SpillReason
 from app.domain.tenant import Principal
+from app.domain.usage import Usage
 from app.errors import ClientGone, NowhereAllowed, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
 from app.wire.relayed import RelayedText

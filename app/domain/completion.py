@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain.attempt import Attempt
+from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.deployment import Kind
 from app.domain.request import Operation
 from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan
 from app.domain.spill import SpillReason
+from app.domain.usage import Usage
 
 
 class Outcome(StrEnum):
@@ -23,16 +25,6 @@ class Outcome(StrEnum):
     CLIENT_DISCONNECTED = "client_disconnected"
     SHUT_DOWN = "shut_down"  # cut off by the end of a drain
     INTERNAL_ERROR = "internal_error"
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the upstream counted them; `cached` is part of input, `reasoning` of output."""
-
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +60,4 @@ class Receipt:
     started: float = 0.0  # on the monotonic clock, as the times of attempts and absences are
     skipped: tuple[Absence, ...] = ()  # candidates that were not asked when their turn came
     reservation: Reservation | None = None  # what was taken before it ran; None: nothing
+    cache: CacheRecord = BYPASSED

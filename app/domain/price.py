@@ -12,8 +12,8 @@ from fractions import Fraction
 from math import inf, lcm
 from typing import Final, NamedTuple
 
-from app.domain.completion import Usage
 from app.domain.limit import NANO
+from app.domain.usage import Usage
 
 UNPRICED: Final = "unpriced"
 """The flag of a cost whose price nobody knew, so that the maximum was taken."""

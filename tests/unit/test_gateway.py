@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from app.domain.attempt import Verdict
-from app.domain.completion import Outcome, Usage
+from app.domain.completion import Outcome
 from app.domain.request import Operation
 from app.domain.route import Absence
 from app.domain.spill import SpillReason
 from app.domain.tenant import Tenant
+from app.domain.usage import Usage
 from app.errors import (
     ClientGone,
     InvalidApiKey,

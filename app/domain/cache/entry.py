@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.completion import Usage
 from app.domain.request import Operation
+from app.domain.usage import Usage
 
 #: Bytes of a fingerprint or a partition, both BLAKE2b.
 DIGEST_BYTES: Final = 16

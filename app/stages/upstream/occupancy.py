@@ -9,9 +9,9 @@ from typing import Final
 
 from app.domain.attempt import Verdict
 from app.domain.capacity import Place
-from app.domain.completion import Usage
 from app.domain.demand import Demand
 from app.domain.route import RoutePlan
+from app.domain.usage import Usage
 from app.observation import Meter, Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.completion import Usage
 from app.domain.price import (
     ALWAYS,
     Cost,
@@ -20,6 +19,7 @@ from app.domain.price import (
     Rates,
     reserved_rates,
 )
+from app.domain.usage import Usage
 
 GPT_4O = Rates(Fraction("2.5"), Fraction("1.25"), Fraction(10))
 MAXIMUM = Price.of(Rates(Fraction(15), Fraction(15), Fraction(60)), known=False)

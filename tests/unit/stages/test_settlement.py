@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.attempt import Attempt, Verdict
-from app.domain.completion import Outcome, Usage
+from app.domain.completion import Outcome
 from app.domain.deployment import Kind
 from app.domain.ledger_row import LedgerRow, RowKind
 from app.domain.request import Accounting, InferenceRequest, Operation, Route
 from app.domain.reservation import Amounts
 from app.domain.route import Choices
 from app.domain.tenant import Principal, Tenant
+from app.domain.usage import Usage
 from app.errors import (
     ClientGone,
     InvalidApiKey,
