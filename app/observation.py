@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.attempt import Attempt, spill_of
+from app.domain.cache.outcome import BYPASSED
 from app.domain.completion import Outcome, Receipt
 from app.domain.demand import Demand
 from app.domain.request import InferenceRequest, Route
@@ -58,6 +59,7 @@ class Observation:
         self.skipped: list[Absence] = []
         self.served: Attempt | None = None
         self.broken: SpillgateError | None = None
+        self.cache = BYPASSED
         self._receipt: Receipt | None = None
 
     @property
@@ -126,6 +128,7 @@ class Observation:
             started=self._started,
             skipped=tuple(self.skipped),
             reservation=self.reservation,
+            cache=self.cache,
         )
 
     def _model(self, ended: BaseException | None) -> str | None:

@@ -13,6 +13,7 @@ from math import isfinite
 import msgspec
 
 from app.domain.attempt import Attempt, Verdict
+from app.domain.cache.outcome import BYPASSED, CacheRecord, CacheResult
 from app.domain.completion import Outcome, Receipt
 from app.domain.demand import Load
 from app.domain.deployment import Kind
@@ -102,6 +103,20 @@ class SettledRecord(_Part, frozen=True):
     nano_usd: int = 0
 
 
+class CachedRecord(_Part, frozen=True):
+    """What the cache did. `source` is the request that the answer was made for."""
+
+    result: CacheResult
+    reason: str = ""
+    fingerprint: str = ""
+    source: str | None = None
+    age_s: float | None = None
+    distance: float | None = None
+    would_hit: bool = False
+    saved_nano_usd: int = 0
+    saved_s: float = 0.0
+
+
 class LoadRecord(_Part, frozen=True):
     """What it was expected to ask of a deployment: tokens, and with which weight."""
 
@@ -129,6 +144,7 @@ class Explanation(_Part, frozen=True):
     deployment: str | None = None
     deployment_kind: Kind | None = None
     time_to_first_token_s: float | None = None
+    cache: CachedRecord | None = None  # None: no cache is on for it
     load: LoadRecord | None = None
     last_resort: bool = False  # nobody was expected to have room: all were asked in the end
     candidates: tuple[CandidateRecord, ...] = ()
@@ -174,6 +190,7 @@ def explained(receipt: Receipt) -> Explanation:
         deployment=receipt.deployment,
         deployment_kind=receipt.deployment_kind,
         time_to_first_token_s=_maybe(receipt.time_to_first_token),
+        cache=_cached(receipt.cache),
         load=_load(plan.load) if plan is not None and plan.load is not None else None,
         last_resort=plan is not None and plan.last_resort,
         candidates=tuple(_candidates(plan)),
@@ -182,6 +199,22 @@ def explained(receipt: Receipt) -> Explanation:
         reserved=_reserved(receipt.reservation),
         settled=_settled(receipt),
         flags=receipt.flags,
+    )
+
+
+def _cached(cache: CacheRecord) -> CachedRecord | None:
+    if cache == BYPASSED:
+        return None
+    return CachedRecord(
+        result=cache.result,
+        reason=cache.reason,
+        fingerprint=cache.fingerprint,
+        source=cache.source,
+        age_s=_maybe(cache.age_s),
+        distance=_maybe(cache.distance),
+        would_hit=cache.would_hit,
+        saved_nano_usd=cache.saved_nano_usd,
+        saved_s=_rounded(cache.saved_s),
     )
 
 

@@ -30,6 +30,7 @@ DIMENSIONS: Final[Mapping[str, Callable[[LedgerRow], Value]]] = {
     "status": lambda row: None if row.status is None else str(row.status),
     "error": lambda row: row.error,
     "spill": lambda row: row.spill,
+    "cache": lambda row: row.cache,
     "kind": lambda row: row.kind.value,
     "day": lambda row: row.day,  # in the tenant's time zone, as charged
     "month": lambda row: row.month,
@@ -72,7 +73,8 @@ class UsageQuery:
 class UsageSums:
     """Sums over rows; `requests` are those charged, `estimated` and `unpriced` some of them.
 
-    Tokens are as in a row: `cached_input` is part of `input`, `reasoning` of `output`.
+    Tokens are as in a row: `cached_input` is part of `input`, `reasoning` of `output`. What
+    answers from the cache would have cost is `saved_nano_usd`.
     """
 
     requests: int = 0
@@ -86,6 +88,7 @@ class UsageSums:
     nano_usd: int = 0
     estimated: int = 0
     unpriced: int = 0
+    saved_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ def _row_sums(row: LedgerRow) -> tuple[int, ...]:
         charged * row.nano_usd,
         charged * int("estimated" in row.flags),
         charged * int("unpriced" in row.flags),
+        charged * row.saved_nano_usd,
     )
 
 

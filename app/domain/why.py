@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from app.domain.attempt import Verdict
+from app.domain.cache.outcome import CacheResult
 from app.domain.completion import Outcome
 from app.domain.explanation import (
     AttemptRecord,
@@ -70,6 +71,12 @@ _OUTCOMES: Final[Mapping[Outcome, str]] = {
 }
 
 
+_CACHED: Final[Mapping[CacheResult, str]] = {
+    CacheResult.EXACT: "was the same request",
+    CacheResult.SEMANTIC: "meant the same",
+}
+
+
 def why_skipped(skip: SkipRecord) -> str:
     """`ptu-east had no room for 2.3 s (predicted, 101 % full)`."""
     was, because = _SKIPPED[skip.reason]
@@ -124,7 +131,13 @@ def _ending(explanation: Explanation) -> Iterator[str]:
     status = f" ({told})" if told else ""
     after = f" after {duration(explanation.duration_s)}"
     yield f"{_OUTCOMES[explanation.outcome]}{status}{after}."
-    if explanation.deployment is None and not explanation.attempts:
+    cache = explanation.cache
+    if cache is not None and cache.result in _CACHED:
+        yield (
+            f"It is the answer to {cache.source}, from {duration(cache.age_s or 0.0)} before, "
+            f"which {_CACHED[cache.result]}."
+        )
+    elif explanation.deployment is None and not explanation.attempts:
         yield "No deployment was asked."
     elif explanation.deployment is not None:
         asked = len(explanation.attempts)

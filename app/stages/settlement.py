@@ -148,6 +148,8 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
         time_to_first_token=receipt.time_to_first_token,
         attempts=len(receipt.attempts),
         day=reservation.day.name if reservation else "",
+        cache=receipt.cache.result.value,
+        saved_nano_usd=receipt.cache.saved_nano_usd,
     )
 
 
@@ -155,6 +157,8 @@ def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
     """A failure costs nothing, be it an upstream's own words that were passed on."""
     if reservation is not None:
         served = observation.served
+        if observation.cache.is_hit and observation.receipt.outcome is Outcome.FINISHED:
+            return RowKind.SETTLED  # a request for the quota, at no cost
         failed = served is None or (served.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
         return RowKind.RELEASED if failed else RowKind.SETTLED
     route = observation.route

@@ -13,6 +13,7 @@ from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item
 from app.domain.attempt import Verdict
+from app.domain.cache.outcome import CacheResult
 from app.domain.completion import Outcome
 from app.domain.deployment import Kind
 from app.domain.explanation import Explanation
@@ -104,6 +105,20 @@ class SettledView(_View):
     nano_usd: int
 
 
+class CachedView(_View):
+    """What the cache did."""
+
+    result: CacheResult
+    reason: str
+    fingerprint: str = Field(description="what the answer is evicted by")
+    source: str | None = Field(description="the request that the answer was made for")
+    age_s: float | None
+    distance: float | None = Field(description="cosine distance of the nearest that was found")
+    would_hit: bool = Field(description="in shadow mode: it came from upstream all the same")
+    saved_nano_usd: int
+    saved_s: float
+
+
 class LoadView(_View):
     """What it was expected to ask of a deployment, in tokens."""
 
@@ -131,6 +146,7 @@ class ExplanationView(_View):
     deployment: str | None
     deployment_kind: Kind | None
     time_to_first_token_s: float | None
+    cache: CachedView | None = Field(description="null: no cache is on for it")
     load: LoadView | None
     last_resort: bool = Field(description="nobody was expected to have room; all were asked")
     candidates: list[CandidateView]

@@ -58,6 +58,7 @@ class GroupView(BaseModel):
     nano_usd: int
     estimated: int
     unpriced: int
+    saved_nano_usd: int = Field(description="what answers from the cache would have cost")
 
     @classmethod
     def of(cls, group: UsageGroup) -> GroupView:
@@ -101,6 +102,8 @@ class RowView(BaseModel):
     attempts: int
     day: str
     month: str
+    cache: str
+    saved_nano_usd: int
 
 
 def add_usage_routes(router: APIRouter, services: AdminServices) -> None:

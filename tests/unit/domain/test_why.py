@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from app.domain.attempt import Verdict
+from app.domain.cache.outcome import CacheResult
 from app.domain.completion import Outcome
 from app.domain.deployment import Kind
 from app.domain.explanation import (
     AttemptRecord,
+    CachedRecord,
     CandidateRecord,
     Explanation,
     LimitRecord,
@@ -31,6 +33,19 @@ def test_every_reason_has_words(reason: SpillReason) -> None:
     assert said.endswith(", 80 % full)")
     found = Explanation("r", 0.0, 0.1, Outcome.FINISHED, "t", reason)
     assert any("It spilled" in line for line in summary(found)) == (reason != "none")
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [(CacheResult.EXACT, "was the same request"), (CacheResult.SEMANTIC, "meant")],
+)
+def test_an_answer_from_the_cache_says_whose_it_was(result: CacheResult, said: str) -> None:
+    """Nobody was asked, and the reader learns why and how old it is."""
+    cached = CachedRecord(result, source="req_1", age_s=12.0)
+    found = Explanation("r", 0.0, 0.1, Outcome.FINISHED, "t", cache=cached)
+    sentence = summary(found)[1]
+    assert sentence.startswith("It is the answer to req_1, from 12.0 s before, which")
+    assert said in sentence
 
 
 @pytest.mark.parametrize("throttle", list(ThrottleClass))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.attempt import Attempt, Verdict
+from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.completion import Outcome
 from app.domain.deployment import Kind
 from app.domain.ledger_row import LedgerRow, RowKind
@@ -101,6 +102,27 @@ async def soon(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not happened():
             await asyncio.sleep(0)
+
+
+async def test_an_answer_from_the_cache_is_a_request_at_no_cost(scene: Scene) -> None:
+    """It counts for limits of requests; what it would have cost stands beside."""
+    await scene.serve()
+    scene.observation.served = None
+    scene.observation.cache = CacheRecord(CacheResult.EXACT, saved_nano_usd=700)
+    await scene.play(status=200)
+    assert scene.row.kind is RowKind.SETTLED
+    assert scene.row.charged == Amounts(requests=1)
+    assert (scene.row.cache, scene.row.saved_nano_usd) == ("exact", 700)
+
+
+async def test_a_hit_that_its_client_left_is_given_back(scene: Scene) -> None:
+    """As any request of which nothing was generated."""
+    await scene.serve()
+    scene.observation.served = None
+    scene.observation.cache = CacheRecord(CacheResult.EXACT)
+    with pytest.raises(ClientGone):
+        await scene.play(ClientGone(), status=200)
+    assert scene.row.kind is RowKind.RELEASED
 
 
 async def test_a_finished_request_is_settled(scene: Scene) -> None:
