@@ -157,8 +157,8 @@ def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
     """A failure costs nothing, be it an upstream's own words that were passed on."""
     if reservation is not None:
         served = observation.served
-        if observation.cache.is_hit and observation.receipt.outcome is Outcome.FINISHED:
-            return RowKind.SETTLED  # a request for the quota, at no cost
+        if observation.cache.is_hit and observation.receipt.status is not None:
+            return RowKind.SETTLED  # a request for the quota, at no cost, read to its end or not
         failed = served is None or (served.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
         return RowKind.RELEASED if failed else RowKind.SETTLED
     route = observation.route

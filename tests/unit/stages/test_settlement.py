@@ -115,14 +115,17 @@ async def test_an_answer_from_the_cache_is_a_request_at_no_cost(scene: Scene) ->
     assert (scene.row.cache, scene.row.saved_nano_usd) == ("exact", 700)
 
 
-async def test_a_hit_that_its_client_left_is_given_back(scene: Scene) -> None:
-    """As any request of which nothing was generated."""
+@pytest.mark.parametrize(("status", "kind"), [(None, RowKind.RELEASED), (200, RowKind.SETTLED)])
+async def test_a_hit_that_its_client_left_before_it_began_is_given_back(
+    scene: Scene, status: int | None, kind: RowKind
+) -> None:
+    """Of which it saw nothing; whoever has seen its beginning may have seen it all."""
     await scene.serve()
     scene.observation.served = None
     scene.observation.cache = CacheRecord(CacheResult.EXACT)
     with pytest.raises(ClientGone):
-        await scene.play(ClientGone(), status=200)
-    assert scene.row.kind is RowKind.RELEASED
+        await scene.play(ClientGone(), status=status)
+    assert scene.row.kind is kind
 
 
 async def test_a_finished_request_is_settled(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from app.domain.cache.outcome import BYPASSED, CacheRecord, CacheResult
         (CacheResult.BYPASS, False),
     ],
 )
-def test_a_hit_is_what_was_not_asked_upstream(result: CacheResult, is_hit: bool) -> None:
+def test_a_hit_is_what_was_not_asked_upstream(result: CacheResult, *, is_hit: bool) -> None:
     """A miss in shadow mode is none, however near it was."""
     assert CacheRecord(result, would_hit=True).is_hit is is_hit
 
