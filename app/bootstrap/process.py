@@ -171,7 +171,7 @@ def _live(fleet: Fleet, resources: Resources) -> Live:
         holds=resources.holds.holds(),
         utilizations=resources.capacity.utilizations(now),
         health={name: resources.health.state(name, now) for name in names},
-        shares={name: resources.capacity.parts(name) for name in names},
+        shares={name: resources.capacity.parts(name, now) for name in names},
         operations=resources.directory.current.deployments,
     )
 

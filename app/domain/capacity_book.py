@@ -47,10 +47,10 @@ class CapacityBook:
         """By deployment, the used part of its capacity."""
         return {name: each.utilization(now) for name, each in self._known.items()}
 
-    def parts(self, deployment: str) -> dict[str, float]:
+    def parts(self, deployment: str, now: float) -> dict[str, float]:
         """By tenant that asks of it now, the part that it is entitled to; of a PTU alone."""
         known = self._known.get(deployment)
-        return known.parts() if isinstance(known, Provisioned) else {}
+        return known.parts(now) if isinstance(known, Provisioned) else {}
 
     def news(self) -> dict[str, DeploymentNews]:
         """What to tell the other replicas."""

@@ -77,9 +77,9 @@ class Provisioned:
         """The filled part: 1.0 is full, and more is possible."""
         return self._bucket.utilization(now)
 
-    def parts(self) -> dict[str, float]:
+    def parts(self, now: float) -> dict[str, float]:
         """By tenant that asks, the part that it is entitled to."""
-        return self._shares.parts()
+        return self._shares.parts(now)
 
     def news(self) -> DeploymentNews | None:
         """What other replicas should know since this was last asked."""

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from app.domain.ladder import Ladder, Rung
+
 #: Credit goes back so many seconds. Who is silent for as long has all of it, and is forgotten.
 CREDIT_S: Final = 60.0
 #: So far a tenant falls behind at most: what nobody else wanted is no debt.
@@ -55,41 +57,34 @@ class Claim:
     request_class: RequestClass = RequestClass.STANDARD
 
 
-class _Account:
-    """One tenant's; `level_at` is when its credit would be 0, on the clock of what is earned."""
-
-    __slots__ = ("asked_at", "claim", "guaranteed", "level_at", "weighed")
-
-    def __init__(self, claim: Claim, now: float, level_at: float) -> None:
-        self.claim = claim
-        self.asked_at = now
-        self.level_at = level_at
-        self.guaranteed = self.weighed = 0.0
-
-    @property
-    def part(self) -> float:
-        return self.guaranteed + self.weighed
-
-    def credit(self, earned: float) -> float:
-        return min(CREDIT_S, earned - self.level_at)
-
-    def take(self, amount: float, earned: float) -> None:
-        """Without a part there is no credit at all."""
-        spent = amount / self.part if self.part else CREDIT_S + DEBT_S
-        self.level_at = min(earned - self.credit(earned) + spent, earned + DEBT_S)
-
-
 class Shares:
-    """The tenants of one deployment, as one replica knows them; `now` never runs backwards."""
+    """The tenants of one deployment, as one replica knows them; `now` never runs backwards.
 
-    __slots__ = ("_accounts", "_classes", "_earned", "_pace", "_swept", "_updated")
+    A tenant's level is when its credit would be 0, on the clock of what is earned.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_claims",
+        "_classes",
+        "_earned",
+        "_ladder",
+        "_pace",
+        "_per_guarantee",
+        "_per_weight",
+        "_swept",
+        "_updated",
+    )
 
     def __init__(self, now: float) -> None:
-        self._accounts: dict[str, _Account] = {}
+        self._claims: dict[str, Claim] = {}
+        self._asked: dict[str, float] = {}  # when last
         self._classes: dict[RequestClass, float] = {}
+        self._ladder = Ladder()
         self._earned = 0.0
         self._pace = 1.0
         self._updated = self._swept = now
+        self._per_guarantee = self._per_weight = 0.0
 
     def asked(self, claim: Claim, now: float, pace: float = 1.0) -> None:
         """A tenant asks. `pace` is what all of them earn in a second."""
@@ -97,23 +92,21 @@ class Shares:
         self._classes[claim.request_class] = now
         if now - self._swept >= _SWEEP_S:
             self._sweep(now)
-        account = self._accounts.get(claim.tenant)
-        if account is None:
-            self._accounts[claim.tenant] = _Account(claim, now, self._earned - CREDIT_S)
-            self._entitle()
-            return
-        account.asked_at = now
-        if account.claim != claim:
-            account.claim = claim
+        self._asked[claim.tenant] = now
+        if self._claims.get(claim.tenant) != claim:
+            rung = self._ladder.get(claim.tenant)
+            level_at = self._earned - CREDIT_S if rung is None else rung.level
+            self._claims[claim.tenant] = claim
+            self._ladder.put(claim.tenant, _rung(level_at, claim))
             self._entitle()
 
     def headroom(self, claim: Claim, at: float) -> float:
         """What this tenant must leave free for others, now or later if nobody asks meanwhile."""
         earned = self._earned_at(at)
-        own = self._accounts.get(claim.tenant)
-        credit = CREDIT_S if own is None else own.credit(earned)
+        rung = self._ladder.get(claim.tenant)
+        credit = CREDIT_S if rung is None else _credit(rung, earned)
         left = min(self._owed(claim.request_class, credit, earned), MOST_LEFT)
-        is_guaranteed = own is not None and own.guaranteed > 0 and credit > 0
+        is_guaranteed = rung is not None and rung.guarantee > 0 and credit > 0
         return left if is_guaranteed else left + CLASS_STEP * self._higher(claim.request_class, at)
 
     def room_at(self, claim: Claim, now: float, room_at: Callable[[float], float]) -> float:
@@ -122,20 +115,29 @@ class Shares:
         `room_at` says when there is for who leaves so much.
         """
         latest = room_at(self.headroom(claim, now))
-        soonest = max(now, room_at(0.0)) if latest > now else latest
+        if latest <= now:
+            return latest
+        # The later, the less is to be left: so who leaves what is to be left at some time has room
+        # too late where that time is before it, and too soon where it is after.
+        soonest = max(now, room_at(self.headroom(claim, latest)))
         while latest - soonest > _PRECISION_S:
             middle = (soonest + latest) / 2
-            if room_at(self.headroom(claim, middle)) <= middle:
-                latest = middle
+            there = room_at(self.headroom(claim, middle))
+            if there <= middle:
+                soonest, latest = max(soonest, there), middle
             else:
-                soonest = middle
+                soonest, latest = middle, min(latest, there)
         return latest
 
     def took(self, tenant: str, amount: float) -> None:
-        """A tenant took so much; below zero, it gave back."""
-        account = self._accounts.get(tenant)
-        if account is not None:
-            account.take(amount, self._earned)
+        """A tenant took so much; below zero, it gave back. Without a part there is no credit."""
+        rung, claim = self._ladder.get(tenant), self._claims.get(tenant)
+        if rung is None or claim is None:
+            return
+        part, earned = self._part(claim), self._earned
+        spent = amount / part if part else CREDIT_S + DEBT_S
+        level_at = min(earned - _credit(rung, earned) + spent, earned + DEBT_S)
+        self._ladder.put(tenant, rung._replace(level=level_at))
 
     def revealed(self, amount: float) -> None:
         """So much more is taken than was known of: less was there to earn than was thought.
@@ -144,23 +146,28 @@ class Shares:
         """
         self._earned -= amount
 
-    def parts(self) -> dict[str, float]:
-        """By tenant, the part of the capacity that it is entitled to now."""
-        return {tenant: account.part for tenant, account in self._accounts.items()}
+    def parts(self, now: float) -> dict[str, float]:
+        """By tenant that asks, the part of the capacity that it is entitled to now."""
+        self._sweep(now)
+        return {tenant: self._part(claim) for tenant, claim in self._claims.items()}
 
     def _earned_at(self, at: float) -> float:
         return self._earned + max(0.0, at - self._updated) * self._pace
 
+    def _part(self, claim: Claim) -> float:
+        return claim.guarantee * self._per_guarantee + claim.weight * self._per_weight
+
     def _owed(self, request_class: RequestClass, credit: float, earned: float) -> float:
         """To those ahead of this credit; of lower classes, by their guarantees alone."""
-        owed, level_at = 0.0, earned - credit
-        for other in self._accounts.values():
-            if other.level_at < level_at:
-                ahead = min(CREDIT_S, earned - other.level_at) - credit
-                owed += other.guaranteed * ahead
-                if other.claim.request_class >= request_class:
-                    owed += other.weighed * min(ahead, WEIGHED_S)
-        return owed
+        most = CREDIT_S - credit  # nobody is further ahead
+        if most <= 0:
+            return 0.0
+        level_at, ladder = earned - credit, self._ladder
+        owed = self._per_guarantee * ladder.guaranteed(level_at, most)
+        if self._per_weight:
+            ahead = ladder.weighed(level_at, min(most, WEIGHED_S), request_class)
+            owed += self._per_weight * ahead
+        return max(0.0, owed)
 
     def _higher(self, request_class: RequestClass, at: float) -> int:
         return sum(
@@ -171,20 +178,24 @@ class Shares:
 
     def _sweep(self, now: float) -> None:
         self._swept = now
-        accounts = self._accounts
-        gone = [name for name, each in accounts.items() if now - each.asked_at >= CREDIT_S]
+        gone = [tenant for tenant, asked in self._asked.items() if now - asked >= CREDIT_S]
         for tenant in gone:
-            del accounts[tenant]
+            del self._asked[tenant], self._claims[tenant]
+            self._ladder.drop(tenant)
         if gone:
             self._entitle()
 
     def _entitle(self) -> None:
         """Guarantees first, in proportion where there are too many; the rest by weight."""
-        accounts = self._accounts.values()
-        guaranteed = sum(account.claim.guarantee for account in accounts)
-        weights = sum(account.claim.weight for account in accounts) or 1.0
-        scale, rest = 1 / max(1.0, guaranteed), max(0.0, 1 - guaranteed)
-        for account in accounts:
-            claim = account.claim
-            account.guaranteed = claim.guarantee * scale
-            account.weighed = rest * claim.weight / weights
+        guaranteed = sum(rung.guarantee for rung in self._ladder)
+        weights = sum(rung.weight for rung in self._ladder) or 1.0
+        self._per_guarantee = 1 / max(1.0, guaranteed)
+        self._per_weight = max(0.0, 1 - guaranteed) / weights
+
+
+def _rung(level_at: float, claim: Claim) -> Rung:
+    return Rung(level_at, claim.guarantee, claim.weight, claim.request_class)
+
+
+def _credit(rung: Rung, earned: float) -> float:
+    return min(CREDIT_S, earned - rung.level)

@@ -37,7 +37,7 @@ def test_of_an_unknown_deployment_nothing_is_said() -> None:
     book = begun()
     assert book.rooms(("nobody",), LARGE, NOW) == {}
     assert book.take("nobody", LARGE, NOW) is None
-    assert book.parts("nobody") == book.parts("paygo") == {}
+    assert book.parts("nobody", NOW) == book.parts("paygo", NOW) == {}
 
 
 def test_a_reload_keeps_what_is_known_of_those_that_stay() -> None:
@@ -62,7 +62,8 @@ def test_replicas_tell_each_other() -> None:
 
 
 def test_tenants_that_ask_have_their_parts() -> None:
-    """As the admin API shows them."""
+    """As the admin API shows them; none a minute after the last request."""
     book = begun()
     book.rooms(("ptu",), LARGE, NOW)
-    assert book.parts("ptu") == {"acme": 1.0}
+    assert book.parts("ptu", NOW) == {"acme": 1.0}
+    assert book.parts("ptu", NOW + 60) == {}

@@ -65,7 +65,7 @@ def test_entitlements_of_those_that_ask_come_to_one(asking: list[Claim]) -> None
     """Never to more; to less only where all that is left is for tenants without weight."""
     shares = shared(*asking)
     last = {claim.tenant: claim for claim in asking}
-    parts = shares.parts()
+    parts = shares.parts(0.0)
     assert parts.keys() == last.keys()
     assert all(part >= 0 for part in parts.values())
     guaranteed = sum(claim.guarantee for claim in last.values())
@@ -78,21 +78,21 @@ def test_entitlements_of_those_that_ask_come_to_one(asking: list[Claim]) -> None
 def test_guarantees_of_more_than_one_are_scaled() -> None:
     """Each gets in proportion; nothing is left for weights."""
     shares = shared(Claim("a", 0.9), Claim("b", 0.6), Claim("c", weight=50))
-    assert shares.parts() == pytest.approx({"a": 0.6, "b": 0.4, "c": 0})
+    assert shares.parts(0.0) == pytest.approx({"a": 0.6, "b": 0.4, "c": 0})
 
 
 def test_weights_share_what_is_guaranteed_to_nobody() -> None:
     """On top of guarantees, and alone where there are none."""
     shares = shared(Claim("a", 0.4, weight=1), Claim("b", weight=2))
-    assert shares.parts() == pytest.approx({"a": 0.6, "b": 0.4})
-    assert shared(Claim("b", weight=2)).parts() == {"b": 1.0}
+    assert shares.parts(0.0) == pytest.approx({"a": 0.6, "b": 0.4})
+    assert shared(Claim("b", weight=2)).parts(0.0) == {"b": 1.0}
 
 
 def test_a_claim_that_changes_counts_at_once() -> None:
     """An operator's change is in force with the next request."""
     shares = shared(BIG, SMALL)
     shares.asked(Claim("small", 0.6), 1.0)
-    assert shares.parts() == pytest.approx({"big": 0.7 / 1.3, "small": 0.6 / 1.3})
+    assert shares.parts(1.0) == pytest.approx({"big": 0.7 / 1.3, "small": 0.6 / 1.3})
 
 
 def test_who_is_silent_for_as_long_as_credit_goes_back_is_forgotten() -> None:
@@ -100,13 +100,21 @@ def test_who_is_silent_for_as_long_as_credit_goes_back_is_forgotten() -> None:
     shares = shared(BIG, SMALL)
     flood(shares, SMALL, now=0.0)
     shares.asked(BIG, CREDIT_S - 0.1)
-    assert "small" in shares.parts()
+    assert "small" in shares.parts(CREDIT_S - 0.1)
     shares.asked(BIG, CREDIT_S + 1)
-    assert shares.parts() == {"big": 1.0}
+    assert shares.parts(CREDIT_S + 1) == {"big": 1.0}
     flood(shares, BIG, now=CREDIT_S + 1)
     shares.asked(SMALL, CREDIT_S + 2)
     assert shares.headroom(SMALL, CREDIT_S + 2) == 0
     assert shares.headroom(BIG, CREDIT_S + 2) > 0.3 * CREDIT_S
+
+
+def test_when_nobody_asks_any_more_nobody_has_a_part() -> None:
+    """An idle deployment does not show its last traffic for ever."""
+    shares = shared(BIG, SMALL)
+    shares.asked(BIG, 10.0)
+    assert shares.parts(CREDIT_S + 1) == {"big": 1.0}
+    assert shares.parts(CREDIT_S + 11) == {}
 
 
 def test_whose_part_is_not_taken_is_lent_but_for_the_room_that_is_its_own() -> None:
