@@ -36,7 +36,9 @@ class Ladder:
     def __init__(self) -> None:
         self._rungs: dict[str, Rung] = {}
         self._moved: dict[str, Rung | None] = {}  # where it stood when the sums were made
-        self._begin()
+        self._sorted: list[Rung] = []
+        self._guarantees: _Sums | None = None
+        self._weights: dict[int, _Sums] = {}
 
     def __iter__(self) -> Iterator[Rung]:
         return iter(self._rungs.values())
@@ -96,8 +98,8 @@ class Ladder:
     def _begin(self) -> None:
         self._moved.clear()
         self._sorted = sorted(self._rungs.values(), key=attrgetter("level"))
-        self._guarantees: _Sums | None = None
-        self._weights: dict[int, _Sums] = {}
+        self._guarantees = None
+        self._weights = {}
 
 
 class _Sums:

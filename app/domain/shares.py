@@ -68,12 +68,13 @@ class Shares:
         "_claims",
         "_classes",
         "_earned",
+        "_guaranteed",
         "_ladder",
         "_pace",
-        "_per_guarantee",
-        "_per_weight",
+        "_rest",
         "_swept",
         "_updated",
+        "_weights",
     )
 
     def __init__(self, now: float) -> None:
@@ -84,7 +85,7 @@ class Shares:
         self._earned = 0.0
         self._pace = 1.0
         self._updated = self._swept = now
-        self._per_guarantee = self._per_weight = 0.0
+        self._guaranteed = self._weights = self._rest = 1.0
 
     def asked(self, claim: Claim, now: float, pace: float = 1.0) -> None:
         """A tenant asks. `pace` is what all of them earn in a second."""
@@ -155,7 +156,8 @@ class Shares:
         return self._earned + max(0.0, at - self._updated) * self._pace
 
     def _part(self, claim: Claim) -> float:
-        return claim.guarantee * self._per_guarantee + claim.weight * self._per_weight
+        by_weight = self._rest * claim.weight / self._weights
+        return claim.guarantee / self._guaranteed + by_weight
 
     def _owed(self, request_class: RequestClass, credit: float, earned: float) -> float:
         """To those ahead of this credit; of lower classes, by their guarantees alone."""
@@ -163,10 +165,10 @@ class Shares:
         if most <= 0:
             return 0.0
         level_at, ladder = earned - credit, self._ladder
-        owed = self._per_guarantee * ladder.guaranteed(level_at, most)
-        if self._per_weight:
+        owed = ladder.guaranteed(level_at, most) / self._guaranteed
+        if self._rest:
             ahead = ladder.weighed(level_at, min(most, WEIGHED_S), request_class)
-            owed += self._per_weight * ahead
+            owed += self._rest * ahead / self._weights
         return max(0.0, owed)
 
     def _higher(self, request_class: RequestClass, at: float) -> int:
@@ -188,9 +190,8 @@ class Shares:
     def _entitle(self) -> None:
         """Guarantees first, in proportion where there are too many; the rest by weight."""
         guaranteed = sum(rung.guarantee for rung in self._ladder)
-        weights = sum(rung.weight for rung in self._ladder) or 1.0
-        self._per_guarantee = 1 / max(1.0, guaranteed)
-        self._per_weight = max(0.0, 1 - guaranteed) / weights
+        self._guaranteed, self._rest = max(1.0, guaranteed), max(0.0, 1 - guaranteed)
+        self._weights = sum(rung.weight for rung in self._ladder) or 1.0
 
 
 def _rung(level_at: float, claim: Claim) -> Rung:
