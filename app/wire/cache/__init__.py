@@ -1,0 +1,1 @@
+"""What the cache reads and writes: questions, directives, and answers as bodies and streams."""
