@@ -31,8 +31,8 @@ LEAST_MARGIN: Final = 0.1
 _CAUTION: Final = 3.0
 #: ... and no more: a bucket that is kept emptier runs dry sooner after a burst.
 MOST_MARGIN: Final = 4.0
-#: So long after Azure last revealed something, a request that can go nowhere else is sent in spite
-#: of the belief: a wrong one would not be found out.
+#: So long after Azure last confirmed or corrected the belief, a request that can go nowhere else is
+#: sent in spite of it: a wrong one would not be found out.
 FRESH_S: Final = 10.0
 #: Evidence as narrow as this says where the level is, even where the belief agrees with it.
 _NARROW: Final = 0.5
@@ -62,6 +62,7 @@ class ShadowBucket:
 
     __slots__ = (
         "_drained_since",
+        "_heard",
         "_learnt",
         "_level",
         "_returned",
@@ -78,6 +79,7 @@ class ShadowBucket:
         self._updated = now
         self._taken = self._returned = 0.0
         self._syncs = 0
+        self._heard = -inf  # whenever Azure said how full it is
         # What happened since the level was last revealed, or was nothing.
         self._since = now
         self._taken_since = self._drained_since = 0.0
@@ -114,8 +116,13 @@ class ShadowBucket:
         return now if over <= _ROUNDING else now + over / self.pace
 
     def is_fresh(self, now: float) -> bool:
-        """Whether Azure revealed something lately; what is older is no reason to refuse by."""
-        return now - self._since < FRESH_S
+        """Whether the belief rests on something recent; what is older is no reason to refuse by.
+
+        That is a word of Azure's, be it that it agrees; or that the bucket ran empty: it holds at
+        least what was counted since, and who fills it within the time has taken many times what
+        drains.
+        """
+        return now - max(self._heard, self._since) < FRESH_S
 
     def mark(self) -> Mark:
         """To be kept with a request that is sent now, after it was taken."""
@@ -194,9 +201,11 @@ class ShadowBucket:
         self._taken_since = unheard
 
     def _more(self, mark: Mark) -> float:
+        """Sent after the marked request: what that one's answer says may not have it yet."""
         return max(0.0, self._taken - mark.taken)
 
     def _back(self, mark: Mark) -> float:
+        """Given back since the marked request was sent: its answer may still have it."""
         return self._returned - mark.returned
 
     def _drain(self, now: float) -> None:
@@ -213,6 +222,7 @@ class ShadowBucket:
 
     def _learn(self, least: float, most: float, now: float) -> bool:
         """The level is in this interval: move into it, and learn why it was not."""
+        self._heard = now
         error = max(0.0, least - self._level) + min(0.0, most - self._level)
         width = most - least
         if error == 0 and width > _NARROW:

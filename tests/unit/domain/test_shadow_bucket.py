@@ -266,3 +266,21 @@ def test_a_belief_that_nothing_confirms_is_no_reason_to_refuse_by() -> None:
     assert bucket.earliest_at(10.9) > 10.9
     assert bucket.is_fresh(10.9)
     assert not bucket.is_fresh(11.0)
+
+
+def test_what_was_counted_since_it_was_empty_is_reason_to_refuse_by() -> None:
+    """For as long as a word of Azure's: it holds at least as much, whoever else takes of it."""
+    bucket = full(over=10.0)
+    bucket.utilization(80.0)  # it ran empty at 70
+    bucket.take(2 * DEPTH, 85.0)
+    assert bucket.is_fresh(89.9)
+    assert not bucket.is_fresh(95.0)
+
+
+def test_an_answer_that_agrees_is_news_too() -> None:
+    """Even where so much was under way that it tells next to nothing of the level."""
+    bucket = full()
+    mark = bucket.mark()
+    bucket.take(5.0, 1.0)
+    assert not bucket.told(1.0, mark, 1.0)
+    assert bucket.is_fresh(10.5)
