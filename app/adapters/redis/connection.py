@@ -86,6 +86,7 @@ def redis_client(
     url: str,
     *,
     operation_timeout_s: float = OPERATION_TIMEOUT_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
     examine: Examine | None = None,
 ) -> Redis:
     """A client for `redis://`, `rediss://` or `unix://`; `async with` it. Connects when first used.
@@ -96,10 +97,10 @@ def redis_client(
         url,
         protocol=3,
         retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=connect_timeout_s,
         socket_timeout=operation_timeout_s,
         max_connections=MAX_CONNECTIONS,
-        timeout=POOL_TIMEOUT_S,
+        timeout=max(POOL_TIMEOUT_S, connect_timeout_s),
         redis_connect_func=examine,
         # Both are round trips of a new connection that nothing here depends on.
         driver_info=None,
@@ -110,14 +111,24 @@ def redis_client(
 
 
 def batching_client(place: Place) -> Redis:
-    """A client for a batch, which has patience of its own."""
+    """A client for a batch, which has patience of its own.
+
+    Connecting, too, is only bounded for nobody: the clock on the wall would count a busy loop's own
+    time as the store's failure.
+    """
     timeout_s = place.patience_s + BATCH_TIMEOUT_S
-    return redis_client(place.url, operation_timeout_s=timeout_s, examine=place.examine)
+    return redis_client(
+        place.url,
+        operation_timeout_s=timeout_s,
+        connect_timeout_s=timeout_s,
+        examine=place.examine,
+    )
 
 
 def subscribing_client(url: str) -> Redis:
     """A client for subscriptions, which wait for messages rather than for answers."""
-    return redis_client(url, operation_timeout_s=SUBSCRIPTION_TIMEOUT_S)
+    timeout_s = SUBSCRIPTION_TIMEOUT_S
+    return redis_client(url, operation_timeout_s=timeout_s, connect_timeout_s=timeout_s)
 
 
 def redis_breaker(clock: Clock, name: str = "redis") -> Breaker:
