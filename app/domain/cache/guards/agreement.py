@@ -1,0 +1,117 @@
+"""Compare two prompts: they agree when nothing that one says is left over in the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.cache.guards.language import language_of
+from app.domain.cache.guards.leftovers import without_counterparts
+from app.domain.cache.guards.lexicon import lexicon, small_words
+from app.domain.cache.guards.order import stands_apart
+from app.domain.cache.guards.phrasebook import Phrasebook
+from app.domain.cache.guards.reading import Item, Reading, read
+from app.domain.cache.guards.spelling import mended
+from app.domain.cache.guards.tokens import MAX_CHARS, plain, tokens_of
+
+#: The guard that looks after each kind of item, in the order they are asked.
+GUARDS: Final = {
+    "code": "code", "address": "address", "number": "number", "ord": "ordinal", "unit": "unit",
+    "cur": "currency", "time": "time", "neg": "negation", "quant": "quantifier",
+    "cmp": "comparison", "tense": "tense", "rel": "relation", "lang": "language",
+    "out": "output", "courtesy": "quote", "w": "content",
+}  # fmt: skip
+_SOFT: Final = ("howto", "whether", "what")
+_MODAL: Final = frozenset({"can", "must", "should"})
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Why two prompts are not the same. `left` and `right` are private text: never into a log."""
+
+    guard: str
+    left: str = ""
+    right: str = ""
+
+
+def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
+    """None when both ask for the same; `book` is what is known of languages."""
+    if plain(left).split() == plain(right).split():
+        return None
+    if max(len(left), len(right)) > MAX_CHARS:
+        return Disagreement("length")
+    readings = _readings(left, right, book)
+    if isinstance(readings, Disagreement):
+        return readings
+    one, other = readings
+    return _questions(one, other) or _items(one, other, book) or stands(one, other)
+
+
+def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading] | Disagreement:
+    one, other = tokens_of(left), tokens_of(right)
+    small = small_words(book)
+    first, second = language_of(one, small), language_of(other, small)
+    if first and second and first != second:
+        return Disagreement("prompt-language", first, second)
+    language = first or second or "en"
+    one, other = (
+        mended(one, other, language, book.spelling),
+        mended(other, one, language, book.spelling),
+    )
+    words = lexicon(book, language)
+    return read(one, words), read(other, words)
+
+
+def stands(one: Reading, other: Reading) -> Disagreement | None:
+    """Disagreement on the order of what both say."""
+    pair = stands_apart(one.items, other.items)
+    return Disagreement("direction", *pair) if pair else None
+
+
+def _questions(one: Reading, other: Reading) -> Disagreement | None:
+    soft = frozenset(_SOFT)
+    left, right = one.asks - soft, other.asks - soft
+    if left != right:
+        guard = "modality" if (left ^ right) & _MODAL else "question"
+        return Disagreement(guard, " ".join(sorted(left)), " ".join(sorted(right)))
+    first, second = _main(one.asks), _main(other.asks)
+    if first and second and first != second and (not left or "howto" in {first, second}):
+        return Disagreement("question", first, second)
+    return None
+
+
+def _main(asks: frozenset[str]) -> str:
+    return next((ask for ask in _SOFT if ask in asks), "")
+
+
+def _items(one: Reading, other: Reading, book: Phrasebook) -> Disagreement | None:
+    if one.quotes and other.quotes and one.quotes != other.quotes:
+        return Disagreement("quote", one.quotes[0], other.quotes[0])
+    left, right = without_counterparts(one, other)
+    for kind, guard in GUARDS.items():
+        first, second = _of(left, kind), _of(right, kind)
+        if first or second:
+            return Disagreement(
+                _named(guard, first, second, lexicon(book, one.language).opposites),
+                _text(first),
+                _text(second),
+            )
+    return None
+
+
+def _of(items: list[Item], kind: str) -> list[Item]:
+    return [item for item in items if item.kind == kind]
+
+
+def _text(items: list[Item]) -> str:
+    return " ".join(item.value for item in items)
+
+
+def _named(
+    guard: str, left: list[Item], right: list[Item], opposites: frozenset[frozenset[str]]
+) -> str:
+    if guard != "content":
+        return guard
+    if any(frozenset({a.value, b.value}) in opposites for a in left for b in right):
+        return "antonym"
+    return "name" if any(item.is_name for item in left + right) else "content"

@@ -1,0 +1,243 @@
+"""Read a prompt: what it asks for, item by item, and how the items stand to each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.domain.cache.guards import lexicon as lex
+from app.domain.cache.guards.numerals import canonical, combined
+from app.domain.cache.guards.tokens import Kind, Token, tokens_of
+from app.domain.cache.guards.units import Unit, units_of
+
+_LEADS: Final = frozenset({lex.WEAK, lex.FROM, lex.TO, lex.BY})
+_SIGNS: Final = frozenset("/-&|")
+_ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a prompt says. `lead` is the preposition before it, `chunk` its phrase."""
+
+    kind: str
+    value: str
+    lead: str = ""
+    chunk: int = 0
+    text: str = ""
+    is_name: bool = False
+    after_article: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a prompt says; `asks` are the kinds of its questions."""
+
+    language: str
+    items: tuple[Item, ...]
+    asks: frozenset[str]
+    quotes: tuple[str, ...] = ()
+
+    def count(self) -> Counter[tuple[str, str]]:
+        """How often each thing is said."""
+        return Counter((item.kind, item.value) for item in self.items)
+
+
+@dataclass(slots=True)
+class _Reader:
+    language: str
+    words: lex.Lexicon
+    units: list[Unit]
+    mentions: bool
+    items: list[Item] = field(default_factory=list)
+    asks: set[str] = field(default_factory=set)
+    lead: str = ""
+    chunk: int = 0
+    article: bool = False
+
+    def add(self, kind: str, value: str, unit: Unit) -> None:
+        self.items.append(
+            Item(kind, value, self.lead, self.chunk, unit.text, unit.is_name, self.article)
+        )
+        self.article = False
+
+    def cut(self, lead: str = "") -> None:
+        self.chunk += 1
+        self.lead = lead
+
+
+def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
+    """What a prompt of these tokens says, by `words`, a lexicon."""
+    units = units_of(tokens, words.endings)
+    language = words.endings.language
+    reader = _Reader(language, words, units, any(unit.stem in words.mentions for unit in units))
+    at = 0
+    stems = [unit.stem for unit in units]
+    while at < len(units):
+        at += _step(reader, stems, at)
+    quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
+    return Reading(language, tuple(reader.items), frozenset(reader.asks), quotes)
+
+
+def _quoted(token: Token) -> str:
+    return " ".join(part.folded for part in tokens_of(token.text[1:-1]) if part.kind != Kind.STOP)
+
+
+def _step(reader: _Reader, stems: list[str], at: int) -> int:
+    unit = reader.units[at]
+    if unit.starts and not reader.asks and unit.stem in reader.words.whether:
+        reader.asks.add("whether")
+    if unit.kind is Kind.NUMBER:
+        return _number(reader, stems, at)
+    if unit.kind in {Kind.WORD, Kind.OPERATOR}:
+        return _phrase(reader, stems, at)
+    _other(reader, unit)
+    return 1
+
+
+def _other(reader: _Reader, unit: Unit) -> None:
+    if unit.kind is Kind.STOP:
+        reader.cut()
+    elif unit.kind is Kind.QUOTE:
+        for part in units_of(tokens_of(unit.text[1:-1]), reader.words.endings):
+            if part.kind is not Kind.STOP:
+                reader.add("w", part.stem, part)
+    elif unit.kind is Kind.CLOCK:
+        reader.add("time", _clock(unit.stem), unit)
+    elif unit.kind is Kind.DATE:
+        _date(reader, unit)
+    else:
+        reader.add(unit.kind.name.lower(), unit.text.strip("`"), unit)
+
+
+def _clock(text: str) -> str:
+    digits = [int(part) for part in "".join(c if c.isdigit() else " " for c in text).split()]
+    hour = digits[0] % 12 + 12 * ("p" in text) if "m" in text else digits[0]
+    return f"{hour}:{':'.join(f'{part:02}' for part in digits[1:]) or '00'}"
+
+
+def _date(reader: _Reader, unit: Unit) -> None:
+    parts = [int(part) for part in unit.text.replace(".", "-").split("-")]
+    year, month, day = parts if "-" in unit.text else parts[::-1]
+    reader.add("number", str(year), unit)
+    reader.add("time", f"m{month}", unit)
+    reader.add("number", str(day), unit)
+
+
+def _number(reader: _Reader, stems: list[str], at: int) -> int:
+    units = reader.units
+    unit = units[at]
+    after = units[at + 1] if at + 1 < len(units) else None
+    if after and after.kind is Kind.WORD and after.glued:
+        if after.stem in _ORDINAL:
+            reader.add("ord", unit.text, unit)
+            return 2
+        if not _symbol(reader, stems, at + 1):
+            return _merged(reader, stems, at)
+    return _numbers(reader, stems, at)
+
+
+def _merged(reader: _Reader, stems: list[str], at: int) -> int:
+    """A number and letters that are no unit: 2FA, 3D, 4xx."""
+    known = reader.words.longest(stems, at)
+    if known:
+        reader.add(known[1].kind, known[1].value, reader.units[at])
+        return known[0]
+    reader.add("w", stems[at] + stems[at + 1], reader.units[at])
+    return 2
+
+
+def _symbol(reader: _Reader, stems: list[str], at: int) -> tuple[int, lex.Meaning] | None:
+    found = reader.words.longest(stems, at)
+    if found and found[1].kind in {lex.SYMBOL, "unit", "cur", "number"}:
+        return found
+    return None
+
+
+def _numbers(reader: _Reader, stems: list[str], at: int) -> int:
+    """A number of digits and words, a fraction, and the symbol of a unit behind it."""
+    values: list[str] = []
+    end = at
+    while end < len(stems):
+        value = _value(reader, stems, end)
+        if value is None or (values and not _continues(values[-1], value[1])):
+            break
+        values.append(value[1])
+        end += value[0]
+    number = combined(values) if values else stems[at]
+    end = max(end, at + 1)
+    if end + 1 < len(stems) and stems[end] == "/" and reader.units[end + 1].kind is Kind.NUMBER:
+        number, end = _fraction(number, stems[end + 1]), end + 2
+    reader.add("number", number, reader.units[at])
+    return end - at
+
+
+def _fraction(over: str, under: str) -> str:
+    try:
+        return f"{float(over) / float(under):.6g}"
+    except (ValueError, ZeroDivisionError):
+        return f"{over}/{under}"
+
+
+def _continues(before: str, value: str) -> bool:
+    """Whether number words make one number: "20 x1000 5", but not "3 4"."""
+    if value.startswith("x"):
+        return True
+    return before.startswith("x") or (before.endswith("0") and len(before) == 2 and len(value) == 1)  # noqa: PLR2004 - tens before ones
+
+
+def _value(reader: _Reader, stems: list[str], at: int) -> tuple[int, str] | None:
+    if reader.units[at].kind is Kind.NUMBER:
+        return 1, canonical(reader.units[at].text, reader.language)
+    found = reader.words.longest(stems, at)
+    return (found[0], found[1].value) if found and found[1].kind == "number" else None
+
+
+def _phrase(reader: _Reader, stems: list[str], at: int) -> int:
+    unit = reader.units[at]
+    found = reader.words.longest(stems, at)
+    if found and found[1].kind == "number":
+        return _numbers(reader, stems, at)
+    if found and found[1].kind == lex.SYMBOL and not _behind_number(reader, at):
+        found = None
+    if found:
+        _mean(reader, found[1], unit, stems[at : at + found[0]])
+        return found[0]
+    if unit.kind is Kind.WORD:
+        reader.add("w", unit.stem, unit)
+    elif unit.text in _SIGNS:
+        reader.cut()
+    else:
+        reader.add("code", unit.text, unit)
+    return 1
+
+
+def _behind_number(reader: _Reader, at: int) -> bool:
+    before = reader.units[at - 1] if at else None
+    return before is not None and (before.kind is Kind.NUMBER or before.text == "/")
+
+
+def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -> None:
+    kind, value = meaning.kind, meaning.value
+    if kind == lex.START:
+        kind, value = (lex.DROP, "") if unit.starts else ("w", " ".join(words))
+    if kind == lex.SYMBOL:
+        kind, _, value = value.partition(" ")
+    if kind == lex.DROP:
+        _dropped(reader, unit, words)
+    elif kind == "ask":
+        reader.asks.add(value)
+    elif kind == lex.CUT:
+        reader.cut()
+    elif kind in _LEADS:
+        reader.cut(kind)
+    else:
+        if kind == "rel":
+            reader.cut(value)
+        reader.add(kind, value, unit)
+
+
+def _dropped(reader: _Reader, unit: Unit, words: list[str]) -> None:
+    reader.article = words[-1] in {"a", "an", "ein", "un", "une", "una"}
+    if reader.mentions:
+        reader.add("courtesy", " ".join(words), unit)
