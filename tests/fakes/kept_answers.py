@@ -23,7 +23,7 @@ USAGE: Fields = {
 }
 RESPONSE_USAGE: Fields = {
     "input_tokens": 21,
-    "input_tokens_details": {"cached_tokens": 0},
+    "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
     "output_tokens": 9,
     "output_tokens_details": {"reasoning_tokens": 3},
     "total_tokens": 30,

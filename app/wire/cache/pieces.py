@@ -38,7 +38,8 @@ def tokens_of(text: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple
     Bytes of one character may be several tokens; those make one piece. Where the tokens are not the
     text, all of it is one piece.
     """
-    parts = list(_decoded(entries))
+    readable = all(isinstance(each, Mapping) for each in entries)
+    parts = list(_decoded(entries)) if readable else []
     if "".join(piece for piece, _ in parts) == text:
         yield from parts
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -41,82 +41,120 @@ class Unkept(StrEnum):
         return self in {Unkept.CUT, Unkept.REFUSAL}
 
 
-class _Embeddings(msgspec.Struct):
-    """An embedding's numbers are not built."""
-
-    data: list[msgspec.Raw]
-
-
-_EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings)
+class _Function(msgspec.Struct):
+    arguments: str | None = None
+    input: str | None = None
 
 
-class _Counted(msgspec.Struct):
+class _Call(msgspec.Struct):
+    function: _Function | None = None
+    custom: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    audio: dict[str, Any] | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, list[Any] | None] | None = None
+    content_filter_results: Any = None
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    logprobs: list[dict[str, Any]] | None = None
+
+
+class _Item(msgspec.Struct):
+    type: str = ""
+    content: list[_Part] | None = None
+    summary: list[_Part] | None = None
+    arguments: str | None = None
+    input: str | None = None
+
+
+class _Details(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Verdict(msgspec.Struct):
+    blocked: bool = False
+    content_filter_results: Any = None
+
+
+class _Answer(msgspec.Struct):
+    """What all operations' answers are made of, as far as it is looked at, or told again."""
+
+    error: Any = None
     usage: UsageFields | None = None
+    data: list[msgspec.Raw] | None = None  # an embedding's numbers are not built
+    choices: list[_Choice] | None = None
+    output: list[_Item] | None = None
+    status: str | None = None
+    incomplete_details: _Details | None = None
+    content_filters: list[_Verdict] | None = None
 
 
-_COUNTED: Final = msgspec.json.Decoder(_Counted)
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
 
 
 def unkept(operation: Operation, body: bytes) -> Unkept | None:
     """Why the whole body of an accepted answer is not kept; None: it is, for whoever it fits."""
     try:
-        counted = _COUNTED.decode(body).usage
-        found = _of_embeddings(body) if operation is Operation.EMBEDDINGS else _of(operation, body)
+        answer = _ANSWER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Unkept.UNREADABLE
-    if (found is None or found.for_the_same) and (counted is None or counted.usage() is None):
+    found = Unkept.ERROR if answer.error else _OF[operation](answer)
+    told = answer.usage is not None and answer.usage.usage() is not None
+    if not told and (found is None or found.for_the_same):
         return Unkept.NO_USAGE
     return found
 
 
-def _of_embeddings(body: bytes) -> Unkept | None:
-    return None if _EMBEDDINGS.decode(body).data else Unkept.EMPTY
+def _of_embeddings(answer: _Answer) -> Unkept | None:
+    return None if answer.data else Unkept.EMPTY
 
 
-def _of(operation: Operation, body: bytes) -> Unkept | None:
-    answer = msgspec.json.decode(body)
-    if not isinstance(answer, Mapping):
-        return Unkept.UNREADABLE
-    if answer.get("error"):
-        return Unkept.ERROR
-    if operation is Operation.RESPONSES:
-        return _of_response(answer)
-    return _of_choices(answer)
-
-
-def _first(found: Iterable[Unkept | None]) -> Unkept | None:
+def _of_choices(answer: _Answer) -> Unkept | None:
     """What weighs most: a reason that holds for all, else one that holds for others."""
-    reasons = [each for each in found if each is not None]
+    if not answer.choices:
+        return Unkept.UNREADABLE
+    reasons = [each for each in map(_of_choice, answer.choices) if each is not None]
     return min(reasons, key=lambda each: each.for_the_same, default=None)
 
 
-def _of_choices(answer: Mapping[str, Any]) -> Unkept | None:
-    choices = answer.get("choices")
-    if not isinstance(choices, list) or not choices:
-        return Unkept.UNREADABLE
-    return _first(map(_of_choice, choices))
-
-
-def _of_choice(choice: object) -> Unkept | None:
-    if not isinstance(choice, Mapping):
-        return Unkept.UNREADABLE
-    finish = choice.get("finish_reason")
-    if finish == "content_filter" or is_filtered(choice.get("content_filter_results")):
+def _of_choice(choice: _Choice) -> Unkept | None:
+    finish = choice.finish_reason
+    if finish == "content_filter" or is_filtered(choice.content_filter_results):
         return Unkept.FILTERED
     if finish not in _FINISHED:
         return Unkept.UNFINISHED
-    said = choice.get("message", choice)
-    found = _of_message(said) if isinstance(said, Mapping) else Unkept.UNREADABLE
+    if choice.message is not None:
+        found = _of_message(choice.message)
+    else:
+        found = None if choice.text else Unkept.EMPTY
     return found or (Unkept.CUT if finish == "length" else None)
 
 
-def _of_message(message: Mapping[str, Any]) -> Unkept | None:
-    if message.get("audio"):
+def _of_message(message: _Message) -> Unkept | None:
+    if message.audio:
         return Unkept.AUDIO
-    if message.get("refusal"):
+    if message.refusal:
         return Unkept.REFUSAL
-    says = ("content", "text", "tool_calls", "function_call")
-    return None if any(message.get(name) for name in says) else Unkept.EMPTY
+    says = message.content or message.tool_calls or message.function_call
+    return None if says else Unkept.EMPTY
 
 
 def is_filtered(results: object) -> bool:
@@ -128,43 +166,35 @@ def is_filtered(results: object) -> bool:
     )
 
 
-def _of_response(response: Mapping[str, Any]) -> Unkept | None:
-    status = response.get("status")
-    cut = _reason(response) if status == "incomplete" else None
-    if cut == "content_filter" or any(map(_is_blocked, _objects(response.get("content_filters")))):
+def _of_response(answer: _Answer) -> Unkept | None:
+    details = answer.incomplete_details or _Details()
+    cut = details.reason if answer.status == "incomplete" else None
+    if cut == "content_filter" or any(map(_is_blocked, answer.content_filters or ())):
         return Unkept.FILTERED
-    if status != "completed" and cut != "max_output_tokens":
+    if answer.status != "completed" and cut != "max_output_tokens":
         return Unkept.UNFINISHED
-    return _of_items(response.get("output")) or (Unkept.CUT if cut else None)
+    return _of_items(answer.output or []) or (Unkept.CUT if cut else None)
 
 
-def _reason(response: Mapping[str, Any]) -> object:
-    details = response.get("incomplete_details")
-    return details.get("reason") if isinstance(details, Mapping) else None
+def _is_blocked(verdict: _Verdict) -> bool:
+    return verdict.blocked or is_filtered(verdict.content_filter_results)
 
 
-def _is_blocked(verdict: Mapping[str, Any]) -> bool:
-    return bool(verdict.get("blocked")) or is_filtered(verdict.get("content_filter_results"))
-
-
-def _of_items(output: object) -> Unkept | None:
-    if not isinstance(output, list):
-        return Unkept.UNREADABLE
-    items = _objects(output)
-    if len(items) < len(output) or any(item.get("type") not in _OWN_ITEMS for item in items):
+def _of_items(items: list[_Item]) -> Unkept | None:
+    if any(item.type not in _OWN_ITEMS for item in items):
         return Unkept.UNFOLDABLE
-    parts = [part for item in items if item["type"] == "message" for part in _parts(item)]
-    if any("audio" in str(part.get("type")) for part in parts):
+    parts = [part for item in items if item.type == "message" for part in item.content or ()]
+    if any("audio" in part.type for part in parts):
         return Unkept.AUDIO
-    if any(part.get("refusal") for part in parts):
+    if any(part.refusal for part in parts):
         return Unkept.REFUSAL
-    says = any(part.get("text") for part in parts) or any(item["type"] in _CALLS for item in items)
+    says = any(part.text for part in parts) or any(item.type in _CALLS for item in items)
     return None if says else Unkept.EMPTY
 
 
-def _parts(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return _objects(item.get("content"))
-
-
-def _objects(values: object) -> list[Mapping[str, Any]]:
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+_OF: Final = {
+    Operation.CHAT_COMPLETIONS: _of_choices,
+    Operation.COMPLETIONS: _of_choices,
+    Operation.EMBEDDINGS: _of_embeddings,
+    Operation.RESPONSES: _of_response,
+}

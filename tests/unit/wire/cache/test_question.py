@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from app.domain.cache.entry import DIGEST_BYTES, Bypass, Question
+from app.wire.cache.question import question_of
+from app.wire.openai import read_request
+from app.wire.routes import match
+
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+USER = {"role": "user", "content": "What is the capital of France?"}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}
+
+
+def asked(path: str, fields: dict[str, Any], salt: bytes = b"") -> Question | Bypass:
+    body = json.dumps({"model": "m", **fields}).encode()
+    return question_of(read_request(match("POST", path, ""), body), salt=salt)
+
+
+def question(path: str, fields: dict[str, Any], salt: bytes = b"") -> Question:
+    found = asked(path, fields, salt)
+    assert isinstance(found, Question)
+    return found
+
+
+def chat(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"messages": list(messages or (USER,)), **more}
+
+
+def test_a_plain_chat_has_both_digests_and_its_last_turn() -> None:
+    """What the stage needs for both caches."""
+    found = question(CHAT, chat({"role": "system", "content": "Be brief."}, USER, temperature=0.5))
+    assert len(found.fingerprint) == len(found.partition) == DIGEST_BYTES
+    assert found.fingerprint != found.partition
+    assert found.prompt == USER["content"]
+    assert found.reason == ""
+    assert found.temperature == 0.5
+
+
+def test_the_model_counts_wherever_it_is_named() -> None:
+    """A deployment's URL or the body: the same name is the same question."""
+    body = json.dumps(chat(model="m")).encode()
+    by_url = read_request(match("POST", "/openai/deployments/m/chat/completions", ""), body)
+    other = read_request(match("POST", "/openai/deployments/n/chat/completions", ""), body)
+    assert question_of(by_url) == question(CHAT, chat())
+    assert question_of(other) != question(CHAT, chat())
+
+
+def test_what_is_forwarded_of_the_query_counts() -> None:
+    """It may be a parameter; the version is none of it."""
+    body = json.dumps(chat(model="m")).encode()
+    plain = question(CHAT, chat())
+    versioned = read_request(match("POST", CHAT, "api-version=2024-10-21"), body)
+    other = read_request(match("POST", CHAT, "mode=x"), body)
+    assert question_of(versioned) == plain
+    assert question_of(other) != plain
+
+
+def test_salt_and_operation_count() -> None:
+    """Another base model behind the name, or another API, answers otherwise."""
+    fields = {"prompt": "x", "input": "x"}
+    plain = question("/v1/completions", fields).fingerprint
+    assert question("/v1/completions", fields, b"gpt-4o").fingerprint != plain
+    assert question("/v1/embeddings", fields).fingerprint != plain
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "reason"),
+    [
+        (RESPONSES, {"input": "x", "background": True}, Bypass.BACKGROUND),
+        (RESPONSES, {"input": "x", "previous_response_id": "resp_1"}, Bypass.STORED),
+        (RESPONSES, {"input": [{"type": "item_reference", "id": "msg_1"}]}, Bypass.STORED),
+        (RESPONSES, {"input": "x", "tools": [{"type": "web_search"}]}, Bypass.HOSTED_TOOLS),
+        (RESPONSES, {"input": "x", "tools": [{"type": "mcp"}]}, Bypass.HOSTED_TOOLS),
+        (RESPONSES, {"input": "x", "tools": [{"type": "of_tomorrow"}]}, Bypass.HOSTED_TOOLS),
+        (RESPONSES, {"input": "x", "tools": "all"}, Bypass.HOSTED_TOOLS),
+        (CHAT, chat(web_search_options={}), Bypass.HOSTED_TOOLS),
+        (
+            CHAT,
+            chat({"role": "user", "content": [{**IMAGE, "image_url": {"url": "https://x/y"}}]}),
+            Bypass.REMOTE,
+        ),
+        (
+            RESPONSES,
+            {
+                "input": [
+                    {"role": "user", "content": [{"type": "input_file", "file_url": "https://x"}]}
+                ]
+            },
+            Bypass.REMOTE,
+        ),
+        (
+            RESPONSES,
+            {
+                "input": [
+                    {
+                        "type": "function_call_output",
+                        "call_id": "c",
+                        "output": [{"type": "input_image", "image_url": "https://x"}],
+                    }
+                ]
+            },
+            Bypass.REMOTE,
+        ),
+    ],
+)
+def test_what_does_not_say_all_that_it_asks_about_has_no_question(
+    path: str, fields: dict[str, Any], reason: Bypass
+) -> None:
+    """It may be answered otherwise tomorrow, or do something beside the answer."""
+    assert asked(path, fields) is reason
+
+
+def test_other_operations_have_no_question() -> None:
+    """They read or delete what is stored."""
+    request = read_request(match("GET", "/v1/responses/resp_1", ""), b"")
+    assert question_of(request) is Bypass.OPERATION
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "reason"),
+    [
+        ("/v1/completions", {"prompt": "Once upon"}, Bypass.OPERATION),
+        ("/v1/embeddings", {"input": "x"}, Bypass.OPERATION),
+        (CHAT, chat(tools=[FUNCTION]), Bypass.TOOLS),
+        (CHAT, chat(functions=[{"name": "f"}]), Bypass.TOOLS),
+        (CHAT, chat({"role": "tool", "content": "1", "tool_call_id": "c"}, USER), Bypass.TOOLS),
+        (CHAT, chat({"role": "assistant", "tool_calls": [{"id": "c"}]}, USER), Bypass.TOOLS),
+        (CHAT, chat({"role": "user", "content": [IMAGE]}), Bypass.NOT_TEXT),
+        (CHAT, chat({"role": "user", "content": [IMAGE]}, USER), Bypass.NOT_TEXT),
+        (CHAT, chat(modalities=["text", "audio"], audio={"voice": "x"}), Bypass.NOT_TEXT),
+        (CHAT, chat(USER, {"role": "assistant", "content": "Paris"}), Bypass.NO_USER_TURN),
+        (CHAT, chat({"role": "user", "content": " "}), Bypass.NO_USER_TURN),
+        (CHAT, {"messages": []}, Bypass.NO_USER_TURN),
+        (CHAT, chat(n=2), Bypass.SEVERAL_CHOICES),
+        (CHAT, chat(logprobs=True), Bypass.LOGPROBS),
+        (RESPONSES, {"input": "x", "top_logprobs": 2}, Bypass.LOGPROBS),
+        (
+            RESPONSES,
+            {"input": "x", "include": ["message.output_text.logprobs"]},
+            Bypass.LOGPROBS,
+        ),
+        (RESPONSES, {"input": [{"type": "function_call", "call_id": "c"}]}, Bypass.TOOLS),
+        (
+            RESPONSES,
+            {
+                "input": [
+                    {"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]}
+                ]
+            },
+            Bypass.NOT_TEXT,
+        ),
+    ],
+)
+def test_only_plain_text_is_compared_by_meaning(
+    path: str, fields: dict[str, Any], reason: Bypass
+) -> None:
+    """Everything else is a question for the same request alone, and says why."""
+    found = question(path, fields)
+    assert found.fingerprint
+    assert (found.partition, found.prompt, found.reason) == (b"", "", reason)
+
+
+def test_the_last_turn_may_be_in_parts() -> None:
+    """Their texts are the prompt; that there are two stays in the partition."""
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": "this?"}]
+    found = question(CHAT, chat({"role": "user", "content": parts}))
+    other = question(CHAT, chat({"role": "user", "content": parts[:1]}))
+    assert found.prompt == "What is\nthis?"
+    assert found.partition != other.partition
+
+
+def test_a_response_has_a_turn_as_text_or_as_items() -> None:
+    """Instructions and earlier turns are in the partition."""
+    plain = question(RESPONSES, {"input": "Hi there"})
+    items = [{"role": "user", "content": [{"type": "input_text", "text": "Hi there"}]}]
+    assert plain.prompt == question(RESPONSES, {"input": items}).prompt == "Hi there"
+    assert plain.partition == question(RESPONSES, {"input": "Hello"}).partition
+    assert plain.partition != question(RESPONSES, {"input": "Hi", "instructions": "x"}).partition
+
+
+def test_only_a_stored_response_stands_for_one_that_is_to_be_stored() -> None:
+    """Its id will be asked for; left out and null mean stored."""
+    stored = question(RESPONSES, {"input": "x"})
+    assert question(RESPONSES, {"input": "x", "store": True}) == stored
+    assert question(RESPONSES, {"input": "x", "store": None}) == stored
+    assert question(RESPONSES, {"input": "x", "store": False}) != stored
+    assert question(CHAT, chat(store=True)) == question(CHAT, chat())
+
+
+def test_an_odd_temperature_is_none() -> None:
+    """The upstream refuses it."""
+    assert question(CHAT, chat(temperature="hot")).temperature is None
+    assert question(CHAT, chat(temperature=True)).temperature is None
+
+
+def test_a_large_body_takes_time_in_proportion() -> None:
+    """Ten times the text takes no more than some ten times as long, nested or not."""
+
+    def seconds(messages: int) -> float:
+        content = "word " * 80
+        said = [{"role": "user", "content": content}] * messages
+        body = json.dumps(chat(*said, model="m")).encode()
+        request = read_request(match("POST", CHAT, ""), body)
+        times = []
+        for _ in range(5):
+            start = perf_counter()
+            question_of(request)
+            times.append(perf_counter() - start)
+        return min(times)
+
+    assert seconds(2500) < 40 * seconds(250)
