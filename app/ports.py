@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from app.domain.cache.entry import Entry, Neighbour
+from app.domain.cache.kept import KeptPage, KeptTotals, Selection
 from app.domain.calendar import CalendarWindow
 from app.domain.capacity import Place
 from app.domain.completion import Receipt
@@ -245,20 +246,53 @@ class AnswerCache(Protocol):
     """Answers that are kept, by tenant; shared by all replicas.
 
     Every call is bounded in time and raises StoreUnavailable where the store is out of reach.
+    ValueError is for an empty tenant, fingerprint or partition: nothing is ever looked for
+    everywhere.
     """
 
     async def find(self, tenant: str, fingerprint: bytes) -> Entry | None:
-        """The answer to this very request."""
+        """The answer to this very request; what was damaged or evicted is none."""
         ...
 
     async def nearest(
         self, tenant: str, partition: bytes, vector: bytes, count: int
     ) -> Sequence[Neighbour]:
-        """Answers to what means nearly the same, nearest first; `vector` is little-endian f32."""
+        """Answers to what means nearly the same, nearest first; `vector` is little-endian f32.
+
+        Empty where nothing can be found by meaning, for want of an index or of a fit vector.
+        """
         ...
 
     async def keep(self, tenant: str, entry: Entry, ttl_s: float, vector: bytes | None) -> None:
-        """Keep an answer for `ttl_s` seconds; with a vector it can also be found by meaning."""
+        """Have an answer kept for `ttl_s` seconds; nobody waits for it, and it may be lost.
+
+        With a vector it can also be found by meaning. Without one its question is kept without
+        partition and prompt. It is not kept if the tenant's answers were evicted since the request
+        began, which is the entry's `seconds` ago.
+        """
+        ...
+
+
+class KeptAnswers(Protocol):
+    """What an AnswerCache has, for those who look after it. All raise StoreUnavailable."""
+
+    async def evict(self, tenant: str, selection: Selection) -> int:
+        """Have answers served no more, on any replica; how many there were.
+
+        When it returns they are gone, also those whose keeping was under way. When it raises, some
+        may be left.
+        """
+        ...
+
+    async def entries(self, tenant: str, cursor: str, limit: int) -> KeptPage:
+        """Up to `limit` of them, those that end last first. The empty cursor is the beginning.
+
+        Raises ValueError for a cursor that is no page's.
+        """
+        ...
+
+    async def totals(self, tenant: str) -> KeptTotals:
+        """How many there are, and how large."""
         ...
 
 
