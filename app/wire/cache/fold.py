@@ -62,6 +62,7 @@ class Folder:
         except Unfoldable as error:
             self.unkept = error.reason
         except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError, TypeError):
+            # Of the last two: an object or a list that is neither. All kinds are the same to us.
             self.unkept = Unkept.UNREADABLE
 
 

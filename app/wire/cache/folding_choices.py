@@ -19,8 +19,8 @@ Fields = dict[str, Any]
 
 #: What a delta says in pieces of text; the last two are other servers' names for thoughts.
 _TEXTS: Final = frozenset({"content", "refusal", "reasoning_content", "reasoning"})
-#: What belongs to a stream only: padding, and how far a filter had got.
-_OF_STREAMS: Final = frozenset({"index", "object", "obfuscation", "content_filter_offsets"})
+#: What belongs to a stream only, as does padding: which piece it is, and how far a filter had got.
+_OF_STREAMS: Final = frozenset({"index", "object", "content_filter_offsets"})
 _ANNOTATIONS: Final = frozenset({"prompt_filter_results", "prompt_annotations"})
 _LATEST: Final = frozenset({"usage", "system_fingerprint", "service_tier"})
 _OBJECT: Final = {
@@ -36,6 +36,7 @@ class ChoicesFolding:
         self._is_chat = operation is Operation.CHAT_COMPLETIONS
         self._body: Fields = {"object": _OBJECT[operation]}
         self._choices: dict[int, _Choice] = {}
+        self._last: Fields = {}  # the chunk before, without its choices
         self._done = False
 
     def take(self, data: bytes) -> None:
@@ -48,8 +49,14 @@ class ChoicesFolding:
             raise Unfoldable(Unkept.UNREADABLE)
         if chunk.get("error"):
             raise Unfoldable(Unkept.ERROR)
-        for name, value in chunk.items():
-            self._member(name, value)
+        choices = chunk.pop("choices", None)
+        chunk.pop("obfuscation", None)
+        if chunk != self._last:  # what stands beside the choices is mostly the same as before
+            self._last = chunk
+            for name, value in chunk.items():
+                self._member(name, value)
+        for choice in choices or ():
+            self._choice(choice)
 
     def body(self, usage: Usage | None) -> bytes:
         """The body; `usage` is for a stream that does not tell it. Raises Unfoldable."""
@@ -64,10 +71,7 @@ class ChoicesFolding:
         return msgspec.json.encode(whole)
 
     def _member(self, name: str, value: Any) -> None:
-        if name == "choices":
-            for choice in value or ():
-                self._choice(choice)
-        elif name in _ANNOTATIONS:
+        if name in _ANNOTATIONS:
             known = self._body.get(name) or []
             extend(self._body, name, [each for each in value or () if each not in known])
         elif name in _LATEST:
@@ -99,7 +103,7 @@ class _Choice:
         self._function: _Call | None = None
         self._lists: Fields = {}  # of the message
         self._filter: Fields | None = None
-        self._last_verdicts: object = None
+        self._last: Fields = {}  # the piece before, without what it said
         self._logprobs: Fields | None = None
         self._finish: str | None = None
         self._rest: Fields = {}
@@ -110,15 +114,14 @@ class _Choice:
         return self._finish is not None
 
     def take(self, choice: Fields) -> None:
-        for name, value in choice.items():
-            if name == "delta":
-                for member, piece in (value or {}).items():
-                    self._delta(member, piece)
-            elif name == "text":
-                self._text(name, value)
-            elif name == "content_filter_results":
-                self._verdicts(value)
-            else:
+        for name, piece in (choice.pop("delta", None) or {}).items():
+            self._delta(name, piece)
+        if "text" in choice:
+            self._text("text", choice.pop("text"))
+        self._add_logprobs(choice.pop("logprobs", None))
+        if choice != self._last:
+            self._last = choice
+            for name, value in choice.items():
                 self._member(name, value)
 
     def _member(self, name: str, value: Any) -> None:
@@ -126,20 +129,13 @@ class _Choice:
             if value == "content_filter":
                 raise Unfoldable(Unkept.FILTERED)
             self._finish = value or self._finish
-        elif name == "logprobs":
-            self._add_logprobs(value)
+        elif name == "content_filter_results":
+            if is_filtered(value):
+                raise Unfoldable(Unkept.FILTERED)
+            self._filter = self._filter or {}
+            merge_filter_results(self._filter, value)
         elif name not in _OF_STREAMS:
             keep_same(self._rest, name, value)
-
-    def _verdicts(self, results: Any) -> None:
-        """Most pieces repeat the verdicts of the one before."""
-        if results == self._last_verdicts:
-            return
-        if is_filtered(results):
-            raise Unfoldable(Unkept.FILTERED)
-        self._last_verdicts = results
-        self._filter = self._filter or {}
-        merge_filter_results(self._filter, results)
 
     def whole(self, *, is_chat: bool) -> Fields:
         choice: Fields = {"index": self._index, "finish_reason": self._finish}
