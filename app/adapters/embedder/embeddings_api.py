@@ -42,7 +42,7 @@ def vector_of(body: bytes, *, dimensions: int) -> bytes:
     try:
         numbers = _numbers(orjson.loads(body)["data"][0]["embedding"])
         length = math.hypot(*numbers)
-        if len(numbers) != dimensions or not math.isfinite(length) or not length:
+        if len(numbers) != dimensions or not math.isfinite(length):
             raise UnusableVectorError(f"not a vector of {dimensions} numbers")
         return struct.pack(f"<{dimensions}f", *(number / length for number in numbers))
     except (ValueError, LookupError, TypeError, ArithmeticError, struct.error) as error:
