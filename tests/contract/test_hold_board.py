@@ -11,9 +11,10 @@ import pytest
 from app.adapters.clock import SystemClock
 from app.adapters.holds import LocalHoldBoard
 from app.adapters.redis.holds import SharedHoldBoard
-from app.adapters.redis.store import Place, opened_store
+from app.adapters.redis.store import opened_store
 from app.ports import Clock, HoldBoard
 from tests.fakes.holds import FakeHoldBoard
+from tests.fakes.patient import patient
 
 
 class SteppedClock:
@@ -59,7 +60,7 @@ async def board(url: str, clock: SteppedClock, name: str) -> AsyncIterator[HoldB
     async with AsyncExitStack() as scope:
         yield await scope.enter_async_context(
             SharedHoldBoard(
-                await scope.enter_async_context(opened_store(Place(url), clock)),
+                await scope.enter_async_context(opened_store(patient(url), clock)),
                 clock=clock,
                 deployments=lambda: [name],
             )

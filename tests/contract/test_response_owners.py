@@ -9,10 +9,11 @@ import pytest
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.response_owners import RedisResponseOwners
-from app.adapters.redis.store import Place, opened_store
+from app.adapters.redis.store import opened_store
 from app.adapters.response_owners import MemoryResponseOwners
 from app.ports import ResponseOwners
 from tests.fakes.owners import FakeResponseOwners
+from tests.fakes.patient import patient
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def owners(url: str) -> AsyncIterator[ResponseOwners]:
     if url in unshared:
         yield unshared[url]()
         return
-    async with opened_store(Place(url), SystemClock()) as store:
+    async with opened_store(patient(url), SystemClock()) as store:
         yield RedisResponseOwners(store.batch)
 
 

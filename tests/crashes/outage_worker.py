@@ -16,14 +16,13 @@ from pathlib import Path
 from app.adapters.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.replicas import replicas
 from app.adapters.spool import Leftover
 from app.domain.calendar import days_around, months_around
 from app.domain.ledger_row import LedgerRow, RowKind, encode
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 from app.domain.tenant import Tenant
+from tests.fakes.patient import FROZEN_AFTER_S, patient_batch, patient_client
 
 TENANT = Tenant("t")
 
@@ -55,8 +54,8 @@ async def work(url: str, archive: Path) -> None:
     """As above."""
     clock, loop = SystemClock(), asyncio.get_running_loop()
     async with (
-        redis_client(url, operation_timeout_s=1.0) as client,
-        batching(client, redis_breaker(clock)) as batch,
+        patient_client(url) as client,
+        patient_batch(client, clock, patience_s=FROZEN_AFTER_S) as batch,
         replicas(batch, "first") as workers,
         shared_accounts(
             AccountScript(batch), workers, clock, drain_s=5, archive=archive

@@ -20,12 +20,11 @@ from redis.asyncio import Redis
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.domain.calendar import days_around, months_around
 from app.domain.ledger_row import CHARGED, LedgerRow, RowKind, decode, marked
 from app.domain.limit import Limit, LimitName, LimitRule, limit_of
 from tests.crashes.worker import STORIES, TTL_S
+from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 
 DAY = tuple(
     limit_of(LimitRule(name, 10**6), 0.0)
@@ -58,8 +57,10 @@ class Account:
 @pytest.fixture
 async def script(redis_url: str) -> AsyncIterator[AccountScript]:
     """The account script, on the test's Redis."""
-    breaker = redis_breaker(SystemClock())
-    async with redis_client(redis_url) as client, batching(client, breaker) as batch:
+    async with (
+        patient_client(redis_url) as client,
+        patient_batch(client, SystemClock()) as batch,
+    ):
         yield AccountScript(batch)
 
 
@@ -78,7 +79,7 @@ async def crash(script: AccountScript, redis_url: str, story: str, point: int) -
         account = Account(script, redis, f"{story}-{point}-{uuid4().hex[:8]}")
         await script.seed(account.tenant, [], generation="g")
         await killed(redis_url, account.tenant, story, point)
-        async with asyncio.timeout(20 * TTL_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (await account.used())[0]:
                 await asyncio.sleep(TTL_S / 10)
         rows = await account.rows()

@@ -22,13 +22,12 @@ from redis.asyncio import Redis
 from app.adapters.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.replicas import replicas
 from app.domain.calendar import days_around
 from tests.crashes.outage_worker import TENANT
+from tests.fakes.patient import patient_batch, patient_client
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
@@ -66,8 +65,8 @@ class Machine:
         """Another one, which is let stop."""
         clock = SystemClock()
         async with (
-            redis_client(self.url, operation_timeout_s=2) as client,
-            batching(client, redis_breaker(clock), patience_s=1) as batch,
+            patient_client(self.url) as client,
+            patient_batch(client, clock) as batch,
             replicas(batch, name) as workers,
             shared_accounts(AccountScript(batch), workers, clock, drain_s=5, archive=self.archive),
         ):
@@ -106,8 +105,8 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
     async with (
         embedded_redis(tmp_path / "redis") as server,
         Redis.from_url(server.url) as admin,
-        redis_client(server.url, operation_timeout_s=2) as client,
-        batching(client, redis_breaker(SystemClock()), patience_s=1) as batch,
+        patient_client(server.url) as client,
+        patient_batch(client, SystemClock()) as batch,
     ):
         await AccountScript(batch).seed(TENANT.name, [], generation="g1")
         pid = int((await admin.info("server"))["process_id"])

@@ -17,14 +17,13 @@ import sys
 from app.adapters.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.replicas import replicas
 from app.domain.limit import LimitName, LimitRule
 from app.domain.tenant import Tenant
 from app.errors import SpillgateError
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
+from tests.fakes.patient import patient_batch, patient_client
 from tests.fakes.reply import RecordingReply
 from tests.fakes.stepping import Stepping
 
@@ -72,8 +71,8 @@ async def work(url: str, tenant: str, story: str, point: int) -> None:
     """Serve the request of a story, and die where told."""
     clock = SystemClock()
     async with (
-        redis_client(url, operation_timeout_s=1.0) as client,
-        batching(client, redis_breaker(clock)) as batch,
+        patient_client(url) as client,
+        patient_batch(client, clock) as batch,
         replicas(batch, "w") as workers,
         shared_accounts(AccountScript(batch, ttl_s=TTL_S), workers, clock, drain_s=5) as accounts,
     ):

@@ -166,7 +166,7 @@ async def test_it_dies_with_a_killed_owner(tmp_path: Path) -> None:
         pid = await pid_of(url)
         owner.send_signal(signal.SIGKILL)
 
-        await gone(pid, within_s=2)
+        await gone(pid, within_s=20)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a parent's death")

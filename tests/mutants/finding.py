@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hypothesis import Phase, settings
 
-settings.register_profile("finding", phases=[Phase.explicit, Phase.generate])
+settings.register_profile("finding", phases=[Phase.explicit, Phase.generate], deadline=None)

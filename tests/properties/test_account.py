@@ -23,11 +23,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.adapters.redis.connection import redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.limit import Kind, LimitName, Measure, Mode
 from app.domain.reservation import Amounts, Refusal, Reservation
+from tests.fakes.patient import patient_client
 from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
 
 TENANTS = st.sampled_from([0, 1])
@@ -273,7 +273,7 @@ class OwnServer:
         self.start()
 
     async def _pid(self) -> int:
-        async with redis_client(self.url, operation_timeout_s=10) as client:
+        async with patient_client(self.url) as client:
             return int((await client.info("server"))["process_id"])
 
 
@@ -281,7 +281,7 @@ class OwnServer:
 def server(redis_url: str) -> Iterator[Server]:
     """The test's Redis, called from a loop of its own."""
     with asyncio.Runner() as runner:
-        client = redis_client(redis_url, operation_timeout_s=10)
+        client = patient_client(redis_url)
         yield Server(runner, client)
         runner.run(client.aclose())
 
@@ -342,7 +342,7 @@ def test_an_account_survives_its_server(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         own = OwnServer(runner, tmp_path)
         try:
-            client = redis_client(own.url, operation_timeout_s=10)
+            client = patient_client(own.url)
             explore(Server(runner, client), examples=60, steps=30, own=own)
             runner.run(client.aclose())
         finally:

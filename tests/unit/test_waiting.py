@@ -63,7 +63,7 @@ class Line:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not holds():
             await asyncio.sleep(0.001)
 
@@ -88,7 +88,7 @@ async def test_room_that_comes_in_time_is_waited_for() -> None:
 @pytest.mark.parametrize("patience_s", [0.0, 1.0])
 async def test_room_that_comes_too_late_is_not_waited_for(patience_s: float) -> None:
     """The refusal is at once, and says when."""
-    line = Line(Ptu(frees_in_s=2.0))
+    line = Line(Ptu(frees_in_s=100.0))
     plan = await line.ask("a", patience_s=patience_s)
     assert not plan.candidates
     assert plan.until > line.ptu.clock.now() + 1

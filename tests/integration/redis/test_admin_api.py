@@ -16,8 +16,6 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
 from app.adapters.clock import SystemClock
 from app.adapters.directory_keys import DirectoryKeys
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
@@ -25,6 +23,7 @@ from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from tests.fakes.admin import AdminHouse
 from tests.fakes.ledger_rows import entries
+from tests.fakes.patient import patient_batch, patient_client
 
 CLOCK = SystemClock()
 OWNER = "owner-key-of-the-tests"
@@ -42,8 +41,8 @@ async def workers(redis_url: str, opened: AsyncExitStack) -> list[RedisDirectory
     """Two workers of one directory."""
     found, name = [], f"directory-{uuid4().hex}"
     for worker in ("w1", "w2"):
-        client = await opened.enter_async_context(redis_client(redis_url))
-        batch = await opened.enter_async_context(batching(client, redis_breaker(CLOCK)))
+        client = await opened.enter_async_context(patient_client(redis_url))
+        batch = await opened.enter_async_context(patient_batch(client, CLOCK))
         store = RedisDirectory(batch, CLOCK, lambda _: (), DirectoryOptions(worker, name))
         found.append(await opened.enter_async_context(store))
     return found

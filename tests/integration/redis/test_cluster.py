@@ -20,7 +20,8 @@ from app.adapters.archive.copier import CopyPlan, LedgerCopier, PartlyUnavailabl
 from app.adapters.archive.ledger_streams import LedgerStreams, key_of
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import UNSEEDED, AccountScript, account_key
-from app.adapters.redis.batch import Batch
+from app.adapters.redis.batch import Batch, NotSent
+from app.adapters.redis.breaker import FAILURES_TO_OPEN
 from app.adapters.redis.cluster import BOOT_S
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
@@ -32,6 +33,7 @@ from app.domain.ledger_row import encode
 from app.domain.tenant import Tenant
 from app.errors import StoreUnavailable
 from tests.fakes.ledger_rows import ledger_row
+from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S
 from tests.integration.redis.cluster import NODES, SLOTS, Cluster, Server, pongs
 
 pytestmark = pytest.mark.skipif(
@@ -41,7 +43,7 @@ CLOCK = SystemClock()
 
 
 @asynccontextmanager
-async def opened(url: str, *, patience_s: float = 1.0) -> AsyncIterator[Store]:
+async def opened(url: str, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Store]:
     """A way to the cluster with more patience than a busy machine needs."""
     async with opened_store(Place(url, cluster=True, patience_s=patience_s), CLOCK) as store:
         yield store
@@ -53,7 +55,7 @@ def names(cluster: Cluster) -> dict[Server, str]:
     return {server: cluster.name_on(server, mark) for server in cluster.servers}
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.01)
@@ -68,7 +70,7 @@ async def answers(batch: Batch, key: str) -> bool:
     return True
 
 
-async def takes_answers(batch: Batch, key: str, *, within_s: float = 10.0) -> None:
+async def takes_answers(batch: Batch, key: str, *, within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while not await answers(batch, key):
             await asyncio.sleep(0.02)
@@ -90,22 +92,22 @@ async def test_each_command_goes_to_the_node_of_its_key(redis_cluster: Cluster) 
 async def test_a_frozen_node_costs_its_own_keys_an_operations_time(
     redis_cluster: Cluster,
 ) -> None:
-    """The others' calls take as long as ever; its own are refused at once after a few."""
+    """The others' calls are answered as ever; its own are not even sent after a few."""
     frozen, *others = redis_cluster.servers
     keys = names(redis_cluster)
-    async with opened(redis_cluster.url, patience_s=0.05) as store:
+    async with opened(redis_cluster.url, patience_s=FROZEN_AFTER_S) as store:
         for key in keys.values():
             await takes_answers(store.batch, key)
         with frozen.frozen():
-            lasted: list[float] = []
+            told: list[type[StoreUnavailable]] = []
             for _ in range(20):
-                began = time.monotonic()
-                assert not await answers(store.batch, keys[frozen])
-                lasted.append(time.monotonic() - began)
+                with pytest.raises(StoreUnavailable) as lost:
+                    await store.batch.call(("GET", keys[frozen]))
+                told.append(lost.type)
                 for other in others:
                     assert await answers(store.batch, keys[other])
-            assert max(lasted) < 0.05 * 2
-            assert max(lasted[10:]) < 0.01
+            assert told[0] is StoreUnavailable
+            assert set(told[FAILURES_TO_OPEN:]) == {NotSent}
         await takes_answers(store.batch, keys[frozen])
 
 
@@ -202,10 +204,10 @@ async def test_a_start_without_a_cluster_is_bounded(tmp_path: Path) -> None:
     try:
         began = time.monotonic()
         async with opened(f"redis://127.0.0.1:{server.port}") as store:
-            assert time.monotonic() - began < 2 * BOOT_S
+            assert time.monotonic() - began < BOOT_S + PATIENCE_S / 2
             began = time.monotonic()
             assert not await answers(store.batch, "key")
-            assert time.monotonic() - began < 0.01
+            assert time.monotonic() - began < PATIENCE_S / 2
             server.start()
             with server.client() as client:
                 await until(lambda: _added(client))
@@ -249,18 +251,18 @@ class TestHolds:
         async with boards(redis_cluster, 2) as (first, second):
             began = CLOCK.now()
             for name in held:
-                first.hold(name, began + 20)
-            await until(lambda: set(held) <= set(second.holds()), within_s=0.5)
-            assert second.holds()[held[0]] == pytest.approx(began + 20, abs=0.2)
+                first.hold(name, began + 60)
+            await until(lambda: set(held) <= set(second.holds()))
+            assert began + 59.9 < second.holds()[held[0]] <= CLOCK.now() + 60.1
 
     async def test_a_new_replica_reads_what_is_held(self, redis_cluster: Cluster) -> None:
         """From all nodes."""
         held = list(names(redis_cluster).values())
         async with boards(redis_cluster, 1) as (first,):
             for name in held:
-                first.hold(name, CLOCK.now() + 20)
+                first.hold(name, CLOCK.now() + 60)
             async with boards(redis_cluster, 1, names=held) as (second,):
-                await until(lambda: set(held) <= set(second.holds()), within_s=2)
+                await until(lambda: set(held) <= set(second.holds()))
 
     async def test_a_lost_node_does_not_keep_the_others(self, redis_cluster: Cluster) -> None:
         """Holds of other nodes are told and read while one is away, its own when it is back."""
@@ -270,13 +272,13 @@ class TestHolds:
             lost.kill()
             try:
                 for name in held.values():
-                    first.hold(name, CLOCK.now() + 30)
+                    first.hold(name, CLOCK.now() + 60)
                 kept = {held[other] for other in others}
-                await until(lambda: kept <= set(second.holds()), within_s=3)
+                await until(lambda: kept <= set(second.holds()))
                 assert held[lost] not in second.holds()
             finally:
                 lost.start()
-            await until(lambda: held[lost] in second.holds(), within_s=15)
+            await until(lambda: held[lost] in second.holds())
 
 
 @asynccontextmanager

@@ -18,8 +18,6 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.directory_script import DirectoryScript, Known
 from app.adapters.redis.embedded import embedded_redis
@@ -39,6 +37,7 @@ from app.domain.directory import (
 )
 from app.domain.directory_change import creation
 from app.errors import AlreadyMapped, StoreUnavailable, VersionConflict
+from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_batch, patient_client
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
@@ -72,8 +71,9 @@ class Cluster:
 
     async def worker(self, *seeds: Entry, pepper: bytes | None = None) -> RedisDirectory:
         enter = self.opened.enter_async_context
-        client = await enter(redis_client(self.url))
-        batch = await enter(batching(client, redis_breaker(CLOCK)))
+        client = await enter(patient_client(self.url))
+        patience_s = FROZEN_AFTER_S if self.pid else PATIENCE_S
+        batch = await enter(patient_batch(client, CLOCK, patience_s=patience_s))
         options = DirectoryOptions(name=self.name, pepper=pepper)
         return await enter(RedisDirectory(batch, CLOCK, seeded(*seeds), options))
 
@@ -115,7 +115,7 @@ async def own(tmp_path: Path) -> AsyncIterator[Cluster]:
             one.thaw()
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.005)
@@ -123,7 +123,7 @@ async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None
 
 async def patiently(worker: RedisDirectory, change: Change) -> InForce:
     """Make a change as soon as Redis is back."""
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with suppress(StoreUnavailable):
                 return await worker.change([change], ANNA)
@@ -132,7 +132,7 @@ async def patiently(worker: RedisDirectory, change: Change) -> InForce:
 
 async def until_created(worker: RedisDirectory, tenant: str) -> None:
     """Wait until the log says that this tenant was created."""
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         while tenant not in {record.id for record in await worker.audit(0, 100)}:
             await asyncio.sleep(0.01)
 
@@ -342,8 +342,8 @@ class TestWithoutRedis:
         own.freeze()
         late = await own.worker(SEARCH, key_of("search"))
         own.thaw()
-        seen = set()
-        async with asyncio.timeout(5.0):
+        seen = {frozenset(late.current.keys)}
+        async with asyncio.timeout(PATIENCE_S):
             while not await own.redis.exists(own.key("audit")):
                 seen.add(frozenset(late.current.keys))
                 await asyncio.sleep(0.001)
@@ -385,7 +385,7 @@ class TestWithoutRedis:
         began = time.time() - 60 * minutes
         await own.redis.hset(own.key("head"), "began", str(int(began * 1000)))
 
-        async with redis_client(own.url) as client, batching(client, redis_breaker(CLOCK)) as batch:
+        async with patient_client(own.url) as client, patient_batch(client, CLOCK) as batch:
             begun = await DirectoryScript(batch, "late").begin("another", memory, pepper)
         assert begun == (minutes == 0)
         if begun:
@@ -422,7 +422,7 @@ async def test_what_operators_said_of_a_deployment_outlives_redis(own: Cluster) 
 
     before = await own.generation()
     await own.redis.flushall()
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         while await own.redis.hget(own.key("head"), "generation") in {None, before.encode()}:
             await asyncio.sleep(0.01)
     assert (await own.worker()).current.deployments == {"ptu": drained}

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory
 from app.adapters.redis.directory_reading import READ_WITHIN_S, read_directory
 from app.adapters.redis.embedded import embedded_redis
@@ -19,6 +17,7 @@ from app.cli.key import new_key
 from app.domain.seeds import differences, seeds_of
 from app.errors import StoreUnavailable
 from app.settings import Settings, build
+from tests.fakes.patient import patient_batch, patient_client
 from tests.integration.redis.cluster import Cluster
 
 pytestmark = pytest.mark.skipif(
@@ -41,11 +40,11 @@ def _settings(rpm: int = 60, **tenants: Any) -> Settings:
 async def test_that_what_is_in_force_is_read_and_nothing_is_written(tmp_path: Path) -> None:
     """Tenants, keys and limits that differ are found; a Redis that was never served stays empty."""
     settings, clock = _settings(), SystemClock()
-    async with embedded_redis(tmp_path) as embedded, redis_client(embedded.url) as client:
+    async with embedded_redis(tmp_path) as embedded, patient_client(embedded.url) as client:
         assert await read_directory(embedded.url, clock) is None
         assert await client.keys("*") == []
         async with (
-            batching(client, redis_breaker(clock)) as batch,
+            patient_batch(client, clock) as batch,
             RedisDirectory(
                 batch, clock, lambda pepper: seeds_of(settings, pepper), DirectoryOptions()
             ),
@@ -66,7 +65,7 @@ async def test_that_a_redis_that_wants_a_password_is_told_from_one_that_is_not_t
 ) -> None:
     """Whoever forgot it is not sent looking for the network's fault."""
     clock = SystemClock()
-    async with embedded_redis(tmp_path) as embedded, redis_client(embedded.url) as client:
+    async with embedded_redis(tmp_path) as embedded, patient_client(embedded.url) as client:
         await client.config_set("requirepass", "something")
         with pytest.raises(StoreUnavailable, match="Redis refused to be read"):
             await read_directory(embedded.url, clock)

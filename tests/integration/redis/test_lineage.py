@@ -12,11 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
-from app.adapters.redis.connection import Place
+from app.adapters.redis import breaker
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.lineage import CHECKED, GRACE_S, Lineages, lineages_of
 from app.adapters.redis.store import Store, opened_store
 from app.errors import StoreUnavailable
+from tests.fakes.patient import PATIENCE_S, patient
 from tests.integration.redis.cluster import Server, is_up
 
 pytestmark = pytest.mark.skipif(
@@ -58,7 +59,7 @@ async def stores(
     """A plain way to a server, and one that is examined."""
     clock = SystemClock()
     url = f"redis://{user}127.0.0.1:{server.port}"
-    plain, examined = Place(url), Place(url, examine=lineages.examine)
+    plain, examined = patient(url), patient(url, examine=lineages.examine)
     async with (
         opened_store(plain, clock, "plain") as one,
         opened_store(examined, clock, "examined") as other,
@@ -74,8 +75,12 @@ async def answers(store: Store) -> bool:
     return True
 
 
-async def test_a_server_is_used_once_it_was_checked(server: Server) -> None:
-    """Not before, and then within a moment, although it was given up."""
+async def test_a_server_is_used_once_it_was_checked(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before, and then at once: not after the pause for which it was given up."""
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 60.0)
+    monkeypatch.setattr(breaker, "LONGEST_PAUSE_S", 60.0)
     clock = Ahead()
     lineages = Lineages(clock)
     async with stores(server, lineages) as (plain, examined):
@@ -85,7 +90,7 @@ async def test_a_server_is_used_once_it_was_checked(server: Server) -> None:
         (lineage,) = await lineages_of(plain)
         asking = asyncio.create_task(lineages.keep_asking(plain, examined))
         await plain.batch.call(("HSET", CHECKED, lineage, 1))
-        async with asyncio.timeout(0.9):
+        async with asyncio.timeout(PATIENCE_S):
             while not await answers(examined):
                 await asyncio.sleep(0.02)
         asking.cancel()
@@ -100,7 +105,7 @@ async def test_where_nobody_checks_a_worker_goes_on_after_a_while(server: Server
             asking = asyncio.create_task(lineages.keep_asking(plain, examined))
             assert not await answers(examined)
             clock.by = GRACE_S + 0.1
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not await answers(examined):
                     await asyncio.sleep(0.02)
             asking.cancel()

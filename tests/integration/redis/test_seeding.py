@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded, account_key
-from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.connection import redis_breaker, redis_client
+from app.adapters.redis.batch import Batch
 from app.adapters.seeding import Seeder, seeding
 from app.domain.accounts_of import Balances, balances
 from app.domain.calendar import CalendarWindow, days_around, months_around
@@ -23,8 +22,7 @@ from app.domain.ledger_row import LedgerRow, RowKind, decode, encode
 from app.domain.limit import spill_limits
 from app.domain.reservation import Amounts, Ask, Charge, Reservation
 from app.domain.tenant import Tenant
-
-PATIENCE_S = 2.0
+from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 
 
 async def _nothing() -> None:
@@ -112,8 +110,8 @@ def house_of(batch: Batch, client: Redis) -> House:
 async def house(redis_url: str) -> AsyncIterator[House]:
     """Seeded once, empty."""
     async with (
-        redis_client(redis_url, operation_timeout_s=2 * PATIENCE_S) as client,
-        batching(client, redis_breaker(SystemClock()), patience_s=PATIENCE_S) as batch,
+        patient_client(redis_url) as client,
+        patient_batch(client, SystemClock()) as batch,
     ):
         house = house_of(batch, client)
         await house.seeder.seed(house.tenant)
@@ -206,7 +204,7 @@ async def test_nothing_is_settled_while_an_account_that_went_back_is_looked_up(
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds, at most 5 s."""
-    async with asyncio.timeout(5):
+    """Wait until a condition holds, at most PATIENCE_S."""
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():
             await asyncio.sleep(0.01)

@@ -55,7 +55,7 @@ async def test_work_runs_as_long_as_the_scope() -> None:
     """Begun on entering, over when it is left."""
     work = Working()
     async with background("w", work):
-        await asyncio.wait_for(work.waiting.wait(), 5)
+        await asyncio.wait_for(work.waiting.wait(), 20)
         assert (work.begun, work.ended) == (1, 0)
     assert work.ended == 1
 
@@ -66,7 +66,7 @@ async def test_work_that_ends_is_begun_again(trouble: Callable[[], Awaitable[Non
     work = Working(trouble, trouble)
     with capture_logs() as logs:
         async with background("sweeping", work, pause_s=0) as running:
-            await asyncio.wait_for(work.waiting.wait(), 5)
+            await asyncio.wait_for(work.waiting.wait(), 20)
             assert running.failures_total == 2
     assert work.begun == work.ended == 3
     assert [(log["event"], log["work"]) for log in logs] == [("background_work_failed", "sweeping")]
@@ -77,7 +77,7 @@ async def test_each_trouble_is_told_once() -> None:
     work = Working(fails, fails_otherwise, fails, fails, fails_otherwise)
     with capture_logs() as logs:
         async with background("w", work, pause_s=0):
-            await asyncio.wait_for(work.waiting.wait(), 5)
+            await asyncio.wait_for(work.waiting.wait(), 20)
     assert [log["error"] for log in logs] == ["ValueError", "KeyError"]
     assert all(log["at"].startswith("test_background.py:") for log in logs)
     assert "secret" not in str(logs)
@@ -87,7 +87,7 @@ async def test_it_pauses_before_it_begins_again() -> None:
     """A work that fails at once does not keep a core busy."""
     work = Working(fails)
     async with background("w", work, pause_s=60):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not work.ended:
                 await asyncio.sleep(0)
         for _ in range(10):
@@ -99,7 +99,7 @@ async def test_works_of_one_scope_are_apart() -> None:
     """One fails, the other goes on."""
     failing, other = Working(fails), Working()
     async with background("w", failing, other, pause_s=0) as running:
-        await asyncio.wait_for(failing.waiting.wait(), 5)
+        await asyncio.wait_for(failing.waiting.wait(), 20)
         assert (other.begun, other.ended, running.failures_total) == (1, 0, 1)
     assert (failing.ended, other.ended) == (2, 1)
 

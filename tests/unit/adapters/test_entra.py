@@ -83,7 +83,7 @@ class EntraId:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0)
 

@@ -122,4 +122,4 @@ async def test_a_frozen_endpoint_costs_its_limit(monkeypatch: pytest.MonkeyPatch
         before = time.monotonic()
         with pytest.raises(JwksUnavailable):
             await endpoint.fetch()
-        assert time.monotonic() - before < 1.0
+        assert time.monotonic() - before < 20

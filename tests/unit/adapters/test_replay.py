@@ -114,7 +114,7 @@ async def test_what_was_written_twice_is_settled_once(machine: Machine) -> None:
 
 async def test_what_redis_does_not_take_is_left(machine: Machine) -> None:
     """For the next look; the files behind it get their turn."""
-    machine.replay = replace(machine.replay, patience_s=0.1)
+    machine.replay = replace(machine.replay, patience_s=1.0)
     machine.spools(machine.charge("a"))
     machine.spools(machine.charge("b"))
 
@@ -147,7 +147,7 @@ async def test_what_is_too_old_to_be_told_from_a_repetition_is_put_aside(machine
 async def test_leftovers_are_looked_for_at_once(machine: Machine) -> None:
     """And for as long as the scope is open."""
     machine.spools(machine.charge("a"))
-    async with background("replay", machine.replay.keep_replaying), asyncio.timeout(5):
+    async with background("replay", machine.replay.keep_replaying), asyncio.timeout(20):
         while machine.files:
             await asyncio.sleep(0.01)
     assert machine.settled == ["a"]

@@ -137,7 +137,7 @@ async def under_way(
 
 async def took(work: Awaitable[None]) -> float:
     began = time.monotonic()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await work
     return time.monotonic() - began
 
@@ -154,7 +154,7 @@ class TestDrain:
         """Whether there is more to send, nothing, or only the end; then the connection goes."""
         exchange = Exchange()
         async with under_way(exchange, act, limits(write_stall_s=60)) as plane:
-            assert 0.1 <= await took(plane.drain(0.05, last_words_s=0.1)) < 1
+            assert 0.1 <= await took(plane.drain(0.05, last_words_s=0.1)) < 20
         assert exchange.line.dropped.is_set()
 
     async def test_a_reader_has_time_for_the_last_words(self) -> None:
@@ -162,7 +162,7 @@ class TestDrain:
         exchange = Exchange()
         async with under_way(exchange, _silent, limits()) as plane:
             exchange.line.would_block = False
-            assert await took(plane.drain(0.0)) < 0.5
+            assert await took(plane.drain(0.0, last_words_s=60)) < 20
         assert b"server_shutting_down" in exchange.sent[1]["body"]
         assert not exchange.sent[-1]["more_body"]
         assert not exchange.line.dropped.is_set()
@@ -171,7 +171,7 @@ class TestDrain:
         """The write's own limit is shorter here; nothing is raised into the server."""
         exchange = Exchange()
         async with under_way(exchange, _silent, limits(write_stall_s=0.05)) as plane:
-            assert await took(plane.drain(0.0)) < 0.5
+            assert await took(plane.drain(0.0, last_words_s=60)) < 20
         assert exchange.line.dropped.is_set()
 
     async def test_a_real_connection_is_dropped(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -185,6 +185,6 @@ class TestDrain:
             writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
             await gateway.stalled.wait()
             server.stop_accepting()
-            assert await took(plane.drain(0.3, last_words_s=0.2)) < 2
+            assert await took(plane.drain(0.3, last_words_s=0.2)) < 20
             writer.transport.abort()
         assert not caplog.records

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.api import server
 from app.api.server import bind, serving
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -61,14 +62,15 @@ async def refused(listener: socket.socket, address: Any) -> bool:
     return False
 
 
-async def test_an_idle_server_ends_at_once() -> None:
+async def test_an_idle_server_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping waits for what is under way and for nothing else, not for idle connections."""
+    monkeypatch.setattr(server, "_ENDING_S", 60.0)
     app, listener = Held(), bind("127.0.0.1", 0)
     app.may_answer.set()
     async with serving(app, listener, **LIMITS), asked(listener) as reader:
         await reader.readuntil(b"ok")
         began = time.monotonic()
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < 20
 
 
 async def test_answers_tell_the_date_from_the_first_on() -> None:
@@ -87,7 +89,7 @@ async def test_what_is_under_way_is_finished_after_the_listener_closed() -> None
     async with serving(app, listener, **LIMITS) as server, asked(listener) as reader:
         await app.came.wait()
         server.stop_accepting()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not await refused(listener, address):
                 await asyncio.sleep(0)
         app.may_answer.set()
@@ -100,7 +102,7 @@ async def test_what_was_answered_but_not_read_yet_arrives() -> None:
     """The end of the scope does not cut an answer that is on its way."""
     app, listener = Held(body=b"x" * 8_000_000), bind("127.0.0.1", 0)
     app.may_answer.set()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         async with serving(app, listener, **LIMITS):
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(GET)
@@ -118,7 +120,7 @@ async def test_what_does_not_end_is_ended() -> None:
     async with serving(app, listener, **LIMITS), asked(listener) as reader:
         await app.came.wait()
         began = time.monotonic()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert app.ended == 1
     assert await reader.read() == b""
 
@@ -136,8 +138,8 @@ async def test_what_cannot_listen_says_so() -> None:
 
     began = time.monotonic()
     with second, pytest.raises(OSError, match="in use"):
-        await asyncio.wait_for(serve_both(), timeout=5)
-    assert time.monotonic() - began < 3
+        await asyncio.wait_for(serve_both(), timeout=20)
+    assert time.monotonic() - began < 15
 
 
 def test_small_answers_are_not_held_back() -> None:

@@ -131,7 +131,7 @@ class Recorder:
 
     async def has(self, *ports: int) -> None:
         """Wait until it was given configurations with these ports, in this order."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while self.ports != list(ports):
                 await asyncio.sleep(0.01)
 
@@ -212,7 +212,7 @@ class TestConfigFile:
         with capture_logs() as logs:
             async with _followed(config, process):
                 config.write_text("deployments: {")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(20):
                     while not logs:
                         await asyncio.sleep(0.01)
                 _written(config, 3)
@@ -233,7 +233,7 @@ class TestConfigFile:
         file.load()
 
         async def told(*expected: tuple[str, str, int]) -> None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while len(logs) < len(expected):
                     await asyncio.sleep(0.01)
             assert [(log["event"], log["log_level"], log["days_left"]) for log in logs] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.redis.directory_reading import READ_WITHIN_S
+from app.adapters.redis import directory_reading
 from app.bootstrap.comparison import compared
 from app.settings import Settings, build
 
@@ -24,13 +24,14 @@ def _settings(url: str | None = None) -> Settings:
     )
 
 
-def test_that_a_redis_that_is_not_there_is_said_soon() -> None:
-    """Nothing listens; or nothing answers, which takes no longer than its bound."""
+def test_that_a_redis_that_is_not_there_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens: that is known before the bound for what does not answer."""
+    monkeypatch.setattr(directory_reading, "READ_WITHIN_S", 60.0)
     began = time.monotonic()
     assert compared(_settings("redis://127.0.0.1:1/0")) == [
         "not compared with what is in force: Redis was not reachable"
     ]
-    assert time.monotonic() - began < READ_WITHIN_S
+    assert time.monotonic() - began < 30
 
 
 def test_that_without_an_embedded_redis_nothing_is_compared(

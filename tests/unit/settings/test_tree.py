@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -53,10 +53,10 @@ def test_a_billion_laughs_are_refused_quickly(form: str) -> None:
     """Nine aliases to nine aliases, twenty times over."""
     lines = ["a0: &a0 " + form.format("{x: 1}")]
     lines += [f"a{n}: &a{n} " + form.format(", ".join([f"*a{n - 1}"] * 9)) for n in range(1, 20)]
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(UnusableYamlError, match="aliases repeat"):
         read_tree("\n".join(lines), str)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 @pytest.mark.parametrize("text", ["a: &a {b: *a}", "a: &a {<<: *a}", "a: &a\n  <<: [*a, *a]"])

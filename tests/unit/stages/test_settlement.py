@@ -99,7 +99,7 @@ def scene() -> Scene:
 
 async def soon(happened: Callable[[], bool]) -> None:
     """Let others run until something happened."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not happened():
             await asyncio.sleep(0)
 
@@ -326,7 +326,7 @@ async def test_estimating_is_given_up_after_its_limit(scene: Scene) -> None:
     await scene.serve()
     scene.settlement = scene.within(0.01)
     scene.estimator.ready.clear()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await scene.play(status=200)
     await soon(lambda: asyncio.all_tasks() == {asyncio.current_task()})
     assert scene.row.output == 100

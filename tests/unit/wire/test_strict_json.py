@@ -246,6 +246,6 @@ def test_half_a_surrogate_pair_is_not_called_truncated(body: bytes, told: str) -
 def test_many_surrogates_are_looked_through_in_time() -> None:
     """The search is one pass, whatever stands before the end that is missing."""
     body = rb'{"a":"' + rb"\\" * 500_000 + rb"\ud83d\ude00" * 300_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert "truncated" in refused(body).message
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 2

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis import hearing
-from app.adapters.redis.connection import redis_client
 from app.adapters.redis.hearing import Hearing
-from app.adapters.redis.store import Place, Subscriber, opened_store
+from app.adapters.redis.store import Subscriber, opened_store
+from tests.fakes.patient import PATIENCE_S, patient, patient_client
 
 NOBODY = "unix:///nonexistent/redis.sock"
 
@@ -94,7 +94,7 @@ async def hears(subscriber: Subscriber, channel: str = "c") -> AsyncIterator[Hea
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():
             await asyncio.sleep(0.002)
 
@@ -103,8 +103,8 @@ async def test_what_is_published_is_heard(redis_url: str) -> None:
     """From the moment on at which the subscription has begun."""
     channel = uuid4().hex
     async with (
-        redis_client(redis_url) as client,
-        opened_store(Place(redis_url), SystemClock()) as store,
+        patient_client(redis_url) as client,
+        opened_store(patient(redis_url), SystemClock()) as store,
         hears(store.subscriber, channel) as heard,
     ):
         await until(lambda: heard.begun)
@@ -149,7 +149,7 @@ async def test_without_redis_it_goes_on_trying(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(hearing, "RETRY_S", 0.001)
     with capture_logs() as logs:
         async with (
-            opened_store(Place(NOBODY), SystemClock()) as store,
+            opened_store(patient(NOBODY), SystemClock()) as store,
             hears(store.subscriber) as heard,
         ):
             await asyncio.sleep(0.1)

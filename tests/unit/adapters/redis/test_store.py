@@ -17,6 +17,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
 from app.errors import StoreUnavailable
+from tests.fakes.patient import PATIENCE_S, patient
 
 CLOCK = SystemClock()
 
@@ -46,7 +47,7 @@ async def test_a_demoted_primary_is_a_lost_store_and_is_left(own_url: str) -> No
     """It refuses to write; its connections go, so that the next ones lead where the name leads."""
     async with (
         Redis.from_url(own_url, protocol=3) as admin,
-        opened_store(Place(own_url), CLOCK) as store,
+        opened_store(patient(own_url), CLOCK) as store,
     ):
         script = AccountScript(store.batch)
         assert await script.seed("t", [], generation="g1") == "g1"
@@ -61,7 +62,7 @@ async def test_a_demoted_primary_is_a_lost_store_and_is_left(own_url: str) -> No
         assert not before & await _connections(admin)
 
         await admin.replicaof("NO", "ONE")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not await _seeds(script):
                 await asyncio.sleep(0.05)
 
