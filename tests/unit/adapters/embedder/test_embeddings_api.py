@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+from array import array
 
 import orjson
 import pytest
@@ -15,6 +16,7 @@ from app.adapters.embedder.embeddings_api import (
     request_body,
     vector_of,
 )
+from app.simulator.embedding_bodies import embedding_body
 from tests.fakes.embedder import unpacked
 
 NUMBERS = st.floats(-100, 100, width=32).filter(lambda number: abs(number) > 1e-3)
@@ -58,6 +60,14 @@ def test_no_text_is_more_than_a_model_reads(text: str, times: int) -> None:
 def test_half_a_character_of_json_is_no_trouble() -> None:
     """JSON can name a lone surrogate, which UTF-8 cannot hold."""
     assert body("a\ud83db")["input"] == "a?b"
+
+
+@pytest.mark.parametrize("as_base64", [True, False])
+def test_what_a_simulated_deployment_answers_is_understood(as_base64: bool) -> None:  # noqa: FBT001  # pytest names it
+    """The simulator is written to Azure's documents, and shares no code with what reads it."""
+    vector = array("f", (0.0, 0.6, -0.8))
+    answered = orjson.dumps(embedding_body("embed", [vector], as_base64=as_base64))
+    assert unpacked(vector_of(answered, dimensions=3)) == pytest.approx(vector)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=40))
