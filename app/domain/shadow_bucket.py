@@ -31,6 +31,9 @@ LEAST_MARGIN: Final = 0.1
 _CAUTION: Final = 3.0
 #: ... and no more: a bucket that is kept emptier runs dry sooner after a burst.
 MOST_MARGIN: Final = 4.0
+#: With less noise than this a refusal was an odd one. When its time is over one request goes
+#: without a margin, which follows from that refusal alone; an answer tells how it really is.
+_CALM: Final = 0.002
 #: So long after Azure last confirmed or corrected the belief, a request that can go nowhere else is
 #: sent in spite of it: a wrong one would not be found out.
 FRESH_S: Final = 10.0
@@ -61,6 +64,7 @@ class ShadowBucket:
     """The belief of one replica; `now` is seconds of one clock that never runs backwards."""
 
     __slots__ = (
+        "_back_at",
         "_drained_since",
         "_heard",
         "_learnt",
@@ -79,6 +83,7 @@ class ShadowBucket:
         self._updated = now
         self._taken = self._returned = 0.0
         self._syncs = 0
+        self._back_at = inf  # after a refusal that nothing announced, when one may ask
         self._heard = -inf  # whenever Azure said how full it is
         # What happened since the level was last revealed, or was nothing.
         self._since = now
@@ -107,7 +112,7 @@ class ShadowBucket:
         if over + min(MOST_MARGIN, sqrt(noise * passed)) <= _ROUNDING:
             return now
         wait = min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
-        return now + wait
+        return min(now + wait, max(self.earliest_at(now, headroom), self._back_at))
 
     def earliest_at(self, now: float, headroom: float = 0.0) -> float:
         """The same without a margin for what is not known."""
@@ -136,6 +141,8 @@ class ShadowBucket:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
         self._drain(now)
         added = seconds * self.scale
+        if now >= self._back_at:
+            self._back_at = inf
         self._level += added
         self._taken += added
         self._taken_since += seconds
@@ -178,6 +185,8 @@ class ShadowBucket:
         self._drain(now)
         if wait is None:
             return self._learn(DEPTH, inf, now)
+        if self._learnt.noise < _CALM:
+            self._back_at = now + wait.seconds
         most = DEPTH + wait.seconds * self.pace
         least = DEPTH + max(0.0, wait.seconds - wait.grain_s) * self.pace
         return self._learn(least - self._back(mark), most + self._more(mark), now)

@@ -247,15 +247,39 @@ def test_who_asks_again_when_told_to_has_room_then_and_not_before(
     assert bucket.room_at(at + 1e-6, headroom) == at + 1e-6
 
 
-def test_after_a_surprise_who_has_no_choice_asks_when_azure_said() -> None:
-    """Others keep a margin for a while, because something is not known; the refusal is exact."""
-    bucket = ShadowBucket(0.0)
-    bucket.take(1.0, 0.0)
+def surprised(bucket: ShadowBucket, wait_s: float, now: float) -> None:
+    """A request is refused that was not believed to be."""
+    bucket.take(1.0, now)
     mark = bucket.mark()
-    bucket.undo(1.0, 0.05)
-    bucket.refused(mark, Wait(0.3, 0.001), 0.05)
-    assert 0.3 <= bucket.earliest_at(0.06) <= 0.35 + 0.25
-    assert bucket.room_at(0.06) >= bucket.earliest_at(0.06)
+    bucket.undo(1.0, now)
+    bucket.refused(mark, Wait(wait_s, 0.001), now)
+
+
+@pytest.mark.parametrize("level", [1.0, 10.0, 30.0])
+def test_after_a_refusal_out_of_the_blue_it_is_asked_when_azure_said(level: float) -> None:
+    """By one request, who can go elsewhere or not; the margin is for what is known to happen."""
+    bucket = ShadowBucket(0.0)
+    bucket.take(level, 0.0)
+    surprised(bucket, 0.3, 0.05)
+    at = bucket.room_at(0.06)
+    assert at == bucket.earliest_at(0.06)
+    assert 0.35 <= at <= 0.35 + 0.25
+    assert bucket.room_at(0.06, headroom=5.0) > at + 4
+    mark, added = bucket.mark(), bucket.take(0.0, at)
+    assert bucket.room_at(at) > at + 1, "a second one waits for the first one's answer"
+    bucket.told(level / DEPTH, mark, at + 0.05)
+    assert added == 0
+    assert bucket.room_at(at + 0.05) == at + 0.05
+
+
+def test_after_refusals_in_a_row_others_keep_a_margin() -> None:
+    """Something is not known; who has no choice asks when Azure said, which is exact."""
+    bucket = ShadowBucket(0.0)
+    for now in (0.0, 20.0):
+        bucket.take(1.0, now)
+        surprised(bucket, 0.3, now)
+    assert 20.3 <= bucket.earliest_at(20.1) <= 20.3 + 0.25
+    assert bucket.room_at(20.1) >= bucket.earliest_at(20.1) + 1
 
 
 def test_a_belief_that_nothing_confirms_is_no_reason_to_refuse_by() -> None:
