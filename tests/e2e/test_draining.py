@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from openai import AsyncOpenAI
 from app.bootstrap.comparison import compared
 from app.bootstrap.process import Process, running
 from app.settings import Settings
-from tests.e2e.stack import Stack, ptu_and_paygo, stack
+from tests.e2e.stack import DEADLINE_S, Stack, ptu_and_paygo, stack
 
 ADMIN = {"authorization": "Bearer an-admin-key-of-tests"}
 CLIENTS = 6
 #: On its way from a gateway to the simulator, on a loop that all of this shares. Seconds.
-IN_FLIGHT_S = 0.25
+IN_FLIGHT_S = 2.0
 
 
 @asynccontextmanager
@@ -65,6 +65,13 @@ async def rows(team: Stack, name: str, since: float = 0.0) -> list[dict[str, Any
     return [row for row in found if row["started"] > since]
 
 
+async def until(found: Callable[[], Awaitable[Sized]], *, count: int = 1) -> None:
+    """Wait until there are so many."""
+    async with asyncio.timeout(DEADLINE_S):
+        while len(await found()) < count:
+            await asyncio.sleep(0.02)
+
+
 async def test_no_new_request_reaches_a_drained_deployment(redis_url: str, tmp_path: Path) -> None:
     """On either gateway, once the change is answered; a stream under way ends by itself."""
     async with (
@@ -77,15 +84,16 @@ async def test_no_new_request_reaches_a_drained_deployment(redis_url: str, tmp_p
             for _ in range(CLIENTS):
                 clients.create_task(push(team.sdk, ends))
                 clients.create_task(push(sdk, ends))
-            long = clients.create_task(chat(team.sdk, cap=1200))
-            await asyncio.sleep(0.5)
-            assert await rows(team, "ptu")
+            long = clients.create_task(chat(team.sdk, cap=2400))
+            await until(lambda: rows(team, "ptu"))
             answer = await changed(team, other, "ptu", {"state": "draining"})
             drained_at = time.time()
             assert answer["in_force"]["workers"] == answer["in_force"]["live"] == 2
             assert answer["data"]["state"] == "draining"
             is_open = not long.done()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(IN_FLIGHT_S)
+            settled_at = time.time()
+            await until(lambda: rows(team, "paygo-a", settled_at), count=CLIENTS)
             ends.set()
         assert is_open, "the stream was too short to be under way"
         assert long.result() in {"stop", "length"}

@@ -234,10 +234,10 @@ async def test_a_frozen_directory_is_a_503_within_its_limit(redis_url: str) -> N
             assert {(status, body["error"]["code"]) for status, body, _ in crowd} == {
                 (503, "store_unavailable")
             }
-            assert time.monotonic() - before < 5.0
+            assert time.monotonic() - before < 20
             assert publisher.asked == 1
             publisher.answers.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while (await answer(team, token()))[0] != 200:
                     await asyncio.sleep(0.05)
 

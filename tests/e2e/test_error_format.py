@@ -125,19 +125,19 @@ CASES: dict[str, Case] = {
             429, "rate_limit_error", "rate_limit_exceeded", openai.RateLimitError,
             should_retry="true",
         ),
-        fault={"status": 429, "headers": {"retry-after-ms": "250"}},
+        fault={"status": 429, "headers": {"retry-after-ms": "900"}},
     ),
 }  # fmt: skip
 
 
 def small(suffix: str) -> dict[str, Any]:
-    """Bodies of 2 KiB at most, upstreams with 0.2 s for their first byte, two deployments."""
+    """Bodies of 2 KiB at most, upstreams with a second for their first byte, two deployments."""
     config = ptu_and_paygo(suffix)
     config["deployments"].pop(f"paygo-b-{suffix}")
     config["models"]["gpt-4o"]["tiers"] = [[f"ptu-{suffix}"], [f"paygo-a-{suffix}"]]
     return config | {
         "limits": {"max_body_bytes": 2048},
-        "timeouts": {"first_byte_s": 0.2, "drain_lag_s": 0, "drain_s": 1},
+        "timeouts": {"first_byte_s": 1, "drain_lag_s": 0, "drain_s": 1},
     }
 
 
@@ -201,9 +201,9 @@ async def test_streams_are_refused_like_anything_else(
 
 
 async def test_the_sdk_waits_as_it_is_told(redis_url: str) -> None:
-    """All are held for a quarter of a second: its retry comes after that, and is served."""
+    """All are held for a second and a half: its retry comes after that, and is served."""
     async with stack(redis_url, small) as team:
-        await _all(team, {"status": 429, "headers": {"retry-after-ms": "250"}}, times=1)
+        await _all(team, {"status": 429, "headers": {"retry-after-ms": "1500"}}, times=1)
         answer = await team.openai(max_retries=2).chat.completions.create(
             model="gpt-4o", messages=[MESSAGE], max_tokens=4
         )
@@ -211,7 +211,7 @@ async def test_the_sdk_waits_as_it_is_told(redis_url: str) -> None:
         await eventually(lambda: len(team.receipts.kept) == 2)
         first, second = team.receipts.kept
         assert (first.status, second.status) == (429, 200)
-        assert 0.2 < second.started_at - first.started_at < 3
+        assert 1.4 < second.started_at - first.started_at < 30
 
 
 @pytest.mark.parametrize("status", [401, 404, 422, 400])
@@ -237,7 +237,7 @@ async def test_an_upstreams_refusal_of_the_request_is_passed_on(
 async def test_too_many_at_once(redis_url: str) -> None:
     """The one too many is told to retry; the first one is served."""
     async with stack(redis_url, one_at_once) as team, asyncio.TaskGroup() as tasks:
-        await _all(team, {"delay_ms": 1000}, times=1)
+        await _all(team, {"delay_ms": 3000}, times=1)
         first = tasks.create_task(_status(team))
         await eventually(lambda: team.process.data_plane._in_flight)  # noqa: SLF001  # nothing else shows it
         with pytest.raises(openai.InternalServerError) as caught:
@@ -331,7 +331,7 @@ async def _is_right(team: Stack, expected: Expected, answer: aiohttp.ClientRespo
     assert headers.get("x-should-retry") == expected.should_retry
     assert ("retry-after-ms" in headers) == ("retry-after" in headers) == (answer.status == 429)
     if answer.status == 429:
-        assert 0 < int(headers["retry-after-ms"]) <= 250
+        assert 0 < int(headers["retry-after-ms"]) <= 900
         assert headers["retry-after"] == "1"
     receipt = await team.receipt(headers["x-request-id"])
     assert (receipt.status, receipt.outcome) == (expected.status, expected.outcome)

@@ -109,7 +109,7 @@ class Workers:
         """What the tenant's first request reserved, from its ledger."""
         key = f"spillgate:{{{tenant}-{self.mark}}}:ledger"
         client: Any = RedisCluster if "cluster" in self.redis else Redis
-        async with client.from_url(self.redis["url"]) as redis, asyncio.timeout(10):
+        async with client.from_url(self.redis["url"]) as redis, asyncio.timeout(20):
             entries: Any = []
             while not entries:
                 await asyncio.sleep(0.02)

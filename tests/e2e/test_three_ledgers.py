@@ -19,7 +19,7 @@ MESSAGE = {"role": "user", "content": "How many did you count?"}
 async def rows_of(team: Stack, redis_url: str) -> list[LedgerRow]:
     """The tenant's ledger, once everything is settled."""
     accounts: Any = team.process.resources.accounts
-    assert await accounts.settled(10)
+    assert await accounts.settled(30)
     (tenant,) = team.process.current.settings.tenants
     async with Redis.from_url(redis_url) as redis:
         entries: Any = await redis.xrange(f"spillgate:{{{tenant}}}:ledger")

