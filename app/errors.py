@@ -31,6 +31,7 @@
     ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
     │   ├── QuotaUnavailable         503  the same of a tenant's account
     │   └── EmbedderUnavailable      503  never told to a client: the cache is passed by
+    ├── NotCached                    504  `Cache-Control: only-if-cached`, and it is not
     ├── Overloaded                   503  too many requests in flight on this replica
     └── ShuttingDown                 503
 
@@ -296,6 +297,14 @@ class QuotaUnavailable(StoreUnavailable):
 
     code = "quota_unavailable"
     should_retry: ClassVar[bool | None] = True
+
+
+class NotCached(SpillgateError):
+    """The caller asked for a kept answer or none (RFC 9111, 5.2.1.7), and there is none."""
+
+    status = 504
+    code = "not_cached"
+    should_retry: ClassVar[bool | None] = False
 
 
 class EmbedderUnavailable(StoreUnavailable):

@@ -1,6 +1,7 @@
 """One request, top to bottom.
 
-    authenticate → read → find its owner → admit → route → upstream → relay → settle → observe
+    authenticate → read → find its owner → admit → cache → route → upstream → relay → settle
+    → observe
 
 Each line below is a stage; stages know nothing of each other, and this page says why each stands
 where it does. Before the first byte to the client, what goes wrong is raised and rendered by the
@@ -17,6 +18,7 @@ from app.ports import Call, Clock, Reply
 from app.stages import catalogue, statement
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
+from app.stages.caching import Caching
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
 from app.stages.relay import Relay
@@ -41,6 +43,7 @@ class Gateway:
     statement: Statement
     ownership: Ownership
     admission: Admission
+    caching: Caching
     routing: Routing
     upstreams: Upstreams
     relay: Relay
@@ -73,8 +76,15 @@ class Gateway:
         choices = self.routing.choices(principal, request, owner)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
         await self.admission.admit(principal, request, choices, observation)
-        plan = await self.routing.plan(principal, request, choices, observation)
-        async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
-            # Before the first byte: with it the client learns the id and may come back at once.
-            await self.ownership.claim(principal, answer)
-            await self.relay.pass_on(answer, reply, observation)
+        # After admission: a hit is a request for the quota. What is answered inside may be kept.
+        async with self.caching.consulted(
+            principal, request, call.headers, observation
+        ) as consulted:
+            if consulted.hit is not None:
+                await self.caching.replay(consulted.hit, request, reply, observation)
+                return
+            plan = await self.routing.plan(principal, request, choices, observation)
+            async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
+                # Before the first byte: with it the client learns the id and may come back at once.
+                await self.ownership.claim(principal, answer)
+                await self.relay.pass_on(answer, consulted.recorded(reply), observation)

@@ -15,6 +15,7 @@ from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.estimator import Estimator
+from app.bootstrap.caching import Cached, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
@@ -67,6 +68,7 @@ class Resources:
     capacity: CapacityBook
     waiting: WaitingRoom
     owners: ResponseOwners
+    cached: Cached
     accounts: Accounts
     directory: DirectoryStore
     keys: DirectoryKeys
@@ -121,14 +123,15 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             clock=resources.clock,
             new_id=_reservation_id,
         ),
-        routing=Routing(
+        caching=caching_of(
+            settings,
             fleet,
-            standing,
-            resources.clock,
-            waiting=Waiting(resources.waiting, _patience(settings.routing)),
-            draw=random.random,
-            operations=lambda: resources.directory.current.deployments,
+            resources.cached,
+            owners=resources.owners,
+            prices=prices,
+            clock=resources.clock,
         ),
+        routing=_routing(settings, fleet, standing, resources),
         upstreams=Upstreams(
             fleet,
             AzureOpenAI(resources.transport, credentials),
@@ -141,6 +144,17 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         max_json_depth=settings.limits.max_json_depth,
     )
     return Snapshot(settings, fleet, gateway)
+
+
+def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Resources) -> Routing:
+    return Routing(
+        fleet,
+        standing,
+        resources.clock,
+        waiting=Waiting(resources.waiting, _patience(settings.routing)),
+        draw=random.random,
+        operations=lambda: resources.directory.current.deployments,
+    )
 
 
 def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:

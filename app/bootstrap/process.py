@@ -16,11 +16,13 @@ from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.store import Place
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
 from app.bootstrap.admin import admin_plane
+from app.bootstrap.caching import Cached, answer_cache
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
 from app.domain.deployment import Fleet
@@ -99,7 +101,12 @@ async def running(
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
-        resources = _resources(state, transport, lifetimes, observers)
+        cached = await lifetimes.enter_async_context(
+            answer_cache(
+                _cache_place(settings, redis_url), state.clock, settings, state.directory.current
+            )
+        )
+        resources = _resources(state, cached, transport, lifetimes, observers)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
@@ -140,8 +147,17 @@ async def _redis_url(settings: Settings) -> AsyncIterator[str]:
         yield embedded.url
 
 
+def _cache_place(settings: Settings, redis_url: str) -> Place:
+    """A Redis of its own, which may evict, or the one that everything is in."""
+    redis = settings.redis
+    if redis is None or redis.cache_url is None:
+        return Place(redis_url, cluster=redis is not None and redis.cluster)
+    return Place(redis.cache_url.get_secret_value())
+
+
 def _resources(
     state: State,
+    cached: Cached,
     transport: AiohttpTransport,
     lifetimes: AsyncExitStack,
     observers: tuple[Observer, ...],
@@ -152,6 +168,7 @@ def _resources(
         capacity=state.capacity,
         waiting=WaitingRoom(state.clock),
         owners=state.owners,
+        cached=cached,
         accounts=state.accounts,
         directory=state.directory,
         keys=state.keys,
@@ -170,6 +187,7 @@ def _live(fleet: Fleet, resources: Resources) -> Live:
         unix=resources.clock.unix(),
         holds=resources.holds.holds(),
         utilizations=resources.capacity.utilizations(now),
+        lowered_tpm={name: each.tpm for name, each in resources.capacity.lowered(now).items()},
         health={name: resources.health.state(name, now) for name in names},
         shares={name: resources.capacity.parts(name, now) for name in names},
         operations=resources.directory.current.deployments,

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 
 from app.answer import Answer
 from app.domain.request import InferenceRequest
-from app.domain.reservation import Reservation
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
+from app.headers import own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
 from app.wire.events import Kind, is_notable, read_event
-from app.wire.rate_limits import rate_limit_headers
 from app.wire.sse import HEARTBEAT
 from app.wire.usage import usage_of_body, usage_of_tail
 
@@ -151,19 +150,4 @@ def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
     upstream: Mapping[str, str] = answer.headers
     headers = {name: upstream[name] for name in _PASSED_ON if name in upstream}
     headers["x-spillgate-deployment"] = answer.deployment.name
-    headers["x-spillgate-spill"] = observation.spill.value
-    headers["x-spillgate-attempts"] = str(len(observation.attempts))
-    if observation.reservation is not None:
-        headers |= _own_limits(observation.reservation)
-    return headers
-
-
-def _own_limits(reservation: Reservation) -> dict[str, str]:
-    """The caller's own rate limits, and what was out of the ordinary in granting the request."""
-    left = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: not known
-    headers = rate_limit_headers(left)
-    if reservation.soft:
-        headers["x-spillgate-over-limit"] = ", ".join(reservation.soft)
-    if reservation.degraded:
-        headers["x-spillgate-degraded"] = reservation.degraded
-    return headers
+    return headers | own_headers(observation)

@@ -14,7 +14,9 @@ END = b"data: [DONE]\n\n"
 
 def completion(text: str, usage: Usage | None, answer_id: str) -> bytes:
     """A whole answer of the chat form; other forms differ in nothing that is read here."""
-    body: dict[str, Any] = {"id": answer_id, "choices": [{"message": {"content": text}}]}
+    said = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": said, "finish_reason": "stop"}
+    body: dict[str, Any] = {"id": answer_id, "choices": [choice]}
     if usage is not None:
         body["usage"] = _counts(usage)
     return json.dumps(body).encode()

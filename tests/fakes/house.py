@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from app.domain.cache.policy import UNSAID, policy_of
 from app.domain.capacity_book import CapacityBook
 from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
@@ -16,6 +18,19 @@ from app.gateway import Gateway
 from app.ports import Accounts, Clock
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
+from app.stages.caching import (
+    ByMeaning,
+    Caching,
+    Flights,
+    Judge,
+    Judgement,
+    Keeping,
+    Limits,
+    Lookups,
+    Replay,
+    Rules,
+    TheSame,
+)
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
 from app.stages.relay import Relay
@@ -27,6 +42,7 @@ from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
 from app.waiting import WaitingRoom
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
+from tests.fakes.answer_cache import FakeAnswerCache, FakeEmbedder
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
@@ -68,6 +84,14 @@ def no_waiting(clock: Clock) -> Waiting:
     return Waiting(WaitingRoom(clock), dict.fromkeys(RequestClass, 0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A judgement that looks at distances alone."""
+
+    serves: bool
+    refused_by: str = ""
+
+
 class House:
     """Every stage, wired; what stands around it is there to be scripted and looked at."""
 
@@ -93,6 +117,10 @@ class House:
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator()
         self.observer = RecordingObserver()
+        self.answers = FakeAnswerCache(self.clock)
+        self.embedder = FakeEmbedder({})
+        self.rule = UNSAID  # what the configuration says of the caches
+        self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
         self.gateway = self._gateway(keys, accounts or self.accounts)
 
@@ -109,6 +137,7 @@ class House:
                 clock=self.clock,
                 new_id=next_id(),
             ),
+            caching=self._caching(),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
@@ -126,6 +155,32 @@ class House:
             relay=Relay(heartbeat_s=15.0),
             max_json_depth=64,
         )
+
+    def _caching(self) -> Caching:
+        by_meaning = ByMeaning(
+            self.answers,
+            self.embedder,
+            self._judge,
+            clock=self.clock,
+            limits=Limits(patience_s=30.0, widest=0.1),
+        )
+        return Caching(
+            Rules(
+                policy=lambda who, _model: policy_of(self.rule, UNSAID, who.tenant.cache),
+                salt=lambda _model: b"",
+            ),
+            Lookups(
+                TheSame(self.answers, self.owners, self.clock),
+                by_meaning,
+                Flights(patience_s=30.0),
+            ),
+            Keeping(self.answers, PRICES, self.clock, at_most=100_000),
+            Replay(self.clock, tokens_per_s=0),
+            clock=self.clock,
+        )
+
+    def _judge(self, asked: str, kept: str, distance: float, widest: float) -> Judgement:
+        return self.judge(asked, kept, distance, widest)
 
     async def serve(self, call: FakeCall) -> tuple[RecordingReply, Receipt]:
         """Let the gateway answer a call; refusals are raised."""

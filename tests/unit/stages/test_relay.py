@@ -318,6 +318,7 @@ async def test_only_the_callers_headers_pass(passage: Passage) -> None:
         "x-spillgate-deployment": "east",
         "x-spillgate-spill": "none",
         "x-spillgate-attempts": "0",
+        "x-spillgate-cache": "bypass",
     }
 
 

@@ -1,0 +1,178 @@
+"""The answer cache: what of it outlives configuration snapshots, and the stage of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from typing import Final
+
+import structlog
+
+from app.adapters.embedder.local import DEFAULT, missing
+from app.adapters.embedder.remembering import RememberingEmbedder
+from app.adapters.embedder.threaded import ThreadedEmbedder
+from app.adapters.phrasebook import load_phrasebook
+from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
+from app.adapters.redis.answers_script import Room
+from app.adapters.redis.store import Place
+from app.adapters.semantic_index import Space
+from app.domain.cache.decision import Verdict, may_serve
+from app.domain.cache.guards.phrasebook import Phrasebook
+from app.domain.cache.policy import CachePolicy, CacheRule, policy_of, rule_of
+from app.domain.deployment import Fleet
+from app.domain.directory import Directory
+from app.domain.price import PriceTable
+from app.domain.tenant import Principal
+from app.ports import Clock, Embedder, ResponseOwners
+from app.settings import Cache, Settings
+from app.stages.caching import (
+    ByMeaning,
+    Caching,
+    Flights,
+    Judge,
+    Keeping,
+    Limits,
+    Lookups,
+    Replay,
+    Rules,
+    TheSame,
+)
+
+_MS: Final = 1000
+_LOADING_S: Final = 30.0
+_SALT_BYTES: Final = 8
+#: TEMP until tuned
+THRESHOLDS: Final = {"use-multilingual-3": 0.25, "minilm-l6-int8": 0.25}
+#: Bytes of all that one tenant has, over what a single answer may have.
+_LARGEST_TENANT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What finds by meaning, and what judges what it finds."""
+
+    embedder: Embedder
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """Kept answers, and the way to find them by meaning; None where nobody wants one."""
+
+    answers: RedisAnswers
+    meaning: Meaning | None
+
+
+@asynccontextmanager
+async def answer_cache(
+    place: Place, clock: Clock, settings: Settings, directory: Directory
+) -> AsyncIterator[Cached]:
+    """The cache of a process; its model is loaded now if anybody is answered by meaning."""
+    cache = settings.cache
+    async with AsyncExitStack() as opened:
+        meaning = None
+        if _finds_by_meaning(settings, directory) and not _is_missing():
+            embedder = ThreadedEmbedder(patience_s=cache.semantic_lookup_ms / _MS)
+            await opened.enter_async_context(embedder)
+            await _loaded(embedder)
+            meaning = Meaning(RememberingEmbedder(embedder), _judge(load_phrasebook()))
+        space = Space(meaning.embedder.name, meaning.embedder.dimensions) if meaning else None
+        answers = kept_answers(place, clock, limits=_limits(cache), space=space)
+        yield Cached(await opened.enter_async_context(answers), meaning)
+
+
+def _is_missing() -> bool:
+    """Whether there is no model; said once, since all else goes on."""
+    if reason := missing(DEFAULT):
+        structlog.get_logger().warning("semantic_cache_off", reason=reason)
+    return bool(reason)
+
+
+async def _loaded(embedder: ThreadedEmbedder) -> None:
+    """Before the first request comes, where that takes no longer than a start may."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LOADING_S):
+            await embedder.loaded()
+
+
+def _limits(cache: Cache) -> AnswerLimits:
+    return AnswerLimits(
+        lookup_s=cache.lookup_ms / _MS,
+        search_s=cache.semantic_lookup_ms / _MS,
+        entry_size=cache.max_entry_bytes,
+        room=Room(answers=cache.max_entries, size=_LARGEST_TENANT * cache.max_entry_bytes),
+    )
+
+
+def _judge(book: Phrasebook) -> Judge:
+    def judge(asked: str, kept: str, distance: float, threshold: float) -> Verdict:
+        return may_serve(asked, kept, distance, threshold=threshold, book=book)
+
+    return judge
+
+
+def _finds_by_meaning(settings: Settings, directory: Directory) -> bool:
+    """Whether the configuration or a tenant of the directory asks for it anywhere."""
+    rules: Iterable[CacheRule] = chain(
+        [rule_of(settings.cache)],
+        (rule_of(model.cache) for model in settings.models.values()),
+        (rule_of(tenant.cache) for tenant in settings.tenants.values()),
+        (tenant.cache for tenant in directory.tenants.values()),
+    )
+    return any(rule.semantic.enabled for rule in rules)
+
+
+def caching_of(
+    settings: Settings,
+    fleet: Fleet,
+    cached: Cached,
+    *,
+    owners: ResponseOwners,
+    prices: PriceTable,
+    clock: Clock,
+) -> Caching:
+    """The stage of one configuration snapshot."""
+    cache, answers = settings.cache, cached.answers
+    return Caching(
+        Rules(_policy(settings), _salt(fleet)),
+        Lookups(
+            TheSame(answers, owners, clock),
+            _by_meaning(cache, cached, clock),
+            Flights(patience_s=cache.coalesce_s),
+        ),
+        Keeping(answers, prices, clock, at_most=cache.max_entry_bytes),
+        Replay(clock, tokens_per_s=cache.replay_tokens_per_s),
+        clock=clock,
+    )
+
+
+def _by_meaning(cache: Cache, cached: Cached, clock: Clock) -> ByMeaning | None:
+    meaning = cached.meaning
+    if meaning is None:
+        return None
+    limits = Limits(cache.semantic_lookup_ms / _MS, THRESHOLDS[meaning.embedder.name])
+    return ByMeaning(cached.answers, meaning.embedder, meaning.judge, clock=clock, limits=limits)
+
+
+def _policy(settings: Settings) -> Callable[[Principal, str], CachePolicy]:
+    """What the configuration, the model that serves a name, and the tenant say together."""
+    general = rule_of(settings.cache)
+    models = {
+        name: rule_of(settings.models[settings.served_as(name)].cache) for name in settings.models
+    }
+    return lambda principal, model: policy_of(general, models[model], principal.tenant.cache)
+
+
+def _salt(fleet: Fleet) -> Callable[[str], bytes]:
+    """The base models behind a name: where they change, so do the answers."""
+
+    def salt(name: str) -> bytes:
+        targets = chain.from_iterable(fleet.models[name])
+        models = sorted({fleet.deployments[each.deployment].model for each in targets})
+        return blake2b("\n".join(models).encode(), digest_size=_SALT_BYTES).digest()
+
+    return {name: salt(name) for name in fleet.models}.__getitem__

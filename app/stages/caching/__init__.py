@@ -1,0 +1,24 @@
+"""The answer cache: `consulting` asks and keeps, `exact` and `meaning` look, `replay` answers."""
+
+from __future__ import annotations
+
+from app.stages.caching.consulting import Caching, Lookups, Rules
+from app.stages.caching.exact import TheSame
+from app.stages.caching.flights import Flights
+from app.stages.caching.keeping import Keeping
+from app.stages.caching.meaning import ByMeaning, Judge, Judgement, Limits
+from app.stages.caching.replay import Replay
+
+__all__ = [
+    "ByMeaning",
+    "Caching",
+    "Flights",
+    "Judge",
+    "Judgement",
+    "Keeping",
+    "Limits",
+    "Lookups",
+    "Replay",
+    "Rules",
+    "TheSame",
+]

@@ -1,0 +1,199 @@
+"""Answer from a cache what was answered before, and keep what is answered now.
+
+The same request first, then an identical one that is under way, then one that means the same. What
+goes wrong here is a miss: nobody is refused because of a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from app.domain.cache.entry import Bypass, Entry
+from app.domain.cache.outcome import CacheRecord, CacheResult
+from app.domain.cache.policy import CachePolicy
+from app.domain.request import INFERENCE, InferenceRequest
+from app.domain.tenant import Principal
+from app.errors import NotCached
+from app.observation import Observation
+from app.ports import Clock, Reply
+from app.stages.caching.asked import Asked, narrowed
+from app.stages.caching.exact import TheSame
+from app.stages.caching.flights import Flights
+from app.stages.caching.keeping import Keeping
+from app.stages.caching.meaning import ByMeaning
+from app.stages.caching.recording import Recording
+from app.stages.caching.replay import Replay
+from app.wire.cache.directives import directives_of
+from app.wire.cache.question import question_of
+
+
+@dataclass(slots=True)
+class Consulted:
+    """What the caches said of one request; `vector` is its prompt's, where it was embedded."""
+
+    hit: Entry | None = None
+    vector: bytes | None = None
+    keeps_up_to: int = 0  # bytes of the answer; 0: it is not to be kept
+    recording: Recording | None = None
+
+    def recorded(self, reply: Reply) -> Reply:
+        """The reply that the answer is to be sent through."""
+        if not self.keeps_up_to:
+            return reply
+        self.recording = Recording(reply, at_most=self.keeps_up_to)
+        return self.recording
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for a tenant's requests for a model, and what else shapes their answers."""
+
+    policy: Callable[[Principal, str], CachePolicy]
+    salt: Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Where answers are found; `by_meaning` None: there is no embedder."""
+
+    the_same: TheSame
+    by_meaning: ByMeaning | None
+    flights: Flights
+
+
+class Caching:
+    """Both caches, as far as policy and caller allow."""
+
+    def __init__(
+        self, rules: Rules, lookups: Lookups, keeping: Keeping, replay: Replay, *, clock: Clock
+    ) -> None:
+        """Each of the four is one thing that the caches do."""
+        self._rules = rules
+        self._lookups = lookups
+        self._keeping = keeping
+        self._replay = replay
+        self._clock = clock
+
+    @asynccontextmanager
+    async def consulted(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        headers: Mapping[str, str],
+        observation: Observation,
+    ) -> AsyncIterator[Consulted]:
+        """Look it up; what is answered inside the scope, through `recorded`, is kept.
+
+        Raises MalformedRequest for headers of ours that cannot be read, NotCached where the caller
+        wants no other answer than a kept one.
+        """
+        asked = self._asked(principal, request, headers, observation)
+        if asked is None:
+            yield Consulted()
+            return
+        consulted = await self._find(asked, observation)
+        if consulted.hit is None and asked.directives.only_if_cached:
+            raise NotCached("There is no answer in the cache, and the request allows no other.")
+        if consulted.hit is not None or not asked.directives.store:
+            yield consulted
+            return
+        with self._lookups.flights.leading(asked.key) as flight:
+            consulted.keeps_up_to = self._keeping.at_most
+            yield consulted
+            entry = await self._keeping.entry(asked, observation, consulted.recording)
+            flight.land(entry)
+            if entry is not None:
+                await self._keeping.keep(asked, entry, consulted.vector)
+
+    async def replay(
+        self, hit: Entry, request: InferenceRequest, reply: Reply, observation: Observation
+    ) -> None:
+        """Send a kept answer, in the form that the request asks for."""
+        await self._replay.send(hit, request, reply, observation)
+
+    def _asked(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        headers: Mapping[str, str],
+        observation: Observation,
+    ) -> Asked | None:
+        """None where no cache is on for it, or none fits it."""
+        if request.operation not in INFERENCE:
+            return None
+        policy = self._rules.policy(principal, request.model)
+        if not policy.is_on:
+            return None
+        directives = directives_of(headers)
+        question = question_of(request, salt=self._rules.salt(request.model))
+        if isinstance(question, Bypass):
+            observation.cache = CacheRecord(reason=question)
+            return None
+        question = narrowed(question, policy.semantic)
+        if question.reason and not policy.exact.enabled:
+            observation.cache = CacheRecord(reason=question.reason)
+            return None
+        return Asked(principal.tenant.name, request, question, policy, directives)
+
+    async def _find(self, asked: Asked, observation: Observation) -> Consulted:
+        """Ask each cache in turn, and put what came of it into `observation`."""
+        digest = asked.question.fingerprint.hex()
+        if not asked.directives.read:
+            observation.cache = CacheRecord(reason="no_cache", fingerprint=digest)
+            return Consulted()
+        same = await self._lookups.the_same.find(asked)
+        if same.entry is not None:
+            observation.cache = self._hit(same.entry, CacheResult.EXACT)
+            return Consulted(same.entry)
+        observation.cache = CacheRecord(CacheResult.MISS, same.reason, digest)
+        meant = await self._meant(asked, observation)
+        if meant.hit is None and asked.may_wait:
+            meant.hit = await self._lookups.flights.answer(asked.key)
+            if meant.hit is not None:
+                observation.cache = self._hit(meant.hit, CacheResult.EXACT, reason="coalesced")
+        return meant
+
+    async def _meant(self, asked: Asked, observation: Observation) -> Consulted:
+        by_meaning = self._lookups.by_meaning
+        if by_meaning is None or not asked.by_meaning:
+            return Consulted()
+        found = await by_meaning.find(asked)
+        if found.entry is None:
+            observation.cache = replace(
+                observation.cache, reason=found.reason, distance=found.distance
+            )
+            return Consulted(vector=found.vector)
+        hit = self._hit(found.entry, CacheResult.SEMANTIC, distance=found.distance)
+        if asked.policy.semantic.shadow:
+            observation.cache = replace(
+                observation.cache,
+                source=hit.source,
+                age_s=hit.age_s,
+                distance=hit.distance,
+                would_hit=True,
+            )
+            return Consulted(vector=found.vector)
+        observation.cache = hit
+        return Consulted(found.entry, found.vector)
+
+    def _hit(
+        self,
+        entry: Entry,
+        result: CacheResult,
+        *,
+        reason: str = "",
+        distance: float | None = None,
+    ) -> CacheRecord:
+        return CacheRecord(
+            result=result,
+            reason=reason,
+            fingerprint=entry.question.fingerprint.hex(),
+            source=entry.request_id,
+            age_s=max(0.0, self._clock.unix() - entry.stored_at),
+            distance=distance,
+            saved=entry.usage,
+            saved_nano_usd=entry.nano_usd,
+            saved_s=entry.seconds,
+        )

@@ -1,0 +1,135 @@
+"""Look for an answer to what means the same, within a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+from app.domain.cache.entry import Entry, Neighbour
+from app.errors import EmbedderUnavailable, StoreUnavailable
+from app.ports import AnswerCache, Clock, Embedder
+from app.stages.caching.asked import Asked
+
+#: The nearest may mean something else, and the next one the same.
+_NEIGHBOURS = 5
+
+
+class Judgement(Protocol):
+    """Whether one prompt's answer may be another's; a refusal is a word of a closed set."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it may."""
+        ...
+
+    @property
+    def refused_by(self) -> str:
+        """Which guard said no; empty where it may."""
+        ...
+
+
+#: Of what is asked and what was asked before, their distance, and the largest that is allowed.
+Judge = Callable[[str, str, float, float], Judgement]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a look goes: in seconds, embedding included, and in cosine distance.
+
+    `widest` is the embedder's own threshold, `tightened` what measured errors have left of it for
+    a tenant and a model.
+    """
+
+    patience_s: float
+    widest: float
+    tightened: Callable[[str, str], float] = lambda _tenant, _model: inf
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look by meaning came to; `vector` is there where the prompt was embedded."""
+
+    vector: bytes | None = None
+    entry: Entry | None = None
+    distance: float | None = None  # of the nearest
+    reason: str = ""
+
+
+class ByMeaning:
+    """The semantic cache's lookups."""
+
+    def __init__(
+        self,
+        cache: AnswerCache,
+        embedder: Embedder,
+        judge: Judge,
+        *,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        """`judge` says of two prompts whether the answer to one may be the other's."""
+        self._cache = cache
+        self._embedder = embedder
+        self._judge = judge
+        self._clock = clock
+        self._limits = limits
+
+    async def find(self, asked: Asked) -> Found:
+        """The nearest answer that may be given, or why there is none; never raises."""
+        vector: bytes | None = None
+        try:
+            async with asyncio.timeout(self._limits.patience_s):
+                vector = await self._embedder.embed(asked.question.prompt)
+                return await self._nearest(asked, vector)
+        except EmbedderUnavailable:
+            reason = "embedder_unavailable"
+        except StoreUnavailable:
+            reason = "store_unavailable"
+        except TimeoutError:
+            reason = "slow"
+        return Found(vector, reason=reason)
+
+    async def _nearest(self, asked: Asked, vector: bytes) -> Found:
+        question = asked.question
+        near = await self._cache.nearest(asked.tenant, question.partition, vector, _NEIGHBOURS)
+        distance = near[0].distance if near else None
+        chosen, reason = self._chosen(asked, near, self._threshold(asked))
+        if chosen is None:
+            return Found(vector, None, distance, reason)
+        entry = await self._cache.find(asked.tenant, chosen.fingerprint)
+        if entry is None or not self._still_fits(entry, asked, chosen):
+            return Found(vector, None, distance, "gone")
+        return Found(vector, entry, chosen.distance)
+
+    def _chosen(
+        self, asked: Asked, near: Sequence[Neighbour], threshold: float
+    ) -> tuple[Neighbour | None, str]:
+        """The nearest that may serve; else why the very nearest may not."""
+        first = "" if near else "nothing_near"
+        for neighbour in near:
+            if neighbour.partition != asked.question.partition:
+                continue  # checked again: the index is not believed
+            verdict = self._judge(
+                asked.question.prompt, neighbour.prompt, neighbour.distance, threshold
+            )
+            if verdict.serves:
+                return neighbour, ""
+            first = first or verdict.refused_by
+        return None, first or "nothing_near"
+
+    def _threshold(self, asked: Asked) -> float:
+        """Policy and caller can tighten the embedder's own, and so does a measured error."""
+        said = (asked.policy.semantic.threshold, asked.directives.threshold)
+        tightened = self._limits.tightened(asked.tenant, asked.request.model)
+        return min(self._limits.widest, tightened, *(each for each in said if each is not None))
+
+    def _still_fits(self, entry: Entry, asked: Asked, chosen: Neighbour) -> bool:
+        """It may have been replaced, or have grown too old, since the index saw it."""
+        return (
+            entry.question.partition == asked.question.partition
+            and entry.question.prompt == chosen.prompt
+            and asked.is_fresh(entry, asked.policy.semantic.ttl_s, self._clock.unix())
+        )
