@@ -32,8 +32,8 @@ run: setup ## start the demo; ARGS="--port 9000" is passed on
 	@exec $(BIN)/spillgate demo $(ARGS)
 
 .PHONY: test
-test: lint ## lint, then run the tests; ARGS="-k limit" is passed on to pytest
-	@exec $(BIN)/pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+test: lint ## lint, then run the tests, in two passes; ARGS="-k limit" is passed on to pytest
+	@exec $(BIN)/python -m tests.passes -n $(JOBS) $(ARGS)
 
 .PHONY: test-long
 test-long: setup ## run the tests that take a minute and more each (about 3 minutes)

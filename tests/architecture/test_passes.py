@@ -1,0 +1,69 @@
+"""`make test` is two passes of pytest that fail, and are judged, as one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.passes import ALONE, NO_TESTS, SHARED, main
+
+
+class Runs:
+    """What pytest was run with, and what each run came to."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.arguments: list[tuple[str, ...]] = []
+        self._statuses = list(statuses)
+
+    def __call__(self, *arguments: str) -> int:
+        self.arguments.append(arguments)
+        return self._statuses.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "whole"),
+    [
+        ((0, 0), 0),
+        ((1,), 1),
+        ((2,), 2),
+        ((0, 1), 1),
+        ((0, NO_TESTS), 0),
+        ((NO_TESTS, 0), 0),
+        ((NO_TESTS, 1), 1),
+        ((NO_TESTS, NO_TESTS), NO_TESTS),
+    ],
+)
+def test_either_pass_may_fail_and_only_one_needs_tests(
+    statuses: tuple[int, ...], whole: int
+) -> None:
+    """The first that fails is the last, so that what is printed last is what went wrong."""
+    runs = Runs(*statuses)
+    assert main(["-n", "2"], runs) == whole
+    assert len(runs.arguments) == len(statuses)
+
+
+def test_those_that_need_the_machine_run_one_by_one_afterwards() -> None:
+    """With the same arguments; coverage is added up, and judged at the end alone."""
+    runs = Runs(0, 0)
+    main(["-n", "2"], runs)
+    first, second = runs.arguments
+    assert first[first.index("-m") + 1] == SHARED
+    assert "--cov-fail-under=0" in first
+    assert second[second.index("-m") + 1] == ALONE
+    assert second[len(second) - 1 - second[::-1].index("-n") + 1] == "0"
+    assert "--cov-append" in second
+    assert "--cov-fail-under=0" not in second
+
+
+@pytest.mark.parametrize("arguments", [["-k", "limit"], ["tests/e2e"], ["--lf"]])
+def test_a_part_of_the_tests_need_not_cover_all(arguments: list[str]) -> None:
+    """It is selected in both passes."""
+    runs = Runs(0, 0)
+    main(arguments, runs)
+    assert all(list(each[: len(arguments)]) == arguments for each in runs.arguments)
+    assert "--cov-fail-under=0" in runs.arguments[-1]
+
+
+def test_marks_of_the_callers_own_are_one_pass() -> None:
+    """They would take the place of those that tell the passes apart."""
+    runs = Runs(0)
+    assert main(["-m", "long"], runs) == 0
