@@ -24,6 +24,7 @@ from app.adapters.background import background
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.explanations import Explanations, keeping_explanations
+from app.adapters.lowered_limits import telling_lowered_limits
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing
@@ -95,6 +96,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         seeder = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
+        await enter(telling_lowered_limits(lambda: capacity.lowered(clock.now())))
         workers = await enter(replicas(batch, worker))
         alerts = await enter(_alerts(settings, batch))
         await lineages.begin(store)

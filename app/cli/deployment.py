@@ -134,9 +134,10 @@ def _columns(work: Session) -> Sequence[Column]:
 
 
 def _capacity(each: Record) -> str:
-    """`50 PTU`, or `450,000 TPM, 2,700 RPM`."""
+    """`50 PTU`, or `450,000 TPM, 2,700 RPM`; with what Azure has lowered it to."""
     units = (("ptus", "PTU"), ("tpm", "TPM"), ("rpm", "RPM"))
     said = [(each["capacity"].get(name), unit) for name, unit in units]
+    said.append((each.get("lowered_tpm"), "TPM now"))
     return shown.listed([f"{shown.count(amount)} {unit}" for amount, unit in said if amount])
 
 

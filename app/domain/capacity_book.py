@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from app.domain.capacity import DeploymentCapacity, Place
 from app.domain.demand import Load
-from app.domain.paygo_window import Paygo, PaygoCapacity
+from app.domain.paygo_window import Lowered, Paygo, PaygoCapacity
 from app.domain.peers import DeploymentNews
 from app.domain.provisioned import Provisioned, PtuCapacity
 from app.domain.room import Room
@@ -51,6 +51,12 @@ class CapacityBook:
         """By tenant that asks of it now, the part that it is entitled to; of a PTU alone."""
         known = self._known.get(deployment)
         return known.parts(now) if isinstance(known, Provisioned) else {}
+
+    def lowered(self, now: float) -> dict[str, Lowered]:
+        """By deployment, where Azure lets in less than configured."""
+        paygo = ((name, each) for name, each in self._known.items() if isinstance(each, Paygo))
+        found = ((name, each.lowered(now)) for name, each in paygo)
+        return {name: lowered for name, lowered in found if lowered is not None}
 
     def news(self) -> dict[str, DeploymentNews]:
         """What to tell the other replicas."""

@@ -33,21 +33,29 @@ class PaygoCapacity:
     rpm: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """Tokens a minute that Azure lets in for now, and those that are configured."""
+
+    tpm: int
+    configured_tpm: int
+
+
 class _Window:
     """One counter; it begins with the first request after its end."""
 
-    __slots__ = ("_configured", "_ends", "_length", "_lowered", "_lowered_until", "_used")
+    __slots__ = ("_configured", "_ends", "_length", "_told", "_told_until", "_used")
 
     def __init__(self, configured: float, length_s: float) -> None:
         self._configured = configured
         self._length = length_s
         self._used = 0.0
         self._ends = -inf
-        self._lowered = inf
-        self._lowered_until = -inf
+        self._told = inf
+        self._told_until = -inf
 
     def limit(self, now: float) -> float:
-        return self._lowered if now < self._lowered_until else self._configured
+        return self._told if now < self._told_until else self._configured
 
     def room_at(self, now: float) -> float:
         self._roll(now)
@@ -59,7 +67,7 @@ class _Window:
 
     def told(self, told: WindowTold, now: float) -> None:
         if told.limit is not None and self._length == TOKENS_WINDOW_S:
-            self._lowered, self._lowered_until = told.limit, now + _TOLD_FOR_S
+            self._told, self._told_until = told.limit, now + _TOLD_FOR_S
         if told.reset_s is not None and 0 < told.reset_s <= self._length:
             self._ends = now + told.reset_s
         limit = self.limit(now)
@@ -71,9 +79,6 @@ class _Window:
         limit = self.limit(now)
         return self._used / limit if 0 < limit < inf else 0.0
 
-    def is_lowered(self, now: float) -> bool:
-        return self.limit(now) < self._configured < inf
-
     def _roll(self, now: float) -> None:
         if now >= self._ends:
             self._used, self._ends = 0.0, now + self._length
@@ -82,10 +87,11 @@ class _Window:
 class Paygo:
     """`now` is seconds of one clock that never runs backwards."""
 
-    __slots__ = ("_calls", "_news", "_peers", "_tokens")
+    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_tokens")
 
     def __init__(self, capacity: PaygoCapacity) -> None:
         calls = inf if capacity.rpm is None else capacity.rpm * CALLS_WINDOW_S / 60
+        self._configured_tpm = capacity.tpm
         self._tokens = _Window(inf if capacity.tpm is None else capacity.tpm, TOKENS_WINDOW_S)
         self._calls = _Window(calls, CALLS_WINDOW_S)
         self._peers = Peers()
@@ -111,9 +117,10 @@ class Paygo:
         """The used part of the minute's tokens; 0 where no limit is known."""
         return self._tokens.used_part(now)
 
-    def is_lowered(self, now: float) -> bool:
-        """Whether Azure lets in fewer tokens a minute than configured."""
-        return self._tokens.is_lowered(now)
+    def lowered(self, now: float) -> Lowered | None:
+        """What Azure lets in where that is less than configured: a temporary adjustment."""
+        configured, limit = self._configured_tpm, self._tokens.limit(now)
+        return Lowered(int(limit), configured) if configured and limit < configured else None
 
     def news(self) -> DeploymentNews | None:
         """What other replicas should know since this was last asked."""

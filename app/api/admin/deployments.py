@@ -55,6 +55,9 @@ class DeploymentState(BaseModel):
     data_zone: str
     capacity: CapacityView
     state: Operated
+    lowered_tpm: int | None = Field(
+        description="tokens a minute that Azure lets in for now, where fewer than configured"
+    )
     utilization: float | None = Field(
         description="predicted used part of the capacity, 1.0 being all; null: unknown"
     )
@@ -85,6 +88,7 @@ class Live:
     unix: float
     holds: Mapping[str, float] = field(default_factory=dict)
     utilizations: Mapping[str, float] = field(default_factory=dict)
+    lowered_tpm: Mapping[str, int] = field(default_factory=dict)
     health: Mapping[str, State] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     operations: Mapping[str, DeploymentEntry] = field(default_factory=dict)
@@ -121,6 +125,7 @@ def _state(
         data_zone=deployment.data_zone,
         capacity=capacities.get(name, CapacityView()),
         state=Operated.DRAINING if entry.draining else Operated.ENABLED,
+        lowered_tpm=live.lowered_tpm.get(name),
         utilization=live.utilizations.get(name),
         held_for_ms=round(held_for_s * 1000),
         held_until=live.moment(held_until) if held_for_s else None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from app.domain.capacity import CapacityTold, WindowTold
 from app.domain.capacity_book import CapacityBook
 from app.domain.demand import Demand, Load
-from app.domain.paygo_window import PaygoCapacity
+from app.domain.paygo_window import Lowered, PaygoCapacity
 from app.domain.provisioned import PtuCapacity
 from app.domain.shares import Claim
 from app.domain.spill import SpillReason
@@ -67,3 +68,13 @@ def test_tenants_that_ask_have_their_parts() -> None:
     book.rooms(("ptu",), LARGE, NOW)
     assert book.parts("ptu", NOW) == {"acme": 1.0}
     assert book.parts("ptu", NOW + 60) == {}
+
+
+def test_lowered_limits_are_told() -> None:
+    """Of those that Azure lowered alone."""
+    book = begun(paygo=PaygoCapacity(tpm=1000), other=PaygoCapacity(tpm=1000), ptu=PTU)
+    place = book.take("paygo", LARGE, NOW)
+    assert place is not None
+    assert book.lowered(NOW) == {}
+    place.accepted(CapacityTold(windows={"tokens": WindowTold(limit=400)}), NOW)
+    assert book.lowered(NOW) == {"paygo": Lowered(tpm=400, configured_tpm=1000)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.domain.capacity import CapacityTold, WindowTold
 from app.domain.demand import Demand, Load
-from app.domain.paygo_window import Paygo, PaygoCapacity
+from app.domain.paygo_window import Lowered, Paygo, PaygoCapacity
 from app.domain.peers import DeploymentNews
 from app.domain.shares import Claim
 from app.domain.spill import SpillReason
@@ -61,11 +61,13 @@ def test_a_lowered_limit_is_noticed() -> None:
     """Azure does so on busy days, without a word; an hour without it is long enough."""
     paygo = Paygo(PaygoCapacity(tpm=1000))
     place = paygo.take(load(), NOW)
-    assert not paygo.is_lowered(NOW)
+    assert paygo.lowered(NOW) is None
     place.refused(CapacityTold(windows={"tokens": WindowTold(500, 0, 30.0)}), None, NOW)
-    assert paygo.is_lowered(NOW)
+    assert paygo.lowered(NOW) == Lowered(tpm=500, configured_tpm=1000)
     assert paygo.room(load(), NOW).at == NOW + 30
-    assert not paygo.is_lowered(NOW + 3600)
+    assert paygo.lowered(NOW + 3600) is None
+    place.accepted(CapacityTold(windows={"tokens": WindowTold(1000, 0, 30.0)}), NOW)
+    assert paygo.lowered(NOW) is None
 
 
 def test_replicas_count_together() -> None:

@@ -22,6 +22,7 @@ async def test_a_deployment_is_shown_with_its_live_state(
         unix,
         holds={"ptu": now + 2.5, "paygo": now - 1},
         utilizations={"ptu": 1.01},
+        lowered_tpm={"paygo": 200_000},
         health={"ptu": State(Status.EJECTED, now + 30)},
         shares={"ptu": {"search": 0.4}},
     )
@@ -34,6 +35,7 @@ async def test_a_deployment_is_shown_with_its_live_state(
         "data_zone": "us",
         "capacity": {"ptus": 50, "tpm": None, "rpm": None},
         "state": "enabled",
+        "lowered_tpm": None,
         "utilization": 1.01,
         "held_for_ms": 2500,
         "held_until": unix + 2.5,
@@ -45,6 +47,7 @@ async def test_a_deployment_is_shown_with_its_live_state(
     listed = (await owner.get("deployments")).json()["data"]
     assert [each["name"] for each in listed] == ["ptu", "paygo", "anywhere"]
     assert listed[0] == shown
+    assert listed[1]["lowered_tpm"] == 200_000
     assert (listed[1]["held_for_ms"], listed[1]["held_until"]) == (0, None)
     assert listed[1]["health"] == {"status": "healthy", "until": None, "weight_factor": 1.0}
     assert (await owner.get("deployments/gone")).status_code == 404
