@@ -12,9 +12,12 @@ import math
 import struct
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import shake_128
 
-from app.adapters.embedder.local import Encoder
+import pytest
+
+from app.adapters.embedder.local import Encoder, load, missing
 from app.errors import EmbedderUnavailable
 
 Table = Mapping[str, Sequence[float]]
@@ -44,6 +47,14 @@ def vector_in(table: Table, text: str, dimensions: int) -> bytes:
         return packed(table[text], dimensions)
     digest = shake_128(text.encode("utf-8", "surrogatepass")).digest(dimensions)
     return packed([byte - 127.5 for byte in digest], dimensions)
+
+
+@cache
+def real_encoder(name: str) -> Encoder:
+    """A model of `local.MODELS`, loaded once for all tests; skips those whose package is not here."""
+    if reason := missing(name):
+        pytest.skip(reason)
+    return load(name)
 
 
 class FakeEmbedder:

@@ -19,7 +19,14 @@ from app.adapters.embedder.routed import EmbeddingModel, RoutedEmbedder
 from app.adapters.embedder.threaded import ThreadedEmbedder
 from app.errors import EmbedderUnavailable
 from app.ports import Embedder
-from tests.fakes.embedder import FakeEmbedder, FakeEncoder, distance, unpacked, vector_in
+from tests.fakes.embedder import (
+    FakeEmbedder,
+    FakeEncoder,
+    distance,
+    real_encoder,
+    unpacked,
+    vector_in,
+)
 
 #: Long enough for fifty texts on a crowded machine.
 PATIENCE_S = 20.0
@@ -40,23 +47,9 @@ class Subject:
 Make = Callable[[AsyncExitStack, float], Awaitable[Subject]]
 
 
-@pytest.fixture(scope="session")
-def encoders() -> dict[str, local.Encoder]:
-    """Models that are loaded, once for all tests."""
-    return {}
-
-
-def encoder(name: str, encoders: dict[str, local.Encoder]) -> local.Encoder:
-    if reason := local.missing(name):
-        pytest.skip(reason)
-    if name not in encoders:
-        encoders[name] = local.load(name)
-    return encoders[name]
-
-
-def threaded(name: str, encoders: dict[str, local.Encoder]) -> Make:
+def threaded(name: str) -> Make:
     async def make(scope: AsyncExitStack, patience_s: float) -> Subject:
-        freezable = FakeEncoder(of=encoder(name, encoders))
+        freezable = FakeEncoder(of=real_encoder(name))
         scope.callback(freezable.thaw)
         embedder = ThreadedEmbedder(name, patience_s=patience_s, load_model=lambda _: freezable)
         await scope.enter_async_context(embedder)
@@ -92,9 +85,9 @@ async def fake(_: AsyncExitStack, patience_s: float) -> Subject:
 
 
 @pytest.fixture(params=[*local.MODELS, "routed", "remembering", "fake"])
-def make(request: pytest.FixtureRequest, encoders: dict[str, local.Encoder]) -> Make:
+def make(request: pytest.FixtureRequest) -> Make:
     others: dict[str, Make] = {"routed": routed, "remembering": remembering, "fake": fake}
-    return others.get(request.param) or threaded(request.param, encoders)
+    return others.get(request.param) or threaded(request.param)
 
 
 @pytest.fixture

@@ -8,16 +8,14 @@ from importlib import import_module
 import pytest
 
 from app.adapters.embedder import local
-from tests.fakes.embedder import distance
+from tests.fakes.embedder import distance, real_encoder
 
 USE = "use-multilingual-3"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def encoder() -> local.Encoder:
-    if reason := local.missing(USE):
-        pytest.skip(reason)
-    return local.load(USE)
+    return real_encoder(USE)
 
 
 def far(encoder: local.Encoder, one: str, other: str) -> float:
