@@ -17,8 +17,8 @@ from app.domain.cache.guards.spelling import probes
 from app.domain.cache.guards.tokens import fold
 
 LANGUAGES: Final = ("de", "en", "es", "fr", "it", "nl", "pt", "ru")
-_MOST: Final = 160_000
-_BITS_A_WORD: Final = 6
+_MOST: Final = 100_000
+_BITS_A_WORD: Final = 9
 _TARGET: Final = Path("app/data/spelling.bin")
 
 

@@ -12,7 +12,7 @@ from app.domain.cache.guards.order import stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.guards.reading import Item, Reading, read
 from app.domain.cache.guards.spelling import mended
-from app.domain.cache.guards.tokens import MAX_CHARS, plain, tokens_of
+from app.domain.cache.guards.tokens import MAX_CHARS, Token, plain, tokens_of
 
 #: The guard that looks after each kind of item, in the order they are asked.
 GUARDS: Final = {
@@ -21,7 +21,13 @@ GUARDS: Final = {
     "cmp": "comparison", "tense": "tense", "rel": "relation", "lang": "language",
     "out": "output", "courtesy": "quote", "w": "content",
 }  # fmt: skip
-_SOFT: Final = ("howto", "whether", "what")
+#: Questions that a terse prompt leaves out, the one that counts most first.
+_SOFT: Final = ("howto", "whether", "meaning", "list", "explain", "what")
+#: Pairs of them that have the same answer.
+_ALIKE: Final = frozenset(
+    frozenset(pair.split())
+    for pair in ("what list", "what explain", "what meaning", "explain meaning")
+)
 _MODAL: Final = frozenset({"can", "must", "should"})
 
 
@@ -49,8 +55,7 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
 
 def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading] | Disagreement:
     one, other = tokens_of(left), tokens_of(right)
-    small = small_words(book)
-    first, second = language_of(one, small), language_of(other, small)
+    first, second = _language(one, book), _language(other, book)
     if first and second and first != second:
         return Disagreement("prompt-language", first, second)
     language = first or second or "en"
@@ -60,6 +65,10 @@ def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading
     )
     words = lexicon(book, language)
     return read(one, words), read(other, words)
+
+
+def _language(tokens: tuple[Token, ...], book: Phrasebook) -> str:
+    return language_of(tokens, small_words(book), book.spelling)
 
 
 def stands(one: Reading, other: Reading) -> Disagreement | None:
@@ -75,9 +84,11 @@ def _questions(one: Reading, other: Reading) -> Disagreement | None:
         guard = "modality" if (left ^ right) & _MODAL else "question"
         return Disagreement(guard, " ".join(sorted(left)), " ".join(sorted(right)))
     first, second = _main(one.asks), _main(other.asks)
-    if first and second and first != second and (not left or "howto" in {first, second}):
-        return Disagreement("question", first, second)
-    return None
+    if not first or not second or first == second or frozenset({first, second}) in _ALIKE:
+        return None
+    if left and "howto" not in {first, second}:
+        return None
+    return Disagreement("question", first, second)
 
 
 def _main(asks: frozenset[str]) -> str:

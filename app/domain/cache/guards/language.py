@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from app.domain.cache.guards.spelling import Spelling
 from app.domain.cache.guards.tokens import Kind, Token
 
 _SCRIPTS: Final = (
@@ -23,10 +23,15 @@ _SCRIPTS: Final = (
 )
 _PART: Final = re.compile(r"[^\W\d_]+")
 #: Words that are read to tell the language.
-_READ: Final = 80
+_READ: Final = 60
+#: What a word counts that a dictionary has; a small word counts 1.
+_KNOWN: Final = 0.5
+_MARGIN: Final = 0.4
 
 
-def language_of(tokens: tuple[Token, ...], small: Mapping[str, frozenset[str]]) -> str:
+def language_of(
+    tokens: tuple[Token, ...], small: Mapping[str, frozenset[str]], spelling: Spelling
+) -> str:
     """ISO 639-1 code, empty when nothing tells.
 
     `small` are words that tell languages apart. Quoted text and code do not count.
@@ -36,12 +41,16 @@ def language_of(tokens: tuple[Token, ...], small: Mapping[str, frozenset[str]]) 
     for language, script in _SCRIPTS:
         if len(script.findall(text)) * 4 > len(text):
             return language
-    return _by_words(_PART.findall(text), small)
+    return _by_words(_PART.findall(text), small, spelling)
 
 
-def _by_words(words: list[str], small: Mapping[str, frozenset[str]]) -> str:
-    hits = Counter(language for word in words for language, its in small.items() if word in its)
-    best = hits.most_common(2)
-    if not best or (len(best) > 1 and best[0][1] == best[1][1]):
-        return ""
-    return best[0][0]
+def _by_words(words: list[str], small: Mapping[str, frozenset[str]], spelling: Spelling) -> str:
+    hits = dict.fromkeys(small, 0.0)
+    for word in words:
+        for language, its in small.items():
+            if word in its:
+                hits[language] += 1
+            elif spelling.knows(word, language):
+                hits[language] += _KNOWN
+    best, second = ([("", 0.0), ("", 0.0), *sorted(hits.items(), key=lambda each: each[1])])[:-3:-1]
+    return best[0] if best[1] >= 1 and best[1] > second[1] + _MARGIN else ""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from app.domain.cache.guards.numerals import number_phrases
 from app.domain.cache.guards.phrasebook import SHARED, Phrasebook, parse
 from app.domain.cache.guards.stems import Endings
 from app.domain.cache.guards.tokens import fold, tokens_of
-from app.domain.cache.guards.units import units_of
+from app.domain.cache.guards.units import Unit, units_of
 
 #: Kinds of the tables' sections that only say where something stands, not what is asked.
 WEAK: Final = "weak"
@@ -20,9 +20,14 @@ TO: Final = "to"
 BY: Final = "by"
 CUT: Final = "cut"
 DROP: Final = "drop"
-START: Final = "start"
 SYMBOL: Final = "symbol"
-_LISTS: Final = frozenset({"opposite", "ending", "small", "whether", "mention"})
+_LISTS: Final = frozenset(
+    {"opposite", "ending", "small", "whether", "mention", "start", "ask-start", "signoff"}
+)
+#: Sections whose phrases count at the start of a sentence, and what they are there.
+_STARTS: Final = {"start": DROP, "ask-start": "ask"}
+#: Words of the longest phrase.
+_LONGEST: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +38,40 @@ class Meaning:
     value: str
 
 
+_Phrases: TypeAlias = dict[str, list[tuple[tuple[str, ...], Meaning]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """What is known of a language. `phrases` are by their first stem, the longest first."""
+    """What is known of a language: phrases by their first word, the longest first.
+
+    Only words that may be inflected are looked up by their stems: `moi` is not `mois`.
+    """
 
     endings: Endings
-    phrases: dict[str, list[tuple[tuple[str, ...], Meaning]]] = field(default_factory=dict)
+    exact: _Phrases
+    stemmed: _Phrases
+    starts: _Phrases  # say nothing at the start of a sentence
     opposites: frozenset[frozenset[str]] = frozenset()
-    whether: frozenset[str] = frozenset()  # stems that begin a yes-or-no question
-    mentions: frozenset[str] = frozenset()  # stems with which a prompt is about words
+    whether: frozenset[str] = frozenset()  # begin a yes-or-no question
+    mentions: frozenset[str] = frozenset()  # with these a prompt is about words
+    signoffs: frozenset[str] = frozenset()  # before the name of who wrote
 
-    def longest(self, stems: Sequence[str], at: int) -> tuple[int, Meaning] | None:
+    def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
-        for words, meaning in self.phrases.get(stems[at], ()):
-            if tuple(stems[at : at + len(words)]) == words:
-                return len(words), meaning
-        return None
+        words = [unit.word for unit in units[at : at + _LONGEST]]
+        started = _longest(self.starts, words) if units[at].starts else None
+        found = _longest(self.exact, words)
+        stems = [unit.stem for unit in units[at : at + _LONGEST]]
+        both = (started, found, _longest(self.stemmed, stems))
+        return max((each for each in both if each), key=lambda each: each[0], default=None)
+
+
+def _longest(phrases: _Phrases, words: list[str]) -> tuple[int, Meaning] | None:
+    for phrase, meaning in phrases.get(words[0], ()):
+        if tuple(words[: len(phrase)]) == phrase:
+            return len(phrase), meaning
+    return None
 
 
 @functools.lru_cache(maxsize=64)
@@ -56,17 +79,20 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
     """All that is known of `language`; for one without a table, what all languages share."""
     text = book.tables.get(language, "")
     endings = _endings(language, text)
-    entries: dict[tuple[str, ...], Meaning] = {}
-    entries.update(_entries(book.tables.get(SHARED, ""), endings))
+    entries = dict(_entries(book.tables.get(SHARED, ""), endings))
     for phrase, value in number_phrases(language):
-        entries[_stems(phrase, endings)] = Meaning("number", value)
+        entries[_units(phrase, endings)] = Meaning("number", value)
     entries.update(_entries(text, endings))
+    inflected = {phrase: meaning for phrase, meaning in entries.items() if meaning.kind == "w"}
     return Lexicon(
         endings,
-        _by_first(entries),
+        _by_first({_words(phrase): meaning for phrase, meaning in entries.items()}),
+        _by_first({_stems(phrase): meaning for phrase, meaning in inflected.items()}),
+        _by_first(dict(_starts(text, endings))),
         frozenset(_opposites(text)),
         _listed(text, "whether", endings),
         _listed(text, "mention", endings),
+        frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
     )
 
 
@@ -85,10 +111,8 @@ def _endings(language: str, table: str) -> Endings:
     return Endings(language, tuple(ending for _, ending in found), shortest)
 
 
-def _by_first(
-    entries: dict[tuple[str, ...], Meaning],
-) -> dict[str, list[tuple[tuple[str, ...], Meaning]]]:
-    phrases: dict[str, list[tuple[tuple[str, ...], Meaning]]] = {}
+def _by_first(entries: Mapping[tuple[str, ...], Meaning]) -> _Phrases:
+    phrases: _Phrases = {}
     for words, meaning in sorted(entries.items(), key=lambda entry: -len(entry[0])):
         phrases.setdefault(words[0], []).append((words, meaning))
     return phrases
@@ -96,20 +120,24 @@ def _by_first(
 
 def _listed(table: str, wanted: str, endings: Endings) -> frozenset[str]:
     phrases = (phrase for section, _, phrase in parse(table) if section == wanted)
-    return frozenset(_stems(phrase, endings)[0] for phrase in phrases)
+    return frozenset(_units(phrase, endings)[0].word for phrase in phrases)
 
 
-def _entries(table: str, endings: Endings) -> Iterator[tuple[tuple[str, ...], Meaning]]:
+def _starts(table: str, endings: Endings) -> Iterator[tuple[tuple[str, ...], Meaning]]:
     for section, value, phrase in parse(table):
-        words = () if section in _LISTS else _stems(phrase, endings)
-        if words:
-            yield words, _meaning(section, value)
+        if section in _STARTS:
+            yield _words(_units(phrase, endings)), _meaning(_STARTS[section], value)
+
+
+def _entries(table: str, endings: Endings) -> Iterator[tuple[tuple[Unit, ...], Meaning]]:
+    for section, value, phrase in parse(table):
+        units = () if section in _LISTS else _units(phrase, endings)
+        if units:
+            yield units, _meaning(section, value)
 
 
 def _meaning(section: str, value: str) -> Meaning:
-    if section in {DROP, START}:
-        return Meaning(section, "")
-    return Meaning(section, value)
+    return Meaning(section, "" if section == DROP else value)
 
 
 def _opposites(table: str) -> Iterator[frozenset[str]]:
@@ -118,5 +146,13 @@ def _opposites(table: str) -> Iterator[frozenset[str]]:
             yield frozenset(word.replace("_", " ") for word in phrase.split())
 
 
-def _stems(phrase: str, endings: Endings) -> tuple[str, ...]:
-    return tuple(unit.stem for unit in units_of(tokens_of(phrase), endings))
+def _units(phrase: str, endings: Endings) -> tuple[Unit, ...]:
+    return tuple(units_of(tokens_of(phrase), endings))
+
+
+def _words(units: Sequence[Unit]) -> tuple[str, ...]:
+    return tuple(unit.word for unit in units)
+
+
+def _stems(units: Sequence[Unit]) -> tuple[str, ...]:
+    return tuple(unit.stem for unit in units)

@@ -17,6 +17,8 @@ _MOST: Final = 120
 def stands_apart(one: Sequence[Item], other: Sequence[Item]) -> tuple[str, str] | None:
     """Two values that stand to each other in another way in `other`, None when none do."""
     pairs = _matched(one, other)
+    if _is_terse(one) != _is_terse(other):
+        return _unsaid(pairs)
     for item, there in pairs:
         if item.lead != there.lead and {item.lead, there.lead} == {"from", "to"}:
             return item.value, item.lead
@@ -27,6 +29,19 @@ def stands_apart(one: Sequence[Item], other: Sequence[Item]) -> tuple[str, str] 
             moved = other.index(first_there) > other.index(second_there)
             if moved and not _innocent(first, second, first_there, second_there):
                 return first.value, second.value
+    return None
+
+
+def _is_terse(items: Sequence[Item]) -> bool:
+    """Whether it is bare keywords."""
+    return not any(item.lead or item.chunk for item in items)
+
+
+def _unsaid(pairs: list[tuple[Item, Item]]) -> tuple[str, str] | None:
+    """Bare keywords stand in any order, but for what has a direction in the other prompt."""
+    for item, there in pairs:
+        for lead in {item.lead, there.lead} & _STRONG:
+            return item.value, lead
     return None
 
 
@@ -55,7 +70,7 @@ def _innocent(first: Item, second: Item, first_there: Item, second_there: Item) 
         leads = first.lead == first_there.lead and second.lead == second_there.lead
         return leads and first.lead != second.lead
     if first.chunk == second.chunk:
-        return first_there.lead == "weak" and first_there.chunk != second_there.chunk
+        return first_there.lead.startswith("weak") and first_there.chunk != second_there.chunk
     if first_there.chunk == second_there.chunk:
-        return second.lead == "weak" and first.chunk != second.chunk
+        return second.lead.startswith("weak") and first.chunk != second.chunk
     return False

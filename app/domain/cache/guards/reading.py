@@ -13,6 +13,8 @@ from app.domain.cache.guards.units import Unit, units_of
 
 _LEADS: Final = frozenset({lex.WEAK, lex.FROM, lex.TO, lex.BY})
 _SIGNS: Final = frozenset("/-&|")
+#: Questions that say what a part of a prompt is about; the others are about all of it.
+_CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
 
 
@@ -54,14 +56,20 @@ class _Reader:
     lead: str = ""
     chunk: int = 0
     article: bool = False
+    signed: bool = False
+    particle: Unit | None = None
 
     def add(self, kind: str, value: str, unit: Unit) -> None:
         self.items.append(
             Item(kind, value, self.lead, self.chunk, unit.text, unit.is_name, self.article)
         )
         self.article = False
+        self.particle = None
 
     def cut(self, lead: str = "") -> None:
+        if self.particle:  # "turn it on": nothing comes behind the preposition
+            word, self.particle = self.particle, None
+            self.add("rel", word.word, word)
         self.chunk += 1
         self.lead = lead
 
@@ -70,27 +78,33 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     """What a prompt of these tokens says, by `words`, a lexicon."""
     units = units_of(tokens, words.endings)
     language = words.endings.language
-    reader = _Reader(language, words, units, any(unit.stem in words.mentions for unit in units))
+    reader = _Reader(language, words, units, any(unit.word in words.mentions for unit in units))
     at = 0
-    stems = [unit.stem for unit in units]
-    while at < len(units):
-        at += _step(reader, stems, at)
+    end = len(units)
+    while at < end:
+        at += _step(reader, at)
+        end = at if at < end and _is_signature(reader, at) else end
+    reader.cut()
     quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
     return Reading(language, tuple(reader.items), frozenset(reader.asks), quotes)
+
+
+def _is_signature(reader: _Reader, at: int) -> bool:
+    """Whether only names follow a "kind regards"."""
+    rest = [unit for unit in reader.units[at:] if unit.kind is not Kind.STOP]
+    return reader.signed and len(rest) <= 3 and all(unit.text[:1].isupper() for unit in rest)  # noqa: PLR2004 - words of a name
 
 
 def _quoted(token: Token) -> str:
     return " ".join(part.folded for part in tokens_of(token.text[1:-1]) if part.kind != Kind.STOP)
 
 
-def _step(reader: _Reader, stems: list[str], at: int) -> int:
+def _step(reader: _Reader, at: int) -> int:
     unit = reader.units[at]
-    if unit.starts and not reader.asks and unit.stem in reader.words.whether:
-        reader.asks.add("whether")
     if unit.kind is Kind.NUMBER:
-        return _number(reader, stems, at)
+        return _number(reader, at)
     if unit.kind in {Kind.WORD, Kind.OPERATOR}:
-        return _phrase(reader, stems, at)
+        return _phrase(reader, at)
     _other(reader, unit)
     return 1
 
@@ -103,7 +117,7 @@ def _other(reader: _Reader, unit: Unit) -> None:
             if part.kind is not Kind.STOP:
                 reader.add("w", part.stem, part)
     elif unit.kind is Kind.CLOCK:
-        reader.add("time", _clock(unit.stem), unit)
+        reader.add("time", _clock(unit.word), unit)
     elif unit.kind is Kind.DATE:
         _date(reader, unit)
     else:
@@ -124,50 +138,51 @@ def _date(reader: _Reader, unit: Unit) -> None:
     reader.add("number", str(day), unit)
 
 
-def _number(reader: _Reader, stems: list[str], at: int) -> int:
+def _number(reader: _Reader, at: int) -> int:
     units = reader.units
     unit = units[at]
     after = units[at + 1] if at + 1 < len(units) else None
     if after and after.kind is Kind.WORD and after.glued:
-        if after.stem in _ORDINAL:
+        if after.word in _ORDINAL:
             reader.add("ord", unit.text, unit)
             return 2
-        if not _symbol(reader, stems, at + 1):
-            return _merged(reader, stems, at)
-    return _numbers(reader, stems, at)
+        if not _symbol(reader, at + 1):
+            return _merged(reader, at)
+    return _numbers(reader, at)
 
 
-def _merged(reader: _Reader, stems: list[str], at: int) -> int:
+def _merged(reader: _Reader, at: int) -> int:
     """A number and letters that are no unit: 2FA, 3D, 4xx."""
-    known = reader.words.longest(stems, at)
+    known = reader.words.longest(reader.units, at)
     if known:
         reader.add(known[1].kind, known[1].value, reader.units[at])
         return known[0]
-    reader.add("w", stems[at] + stems[at + 1], reader.units[at])
+    reader.add("w", reader.units[at].word + reader.units[at + 1].word, reader.units[at])
     return 2
 
 
-def _symbol(reader: _Reader, stems: list[str], at: int) -> tuple[int, lex.Meaning] | None:
-    found = reader.words.longest(stems, at)
+def _symbol(reader: _Reader, at: int) -> tuple[int, lex.Meaning] | None:
+    found = reader.words.longest(reader.units, at)
     if found and found[1].kind in {lex.SYMBOL, "unit", "cur", "number"}:
         return found
     return None
 
 
-def _numbers(reader: _Reader, stems: list[str], at: int) -> int:
+def _numbers(reader: _Reader, at: int) -> int:
     """A number of digits and words, a fraction, and the symbol of a unit behind it."""
     values: list[str] = []
     end = at
-    while end < len(stems):
-        value = _value(reader, stems, end)
+    while end < len(reader.units):
+        value = _value(reader, end)
         if value is None or (values and not _continues(values[-1], value[1])):
             break
         values.append(value[1])
         end += value[0]
-    number = combined(values) if values else stems[at]
+    number = combined(values) if values else reader.units[at].word
     end = max(end, at + 1)
-    if end + 1 < len(stems) and stems[end] == "/" and reader.units[end + 1].kind is Kind.NUMBER:
-        number, end = _fraction(number, stems[end + 1]), end + 2
+    under = reader.units[end : end + 2]
+    if len(under) > 1 and under[0].word == "/" and under[1].kind is Kind.NUMBER:
+        number, end = _fraction(number, under[1].word), end + 2
     reader.add("number", number, reader.units[at])
     return end - at
 
@@ -186,22 +201,24 @@ def _continues(before: str, value: str) -> bool:
     return before.startswith("x") or (before.endswith("0") and len(before) == 2 and len(value) == 1)  # noqa: PLR2004 - tens before ones
 
 
-def _value(reader: _Reader, stems: list[str], at: int) -> tuple[int, str] | None:
+def _value(reader: _Reader, at: int) -> tuple[int, str] | None:
     if reader.units[at].kind is Kind.NUMBER:
         return 1, canonical(reader.units[at].text, reader.language)
-    found = reader.words.longest(stems, at)
+    found = reader.words.longest(reader.units, at)
     return (found[0], found[1].value) if found and found[1].kind == "number" else None
 
 
-def _phrase(reader: _Reader, stems: list[str], at: int) -> int:
+def _phrase(reader: _Reader, at: int) -> int:
     unit = reader.units[at]
-    found = reader.words.longest(stems, at)
+    found = reader.words.longest(reader.units, at)
+    if unit.starts and not reader.asks and _begins_whether(reader, unit, found):
+        reader.asks.add("whether")
     if found and found[1].kind == "number":
-        return _numbers(reader, stems, at)
+        return _numbers(reader, at)
     if found and found[1].kind == lex.SYMBOL and not _behind_number(reader, at):
         found = None
     if found:
-        _mean(reader, found[1], unit, stems[at : at + found[0]])
+        _mean(reader, found[1], unit, [each.word for each in reader.units[at : at + found[0]]])
         return found[0]
     if unit.kind is Kind.WORD:
         reader.add("w", unit.stem, unit)
@@ -212,25 +229,33 @@ def _phrase(reader: _Reader, stems: list[str], at: int) -> int:
     return 1
 
 
+def _begins_whether(reader: _Reader, unit: Unit, found: tuple[int, lex.Meaning] | None) -> bool:
+    """Whether a yes-or-no question begins; "could you tell me" begins none."""
+    is_courtesy = found is not None and found[0] > 1 and found[1].kind == lex.DROP
+    return unit.word in reader.words.whether and not is_courtesy
+
+
 def _behind_number(reader: _Reader, at: int) -> bool:
     before = reader.units[at - 1] if at else None
     return before is not None and (before.kind is Kind.NUMBER or before.text == "/")
 
 
 def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -> None:
+    reader.signed = False
     kind, value = meaning.kind, meaning.value
-    if kind == lex.START:
-        kind, value = (lex.DROP, "") if unit.starts else ("w", " ".join(words))
     if kind == lex.SYMBOL:
         kind, _, value = value.partition(" ")
     if kind == lex.DROP:
         _dropped(reader, unit, words)
     elif kind == "ask":
         reader.asks.add(value)
+        if value in _CLAUSES:
+            reader.cut(value)
     elif kind == lex.CUT:
         reader.cut()
     elif kind in _LEADS:
-        reader.cut(kind)
+        reader.cut(f"{kind}:{words[-1]}" if kind == lex.WEAK else kind)
+        reader.particle = unit if len(words) == 1 else None
     else:
         if kind == "rel":
             reader.cut(value)
@@ -238,6 +263,7 @@ def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -
 
 
 def _dropped(reader: _Reader, unit: Unit, words: list[str]) -> None:
+    reader.signed = unit.starts and " ".join(words) in reader.words.signoffs
     reader.article = words[-1] in {"a", "an", "ein", "un", "une", "una"}
     if reader.mentions:
         reader.add("courtesy", " ".join(words), unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from app.domain.cache.guards.tokens import Kind, Token
 _SLIP_LETTERS: Final = 5
 _SWAP_LETTERS: Final = 3
 _TWO_SLIPS: Final = 9
-_PROBES: Final = 4
+_PROBES: Final = 6
 #: Words of a prompt that are looked at; with more, slips are not forgiven.
 _MOST_WORDS: Final = 120
 
@@ -31,6 +32,8 @@ class Spelling:
 
     def knows(self, word: str, language: str) -> bool:
         """Whether `word`, folded, is in the dictionary of `language`."""
+        if language not in self.languages:
+            return False
         size = len(self.bits) * 8
         return all(self.bits[at // 8] >> at % 8 & 1 for at in probes(word, language, size))
 
@@ -39,6 +42,7 @@ class Spelling:
 NO_SPELLING: Final = Spelling(b"", frozenset())
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def probes(word: str, language: str, size: int) -> Sequence[int]:
     """The bits, of `size`, that stand for a word."""
     digest = hashlib.blake2b(f"{language}:{word}".encode(), digest_size=4 * _PROBES).digest()

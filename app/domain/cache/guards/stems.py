@@ -14,7 +14,6 @@ from typing import Final
 _VOWEL: Final = re.compile(r"[aeiouy]")
 _DOUBLED: Final = re.compile(r"([bdgklmnprt])\1$")
 _KEPT_DOUBLE: Final = ("ll", "ss", "ff", "zz")
-_UMLAUT: Final = re.compile(r"(?<![aeq])ue|ae|oe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,6 @@ def stem(word: str, endings: Endings) -> str:
     """What is left of a folded `word` without its ending."""
     if endings.language == "en":
         return _english(word)
-    if endings.language == "de":
-        word = _UMLAUT.sub(lambda match: match[0][0], word)
     for ending in endings.cut:
         if word.endswith(ending) and len(word) - len(ending) >= endings.shortest:
             return _closed(word[: -len(ending)], endings.language)

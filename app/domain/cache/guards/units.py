@@ -25,15 +25,17 @@ _CLITICS: Final = {
 }  # fmt: skip
 _IS: Final = ("what", "where", "who", "when", "how", "that", "there", "it", "here", "which", "why")
 _IDEOGRAPHS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_UMLAUT: Final = re.compile(r"(?<![aeq])ue|ae|oe")
 _PLAIN_NAME: Final = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One word, number or sign. `stem` is compared; `is_name`: written as names are."""
+    """One word, number or sign, folded, and its stem; `is_name`: written as names are."""
 
     kind: Kind
     text: str
+    word: str
     stem: str
     glued: bool = False
     is_name: bool = False
@@ -44,7 +46,7 @@ def units_of(tokens: Sequence[Token], endings: Endings) -> list[Unit]:
     """The units of `tokens`; a number and letters glued to it are one word unless a unit."""
     units: list[Unit] = []
     starts = True
-    for token in tokens:
+    for token in _unhyphened(tokens):
         for unit in _units(token, endings, starts=starts):
             units.append(unit)
             starts = False
@@ -53,9 +55,19 @@ def units_of(tokens: Sequence[Token], endings: Endings) -> list[Unit]:
     return units
 
 
+def _unhyphened(tokens: Sequence[Token]) -> Iterator[Token]:
+    """`tokens` without hyphens between the parts of a word."""
+    for at, token in enumerate(tokens):
+        after = tokens[at + 1 : at + 2]
+        joins = token.text == "-" and token.glued and after and after[0].glued
+        if not (joins and Kind.WORD in {tokens[at - 1].kind, after[0].kind}):
+            yield token
+
+
 def _units(token: Token, endings: Endings, *, starts: bool) -> Iterator[Unit]:
     if token.kind is Kind.CODE and _PLAIN_NAME.fullmatch(token.text):
-        yield Unit(Kind.WORD, token.text, token.folded, token.glued, is_name=True, starts=starts)
+        word = token.folded
+        yield Unit(Kind.WORD, token.text, word, word, token.glued, is_name=True, starts=starts)
     elif token.kind is Kind.WORD:
         is_name = token.text[:1].isupper() and not starts and endings.language != "de"
         is_name = is_name or (len(token.text) > 1 and token.text.isupper() and not starts)
@@ -63,19 +75,22 @@ def _units(token: Token, endings: Endings, *, starts: bool) -> Iterator[Unit]:
             yield Unit(
                 Kind.WORD,
                 token.text,
+                word,
                 stem(word, endings),
                 token.glued or place > 0,
                 is_name=is_name,
                 starts=starts and place == 0,
             )
     else:
-        yield Unit(token.kind, token.text, token.folded, token.glued, starts=starts)
+        yield Unit(token.kind, token.text, token.folded, token.folded, token.glued, starts=starts)
 
 
 def _words(folded: str, language: str) -> list[str]:
     if folded.isalpha():
         if _IDEOGRAPHS.search(folded):
             return list(folded)
+        if language == "de":
+            return [_UMLAUT.sub(lambda match: match[0][0], folded)]
         return _ENGLISH.get(folded, folded).split() if language == "en" else [folded]
     if language == "en":
         return _uncontracted(folded)
@@ -90,5 +105,5 @@ def _uncontracted(folded: str) -> list[str]:
             return [folded[: -len(ending)], word]
     head, _, tail = folded.partition("'")
     if tail in {"s", ""}:
-        return [head, "is" if head in _IS and tail else "'s"]
+        return [head, "is"] if head in _IS and tail else [head]
     return [part for part in folded.split("'") if part]
