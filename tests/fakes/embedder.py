@@ -51,7 +51,7 @@ def vector_in(table: Table, text: str, dimensions: int) -> bytes:
 
 @cache
 def real_encoder(name: str) -> Encoder:
-    """A model of `local.MODELS`, loaded once for all tests; skips those whose package is not here."""
+    """A model of `local.MODELS`, loaded once; skips a test whose package is not here."""
     if reason := missing(name):
         pytest.skip(reason)
     return load(name)
