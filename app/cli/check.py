@@ -19,6 +19,7 @@ from app.settings import (
     unsupported,
 )
 from app.settings.retirement import retirements
+from app.settings.tier_order import tier_warnings
 
 OK: Final = 0
 MISTAKES: Final = 2
@@ -67,7 +68,7 @@ def warnings(settings: Settings, today: date) -> Iterator[str]:
         yield f"warning: {retirement}"
     for part in unsupported(settings):
         yield f"warning: {part}: accepted, not enforced in this version"
-    for warning in policy_warnings(settings, seeded_tenants(settings)):
+    for warning in (*tier_warnings(settings), *policy_warnings(settings, seeded_tenants(settings))):
         yield f"warning: {warning}"
     yield from _catalogue_warnings(settings, load_catalog())
     if settings.admin is None:
