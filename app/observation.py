@@ -17,6 +17,7 @@ from app.domain.tenant import Principal
 from app.domain.usage import Usage
 from app.errors import ClientGone, NowhereAllowed, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
+from app.wire.client_timeout import client_timeout_s
 from app.wire.relayed import RelayedText
 from app.wire.tags import NO_TAGS
 
@@ -76,6 +77,11 @@ class Observation:
     def started_at(self) -> float:
         """When the request came, as Unix time."""
         return self._started_at
+
+    @property
+    def awaited_until(self) -> float:
+        """When the client gives up, on the monotonic clock; inf where it does not say."""
+        return self._started + client_timeout_s(self._call.headers)
 
     @property
     def ledger_tags(self) -> dict[str, str]:

@@ -99,7 +99,7 @@ class Routing:
             lambda: self._plan(principal, request, choices, load),
             line=request.model,
             importance=policy,
-            patience_s=self._waiting.patience_s[policy],
+            patience_s=min(self._waiting.patience_s[policy], self._wait_left(observation)),
         )
         if not plan.candidates:
             if plan.spill_spent and reservation is not None and plan.until == NEVER:
@@ -127,6 +127,10 @@ class Routing:
             affinity=self._standing.affinity(principal.tenant.name, request.cache_key, now),
             load=load,
         )
+
+    def _wait_left(self, observation: Observation) -> float:
+        """Half of the time for which the client still waits: the answer takes some, too."""
+        return max(0.0, (observation.awaited_until - self._clock.now()) / 2)
 
     def _refuse_unknown(self, principal: Principal, model: str) -> None:
         if model not in self._fleet.models or not principal.tenant.may_use(model):

@@ -43,14 +43,18 @@ def test_ptus_before_all_else_are_no_warning(tiers: list[Any]) -> None:
 def test_a_tier_of_both_kinds_is_named() -> None:
     """Weights share the load there."""
     assert warnings({"ptu-a": 9, "paygo-a": 1}, ["paygo-b"]) == [
-        "models.gpt-4o.tiers: tier 1 has PTUs (ptu-a) beside pay-as-you-go (paygo-a): "
-        "weights decide between them, PTUs are not first"
+        (
+            "models.gpt-4o.tiers: tier 1 has PTUs (ptu-a) beside pay-as-you-go (paygo-a): "
+            "weights decide between them, PTUs are not first"
+        )
     ]
 
 
 def test_a_ptu_behind_pay_as_you_go_is_named() -> None:
     """It is paid for, and asked only when the others are held or full."""
     assert warnings(["ptu-a"], ["paygo-a"], ["ptu-b"]) == [
-        "models.gpt-4o.tiers: tier 3 has PTUs (ptu-b) behind pay-as-you-go (paygo-a): "
-        "they idle while that has room"
+        (
+            "models.gpt-4o.tiers: tier 3 has PTUs (ptu-b) behind pay-as-you-go (paygo-a): "
+            "they idle while that has room"
+        )
     ]

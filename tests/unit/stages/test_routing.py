@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from app.domain.limit import scopes_of, spill_limits
 from app.domain.request import InferenceRequest
 from app.domain.reservation import Amounts, Ask, Reservation
 from app.domain.route import Candidate, RoutePlan
+from app.domain.shares import RequestClass
 from app.domain.spill import SpillReason
 from app.domain.tenant import Principal, Tenant
 from app.domain.warm_cache import WarmCaches
@@ -26,8 +28,9 @@ from app.errors import (
     UnknownResponse,
 )
 from app.observation import Observation
-from app.stages.routing import Routing
+from app.stages.routing import Routing, Waiting
 from app.standing import Standing
+from app.waiting import WaitingRoom
 from app.wire.routes import match
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
@@ -241,6 +244,39 @@ async def test_when_all_are_drained_nobody_can_say_until_when(
     with pytest.raises(NoCapacity) as caught:
         await plan(routing, ACME, request(), None)
     assert caught.value.retry_after_s is None
+
+
+class PatienceSeen(WaitingRoom):
+    """Notes for how long requests would wait."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.seen: list[float] = []
+
+    async def planned(
+        self, plan: Callable[[], RoutePlan], *, line: str, importance: int, patience_s: float
+    ) -> RoutePlan:
+        self.seen.append(patience_s)
+        return plan()
+
+
+@pytest.mark.parametrize(
+    ("header", "waits_s"), [(None, 5.0), ("600", 5.0), ("6", 2.0), ("3", 0.5), ("1", 0.0)]
+)
+async def test_nobody_waits_for_longer_than_its_client(
+    holds: FakeHoldBoard, clock: FakeClock, header: str | None, waits_s: float
+) -> None:
+    """Two seconds went by before; half of what is left is for the answer."""
+    room = PatienceSeen(clock)
+    standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
+    waiting = Waiting(room, dict.fromkeys(RequestClass, 5.0))
+    routing = Routing(fleet("ptu"), standing, clock, waiting=waiting, draw=lambda: 0.5)
+    headers = {} if header is None else {"x-stainless-read-timeout": header}
+    observation = Observation(FakeCall(headers=headers), clock)
+    clock.advance(2.0)
+    choices = routing.choices(ACME, request(), None)
+    await routing.plan(ACME, request(), choices, observation)
+    assert room.seen == [waits_s]
 
 
 async def test_an_operators_weight_decides_within_a_tier(
