@@ -34,7 +34,7 @@ from redisvl.schema import IndexSchema  # type: ignore[import-untyped]  # it has
 from app.adapters.background import background
 from app.adapters.redis.answers_script import PREFIX
 from app.adapters.redis.batch import Batch, Refused
-from app.adapters.redis.connection import redis_client
+from app.adapters.redis.connection import Place, redis_client
 from app.errors import StoreUnavailable
 
 #: For making the index; no request waits for it.
@@ -60,11 +60,18 @@ class Trouble(StrEnum):
     """Why nothing can be found by meaning; a closed set."""
 
     NOT_YET = "not_yet"
+    NO_ANSWER = "no_answer"
+    REFUSED = "refused"
     NO_MODULE = "no_search_module"
     NO_PERMISSION = "no_permission"
     ANOTHERS = "another_schema"
-    NO_ANSWER = "no_answer"
-    REFUSED = "refused"
+    CLUSTER = "cluster"  # where a search does not reach all nodes, or not with every module
+
+
+#: As long as it is one of these, vectors would only take room.
+_LASTING: Final = frozenset(
+    {Trouble.NO_MODULE, Trouble.NO_PERMISSION, Trouble.ANOTHERS, Trouble.CLUSTER}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +152,7 @@ class SemanticIndex:
     """One space's index; open within `indexing`."""
 
     def __init__(self, batch: Batch, url: str, space: Space) -> None:
-        """`url` leads to a server that makes the index; of a cluster, for all its nodes."""
+        """`url` leads to the server that the batch sends to."""
         self.space = space
         self.trouble: Trouble | None = Trouble.NOT_YET
         #: Searches that found nothing for want of an index or a fit vector, by reason.
@@ -165,7 +172,9 @@ class SemanticIndex:
         return str(self._schema.index.name)
 
     def fields(self, tag: str, partition: bytes, vector: bytes) -> dict[str, bytes | str]:
-        """What a hash needs to be found; nothing for a vector that does not fit."""
+        """What a hash needs to be found; nothing where it would not be."""
+        if self.trouble in _LASTING:
+            return {}
         if not partition or not self.space.fits(vector):
             self.counts["unfit_kept"] += 1
             return {}
@@ -206,6 +215,10 @@ class SemanticIndex:
         wanted = ("RETURN", 2, "meta", _DISTANCE, "LIMIT", 0, count, "DIALECT", 2)
         return ("FT.SEARCH", self.name, query, "PARAMS", 2, "vector", vector, *wanted)
 
+    def rule_out(self, trouble: Trouble) -> None:
+        """Do without, and say why."""
+        self._note(trouble)
+
     def _lose(self, trouble: Trouble) -> None:
         self.counts[trouble] += 1
         self._note(trouble)
@@ -242,9 +255,13 @@ class SemanticIndex:
 
 
 @asynccontextmanager
-async def indexing(batch: Batch, url: str, space: Space) -> AsyncIterator[SemanticIndex]:
-    """An index that is made in the background as long as the scope is open."""
-    index = SemanticIndex(batch, url, space)
+async def indexing(batch: Batch, place: Place, space: Space) -> AsyncIterator[SemanticIndex]:
+    """An index that is made in the background as long as the scope is open; none in a cluster."""
+    index = SemanticIndex(batch, place.url, space)
+    if place.cluster:
+        index.rule_out(Trouble.CLUSTER)
+        yield index
+        return
     async with background("semantic index", index.keep_making):
         yield index
 

@@ -23,8 +23,8 @@ from app.adapters.redis.answers_encoding import (
 )
 from app.adapters.redis.answers_keeping import Fate, Keeping, Queue, Waiting, keeping
 from app.adapters.redis.answers_script import AT_ONCE, AnswersScript, Listed, Room, key_of
-from app.adapters.redis.batch import Refused
-from app.adapters.redis.store import Place, Store, opened_store
+from app.adapters.redis.batch import Batch, Refused
+from app.adapters.redis.store import Place, opened_store
 from app.adapters.semantic_index import Near, SemanticIndex, Space, indexing
 from app.domain.cache.entry import Entry, Neighbour
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection
@@ -52,16 +52,16 @@ class RedisAnswers:
     def __init__(
         self,
         lookups: AnswersScript,
-        work: AnswersScript,
+        upkeep: AnswersScript,
         keeper: Keeping,
         index: SemanticIndex | None,
         *,
         clock: Clock,
         entry_size: int,
     ) -> None:
-        """`lookups` are what requests wait for, `work` is the rest; without index no meaning."""
+        """`lookups` are what requests wait for, `upkeep` is the rest; without index no meaning."""
         self._lookups = lookups
-        self._work = work
+        self._upkeep = upkeep
         self._keeping = keeper
         self._index = index
         self._clock = clock
@@ -122,12 +122,12 @@ class RedisAnswers:
         """Have answers served no more; how many there were. Raises StoreUnavailable."""
         tag = tag_of(tenant)
         if selection.is_all:
-            count, trash = await self._work.clear(tag)
-            while await self._work.sweep(tag, trash):
+            count, trash = await self._upkeep.clear(tag)
+            while await self._upkeep.sweep(tag, trash):
                 pass
             return count
         if selection.fingerprint is not None and selection == Selection(selection.fingerprint):
-            return await self._work.evict(tag, [selection.fingerprint.hex()])
+            return await self._upkeep.evict(tag, [selection.fingerprint.hex()])
         return await self._evict_each(tag, selection)
 
     async def entries(self, tenant: str, cursor: str, limit: int) -> KeptPage:
@@ -137,24 +137,24 @@ class RedisAnswers:
             raise ValueError(msg)
         tag = tag_of(tenant)
         most = max(1, min(limit, AT_ONCE))
-        listed = await self._work.list_before(tag, cursor or _BEGINNING, most)
+        listed = await self._upkeep.list_before(tag, cursor or _BEGINNING, most)
         answers = tuple(answer for each in listed if (answer := self._listed(tag, each)))
         return KeptPage(answers, listed[-1].ends if len(listed) == most else "")
 
     async def totals(self, tenant: str) -> KeptTotals:
         """How many there are, and how large. Raises StoreUnavailable."""
-        answers, size = await self._work.totals(tag_of(tenant))
+        answers, size = await self._upkeep.totals(tag_of(tenant))
         return KeptTotals(answers, size)
 
     async def _evict_each(self, tag: str, selection: Selection) -> int:
         """What is kept from now on was asked for afterwards: one pass sees all that there were."""
-        await self._work.evict(tag, [])
+        await self._upkeep.evict(tag, [])
         gone, before = 0, _BEGINNING
-        while listed := await self._work.list_before(tag, before, AT_ONCE):
+        while listed := await self._upkeep.list_before(tag, before, AT_ONCE):
             before = listed[-1].ends
             chosen = [each.fingerprint for each in listed if self._selects(selection, tag, each)]
             if chosen:
-                gone += await self._work.evict(tag, chosen)
+                gone += await self._upkeep.evict(tag, chosen)
         return gone
 
     def _selects(self, selection: Selection, tag: str, each: Listed) -> bool:
@@ -205,27 +205,29 @@ async def kept_answers(
 ) -> AsyncIterator[RedisAnswers]:
     """The cache in the Redis at `place`, which need not answer yet, nor always.
 
-    Looks, searches and the rest have ways of their own: a long search or a large answer delays no
-    look, and a full server, which keeps nothing more, still answers. Without `space` nothing is
-    found by meaning.
+    Looks, searches, keeping and upkeep have ways of their own: a long search or a large answer
+    delays no look, and a full server, which keeps nothing more, still answers and evicts. Without
+    `space` nothing is found by meaning.
     """
     limits = limits or AnswerLimits()
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
 
-        async def way(name: str, patience_s: float) -> Store:
-            return await enter(opened_store(replace(place, patience_s=patience_s), clock, name))
+        async def way(name: str, patience_s: float) -> Batch:
+            bounded = replace(place, patience_s=patience_s)
+            return (await enter(opened_store(bounded, clock, f"redis: {name}"))).batch
 
-        lookups = await way("redis: cache", limits.lookup_s)
-        work = AnswersScript((await way("redis: cache, keeping", limits.work_s)).batch)
+        lookups = AnswersScript(await way("cache", limits.lookup_s))
+        upkeep = AnswersScript(await way("cache, upkeep", limits.work_s))
         index = None
         if space is not None:
-            searches = await way("redis: cache, by meaning", limits.search_s)
-            index = await enter(indexing(searches.batch, place.url, space))
-        keeper = await enter(keeping(work, clock, limits.room, limits.queue))
+            searches = await way("cache, by meaning", limits.search_s)
+            index = await enter(indexing(searches, place, space))
+        script = AnswersScript(await way("cache, keeping", limits.work_s))
+        keeper = await enter(keeping(script, clock, limits.room, limits.queue))
         yield RedisAnswers(
-            AnswersScript(lookups.batch),
-            work,
+            lookups,
+            upkeep,
             keeper,
             index,
             clock=clock,

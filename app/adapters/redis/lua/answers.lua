@@ -15,6 +15,9 @@
 -- server that throws away the set for want of memory has lost its answers rather than the list of them.
 --
 -- Only hashes are in the index by meaning, and only of entries: nothing else here may be a hash.
+--
+-- A full server refuses a script's first write if that could take memory, and nothing after it. So
+-- `keep` begins with such a write, and evicting with one that is none.
 
 local ENTRY_MS = 86400000   -- how long the set outlives its last answer or eviction, at least
 local AT_ONCE = 200         -- answers that one call removes to make room
@@ -73,6 +76,7 @@ function operations.keep(evicted, generation, fingerprint, ttl, most, most_bytes
   if mark('evicted') ~= evicted or mark('generation') ~= generation then
     return 'again'
   end
+  redis.call('ZADD', live, 'XX', 0, '')  -- changes nothing
   forget(fingerprint)
   for _, ended in ipairs(redis.call('ZRANGEBYSCORE', live, '(0', digits(now), 'LIMIT', 0, AT_ONCE)) do
     forget(ended)
@@ -105,13 +109,14 @@ end
 
 -- Fingerprints, or none. Whatever was asked before this moment is not kept any more.
 function operations.evict(...)
-  if mark('generation') == '' then set_mark('generation') end
-  set_mark('evicted')
-  outlive(live, ENTRY_MS)
+  redis.call('UNLINK', KEYS[1] .. ':trash')  -- there is no such key
   local gone = 0
   for _, fingerprint in ipairs({ ... }) do
     gone = gone + forget(fingerprint)
   end
+  if mark('generation') == '' then set_mark('generation') end
+  set_mark('evicted')
+  outlive(live, ENTRY_MS)
   return gone
 end
 
@@ -119,12 +124,12 @@ end
 function operations.clear()
   local before, count = mark('generation'), redis.call('ZCOUNT', live, '(' .. digits(now), '+inf')
   local trash = KEYS[1] .. ':trash:' .. digits(now)
+  redis.call('UNLINK', sizes)
   if before ~= '' then
     redis.call('RENAME', live, trash)
     redis.call('PEXPIRE', trash, digits(ENTRY_MS))
     redis.call('ZADD', live, before, 'generation')
   end
-  redis.call('UNLINK', sizes)
   set_mark('generation')
   set_mark('evicted')
   outlive(live, ENTRY_MS)
@@ -143,17 +148,18 @@ end
 -- Before which end ('+inf': from the beginning), how many. Returns { fingerprint, end, size, meta },
 -- those that end last first; of what is not there any more, the meta is empty.
 function operations.list(before, most)
-  local generation = mark('generation')
   local bound = before == '+inf' and before or '(' .. before
   local found = redis.call('ZREVRANGEBYSCORE', live, bound, '(' .. digits(now),
     'WITHSCORES', 'LIMIT', 0, most)
   local listed = {}
   for at = 1, #found, 2 do
     local fingerprint = found[at]
-    local answer = redis.call('HMGET', entry(fingerprint), 'generation', 'meta')
-    local meta = answer[1] == generation and answer[2] or ''
-    listed[#listed + 1] =
-      { fingerprint, found[at + 1], redis.call('ZSCORE', sizes, fingerprint) or '0', meta }
+    listed[#listed + 1] = {
+      fingerprint,
+      found[at + 1],
+      redis.call('ZSCORE', sizes, fingerprint) or '0',
+      redis.call('HGET', entry(fingerprint), 'meta') or '',
+    }
   end
   return listed
 end
