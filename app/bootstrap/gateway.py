@@ -97,7 +97,11 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     tokens = await caller_tokens(settings, directories, resources.keys.caller_rules)
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
-    resources.capacity.follow(capacities_of(settings, resources.catalog), resources.clock.now())
+    resources.capacity.follow(
+        capacities_of(settings, resources.catalog),
+        resources.clock.now(),
+        largest_ptu_fraction=settings.routing.largest_ptu_fraction,
+    )
     _follow(settings.routing, resources)
     standing = Standing(
         resources.holds, resources.capacity, resources.health, resources.warm, random.random

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from app.domain.capacity import DeploymentCapacity, Place
 from app.domain.demand import Load
@@ -10,6 +11,7 @@ from app.domain.paygo_window import Lowered, Paygo, PaygoCapacity
 from app.domain.peers import DeploymentNews
 from app.domain.provisioned import Provisioned, PtuCapacity
 from app.domain.room import Room
+from app.domain.shadow_bucket import DEPTH
 
 Configured = PtuCapacity | PaygoCapacity
 
@@ -23,8 +25,18 @@ class CapacityBook:
         self._configured: dict[str, Configured] = {}
         self._known: dict[str, DeploymentCapacity] = {}
 
-    def follow(self, configured: Mapping[str, Configured], now: float) -> None:
-        """Have these deployments; what was learnt of those that stay as they are stays, too."""
+    def follow(
+        self,
+        configured: Mapping[str, Configured],
+        now: float,
+        *,
+        largest_ptu_fraction: float | None = None,
+    ) -> None:
+        """Have these deployments; what was learnt of those that stay as they are stays, too.
+
+        While several tenants share a PTU, no request is to take more than the fraction of its
+        bucket, if there is one.
+        """
         self._known = {
             name: self._known[name]
             if self._configured.get(name) == each
@@ -32,6 +44,10 @@ class CapacityBook:
             for name, each in configured.items()
         }
         self._configured = dict(configured)
+        for each in self._known.values():
+            if isinstance(each, Provisioned):
+                fraction = largest_ptu_fraction
+                each.largest_s = inf if fraction is None else fraction * DEPTH
 
     def rooms(self, names: Iterable[str], load: Load, now: float) -> dict[str, Room]:
         """What there is room for; nothing of deployments of which nothing is known."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Final
 
 from app.domain.capacity import CapacityTold
@@ -13,7 +14,7 @@ from app.domain.demand import Demand, Load
 from app.domain.peers import DeploymentNews, Peers
 from app.domain.room import Room
 from app.domain.shadow_bucket import DEPTH, Mark, ShadowBucket
-from app.domain.shares import Claim, Shares
+from app.domain.shares import CREDIT_S, Claim, Shares
 from app.domain.spill import SpillReason
 from app.domain.wait import Wait
 
@@ -41,7 +42,16 @@ class PtuCapacity:
 class Provisioned:
     """`now` is seconds of one clock that never runs backwards."""
 
-    __slots__ = ("_asked", "_bucket", "_capacity", "_news", "_peers", "_replica", "_shares")
+    __slots__ = (
+        "_asked",
+        "_bucket",
+        "_capacity",
+        "_news",
+        "_peers",
+        "_replica",
+        "_shares",
+        "largest_s",
+    )
 
     def __init__(self, capacity: PtuCapacity, replica: str, now: float) -> None:
         """`replica` is this one's name among those that hear each other."""
@@ -52,6 +62,8 @@ class Provisioned:
         self._peers = Peers()
         self._asked: dict[str, float] = {}
         self._news: DeploymentNews | None = None
+        #: What one request may weigh while other tenants ask, in sixtieths of the bucket.
+        self.largest_s = inf
 
     def room(self, load: Load, now: float) -> Room:
         """When there is room for a request of this tenant and class, which asks hereby."""
@@ -59,7 +71,7 @@ class Provisioned:
         at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
         used = self._bucket.utilization(now)
         if at <= now:
-            return Room(now, utilization=used)
+            return self._kept_free(load, now, used) or Room(now, utilization=used)
         shared = self._bucket.room_at(now) <= now
         reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
         earliest = self._shares.room_at(load.claim, now, partial(self._bucket.earliest_at, now))
@@ -140,6 +152,18 @@ class Provisioned:
         if difference:
             self._bucket.correct(difference, now)
             self._changed(place.load.claim.tenant, difference, difference * self._bucket.scale)
+
+    def _kept_free(self, load: Load, now: float, used: float) -> Room | None:
+        """For others, of a request so large that they would find nothing for long.
+
+        Not firm: a request that can go nowhere else takes the room that there is.
+        """
+        if self._capacity.seconds(load.demand) * self._bucket.scale <= self.largest_s:
+            return None
+        alone_at = self._shares.others_asked_at(load.claim.tenant) + CREDIT_S
+        if alone_at <= now:
+            return None
+        return Room(alone_at, SpillReason.SIZE, used, firm=False, earliest=now)
 
     def _ask(self, claim: Claim, now: float) -> None:
         self._shares.asked(claim, now, self._bucket.pace)

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 from app.domain.ladder import Ladder, Rung
 
@@ -57,6 +58,17 @@ class Claim:
     request_class: RequestClass = RequestClass.STANDARD
 
 
+class _Last(NamedTuple):
+    """Who asked last, when, and when anybody else had asked before."""
+
+    tenant: str
+    at: float
+    before: float
+
+    def asking(self, tenant: str, now: float) -> _Last:
+        return _Last(tenant, now, self.before if tenant == self.tenant else self.at)
+
+
 class Shares:
     """The tenants of one deployment, as one replica knows them; `now` never runs backwards.
 
@@ -70,6 +82,7 @@ class Shares:
         "_earned",
         "_guaranteed",
         "_ladder",
+        "_last",
         "_pace",
         "_rest",
         "_swept",
@@ -85,6 +98,7 @@ class Shares:
         self._earned = 0.0
         self._pace = 1.0
         self._updated = self._swept = now
+        self._last = _Last("", -inf, -inf)
         self._guaranteed = self._weights = self._rest = 1.0
 
     def asked(self, claim: Claim, now: float, pace: float = 1.0) -> None:
@@ -94,6 +108,7 @@ class Shares:
         if now - self._swept >= _SWEEP_S:
             self._sweep(now)
         self._asked[claim.tenant] = now
+        self._last = self._last.asking(claim.tenant, now)
         if self._claims.get(claim.tenant) != claim:
             rung = self._ladder.get(claim.tenant)
             level_at = self._earned - CREDIT_S if rung is None else rung.level
@@ -146,6 +161,10 @@ class Shares:
         Otherwise a capacity believed too large would pile up credit until all have all of it.
         """
         self._earned -= amount
+
+    def others_asked_at(self, tenant: str) -> float:
+        """When anybody but this tenant asked last; -inf where nobody ever has."""
+        return self._last.before if tenant == self._last.tenant else self._last.at
 
     def parts(self, now: float) -> dict[str, float]:
         """By tenant that asks, the part of the capacity that it is entitled to now."""

@@ -56,3 +56,6 @@ class Routing(Section):
     health: Health = Health()
     retries: Retries = Retries()
     wait_s: Waits = Waits()
+    largest_ptu_fraction: _Part | None = None
+    """Of a PTU's bucket, a minute of its capacity: a request that needs more is served elsewhere
+    where it can be, while other tenants use the PTU. None: no request is too large."""

@@ -78,3 +78,13 @@ def test_lowered_limits_are_told() -> None:
     assert book.lowered(NOW) == {}
     place.accepted(CapacityTold(windows={"tokens": WindowTold(limit=400)}), NOW)
     assert book.lowered(NOW) == {"paygo": Lowered(tpm=400, configured_tpm=1000)}
+
+
+def test_the_largest_part_of_a_bucket_changes_with_a_reload() -> None:
+    """What is known of a deployment stays; the bound is the new one's."""
+    book, other = begun(), Load(Claim("other"), Demand(10, 0))
+    book.rooms(("ptu",), other, NOW)
+    for largest, reason in ((0.5, SpillReason.SIZE), (None, SpillReason.NONE)):
+        book.follow({"ptu": PTU, "paygo": PAYGO}, NOW, largest_ptu_fraction=largest)
+        rooms = book.rooms(("ptu", "paygo"), LARGE, NOW)
+        assert [rooms[name].reason for name in rooms] == [reason, SpillReason.NONE]

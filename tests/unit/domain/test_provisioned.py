@@ -140,3 +140,42 @@ def test_who_has_just_begun_is_told_what_is_believed() -> None:
     old.hear("new", told(new), 0.0)
     new.hear("old", told(old), 0.0)
     assert seconds(new, 0.0) == pytest.approx(50.0)
+
+
+def bounded(now: float = 0.0) -> Provisioned:
+    """No request may take more than half of the bucket while others ask."""
+    ptu = Provisioned(CAPACITY, "one", now)
+    ptu.largest_s = 30.0
+    return ptu
+
+
+def test_a_huge_request_is_held_back_while_others_ask() -> None:
+    """It would leave them nothing for a minute; for want of others it is sent all the same."""
+    ptu = bounded()
+    ptu.room(load(100, tenant="other"), 0.0)
+    room = ptu.room(load(3001), 10.0)
+    assert (room.reason, room.at, room.firm) == (SpillReason.SIZE, 60.0, False)
+    assert room.until == 10.0
+    assert ptu.room(load(3000), 10.0).at == 10.0
+    assert ptu.room(load(3001, tenant="other"), 11.0).reason is SpillReason.SIZE
+
+
+def test_who_has_it_alone_may_take_all_of_it() -> None:
+    """A minute after anybody else has asked, and where there is no such bound."""
+    ptu = bounded()
+    assert ptu.room(load(9000), 0.0).at == 0.0
+    ptu.room(load(100, tenant="other"), 1.0)
+    assert ptu.room(load(9000), 60.9).reason is SpillReason.SIZE
+    assert ptu.room(load(9000), 61.0).at == 61.0
+    free = begun()
+    free.room(load(100, tenant="other"), 0.0)
+    assert free.room(load(9000), 0.0).at == 0.0
+
+
+def test_a_full_one_has_no_room_for_a_huge_request_either() -> None:
+    """Then its size is not the reason, and it comes back when there is room."""
+    ptu = bounded()
+    ptu.take(load(9000, tenant="other"), 0.0)
+    ptu.room(load(1, tenant="other"), 0.0)
+    room = ptu.room(load(3001), 0.0)
+    assert (room.reason, room.firm) == (SpillReason.PREDICTED, True)

@@ -109,6 +109,17 @@ def test_who_is_silent_for_as_long_as_credit_goes_back_is_forgotten() -> None:
     assert shares.headroom(BIG, CREDIT_S + 2) > 0.3 * CREDIT_S
 
 
+def test_it_is_known_when_somebody_else_last_asked() -> None:
+    """Whoever asked in between, and however often."""
+    shares = Shares(0.0)
+    assert shares.others_asked_at("big") == float("-inf")
+    for claim, now in ((BIG, 1.0), (BIG, 2.0), (SMALL, 3.0), (SMALL, 4.0), (BIG, 5.0)):
+        shares.asked(claim, now)
+    assert shares.others_asked_at("big") == 4.0
+    assert shares.others_asked_at("small") == 5.0
+    assert shares.others_asked_at("c") == 5.0
+
+
 def test_when_nobody_asks_any_more_nobody_has_a_part() -> None:
     """An idle deployment does not show its last traffic for ever."""
     shares = shared(BIG, SMALL)
