@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
-	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/crashes
+	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
+	tests/crashes
 LOCKS := requirements/runtime.txt requirements/dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
@@ -50,7 +51,7 @@ crashes: setup ## kill a worker at every point between reserving and settling (a
 .PHONY: freezes
 freezes: setup ## freeze, stop or replace Redis under load, by each policy (about 6 minutes)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py \
-		tests/e2e/test_redis_failover.py $(ARGS)
+		tests/e2e/test_redis_failover.py tests/e2e/test_cache_loss.py $(ARGS)
 
 .PHONY: cluster
 cluster: setup ## three Redis nodes: exactness, and a node lost or frozen (about 15 minutes)
@@ -68,6 +69,10 @@ sdk-matrix: setup ## call through the gateway and without it, with four OpenAI S
 .PHONY: routers
 routers: setup ## compare routing strategies over simulated hours (about 5 minutes)
 	@exec $(BIN)/python -m app.planner.compare $(ARGS)
+
+.PHONY: eval-cache
+eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=file.jsonl for your own
+	@exec $(BIN)/python -m tests.evaluation.cache $(if $(PAIRS),--pairs '$(PAIRS)') $(ARGS)
 
 .PHONY: lint
 lint: setup ## check style, types and import direction

@@ -18,7 +18,7 @@ from app.domain.cache.guards.tokens import MAX_CHARS, Token, plain, tokens_of
 GUARDS: Final = {
     "code": "code", "address": "address", "number": "number", "ord": "ordinal", "unit": "unit",
     "cur": "currency", "time": "time", "neg": "negation", "quant": "quantifier",
-    "cmp": "comparison", "tense": "tense", "rel": "relation", "lang": "language",
+    "cmp": "comparison", "rel": "relation", "lang": "language",
     "out": "output", "courtesy": "quote", "w": "content",
 }  # fmt: skip
 #: Questions that a terse prompt leaves out, the one that counts most first.
@@ -50,7 +50,12 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
     if isinstance(readings, Disagreement):
         return readings
     one, other = readings
-    return _questions(one, other) or _items(one, other, book) or stands(one, other)
+    return (
+        _questions(one, other)
+        or _tenses(one, other)
+        or _items(one, other, book)
+        or stands(one, other)
+    )
 
 
 def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading] | Disagreement:
@@ -89,6 +94,13 @@ def _questions(one: Reading, other: Reading) -> Disagreement | None:
     if left and "howto" not in {first, second}:
         return None
     return Disagreement("question", first, second)
+
+
+def _tenses(one: Reading, other: Reading) -> Disagreement | None:
+    """A prompt that leaves its tense open agrees with any."""
+    if one.tenses and other.tenses and one.tenses != other.tenses:
+        return Disagreement("tense", " ".join(sorted(one.tenses)), " ".join(sorted(other.tenses)))
+    return None
 
 
 def _main(asks: frozenset[str]) -> str:

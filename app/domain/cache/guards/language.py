@@ -26,7 +26,8 @@ _PART: Final = re.compile(r"[^\W\d_]+")
 _READ: Final = 60
 #: What a word counts that a dictionary has; a small word counts 1.
 _KNOWN: Final = 0.5
-_MARGIN: Final = 0.4
+_MARGIN: Final = 0.5
+_MARGIN_OF_KEYWORDS: Final = 1.5  # with none of the small words
 
 
 def language_of(
@@ -53,4 +54,5 @@ def _by_words(words: list[str], small: Mapping[str, frozenset[str]], spelling: S
             elif spelling.knows(word, language):
                 hits[language] += _KNOWN
     best, second = ([("", 0.0), ("", 0.0), *sorted(hits.items(), key=lambda each: each[1])])[:-3:-1]
-    return best[0] if best[1] >= 1 and best[1] > second[1] + _MARGIN else ""
+    margin = _MARGIN if best[1] > len(words) * _KNOWN else _MARGIN_OF_KEYWORDS
+    return best[0] if best[1] >= 1 and best[1] >= second[1] + margin else ""

@@ -22,7 +22,18 @@ CUT: Final = "cut"
 DROP: Final = "drop"
 SYMBOL: Final = "symbol"
 _LISTS: Final = frozenset(
-    {"opposite", "ending", "small", "whether", "mention", "start", "ask-start", "signoff"}
+    {
+        "opposite",
+        "ending",
+        "small",
+        "whether",
+        "mention",
+        "start",
+        "ask-start",
+        "signoff",
+        "present",
+        "participle",
+    }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
 _STARTS: Final = {"start": DROP, "ask-start": "ask"}
@@ -56,6 +67,8 @@ class Lexicon:
     whether: frozenset[str] = frozenset()  # begin a yes-or-no question
     mentions: frozenset[str] = frozenset()  # with these a prompt is about words
     signoffs: frozenset[str] = frozenset()  # before the name of who wrote
+    present: frozenset[str] = frozenset()  # auxiliaries
+    participles: tuple[str, ...] = ()  # endings
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -93,6 +106,8 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         _listed(text, "whether", endings),
         _listed(text, "mention", endings),
         frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
+        _listed(text, "present", endings),
+        tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
     )
 
 

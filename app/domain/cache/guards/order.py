@@ -24,10 +24,15 @@ def stands_apart(one: Sequence[Item], other: Sequence[Item]) -> tuple[str, str] 
             return item.value, item.lead
     if len(pairs) > _MOST:
         return _first_inversion(pairs)
+    agents = _agents(pairs, one, other)
+    if isinstance(agents, tuple):
+        return agents
     for at, (first, first_there) in enumerate(pairs):
         for second, second_there in pairs[at + 1 :]:
             moved = other.index(first_there) > other.index(second_there)
-            if moved and not _innocent(first, second, first_there, second_there):
+            if not moved or {first.value, second.value} & agents:
+                continue
+            if not _innocent(first, second, first_there, second_there):
                 return first.value, second.value
     return None
 
@@ -43,6 +48,25 @@ def _unsaid(pairs: list[tuple[Item, Item]]) -> tuple[str, str] | None:
         for lead in {item.lead, there.lead} & _STRONG:
             return item.value, lead
     return None
+
+
+def _agents(
+    pairs: list[tuple[Item, Item]], one: Sequence[Item], other: Sequence[Item]
+) -> frozenset[str] | tuple[str, str]:
+    """Who acts, said with "by" in one prompt only; two values where the other says otherwise."""
+    agents = set()
+    for item, there in pairs:
+        if (item.lead == "by") == (there.lead == "by"):
+            continue
+        passive, at, active, place = (
+            (one, item, other, there) if item.lead == "by" else (other, there, one, item)
+        )
+        verb = next((it for it in reversed(passive[: passive.index(at)]) if it.lead != "by"), None)
+        acts = next((it for it in active if verb and it.value == verb.value), None)
+        if acts is None or active.index(place) > active.index(acts):
+            return item.value, "by"
+        agents |= {item.value, acts.value}
+    return frozenset(agents)
 
 
 def _matched(one: Sequence[Item], other: Sequence[Item]) -> list[tuple[Item, Item]]:
@@ -69,6 +93,10 @@ def _innocent(first: Item, second: Item, first_there: Item, second_there: Item) 
     if first.chunk != second.chunk and first_there.chunk != second_there.chunk:
         leads = first.lead == first_there.lead and second.lead == second_there.lead
         return leads and first.lead != second.lead
+    if first.is_participle != first_there.is_participle and not second.is_participle:
+        return first.lead == second.lead  # "cancel a booking", "a booking cancelled"
+    if second.is_participle != second_there.is_participle and not first.is_participle:
+        return first.lead == second.lead
     if first.chunk == second.chunk:
         return first_there.lead.startswith("weak") and first_there.chunk != second_there.chunk
     if first_there.chunk == second_there.chunk:

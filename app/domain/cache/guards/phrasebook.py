@@ -1,7 +1,7 @@
 """What is known of languages: tables of words and phrases, and how words are spelled.
 
 A table is text. `[section]` begins a section, `#` a remark. Every other line is
-`phrase, phrase, ...`, which all stand for the first, or `value = phrase, phrase, ...`. The sections:
+`phrase, phrase, ...`, which all stand for the first, or `value = phrase, ...`. The sections:
 
 - drop: says nothing (articles, courtesies); start: says nothing at the start of a sentence
 - ask: kind of question; neg, quant, ord, cmp, tense, time, rel, unit, cur, lang, out, number, w:
@@ -9,6 +9,10 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - symbol: "kind value" of a sign that counts only behind a number or a slash
 - weak, from, to, by: prepositions; cut: parts of a sentence end here
 - opposite: pairs of values, a blank in a value written as _
+- present: auxiliaries of the present; participle: what participles end with
+- small: words that tell the language; mention: words with which a prompt is about words
+- whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
+- signoff: stands before the name of who wrote; ending: what is cut off words, "letters left = ..."
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class Item:
     text: str = ""
     is_name: bool = False
     after_article: bool = False
+    is_participle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Reading:
     language: str
     items: tuple[Item, ...]
     asks: frozenset[str]
+    tenses: frozenset[str] = frozenset()
     quotes: tuple[str, ...] = ()
 
     def count(self) -> Counter[tuple[str, str]]:
@@ -53,6 +55,7 @@ class _Reader:
     mentions: bool
     items: list[Item] = field(default_factory=list)
     asks: set[str] = field(default_factory=set)
+    tenses: set[str] = field(default_factory=set)
     lead: str = ""
     chunk: int = 0
     article: bool = False
@@ -61,7 +64,16 @@ class _Reader:
 
     def add(self, kind: str, value: str, unit: Unit) -> None:
         self.items.append(
-            Item(kind, value, self.lead, self.chunk, unit.text, unit.is_name, self.article)
+            Item(
+                kind,
+                value,
+                self.lead,
+                self.chunk,
+                unit.text,
+                unit.is_name,
+                self.article,
+                unit.word.endswith(self.words.participles),
+            )
         )
         self.article = False
         self.particle = None
@@ -86,7 +98,8 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
         end = at if at < end and _is_signature(reader, at) else end
     reader.cut()
     quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
-    return Reading(language, tuple(reader.items), frozenset(reader.asks), quotes)
+    asks, tenses = frozenset(reader.asks), frozenset(reader.tenses)
+    return Reading(language, tuple(reader.items), asks, tenses, quotes)
 
 
 def _is_signature(reader: _Reader, at: int) -> bool:
@@ -245,8 +258,12 @@ def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -
     kind, value = meaning.kind, meaning.value
     if kind == lex.SYMBOL:
         kind, _, value = value.partition(" ")
+    if (kind == "ask" or len(words) == 1) and not reader.words.present.isdisjoint(words):
+        reader.tenses.add("present")
     if kind == lex.DROP:
         _dropped(reader, unit, words)
+    elif kind == "tense":
+        reader.tenses.add(value)
     elif kind == "ask":
         reader.asks.add(value)
         if value in _CLAUSES:
