@@ -63,7 +63,7 @@ def _asks_for_more(fields: Mapping[str, Any]) -> Bypass | None:
     """What else than one text is asked for."""
     if fields.get("tools") or fields.get("functions"):
         return Bypass.TOOLS
-    if fields.get("audio") or fields.get("modalities") not in (None, [], ["text"]):
+    if fields.get("modalities") not in (None, [], ["text"]):
         return Bypass.NOT_TEXT
     if fields.get("n") not in (None, 1):
         return Bypass.SEVERAL_CHOICES
@@ -82,8 +82,6 @@ def _unfit(message: object) -> Bypass | None:
         return Bypass.TOOLS
     if message.get("role") not in _ROLES:
         return Bypass.TOOLS
-    if message.get("audio"):
-        return Bypass.NOT_TEXT
     content = message.get("content")
     plain = content is None or isinstance(content, str)
     return None if plain or _are_texts(content) else Bypass.NOT_TEXT

@@ -106,7 +106,7 @@ def _shaping(request: InferenceRequest, fields: Fields) -> Fields:
 def _bypass(request: InferenceRequest, fields: Mapping[str, Any]) -> Bypass | None:
     if fields.get("background"):
         return Bypass.BACKGROUND
-    if request.references or request.previous_response_id or _takes_stored(request, fields):
+    if request.references or _takes_stored(request, fields):
         return Bypass.STORED
     if _has_hosted_tools(fields):
         return Bypass.HOSTED_TOOLS
@@ -118,7 +118,7 @@ def _takes_stored(request: InferenceRequest, fields: Mapping[str, Any]) -> bool:
 
 
 def _has_hosted_tools(fields: Mapping[str, Any]) -> bool:
-    if fields.get("web_search_options") is not None or fields.get("data_sources"):
+    if fields.get("web_search_options") is not None:
         return True
     tools = fields.get("tools") or ()
     return not isinstance(tools, Iterable) or not all(map(_is_own, tools))

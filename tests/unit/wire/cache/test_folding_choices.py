@@ -53,6 +53,7 @@ def test_pieces_of_calls_are_put_together_by_their_index() -> None:
         {"index": 1, "id": "b", "type": "custom", "custom": {"name": "g", "input": "x"}},
         {"index": 0, "function": {"arguments": "{}"}},
         {"index": 1, "id": "b", "custom": {"input": "y"}},
+        {"index": 0, "id": "", "type": None, "function": {"name": None, "arguments": None}},
     ]
     body = folded(delta(role="assistant", content=None), *(delta(tool_calls=[p]) for p in pieces))
     assert body["choices"][0]["message"]["tool_calls"] == [
@@ -72,15 +73,15 @@ def test_a_function_call_is_put_together() -> None:
 def test_texts_thoughts_and_citations_are_put_together() -> None:
     """Each by itself."""
     body = folded(
-        delta(role="assistant", content="", refusal=None),
+        delta(role="developer", content="", refusal=None),
         delta(reasoning_content="Hm"),
         delta(reasoning_content="m."),
         delta(content="Hel"),
         delta(content="lo"),
-        delta(annotations=[{"type": "url_citation"}]),
+        delta(annotations=[{"type": "url_citation"}], role=None),
     )
     assert body["choices"][0]["message"] == {
-        "role": "assistant",
+        "role": "developer",
         "content": "Hello",
         "refusal": None,
         "reasoning_content": "Hmm.",
@@ -109,8 +110,9 @@ def test_of_the_filters_verdicts_the_most_severe_stays() -> None:
 def test_what_all_chunks_repeat_is_kept() -> None:
     """Members that nobody knows, too; what only pads a stream is not."""
     chunk = {"choices": [{**END, "finish_reason": None, "tomorrow": 7}], "maker": "x"}
-    body = folded(frame(**chunk, obfuscation="aaa"), frame(**chunk, obfuscation="b"))
+    body = folded(frame(**chunk, obfuscation="aaa", created=7), frame(**chunk, obfuscation="b"))
     assert body["maker"] == "x"
+    assert body["created"] == 7
     assert body["choices"][0]["tomorrow"] == 7
     assert "obfuscation" not in body
 

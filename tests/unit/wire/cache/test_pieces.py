@@ -19,12 +19,21 @@ from tests.fakes.kept_answers import token_entries
         "क्षि",  # a conjunct
         "각",  # in three jamo, below
         "\u1100\u1161\u11a8",
+        "\u1100\uac00",
         "\r\n",
     ],
 )
 def test_what_a_reader_sees_as_one_stays_together(whole: str) -> None:
     """In any neighbourhood."""
-    for text in (whole * 9, f"word{whole}word {whole} {whole},{whole}", f"ab{whole}cd"):
+    for text in (
+        whole * 9,
+        f"word{whole}word {whole} {whole},{whole}",
+        f"ab{whole}cd",
+        f"\u65e5{whole}",
+        f"\u65e5\u672c{whole}",
+        f"-{whole}",
+        f"--{whole}",
+    ):
         starts = {0}
         for piece in pieces_of(text):
             starts.add(max(starts) + len(piece))

@@ -46,7 +46,9 @@ def test_the_model_counts_wherever_it_is_named() -> None:
     body = json.dumps(chat(model="m")).encode()
     by_url = read_request(match("POST", "/openai/deployments/m/chat/completions", ""), body)
     other = read_request(match("POST", "/openai/deployments/n/chat/completions", ""), body)
-    assert question_of(by_url) == question(CHAT, chat())
+    both = json.dumps(chat(model="m")).encode().replace(b'"m"', b'"ignored"')
+    ignored = read_request(match("POST", "/openai/deployments/m/chat/completions", ""), both)
+    assert question_of(by_url) == question_of(ignored) == question(CHAT, chat())
     assert question_of(other) != question(CHAT, chat())
 
 
@@ -128,6 +130,20 @@ def test_only_a_stored_response_stands_for_one_that_is_to_be_stored() -> None:
     assert question(RESPONSES, {"input": "x", "store": None}) == stored
     assert question(RESPONSES, {"input": "x", "store": False}) != stored
     assert question(CHAT, chat(store=True)) == question(CHAT, chat())
+
+
+def test_who_asks_for_a_response_does_not_matter() -> None:
+    """What is told in the answer otherwise than it can be put right does."""
+    plain = question(RESPONSES, {"input": "x"})
+    own = {"metadata": {"a": "b"}, "prompt_cache_key": "k", "user": "u", "stream": True}
+    assert question(RESPONSES, {"input": "x", **own}) == plain
+    assert question(RESPONSES, {"input": "x", "prompt_cache_retention": "24h"}) != plain
+
+
+def test_a_partition_is_nobodys_fingerprint() -> None:
+    """Not even that of the request whose last turn is empty."""
+    empty = question(CHAT, chat({"role": "user", "content": ""}))
+    assert empty.fingerprint != question(CHAT, chat()).partition
 
 
 def test_an_odd_temperature_is_none() -> None:

@@ -50,7 +50,7 @@ def test_a_chat_is_told_in_the_order_of_upstreams() -> None:
 
 def test_usage_is_told_last_and_null_before_where_it_was_asked_for() -> None:
     """As upstreams do."""
-    *before, last = chunks(chat(), include_usage=True)
+    *before, last = chunks(chat(prompt_filter_results=[{}]), include_usage=True)
     assert last["choices"] == []
     assert last["usage"] == chat()["usage"]
     assert all(each["usage"] is None for each in before)
@@ -65,6 +65,14 @@ def test_calls_are_told_by_name_first_then_piece_by_piece() -> None:
     assert all(set(each) == {"index", "function"} for each in calls[1:] if "id" not in each)
     assert [each["index"] for each in calls] == sorted(each["index"] for each in calls)
     assert "".join(each["function"]["arguments"] for each in calls) == '{"city":"Oslo"}{}'
+
+
+def test_verdicts_come_with_the_end_where_nothing_is_said_in_pieces() -> None:
+    """They are not lost."""
+    said = message(None, tool_calls=[call(arguments="")])
+    *before, end = chunks(chat(choice(said, "tool_calls", content_filter_results=SAFE)))
+    assert end["choices"][0]["content_filter_results"] == SAFE
+    assert [each["choices"][0]["content_filter_results"] for each in before] == [{}, {}]
 
 
 def test_choices_take_turns() -> None:

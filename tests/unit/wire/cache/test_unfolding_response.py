@@ -27,7 +27,10 @@ def events(body: Fields) -> list[Any]:
 
 def test_a_response_is_told_in_the_order_of_upstreams() -> None:
     """Every item announced empty, told in pieces, and repeated whole."""
-    body = response(reasoning("Hm."), response_message(output_text("Hi there")))
+    body = response(
+        reasoning("Hm."),
+        response_message(output_text("Hi there", annotations=[{"type": "of_tomorrow"}])),
+    )
     kinds = [event["type"].removeprefix("response.") for event in events(body)]
     assert kinds == [
         "created",
@@ -43,11 +46,15 @@ def test_a_response_is_told_in_the_order_of_upstreams() -> None:
         "content_part.added",
         "output_text.delta",
         "output_text.delta",
+        "output_text.annotation.added",
         "output_text.done",
         "content_part.done",
         "output_item.done",
         "completed",
     ]
+    added, part = events(body)[9]["item"], events(body)[10]["part"]
+    assert (added["status"], added["content"]) == ("in_progress", [])
+    assert (part["text"], part["annotations"], part["logprobs"]) == ("", [], [])
     begun, last = events(body)[0]["response"], events(body)[-1]["response"]
     assert (begun["status"], begun["output"], begun["usage"]) == ("in_progress", [], None)
     assert begun["completed_at"] is None

@@ -80,6 +80,11 @@ def test_whole_answers_are_kept(operation: Operation, body: Fields) -> None:
         (RESPONSES, response(content_filters=[{"blocked": True}]), Unkept.FILTERED),
         (
             RESPONSES,
+            response(content_filters=[{"content_filter_results": FILTERED}]),
+            Unkept.FILTERED,
+        ),
+        (
+            RESPONSES,
             response(status="incomplete", incomplete_details={"reason": "content_filter"}),
             Unkept.FILTERED,
         ),
