@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DEADLINE_S = 45.0
+DEADLINE_S = 120.0
 
 
 class Spillgate:

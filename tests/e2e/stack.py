@@ -21,7 +21,7 @@ from app.settings import build, load_catalog
 from app.simulator.server import serve_simulator
 
 #: Longer than any machine is busy: what does not come about within it never does.
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ async def stack(
         "admin": {"key": "an-admin-key-of-tests"},
         "simulator": {"ttft_ms": 0, "tpot_ms": 0} | simulator,
         "tenants": {f"team-{suffix}": {"keys": [key], **tenant}},
-        "timeouts": {"drain_lag_s": 0, "drain_s": 1},
+        "timeouts": {"connect_s": 30, "drain_lag_s": 0, "drain_s": 1} | given.pop("timeouts", {}),
     }
     opened = AsyncExitStack()
     archive = opened.enter_context(TemporaryDirectory())

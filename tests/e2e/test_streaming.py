@@ -308,12 +308,14 @@ async def test_stalled_readers_hold_their_upstreams_back(redis_url: str) -> None
     """Twenty clients stop reading streams of 64 MiB: memory stays flat, and others are served."""
     async with stack(redis_url, timed(write_stall_s=300)) as team, AsyncExitStack() as readers:
         written: list[int] = []
-        async with canned(_flood(written)) as upstream:
+        begin = asyncio.Event()
+        async with canned(_flood(written, begin=begin)) as upstream:
             await lead_to(team, "paygo-a", upstream.url)
             before = _resident()
             for _ in range(READERS):
                 await readers.enter_async_context(_stalled(team))
-            await eventually(lambda: upstream.open == READERS)
+            await eventually(lambda: len(written) == READERS)
+            begin.set()
             await _until_still(written)
             grown = _resident() - before
             print(  # noqa: T201  # the figures, shown by -rP or -s
@@ -373,14 +375,16 @@ def _endless_after(content: bytes) -> Callable[[asyncio.StreamWriter], Awaitable
 
 
 def _flood(
-    written: list[int], *, total: int = OFFERED
+    written: list[int], *, total: int = OFFERED, begin: asyncio.Event | None = None
 ) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    """A long stream; counts what each connection took of it."""
+    """A long stream, when told to begin; counts what each connection took of it."""
     frame = _delta("x" * 16384)
 
     async def say(writer: asyncio.StreamWriter) -> None:
         number = len(written)
         written.append(0)
+        if begin is not None:
+            await begin.wait()
         writer.write(STREAM_HEAD)
         while written[number] < total:
             writer.write(frame)
@@ -415,14 +419,14 @@ class _stalled:  # noqa: N801  # a context manager, used like a function
 
 
 async def _until_still(counts: list[int]) -> None:
-    """Wait until nothing was added for 0.3 seconds."""
+    """Wait until nothing was added for half a second."""
     seen, since = list(counts), time.monotonic()
 
     def is_still() -> bool:
         nonlocal seen, since
         if seen != counts:
             seen, since = list(counts), time.monotonic()
-        return bool(counts) and time.monotonic() - since > 0.3
+        return any(counts) and time.monotonic() - since > 0.5
 
     await eventually(is_still)
 
