@@ -309,8 +309,11 @@ class Embedder(Protocol):
         """Numbers in a vector."""
         ...
 
-    async def embed(self, text: str) -> bytes:
+    async def embed(self, text: str, tenant: str) -> bytes:
         """The vector, of length 1, as little-endian f32.
+
+        `tenant` is whose text it is: only for it may the vector be remembered, and only where its
+        data may be processed may the text go.
 
         Raises EmbedderUnavailable, also where it would take too long.
         """

@@ -9,6 +9,8 @@ from pydantic import Field
 from app.settings.section import Float, Int, Name, Section
 
 MOST_TTL_S = 30 * 86_400
+#: Of a prompt: embedders read no more of it.
+MOST_CHARS = 4000
 _Ttl = Annotated[Float, Field(gt=0, le=MOST_TTL_S)]
 _Part = Annotated[Float, Field(ge=0, le=1)]
 
@@ -29,8 +31,8 @@ class SemanticCache(Section):
     """The largest cosine distance of two prompts; None is the embedder's own."""
     shadow: bool | None = None
     """Everything happens but the answer comes from upstream."""
-    min_prompt_chars: Annotated[Int, Field(ge=1, le=10_000)] | None = None
-    max_prompt_chars: Annotated[Int, Field(ge=1, le=10_000)] | None = None
+    min_prompt_chars: Annotated[Int, Field(ge=1, le=MOST_CHARS)] | None = None
+    max_prompt_chars: Annotated[Int, Field(ge=1, le=MOST_CHARS)] | None = None
     max_temperature: Annotated[Float, Field(ge=0, le=2)] | None = None
     """Requests with a higher one are not answered by meaning; one that names none has 1."""
     false_hit_bound: Annotated[Float, Field(gt=0, lt=1)] | None = None

@@ -1,14 +1,13 @@
-"""Kept answers in memory, which can be away; and an embedder by table."""
+"""Kept answers in memory, which can be away."""
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from app.domain.cache.entry import Entry, Neighbour
-from app.errors import EmbedderUnavailable, StoreUnavailable
+from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import distance
 
 
 class FakeAnswerCache:
@@ -54,27 +53,3 @@ class FakeAnswerCache:
         self.asked += 1
         if self.away:
             raise StoreUnavailable("away")
-
-
-class FakeEmbedder:
-    """Texts as angles on a circle; texts without one are nowhere near any other."""
-
-    name = "fake"
-    dimensions = 2
-
-    def __init__(self, angles: Mapping[str, float]) -> None:
-        self.angles = dict(angles)
-        self.away = False
-
-    async def embed(self, text: str) -> bytes:
-        if self.away:
-            raise EmbedderUnavailable("away")
-        angle = self.angles.get(text, math.pi / 2 + len(self.angles))
-        return struct.pack("<2f", math.cos(angle), math.sin(angle))
-
-
-def distance(one: bytes, other: bytes) -> float:
-    """The cosine distance of two vectors of length 1."""
-    here: tuple[float, ...] = struct.unpack("<2f", one)
-    there: tuple[float, ...] = struct.unpack("<2f", other)
-    return 1.0 - math.fsum(x * y for x, y in zip(here, there, strict=True))

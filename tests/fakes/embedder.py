@@ -32,6 +32,11 @@ def packed(numbers: Sequence[float], dimensions: int) -> bytes:
     return struct.pack(f"<{dimensions}f", *(number / length for number in whole))
 
 
+def at_angle(radians: float) -> Sequence[float]:
+    """A point of a circle: two of them are 1 - cos of what is between them apart."""
+    return math.cos(radians), math.sin(radians)
+
+
 def unpacked(vector: bytes) -> tuple[float, ...]:
     return struct.unpack(f"<{len(vector) // 4}f", vector)
 
@@ -72,7 +77,7 @@ class FakeEmbedder:
         self.dimensions = dimensions
         self.asked: list[str] = []
         self.fails = False
-        self._table = table or {}
+        self._table: Table = {} if table is None else table
         self._patience_s = patience_s
         self._thawed = asyncio.Event()
         self._thawed.set()

@@ -42,9 +42,10 @@ from app.stages.upstream import Retries, Upstreams
 from app.standing import Standing
 from app.waiting import WaitingRoom
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
-from tests.fakes.answer_cache import FakeAnswerCache, FakeEmbedder
+from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.keys import FakeKeyDirectory
 from tests.fakes.observer import RecordingObserver
@@ -118,7 +119,8 @@ class House:
         self.estimator = FakeEstimator()
         self.observer = RecordingObserver()
         self.answers = FakeAnswerCache(self.clock)
-        self.embedder = FakeEmbedder({})
+        self.points: dict[str, Sequence[float]] = {}  # of texts; others are near to none
+        self.embedder = FakeEmbedder(self.points, patience_s=30.0)
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))

@@ -82,7 +82,7 @@ class ByMeaning:
         vector: bytes | None = None
         try:
             async with asyncio.timeout(self._limits.patience_s):
-                vector = await self._embedder.embed(asked.question.prompt)
+                vector = await self._embedder.embed(asked.question.prompt, asked.tenant)
                 return await self._nearest(asked, vector)
         except EmbedderUnavailable:
             reason = "embedder_unavailable"

@@ -16,6 +16,7 @@ from app.domain.ledger_row import RowKind
 from app.domain.tenant import Tenant
 from app.errors import ClientGone, MalformedRequest, NotCached
 from tests.fakes.call import FakeCall
+from tests.fakes.embedder import at_angle
 from tests.fakes.house import House, Near
 from tests.fakes.reply import RecordingReply
 
@@ -34,7 +35,8 @@ STREAM = CHAT | {"stream": True}
 def house() -> House:
     made = House()
     made.rule = EXACT
-    made.embedder.angles |= {"What is the capital of France?": 0.0, "France's capital city?": 0.1}
+    made.points["What is the capital of France?"] = at_angle(0.0)
+    made.points["France's capital city?"] = at_angle(0.1)
     return made
 
 
@@ -266,7 +268,7 @@ async def test_in_shadow_mode_the_answer_comes_from_upstream(house: House) -> No
 async def test_a_lost_embedder_is_a_miss(house: House) -> None:
     """What is kept meanwhile is found by the same request alone."""
     house.rule = BOTH
-    house.embedder.away = True
+    house.embedder.fails = True
     house.upstream("ptu").completes("Paris").completes()
     await house.serve(asked())
     assert [vector for _, _, vector in house.answers.kept.values()] == [None]

@@ -13,8 +13,9 @@ from app.domain.request import Accounting, InferenceRequest, Operation, Route
 from app.stages.caching.asked import Asked
 from app.stages.caching.meaning import ByMeaning, Limits
 from app.wire.cache.directives import Directives
-from tests.fakes.answer_cache import FakeAnswerCache, FakeEmbedder
+from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import FakeEmbedder, at_angle
 from tests.fakes.entries import an_entry
 from tests.fakes.house import Near
 
@@ -34,7 +35,9 @@ class Scene:
     def __init__(self, **limits: float) -> None:
         self.clock = FakeClock()
         self.cache = FakeAnswerCache(self.clock)
-        self.embedder = FakeEmbedder({PROMPT: 0.0, "nearer": 0.1, "near": 0.2})
+        angles = {PROMPT: 0.0, "nearer": 0.1, "near": 0.2}
+        points = {text: at_angle(angle) for text, angle in angles.items()}
+        self.embedder = FakeEmbedder(points, patience_s=30.0)
         self.refused: set[str] = set()
         self.limits = Limits(patience_s=limits.get("patience_s", 30.0), widest=0.1)
         self.lookups = ByMeaning(
