@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
-from app.domain.choice import Contender, Warm, choose, preferred
 from app.domain.demand import Load
 from app.domain.deployment import Deployment, Target, Tiers
+from app.domain.ranking import Contender, Warm, choose, preferred
 from app.domain.room import Room
 from app.domain.route_policy import RoutePolicy, Spill
 from app.domain.spill import SpillReason

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.demand import Demand, Load
 from app.domain.deployment import Fleet, Target
+from app.domain.no_capacity import SPILL_SPENT, no_capacity
 from app.domain.operations import Operations, operated
 from app.domain.parameters import taking
 from app.domain.request import InferenceRequest, shown
@@ -22,7 +23,7 @@ from app.errors import (
 )
 from app.observation import Observation
 from app.ports import Clock
-from app.standing import SPILL_SPENT, Standing, no_capacity
+from app.standing import Standing
 from app.waiting import WaitingRoom
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
-
 from app.domain.attempt import Verdict
 from app.domain.capacity_book import CapacityBook
 from app.domain.demand import Demand, Load
@@ -13,11 +9,11 @@ from app.domain.deployment import Target
 from app.domain.health import Health
 from app.domain.paygo_window import PaygoCapacity
 from app.domain.provisioned import PtuCapacity
-from app.domain.route import Absence, Affinity, Choices, Outlook, RoutePlan, plan_route
+from app.domain.route import Affinity, Choices, Outlook, RoutePlan, plan_route
 from app.domain.shares import Claim
 from app.domain.spill import SpillReason
 from app.domain.warm_cache import WarmCaches
-from app.standing import Standing, no_capacity
+from app.standing import Standing
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 
@@ -175,17 +171,3 @@ def test_a_conversation_goes_where_it_was_read() -> None:
     other = scene.standing.affinity("rival", b"talk", scene.now)
     assert other is not None
     assert other.warm is None
-
-
-def test_no_capacity_names_the_first_that_has_room() -> None:
-    """With its reason; where nobody ever will, there is no time to come back."""
-    absences = [
-        Absence("a", 0, SpillReason.HELD, 9.0),
-        Absence("b", 1, SpillReason.PREDICTED, 4.5),
-        Absence("c", 2, SpillReason.POLICY, math.inf),
-    ]
-    error = no_capacity(absences, 4.0)
-    assert (error.retry_after_s, error.headers) == (0.5, {"x-spillgate-reason": "predicted"})
-    never = no_capacity(absences[2:], 4.0)
-    assert (never.retry_after_s, never.headers) == (None, {"x-spillgate-reason": "policy"})
-    assert no_capacity(absences, 100.0).retry_after_s == pytest.approx(0.0)

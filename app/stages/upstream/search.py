@@ -17,6 +17,7 @@ from http import HTTPStatus
 from app.answer import Answer
 from app.domain.attempt import Attempt, Verdict
 from app.domain.deployment import Deployment, Fleet
+from app.domain.no_capacity import no_capacity
 from app.domain.operations import Operations
 from app.domain.request import InferenceRequest
 from app.domain.route import NEVER, Absence, Candidate, RoutePlan
@@ -28,7 +29,7 @@ from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
-from app.standing import Standing, no_capacity
+from app.standing import Standing
 from app.wire.capacity import capacity_told
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as

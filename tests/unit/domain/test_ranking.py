@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.choice import Contender, Warm, by_weight, choose, preferred
+from app.domain.ranking import Contender, Warm, by_weight, choose, preferred
 
 waits = st.floats(0, 100) | st.just(inf)
 weights = st.floats(0.001, 1000)
