@@ -15,7 +15,7 @@ from app.domain.shares import RequestClass
 from app.domain.tenant import Tenant
 from app.domain.warm_cache import WarmCaches
 from app.gateway import Gateway
-from app.ports import Accounts, Clock
+from app.ports import Accounts, AnswerCache, Clock
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.caching import (
@@ -102,10 +102,11 @@ class House:
         *,
         tenants: Sequence[Tenant] = (),
         accounts: Accounts | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
         """Without a fleet: a PTU deployment first, then a pay-as-you-go one.
 
-        `accounts` are real ones, where the story is about them.
+        `accounts` and `answers` are real ones, where the story is about them.
         """
         self.fleet = served or fleet("ptu", "paygo")
         self.clock = FakeClock()
@@ -124,9 +125,9 @@ class House:
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
-        self.gateway = self._gateway(keys, accounts or self.accounts)
+        self.gateway = self._gateway(keys, accounts or self.accounts, answers or self.answers)
 
-    def _gateway(self, keys: FakeKeyDirectory, accounts: Accounts) -> Gateway:
+    def _gateway(self, keys: FakeKeyDirectory, accounts: Accounts, answers: AnswerCache) -> Gateway:
         return Gateway(
             clock=self.clock,
             telemetry=Telemetry([self.observer]),
@@ -139,7 +140,7 @@ class House:
                 clock=self.clock,
                 new_id=next_id(),
             ),
-            caching=self._caching(),
+            caching=self._caching(answers),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
@@ -158,9 +159,9 @@ class House:
             max_json_depth=64,
         )
 
-    def _caching(self) -> Caching:
+    def _caching(self, answers: AnswerCache) -> Caching:
         by_meaning = ByMeaning(
-            self.answers,
+            answers,
             self.embedder,
             self._judge,
             clock=self.clock,
@@ -172,11 +173,11 @@ class House:
                 salt=lambda _model: b"",
             ),
             Lookups(
-                TheSame(self.answers, self.owners, self.clock),
+                TheSame(answers, self.owners, self.clock),
                 by_meaning,
                 Flights(patience_s=30.0),
             ),
-            Keeping(self.answers, PRICES, self.clock, at_most=100_000),
+            Keeping(answers, PRICES, self.clock, at_most=100_000),
             Replay(self.clock, tokens_per_s=0),
             clock=self.clock,
         )
