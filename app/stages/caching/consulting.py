@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.domain.cache.entry import Bypass, Entry
 from app.domain.cache.outcome import CacheRecord, CacheResult
@@ -27,6 +28,9 @@ from app.stages.caching.recording import Recording
 from app.stages.caching.replay import Replay
 from app.wire.cache.directives import directives_of
 from app.wire.cache.question import question_of
+
+#: Headers that are passed on and choose how an upstream answers.
+_SHAPING: Final = ("aoai-evals", "openai-beta")
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ class Caching:
         if not policy.is_on:
             return None
         directives = directives_of(headers)
-        question = question_of(request, salt=self._rules.salt(request.model))
+        question = question_of(request, salt=self._salt(request.model, headers))
         if isinstance(question, Bypass):
             observation.cache = CacheRecord(reason=question)
             return None
@@ -136,6 +140,11 @@ class Caching:
             observation.cache = CacheRecord(reason=question.reason)
             return None
         return Asked(principal.tenant.name, request, question, policy, directives)
+
+    def _salt(self, model: str, headers: Mapping[str, str]) -> bytes:
+        """What shapes the answer beside the body."""
+        said = [f"{name}:{headers[name]}" for name in _SHAPING if name in headers]
+        return "\n".join([self._rules.salt(model).hex(), *said]).encode()
 
     async def _find(self, asked: Asked, observation: Observation) -> Consulted:
         """Ask each cache in turn, and put what came of it into `observation`."""

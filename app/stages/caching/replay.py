@@ -10,6 +10,7 @@ from app.domain.request import InferenceRequest
 from app.headers import own_headers
 from app.observation import Observation
 from app.ports import Clock, Reply
+from app.wire.cache.echo import as_asked
 from app.wire.cache.unfold import unfold
 
 _STREAM: Final = "text/event-stream; charset=utf-8"
@@ -31,26 +32,27 @@ class Replay:
         self, entry: Entry, request: InferenceRequest, reply: Reply, observation: Observation
     ) -> None:
         """Send all of it; usage is what the answer had taken."""
+        body = as_asked(entry.body, request)
         headers = own_headers(observation)
         headers["age"] = str(int(observation.cache.age_s or 0))
         if request.stream:
             await reply.start(200, headers | {"content-type": _STREAM})
-            await self._frames(entry, request, reply, observation)
+            await self._frames(body, request, reply, observation)
         else:
-            length = {"content-type": "application/json", "content-length": str(len(entry.body))}
+            length = {"content-type": "application/json", "content-length": str(len(body))}
             await reply.start(200, headers | length)
             observation.meter.first_token_at = self._clock.now()
-            await _send(entry.body, reply, observation)
+            await _send(body, reply, observation)
         observation.meter.done = True
         await reply.finish()
 
     async def _frames(
-        self, entry: Entry, request: InferenceRequest, reply: Reply, observation: Observation
+        self, body: bytes, request: InferenceRequest, reply: Reply, observation: Observation
     ) -> None:
         """Frames that are due by now go out together; each waits for the tokens before it."""
         began, tokens, due = self._clock.now(), 0, b""
         usage = request.wants_usage
-        for told in unfold(entry.operation, entry.body, include_usage=usage):
+        for told in unfold(request.operation, body, include_usage=usage):
             ahead_s = self._ahead_s(tokens, began)
             if due and (ahead_s >= _FINEST_S or len(due) >= _PIECE_BYTES):
                 await _send(due, reply, observation)

@@ -99,6 +99,48 @@ async def test_a_stream_is_kept_for_those_who_do_not_stream_and_the_other_way_ro
     assert (receipt.cache.result, receipt.stream) == (CacheResult.EXACT, True)
 
 
+async def test_headers_that_choose_how_an_upstream_answers_are_part_of_the_question(
+    house: House,
+) -> None:
+    """They are passed on; others make no difference."""
+    house.upstream("ptu").completes("old").completes("new")
+    await house.serve(asked())
+    other, _ = await house.serve(asked(openai_beta="next=v2"))
+    same, _ = await house.serve(asked(user_agent="another SDK"))
+    results = [each.headers["x-spillgate-cache"] for each in (other, same)]
+    assert results == ["miss", "exact"]
+
+
+async def test_a_response_repeats_what_its_own_caller_said(house: House) -> None:
+    """Not what the caller said for whom it was made."""
+    body = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "metadata": {"case": "1"},
+        "user": "alice",
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Paris", "annotations": []}],
+            }
+        ],
+        "usage": {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11},
+    }
+    house.upstream("ptu").answers(200, body=json.dumps(body).encode())
+    fields = {"model": "gpt-4o", "input": "Capital of France?", "store": False}
+    alice = fields | {"user": "alice", "metadata": {"case": "1"}}
+    bob = fields | {"user": "bob", "metadata": {"case": "2"}}
+    await house.serve(FakeCall("/v1/responses", alice))
+    reply, receipt = await house.serve(FakeCall("/v1/responses", bob))
+    assert receipt.cache.result is CacheResult.EXACT
+    said = json.loads(reply.body)
+    assert (said["user"], said["metadata"]) == ("bob", {"case": "2"})
+
+
 async def test_an_answer_grows_too_old(house: House) -> None:
     """By the policy in force now, not the one it was kept under; and by what the caller allows."""
     house.upstream("ptu").completes().completes().completes()
