@@ -48,6 +48,7 @@ _EMBEDDER: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: By how much a vector's length may miss 1.
 _LENGTH_ERROR: Final = 0.01
 _FLOAT_BYTES: Final = 4
+_PLACE: Final = "place"
 _DISTANCE: Final = VectorQuery.DISTANCE_ID
 _FARTHEST: Final = 2.0
 #: Of a field, what must be as it was asked for; servers tell more than that.
@@ -109,12 +110,12 @@ class Near(NamedTuple):
 
 
 def schema_of(space: Space) -> IndexSchema:
-    """Tags and a vector, nothing of text; its name changes with whatever it says.
+    """A tag and a vector, nothing of text; its name changes with whatever it says.
 
     FLAT: exact, and at 50,000 answers as fast as HNSW where it is filtered, which it always is;
     what is added costs the server a fifteenth of the time (docs/measurements.md).
     """
-    tag = {"type": "tag", "attrs": {"case_sensitive": True, "separator": "\x1f"}}
+    tag = {"case_sensitive": True, "separator": "\x1f"}
     vector = {
         "algorithm": "flat",
         "datatype": "float32",
@@ -122,8 +123,7 @@ def schema_of(space: Space) -> IndexSchema:
         "distance_metric": "cosine",
     }
     fields = [
-        {"name": "tenant", **tag},
-        {"name": "partition", **tag},
+        {"name": _PLACE, "type": "tag", "attrs": tag},
         {"name": space.field, "type": "vector", "attrs": vector},
     ]
     said = hashlib.blake2b(repr((PREFIX, fields)).encode(), digest_size=4).hexdigest()
@@ -133,18 +133,29 @@ def schema_of(space: Space) -> IndexSchema:
     )
 
 
-def query_of(space: Space, tag: str, partition: str, vector: bytes, count: int) -> str:
-    """The query, with `$vector` in it. The only place that writes one.
+def place_of(tag: str, partition: str) -> str:
+    """A tenant's partition as it is indexed: one tag, because two cost the search three times.
 
-    Raises ValueError for a tag or a partition that is not hex digits: redisvl searches everything
-    where either is empty.
+    Raises ValueError for a tag or a partition that is not hex digits, the empty one above all.
     """
     for name, value in (("tenant", tag), ("partition", partition)):
         if not _TAG.fullmatch(value):
             msg = f"{name}: {len(value)} characters that are no tag"
             raise ValueError(msg)
-    only = (Tag("tenant") == tag) & (Tag("partition") == partition)
-    query = VectorQuery(vector, space.field, filter_expression=only, num_results=count)
+    return hashlib.blake2b(f"{tag}:{partition}".encode(), digest_size=16).hexdigest()
+
+
+def query_of(space: Space, place: str, vector: bytes, count: int) -> str:
+    """The query, with `$vector` in it. Nothing else writes one.
+
+    Raises ValueError for what is no place: redisvl searches everything where a tag is empty.
+    """
+    if not _TAG.fullmatch(place):
+        msg = f"place: {len(place)} characters that are no tag"
+        raise ValueError(msg)
+    query = VectorQuery(
+        vector, space.field, filter_expression=Tag(_PLACE) == place, num_results=count
+    )
     return str(query.query_string())
 
 
@@ -178,14 +189,14 @@ class SemanticIndex:
         if not partition or not self.space.fits(vector):
             self.counts["unfit_kept"] += 1
             return {}
-        return {"tenant": tag, "partition": partition.hex(), self.space.field: vector}
+        return {_PLACE: place_of(tag, partition.hex()), self.space.field: vector}
 
     async def search(self, tag: str, partition: str, vector: bytes, count: int) -> list[Near]:
         """The nearest, nearest first; both tags in hex. Raises StoreUnavailable.
 
-        Raises ValueError as `query_of` does.
+        Raises ValueError as `place_of` does.
         """
-        query = query_of(self.space, tag, partition, vector, count)
+        query = query_of(self.space, place_of(tag, partition), vector, count)
         if self.trouble is not None or not self.space.fits(vector):
             self.counts[self.trouble or "unfit_vector"] += 1
             return []

@@ -44,7 +44,7 @@ class Redis(Section):
 
     url: Secret
     cache_url: Secret | None = None
-    """A second endpoint for the cache, whose evictions must not reach the quotas."""
+    """One server for the cache alone, whose evictions do not reach the quotas; None: `url`."""
     cluster: bool = False
     """Whether `url` leads to a node of a cluster, which names the others."""
     operation_timeout_ms: Annotated[Int, Field(ge=5, le=5000)] = 50

@@ -10,18 +10,12 @@ from collections.abc import Iterator
 
 from app.settings.caching import CacheRules
 from app.settings.model import Settings
-from app.settings.process import Listen, Redis
+from app.settings.process import Listen
 
 
 def unsupported(settings: Settings) -> list[str]:
     """Paths of what is accepted but not enforced, in the order of the file's sections."""
-    return [*_process_parts(settings), *_cache_parts(settings)]
-
-
-def _process_parts(settings: Settings) -> Iterator[str]:
-    yield from _listen_parts(settings.listen)
-    if settings.redis is not None:
-        yield from _redis_parts(settings.redis)
+    return [*_listen_parts(settings.listen), *_cache_parts(settings)]
 
 
 def _listen_parts(listen: Listen) -> Iterator[str]:
@@ -30,11 +24,6 @@ def _listen_parts(listen: Listen) -> Iterator[str]:
     for name in ("tls", "admin_tls", "trusted_proxies"):
         if getattr(listen, name):
             yield f"listen.{name}"
-
-
-def _redis_parts(redis: Redis) -> Iterator[str]:
-    if redis.cache_url is not None:
-        yield "redis.cache_url"
 
 
 def _cache_parts(settings: Settings) -> Iterator[str]:

@@ -21,10 +21,11 @@ from app.adapters.redis.answers_encoding import (
     tag_of,
     whole,
 )
-from app.adapters.redis.answers_keeping import Fate, Keeping, Queue, Waiting, keeping
+from app.adapters.redis.answers_keeping import Bounds, Fate, Keeping, Queue, Waiting, keeping
+from app.adapters.redis.answers_memory import watching_memory
 from app.adapters.redis.answers_script import AT_ONCE, AnswersScript, Listed, Room, key_of
-from app.adapters.redis.batch import Batch, Refused
-from app.adapters.redis.store import Place, opened_store
+from app.adapters.redis.batch import Refused
+from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.semantic_index import Near, SemanticIndex, Space, indexing
 from app.domain.cache.entry import Entry, Neighbour
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection
@@ -213,21 +214,23 @@ async def kept_answers(
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
 
-        async def way(name: str, patience_s: float) -> Batch:
+        async def way(name: str, patience_s: float) -> Store:
             bounded = replace(place, patience_s=patience_s)
-            return (await enter(opened_store(bounded, clock, f"redis: {name}"))).batch
+            return await enter(opened_store(bounded, clock, f"redis: {name}"))
 
-        lookups = AnswersScript(await way("cache", limits.lookup_s))
-        upkeep = AnswersScript(await way("cache, upkeep", limits.work_s))
+        lookups = AnswersScript((await way("cache", limits.lookup_s)).batch)
+        upkeep = await way("cache, upkeep", limits.work_s)
         index = None
         if space is not None:
             searches = await way("cache, by meaning", limits.search_s)
-            index = await enter(indexing(searches, place, space))
-        script = AnswersScript(await way("cache, keeping", limits.work_s))
-        keeper = await enter(keeping(script, clock, limits.room, limits.queue))
+            index = await enter(indexing(searches.batch, place, space))
+        memory = await enter(watching_memory(upkeep.servers))
+        script = AnswersScript((await way("cache, keeping", limits.work_s)).batch)
+        bounds = Bounds(limits.room, limits.queue, lambda: memory.is_full)
+        keeper = await enter(keeping(script, clock, bounds))
         yield RedisAnswers(
             lookups,
-            upkeep,
+            AnswersScript(upkeep.batch),
             keeper,
             index,
             clock=clock,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +33,8 @@ class Fate(StrEnum):
     TOO_LARGE = "too_large"
     CROWDED_OUT = "crowded_out"  # more are waiting to be kept than may
     EVICTED = "evicted"  # the tenant's answers were, since the request began
-    NO_ROOM = "no_room"
+    NO_ROOM = "no_room"  # for so large an answer of this tenant
+    SERVER_FULL = "server_full"
     NO_STORE = "no_store"
     UNREADABLE = "unreadable"  # no Unicode
 
@@ -57,15 +58,23 @@ class Queue:
     size: int = 32 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a tenant's answers may take, what may wait, and whether the server has no more room."""
+
+    room: Room
+    queue: Queue
+    is_full: Callable[[], bool]
+
+
 class Keeping:
     """Keeps what it is given, in order; works as long as its scope is open."""
 
-    def __init__(self, script: AnswersScript, clock: Clock, room: Room, queue: Queue) -> None:
+    def __init__(self, script: AnswersScript, clock: Clock, bounds: Bounds) -> None:
         self.counts: Counter[Fate] = Counter()
         self._script = script
         self._clock = clock
-        self._room = room
-        self._queue = queue
+        self._bounds = bounds
         self._waiting: deque[Waiting] = deque()
         self._size = 0  # of what waits and what is being kept
         self._unsettled = 0
@@ -75,8 +84,14 @@ class Keeping:
 
     def add(self, waiting: Waiting) -> None:
         """Have it kept, or count that it is not."""
+        if self._bounds.is_full():
+            self.counts[Fate.SERVER_FULL] += 1
+            return
         size = len(waiting.entry.body)
-        if self._unsettled >= self._queue.answers or self._size + size > self._queue.size:
+        if (
+            self._unsettled >= self._bounds.queue.answers
+            or self._size + size > self._bounds.queue.size
+        ):
             self.counts[Fate.CROWDED_OUT] += 1
             return
         self._waiting.append(waiting)
@@ -122,7 +137,7 @@ class Keeping:
             began = await self._script.begin(waiting.tag)
             if self._is_evicted(waiting, began):
                 return Fate.EVICTED
-            said = await self._script.keep(waiting.tag, began, self._room, kept)
+            said = await self._script.keep(waiting.tag, began, self._bounds.room, kept)
             if said is not Kept.AGAIN:
                 return Fate.KEPT if said is Kept.KEPT else Fate.NO_ROOM
         return Fate.EVICTED
@@ -137,11 +152,9 @@ class Keeping:
 
 
 @asynccontextmanager
-async def keeping(
-    script: AnswersScript, clock: Clock, room: Room, queue: Queue | None = None
-) -> AsyncIterator[Keeping]:
+async def keeping(script: AnswersScript, clock: Clock, bounds: Bounds) -> AsyncIterator[Keeping]:
     """Keeps as long as the scope is open; what still waits then is dropped."""
-    kept = Keeping(script, clock, room, queue or Queue())
+    kept = Keeping(script, clock, bounds)
     async with background("answers", *[kept.keep_keeping] * _KEEPERS):
         yield kept
 

@@ -33,7 +33,7 @@ from app.adapters.redis.batch import Script
 from app.adapters.redis.connection import Place
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import Binaries, installed_binaries
-from app.adapters.semantic_index import Space, Trouble, schema_of
+from app.adapters.semantic_index import Space, Trouble, place_of, schema_of
 from app.domain.cache.entry import Entry, Question
 from app.domain.cache.kept import Selection
 from app.errors import StoreUnavailable
@@ -261,20 +261,21 @@ class TestDamage:
         its_key = key_of(tag_of(other), FINGERPRINT.hex())
         fields = await client.hgetall(its_key)
 
-        await client.hset(its_key, "tenant", tag_of(tenant))
+        await client.hset(its_key, "place", place_of(tag_of(tenant), PARTITION.hex()))
         near = await cache.nearest(tenant, PARTITION, NORTH, 9)
         assert [each.fingerprint for each in near] == [b"g" * 16]
 
         own_key = key_of(tag_of(tenant), FINGERPRINT.hex())
+        own_place = place_of(tag_of(tenant), PARTITION.hex())
         own = await client.hget(key_of(tag_of(tenant), (b"g" * 16).hex()), "generation")
-        moved: dict[Any, Any] = {**fields, b"tenant": tag_of(tenant), b"generation": own}
+        moved: dict[Any, Any] = {**fields, b"place": own_place, b"generation": own}
         await client.hset(own_key, mapping=moved)
         near = await cache.nearest(tenant, PARTITION, NORTH, 9)
         assert [each.fingerprint for each in near] == [b"g" * 16]
         assert await cache.find(tenant, FINGERPRINT) is None
 
         elsewhere = b"q" * 16
-        await client.hset(own_key, "partition", elsewhere.hex())
+        await client.hset(own_key, "place", place_of(tag_of(tenant), elsewhere.hex()))
         assert list(await cache.nearest(tenant, elsewhere, NORTH, 9)) == []
 
     async def test_ones_own_answer_in_another_place(
@@ -287,7 +288,7 @@ class TestDamage:
         elsewhere = b"q" * 16
 
         await client.hset(key_of(tag_of(tenant), "e" * 32), mapping=fields)
-        await client.hset(key, "partition", elsewhere.hex())
+        await client.hset(key, "place", place_of(tag_of(tenant), elsewhere.hex()))
 
         assert list(await cache.nearest(tenant, elsewhere, NORTH, 9)) == []
         assert list(await cache.nearest(tenant, PARTITION, NORTH, 9)) == []
@@ -595,6 +596,30 @@ class TestTrouble:
                 await cache.find(tenant, FINGERPRINT)
             await kept(cache, tenant, asked())
             assert cache.fates[Fate.NO_STORE] == 1
+
+    @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+    async def test_quotas_are_in_the_same_server(
+        self, own_redis: str, tenant: str, policy: str
+    ) -> None:
+        """One that evicts nothing keeps no answer well before it would refuse a reservation."""
+        async with patient_client(own_redis) as client:
+            await client.set("ballast", b"x" * 50_000_000)
+            used = int((await client.info("memory"))["used_memory"])
+            await client.config_set("maxmemory-policy", policy)
+            await client.config_set("maxmemory", int(used / 0.85))
+            with capture_logs() as logs:
+                async with opened(own_redis) as cache:
+                    stops = policy == "noeviction"
+                    await until(lambda: len(logs) == stops)
+
+                    await kept(cache, tenant, asked())
+
+                    assert cache.fates[Fate.SERVER_FULL] == stops
+                    assert cache.fates[Fate.KEPT] == (not stops)
+                    await client.delete("ballast")
+                    await until(lambda: not stops or logs[-1]["event"] == "cache_has_room")
+                    await kept(cache, tenant, asked())
+                    assert await cache.find(tenant, FINGERPRINT) is not None
 
     async def test_a_full_server(self, own_redis: str, tenant: str) -> None:
         """It keeps nothing more, and still answers."""

@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from app.adapters.redis.answers_script import PREFIX, key_of
 from app.adapters.redis.batch import Batch, Command, NotSent, Refused
-from app.adapters.semantic_index import SemanticIndex, Space, Trouble, query_of, schema_of
+from app.adapters.semantic_index import SemanticIndex, Space, Trouble, place_of, query_of, schema_of
 from app.errors import StoreUnavailable
 from tests.fakes.embedder import packed
 
@@ -53,12 +53,20 @@ class TestQuery:
         """Nothing that is empty, or that means something to a query."""
         for tag, partition in ((wrong, PARTITION), (TAG, wrong)):
             with pytest.raises(ValueError, match="no tag"):
-                query_of(SPACE, tag, partition, NORTH, 1)
+                place_of(tag, partition)
+        with pytest.raises(ValueError, match="no tag"):
+            query_of(SPACE, wrong, NORTH, 1)
 
-    async def test_both_tags_always(self) -> None:
+    def test_places_are_tenants_and_partitions(self) -> None:
+        """Another tenant or another partition is another place, also if they change sides."""
+        pairs = [(TAG, PARTITION), (PARTITION, TAG), (TAG, TAG), (TAG, PARTITION + "cd")]
+
+        assert len({place_of(*pair) for pair in pairs}) == 4
+
+    async def test_within_a_place_always(self) -> None:
         """The nearest of one tenant's partition, and no more fields than are needed."""
         index, batch = index_of([0])
-        only = f"(@tenant:{{{TAG}}} @partition:{{{PARTITION}}})"
+        only = f"@place:{{{place_of(TAG, PARTITION)}}}"
 
         await index.search(TAG, PARTITION, NORTH, 3)
 
@@ -75,17 +83,17 @@ class TestQuery:
 
 class TestSchema:
     def test_what_is_indexed(self) -> None:
-        """Two tags, told apart by case and by nothing that is in them, and a vector; no text."""
+        """A tag, told apart by case and by nothing that is in it, and a vector; no text."""
         said = schema_of(SPACE).to_dict()
 
         assert said["index"]["prefix"] == PREFIX
         assert PREFIX.endswith(":")
         assert key_of(TAG, "f").startswith(PREFIX)
         kinds = {field["name"]: field["type"] for field in said["fields"]}
-        assert kinds == {"tenant": "tag", "partition": "tag", "vector_mini_lm_4": "vector"}
-        for field in said["fields"][:2]:
-            assert field["attrs"]["case_sensitive"]
-            assert field["attrs"]["separator"] == "\x1f"
+        assert kinds == {"place": "tag", "vector_mini_lm_4": "vector"}
+        attrs = said["fields"][0]["attrs"]
+        assert attrs["case_sensitive"]
+        assert attrs["separator"] == "\x1f"
 
     def test_a_name_for_each_space(self) -> None:
         """Vectors that cannot be compared are in indexes and fields of their own."""

@@ -28,7 +28,7 @@ def test_a_plain_configuration_has_nothing_unsupported(
         ("listen: {trusted_proxies: [10.0.0.0/8]}", ["listen.trusted_proxies"]),
         ("redis: {url: redis://x}", []),
         ("redis: {url: redis://x, cluster: true}", []),
-        ("redis: {url: redis://x, cache_url: redis://y}", ["redis.cache_url"]),
+        ("redis: {url: redis://x, cache_url: redis://y}", []),
         (TENANT % "class: batch, ptu_share: 0.5, ptu_weight: 2", []),
         (TENANT % "spill: deny, data_zones: [us], regions: [eastus]", []),
         (TENANT % "spill: {usd_per_day: 1}", []),

@@ -87,11 +87,13 @@ function operations.keep(evicted, generation, fingerprint, ttl, most, most_bytes
     return redis.call('ZCOUNT', live, '(0', '+inf') >= tonumber(most)
       or total + tonumber(size) > tonumber(most_bytes)
   end
-  for _, first in ipairs(redis.call('ZRANGEBYSCORE', live, '(0', '+inf', 'LIMIT', 0, AT_ONCE)) do
-    if not crowded() then break end
-    forget(first)
+  if crowded() then
+    for _, first in ipairs(redis.call('ZRANGEBYSCORE', live, '(0', '+inf', 'LIMIT', 0, AT_ONCE)) do
+      forget(first)
+      if not crowded() then break end
+    end
+    if crowded() then return 'full' end
   end
-  if crowded() then return 'full' end
 
   if generation == '' then set_mark('generation') end
   local ends = now + tonumber(ttl) * 1000
