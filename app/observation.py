@@ -9,6 +9,7 @@ from app.domain.attempt import Attempt, spill_of
 from app.domain.cache.outcome import BYPASSED
 from app.domain.completion import Outcome, Receipt
 from app.domain.demand import Demand
+from app.domain.errand import Purpose
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan
@@ -41,10 +42,11 @@ class Meter:
 class Observation:
     """One request under way; `receipt` is there once it is concluded."""
 
-    def __init__(self, call: Call, clock: Clock) -> None:
-        """Observation starts when the request's headers are here."""
+    def __init__(self, call: Call, clock: Clock, errand: Purpose | None = None) -> None:
+        """Observation starts when the request's headers are here; `errand`: nobody sent it."""
         self._call = call
         self._clock = clock
+        self.errand = errand
         self._started = clock.now()
         self._started_at = clock.unix()
         self.meter = Meter()
@@ -135,6 +137,7 @@ class Observation:
             skipped=tuple(self.skipped),
             reservation=self.reservation,
             cache=self.cache,
+            errand=self.errand,
         )
 
     def _model(self, ended: BaseException | None) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from app.domain.cache.entry import Entry, Neighbour
 from app.domain.cache.kept import KeptPage, KeptTotals, Selection
@@ -13,6 +13,7 @@ from app.domain.completion import Receipt
 from app.domain.demand import Load
 from app.domain.deployment import Deployment
 from app.domain.directory import Actor, AuditRecord, Change, Directory, InForce
+from app.domain.errand import Answered, Errand
 from app.domain.limit import Limit
 from app.domain.request import InferenceRequest, Route
 from app.domain.reservation import Ask, Charge, Refusal, Reservation
@@ -317,6 +318,26 @@ class Embedder(Protocol):
 
         Raises EmbedderUnavailable, also where it would take too long.
         """
+        ...
+
+
+class Errands(Protocol):
+    """Whoever runs requests of the gateway's own."""
+
+    async def run(self, errand: Errand) -> Answered:
+        """The whole answer; reserved, routed and settled like any request, by its tenant's rules.
+
+        Raises SpillgateError: RequestError where a deployment refused the request itself. May be
+        cancelled at any time.
+        """
+        ...
+
+
+class Aside(Protocol):
+    """Work that nobody waits for."""
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Have it done in the background; False where too much is under way, or all is ending."""
         ...
 
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from app.domain.errand import MEASURING
 from app.domain.ledger_row import CHARGED, LedgerRow, RowKind
-from app.domain.limit import SPILLED, Measure, scope_of
+from app.domain.limit import MEASURED, SPILLED, Measure, scope_of
 from app.domain.reservation import Amounts
 
 #: An account remembers for two days what was settled: a repetition is that far away at most.
@@ -107,7 +108,11 @@ def _scopes(row: LedgerRow) -> set[str]:
         scope_of(model=row.model),
         scope_of(row.key_id, row.model),
     }
-    return scopes | {SPILLED} if row.spilled else scopes
+    if row.spilled:
+        scopes.add(SPILLED)
+    if row.errand in MEASURING:
+        scopes.add(MEASURED)
+    return scopes
 
 
 def _remember(seen: dict[str, set[tuple[str, str]]], day: str, identity: tuple[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.limit import BUDGETS, Kind, LimitName
+from app.domain.limit import BUDGETS, MEASURED, Kind, LimitName
 from app.domain.reservation import Reservation
 
 
@@ -28,13 +28,16 @@ class BudgetAlert:
 
 
 def alerts_of(reservation: Reservation, thresholds: Sequence[float]) -> tuple[BudgetAlert, ...]:
-    """For each of the request's budgets the highest threshold (0 to 1) that is reached."""
+    """For each of the request's budgets the highest threshold (0 to 1) that is reached.
+
+    What measures the cache is no budget of the tenant's own: to use it up is its purpose.
+    """
     ask = reservation.ask
     alerts = []
     for limit, left in zip(ask.limits, reservation.left, strict=False):  # degraded: none is known
         used = limit.amount - left
         reached = [each for each in thresholds if limit.amount and used >= each * limit.amount]
-        if limit.kind in BUDGETS and reached:
+        if limit.kind in BUDGETS and limit.scope != MEASURED and reached:
             window = reservation.day if limit.kind is Kind.DAY else reservation.month
             alert = BudgetAlert(
                 ask.tenant,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.domain.attempt import Attempt
 from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.deployment import Kind
+from app.domain.errand import Purpose
 from app.domain.request import Operation
 from app.domain.reservation import Reservation
 from app.domain.route import Absence, RoutePlan
@@ -61,3 +62,4 @@ class Receipt:
     skipped: tuple[Absence, ...] = ()  # candidates that were not asked when their turn came
     reservation: Reservation | None = None  # what was taken before it ran; None: nothing
     cache: CacheRecord = BYPASSED
+    errand: Purpose | None = None  # the gateway's own request, and what for; None: a caller's

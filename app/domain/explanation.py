@@ -153,6 +153,7 @@ class Explanation(_Part, frozen=True):
     reserved: ReservedRecord | None = None
     settled: SettledRecord | None = None
     flags: tuple[str, ...] = ()
+    errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
 
 
 _DECODER = msgspec.json.Decoder(Explanation)
@@ -199,6 +200,7 @@ def explained(receipt: Receipt) -> Explanation:
         reserved=_reserved(receipt.reservation),
         settled=_settled(receipt),
         flags=receipt.flags,
+        errand=receipt.errand.value if receipt.errand else "",
     )
 
 

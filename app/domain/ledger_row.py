@@ -41,8 +41,8 @@ class LedgerRow:
 
     Tokens are as in `Usage`, not disjoint: `cached_input` is part of `input`, `reasoning` of
     `output`. Times are Unix seconds, durations seconds, money nano-dollars. Words of other closed
-    sets (outcome, operation, spill, cache, …) are plain text here, so that rows of newer versions
-    can be read. Per tenant an `id` is charged at most once.
+    sets (outcome, operation, spill, cache, errand, …) are plain text here, so that rows of newer
+    versions can be read. Per tenant an `id` is charged at most once.
 
     `flags` are `estimated`, `unpriced`, `late`, `expired`, `degraded`, `soft:<limit>`,
     `shadow:<limit>` and `spill:<limit>`. `tags` are the request's, its key's and its tenant's, in
@@ -80,6 +80,7 @@ class LedgerRow:
     day: str = ""  # YYYY-MM-DD in the tenant's time zone: the day that is charged
     cache: str = "bypass"  # where the answer came from
     saved_nano_usd: int = 0  # what it would have cost upstream
+    errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
 
     @property
     def month(self) -> str:

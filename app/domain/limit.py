@@ -72,6 +72,8 @@ FORMS: dict[LimitName, tuple[Kind, Measure]] = {
 RuleMode = Literal[Mode.HARD, Mode.SOFT, Mode.SHADOW]
 #: The scope of what was served outside first tiers, of a tenant as a whole.
 SPILLED: Final = "spill"
+#: The scope of what measures the cache, of a tenant as a whole.
+MEASURED: Final = "measuring"
 #: Limits on spending: waiting for them is pointless, and OpenAI has a code of its own for them.
 BUDGETS = frozenset({Kind.DAY, Kind.MONTH})
 
@@ -149,6 +151,11 @@ def spill_limits(usd_per_day: float | None) -> tuple[Limit, ...]:
     return () if usd_per_day is None else (_spill_limit(usd_per_day),)
 
 
+def measuring_limits(usd_per_day: float | None) -> tuple[Limit, ...]:
+    """What measuring the cache may cost, in US dollars; none where that is not bounded."""
+    return () if usd_per_day is None else (_measuring_limit(usd_per_day),)
+
+
 def limit_of(rule: LimitRule, moment: float) -> Limit:
     """The rule in whole units: a rate of 0.5 a second becomes one in two seconds."""
     return _whole(rule, rule.amount_at(moment))
@@ -174,3 +181,9 @@ def _whole(rule: LimitRule, in_force: float) -> Limit:
 def _spill_limit(usd_per_day: float) -> Limit:
     whole = _whole(LimitRule(LimitName.USD_PER_DAY, usd_per_day), usd_per_day)
     return replace(whole, scope=SPILLED, mode=Mode.SPILL)
+
+
+@lru_cache(_REMEMBERED)
+def _measuring_limit(usd_per_day: float) -> Limit:
+    whole = _whole(LimitRule(LimitName.USD_PER_DAY, usd_per_day), usd_per_day)
+    return replace(whole, scope=MEASURED)

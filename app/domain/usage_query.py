@@ -31,6 +31,7 @@ DIMENSIONS: Final[Mapping[str, Callable[[LedgerRow], Value]]] = {
     "error": lambda row: row.error,
     "spill": lambda row: row.spill,
     "cache": lambda row: row.cache,
+    "errand": lambda row: row.errand or None,  # the gateway's own requests
     "kind": lambda row: row.kind.value,
     "day": lambda row: row.day,  # in the tenant's time zone, as charged
     "month": lambda row: row.month,

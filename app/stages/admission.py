@@ -57,10 +57,13 @@ class Admission:
         request: InferenceRequest,
         choices: Choices,
         observation: Observation,
+        *,
+        within: tuple[Limit, ...] = (),
     ) -> None:
         """Put demand and reservation into `observation`; none where the route costs nothing.
 
-        Raises QuotaExceeded or BudgetExhausted with the limit that refused, QuotaUnavailable.
+        It has to fit `within` further limits, too. Raises QuotaExceeded or BudgetExhausted with
+        the limit that refused, QuotaUnavailable.
         """
         if request.route.accounting is Accounting.NONE:
             return
@@ -75,6 +78,7 @@ class Admission:
         amounts = Amounts(requests=1, tokens=prompt + most, nano_usd=nano_usd)
         draft = _draft(principal, request, amounts, observation)
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
+        ask = ask.within(within)
         if choices.may_leave_first:
             ask = ask.within(spill_limits(principal.tenant.routing.spill_usd_per_day))
         granted = await self._accounts.reserve(ask, principal.tenant)
@@ -140,6 +144,7 @@ def _draft(
         reserved_nano_usd=amounts.nano_usd,
         tags=observation.ledger_tags,
         started_at=observation.started_at,
+        errand=observation.errand.value if observation.errand else "",
     )
 
 

@@ -112,10 +112,10 @@ class FakeEstimator:
         return self.relayed_tokens
 
 
-def next_id() -> Callable[[], str]:
+def next_id(beginning: str = "r") -> Callable[[], str]:
     """Ids of reservations: r1, r2 and so on."""
     numbers = itertools.count(1)
-    return lambda: f"r{next(numbers)}"
+    return lambda: f"{beginning}{next(numbers)}"
 
 
 #: A token costs two nano-dollars on the way in, one from the prompt cache, eight on the way out.

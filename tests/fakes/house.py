@@ -14,6 +14,7 @@ from app.domain.retry_budget import RetryBudget
 from app.domain.shares import RequestClass
 from app.domain.tenant import Tenant
 from app.domain.warm_cache import WarmCaches
+from app.errands import Errands
 from app.gateway import Gateway
 from app.ports import Accounts, AnswerCache, Clock
 from app.stages.admission import Admission
@@ -122,6 +123,7 @@ class House:
         self.answers = FakeAnswerCache(self.clock)
         self.points: dict[str, Sequence[float]] = {}  # of texts; others are near to none
         self.embedder = FakeEmbedder(self.points, patience_s=30.0)
+        self._next_errand = next_id("errand-")
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
@@ -184,6 +186,21 @@ class House:
 
     def _judge(self, asked: str, kept: str, distance: float, widest: float) -> Judgement:
         return self.judge(asked, kept, distance, widest)
+
+    @property
+    def errands(self) -> Errands:
+        """Requests of the gateway's own, by the same stages."""
+        stages = self.gateway
+        return Errands(
+            clock=self.clock,
+            telemetry=stages.telemetry,
+            settlement=stages.settlement,
+            admission=stages.admission,
+            routing=stages.routing,
+            upstreams=stages.upstreams,
+            relay=stages.relay,
+            new_id=self._next_errand,
+        )
 
     async def serve(self, call: FakeCall) -> tuple[RecordingReply, Receipt]:
         """Let the gateway answer a call; refusals are raised."""

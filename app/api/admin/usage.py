@@ -104,6 +104,7 @@ class RowView(BaseModel):
     month: str
     cache: str
     saved_nano_usd: int
+    errand: str
 
 
 def add_usage_routes(router: APIRouter, services: AdminServices) -> None:

@@ -70,6 +70,7 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
 
     (line,) = lines_of(stream)
     assert line.pop("time").endswith("Z")
+    assert line.pop("cache")["result"] == "bypass"
     assert line == {
         "level": "info",
         "event": "request",
@@ -81,6 +82,7 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
         "stream": True,
         "status": 200,
         "error": None,
+        "errand": None,
         "tenant": "search",
         "key_id": "k1",
         "model": "gpt-4o",

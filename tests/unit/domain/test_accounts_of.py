@@ -72,6 +72,14 @@ def test_what_was_spilled_counts_as_that_too() -> None:
     assert found["tenant"] == Amounts(3, 24, 21)
 
 
+def test_what_measured_the_cache_counts_as_that_too() -> None:
+    """A lost account still knows what of the day's cap is used; an embedding is not measuring."""
+    rows = [ledger_row(each, errand=each) for each in ("sample", "judgement", "embedding", "")]
+    found = balances(rows, ["2026-11-21"], ["2026-11"]).days["2026-11-21"]
+    assert found["measuring"] == Amounts(2, 16, 14)
+    assert found["tenant"] == Amounts(4, 32, 28)
+
+
 def test_a_repeated_charge_counts_once() -> None:
     """A Redis that forgot a settlement settles again, perhaps a day later; tenants are apart."""
     first, again = ledger_row("a", day="2026-11-20"), ledger_row("a", nano_usd=9)

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.budget_alert import alerts_of
 from app.domain.calendar import days_around, months_around
-from app.domain.limit import NANO, LimitName, LimitRule, limit_of, spill_limits
+from app.domain.limit import NANO, LimitName, LimitRule, limit_of, measuring_limits, spill_limits
 from app.domain.reservation import Amounts, Ask, Reservation
 
 DAYS, MONTHS = days_around(1_790_000_000.0), months_around(1_790_000_000.0)
@@ -55,3 +55,10 @@ def test_what_is_left_is_not_known_while_degraded() -> None:
     """Then nothing is told."""
     ask = granted((LimitName.USD_PER_DAY, 1, 0)).ask
     assert alerts_of(Reservation(ask, "local", DAYS[1], MONTHS[1]), (0.8,)) == ()
+
+
+def test_what_measures_the_cache_is_nobodys_budget() -> None:
+    """To be used up is what it is there for."""
+    ask = granted((LimitName.USD_PER_DAY, 10, 0)).ask.within(measuring_limits(10))
+    reservation = Reservation(ask, "g", DAYS[1], MONTHS[1], (10 * NANO, 0))
+    assert alerts_of(reservation, (0.8,)) == ()

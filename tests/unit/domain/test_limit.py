@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from app.domain.limit import (
     BUDGETS,
     FORMS,
+    MEASURED,
+    NANO,
     SPILLED,
     Kind,
     LimitName,
@@ -22,6 +24,7 @@ from app.domain.limit import (
     RuleMode,
     limit_of,
     limits_on,
+    measuring_limits,
     scope_of,
     scopes_of,
     spill_limits,
@@ -119,3 +122,10 @@ def test_budgets_are_what_calendars_count() -> None:
     assert {name for name, (kind, _) in FORMS.items() if kind in BUDGETS} == {
         name for name in LimitName if "_per_" in name
     }
+
+
+def test_what_measures_the_cache_is_limited_for_the_tenant_as_a_whole() -> None:
+    """Hard, in a scope of its own; where nothing is said, by nothing."""
+    (limit,) = measuring_limits(0.5)
+    assert (limit.scope, limit.mode, limit.amount) == (MEASURED, Mode.HARD, NANO // 2)
+    assert measuring_limits(None) == ()
