@@ -53,6 +53,7 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
     return (
         _questions(one, other)
         or _tenses(one, other)
+        or _persons(one, other)
         or _items(one, other, book)
         or stands(one, other)
     )
@@ -78,7 +79,7 @@ def _language(tokens: tuple[Token, ...], book: Phrasebook) -> str:
 
 def stands(one: Reading, other: Reading) -> Disagreement | None:
     """Disagreement on the order of what both say."""
-    pair = stands_apart(one.items, other.items)
+    pair = stands_apart(one, other)
     return Disagreement("direction", *pair) if pair else None
 
 
@@ -100,6 +101,13 @@ def _tenses(one: Reading, other: Reading) -> Disagreement | None:
     """A prompt that leaves its tense open agrees with any."""
     if one.tenses and other.tenses and one.tenses != other.tenses:
         return Disagreement("tense", " ".join(sorted(one.tenses)), " ".join(sorted(other.tenses)))
+    return None
+
+
+def _persons(one: Reading, other: Reading) -> Disagreement | None:
+    """What I do is not what is done to me."""
+    if {one.persons, other.persons} == {frozenset({"subject"}), frozenset({"object"})}:
+        return Disagreement("direction", *one.persons, *other.persons)
     return None
 
 

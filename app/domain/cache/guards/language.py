@@ -24,6 +24,8 @@ _SCRIPTS: Final = (
 _PART: Final = re.compile(r"[^\W\d_]+")
 #: Words that are read to tell the language.
 _READ: Final = 60
+#: One letter in so many of a script is enough: names and code are often Latin.
+_SCRIPT_PART: Final = 8
 #: What a word counts that a dictionary has; a small word counts 1.
 _KNOWN: Final = 0.5
 _MARGIN: Final = 0.5
@@ -40,7 +42,7 @@ def language_of(
     words = [token.folded for token in tokens if token.kind is Kind.WORD][:_READ]
     text = " ".join(words)
     for language, script in _SCRIPTS:
-        if len(script.findall(text)) * 4 > len(text):
+        if len(script.findall(text)) * _SCRIPT_PART > len(text):
             return language
     return _by_words(_PART.findall(text), small, spelling)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.domain.cache.guards.reading import Item, Reading
 
 _LONGEST_JOIN: Final = 3
+_INDEFINITE: Final = frozenset({"a", "an", "ein", "eine", "einen", "un", "une", "una", "um", "uma"})
 
 
 def without_counterparts(one: Reading, other: Reading) -> tuple[list[Item], list[Item]]:
@@ -69,7 +69,7 @@ def _initials(short: list[Item], long: list[Item]) -> None:
 
 def _ones(left: list[Item], other: Reading) -> None:
     """`1 monitor` and `a monitor`."""
-    articled = Counter(item.value for item in other.items if item.after_article)
+    articled = [item for item in other.items if item.article in _INDEFINITE]
     for item in [item for item in left if (item.kind, item.value) == ("number", "1")]:
         if articled:
             left.remove(item)

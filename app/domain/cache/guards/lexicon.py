@@ -20,10 +20,10 @@ TO: Final = "to"
 BY: Final = "by"
 CUT: Final = "cut"
 DROP: Final = "drop"
-SYMBOL: Final = "symbol"
 _LISTS: Final = frozenset(
     {
         "opposite",
+        "symbol",
         "ending",
         "small",
         "whether",
@@ -33,10 +33,14 @@ _LISTS: Final = frozenset(
         "signoff",
         "present",
         "participle",
+        "passive",
+        "subject",
+        "object",
+        "compute",
     }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
-_STARTS: Final = {"start": DROP, "ask-start": "ask"}
+_STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -62,13 +66,17 @@ class Lexicon:
     endings: Endings
     exact: _Phrases
     stemmed: _Phrases
-    starts: _Phrases  # say nothing at the start of a sentence
+    starts: _Phrases  # what phrases are at the start of a sentence
+    symbols: _Phrases  # of units, behind numbers
     opposites: frozenset[frozenset[str]] = frozenset()
     whether: frozenset[str] = frozenset()  # begin a yes-or-no question
     mentions: frozenset[str] = frozenset()  # with these a prompt is about words
     signoffs: frozenset[str] = frozenset()  # before the name of who wrote
     present: frozenset[str] = frozenset()  # auxiliaries
     participles: tuple[str, ...] = ()  # endings
+    passive: frozenset[str] = frozenset()  # auxiliaries
+    subjects: frozenset[str] = frozenset()  # I
+    objects: frozenset[str] = frozenset()  # me
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -78,6 +86,10 @@ class Lexicon:
         stems = [unit.stem for unit in units[at : at + _LONGEST]]
         both = (started, found, _longest(self.stemmed, stems))
         return max((each for each in both if each), key=lambda each: each[0], default=None)
+
+    def symbol(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
+        """The unit that a word behind a number is."""
+        return _longest(self.symbols, [unit.word for unit in units[at : at + 2]])
 
 
 def _longest(phrases: _Phrases, words: list[str]) -> tuple[int, Meaning] | None:
@@ -102,12 +114,14 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         _by_first({_words(phrase): meaning for phrase, meaning in entries.items()}),
         _by_first({_stems(phrase): meaning for phrase, meaning in inflected.items()}),
         _by_first(dict(_starts(text, endings))),
+        _by_first({_words(each): meaning for each, meaning in _symbols(book, endings)}),
         frozenset(_opposites(text)),
         _listed(text, "whether", endings),
         _listed(text, "mention", endings),
         frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
         _listed(text, "present", endings),
         tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
+        *(_listed(text, section, endings) for section in ("passive", "subject", "object")),
     )
 
 
@@ -142,6 +156,13 @@ def _starts(table: str, endings: Endings) -> Iterator[tuple[tuple[str, ...], Mea
     for section, value, phrase in parse(table):
         if section in _STARTS:
             yield _words(_units(phrase, endings)), _meaning(_STARTS[section], value)
+
+
+def _symbols(book: Phrasebook, endings: Endings) -> Iterator[tuple[tuple[Unit, ...], Meaning]]:
+    for section, value, phrase in parse(book.tables.get(SHARED, "")):
+        if section == "symbol":
+            kind, _, named = value.partition(" ")
+            yield _units(phrase, endings), Meaning(kind, named)
 
 
 def _entries(table: str, endings: Endings) -> Iterator[tuple[tuple[Unit, ...], Meaning]]:

@@ -9,7 +9,8 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - symbol: "kind value" of a sign that counts only behind a number or a slash
 - weak, from, to, by: prepositions; cut: parts of a sentence end here
 - opposite: pairs of values, a blank in a value written as _
-- present: auxiliaries of the present; participle: what participles end with
+- present, passive: auxiliaries of either; participle: what participles end with
+- subject, object: I, and me; compute: says nothing at the start of a prompt with numbers
 - small: words that tell the language; mention: words with which a prompt is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
 - signoff: stands before the name of who wrote; ending: what is cut off words, "letters left = ..."

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.cache.guards import lexicon as lex
 from app.domain.cache.guards.numerals import canonical, combined
-from app.domain.cache.guards.tokens import Kind, Token, tokens_of
+from app.domain.cache.guards.tokens import Kind, Token, fold, tokens_of
 from app.domain.cache.guards.units import Unit, units_of
 
 _LEADS: Final = frozenset({lex.WEAK, lex.FROM, lex.TO, lex.BY})
+#: What keywords do without.
+_FUNCTIONS: Final = _LEADS | {lex.DROP, lex.CUT, "ask", "rel"}
 _SIGNS: Final = frozenset("/-&|")
 #: Questions that say what a part of a prompt is about; the others are about all of it.
+_COMMAS: Final = frozenset({",", "\u3001", "\uff0c", "\u060c"})
+_ENDS: Final = frozenset(".!?\n\u3002\uff01\uff1f")
+#: Units behind an auxiliary in which a participle is passive.
+_PASSIVE_REACH: Final = 6
 _CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
 
@@ -28,8 +34,11 @@ class Item:
     chunk: int = 0
     text: str = ""
     is_name: bool = False
-    after_article: bool = False
-    is_participle: bool = False
+    article: str = ""  # the determiner before it
+    at: int = 0  # the unit it was read from
+    is_passive: bool = False
+    after_subject: bool = False  # "I cancel"
+    listed: int = 0  # the list it is of, 0 for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Reading:
     asks: frozenset[str]
     tenses: frozenset[str] = frozenset()
     quotes: tuple[str, ...] = ()
+    persons: frozenset[str] = frozenset()
+    is_terse: bool = False  # bare keywords
 
     def count(self) -> Counter[tuple[str, str]]:
         """How often each thing is said."""
@@ -58,11 +69,18 @@ class _Reader:
     tenses: set[str] = field(default_factory=set)
     lead: str = ""
     chunk: int = 0
-    article: bool = False
+    article: str = ""
     signed: bool = False
     particle: Unit | None = None
+    at: int = 0
+    aux: int = 0  # units left in which a participle is passive
+    series: int = 1
+    joined: set[int] = field(default_factory=set)  # series with an "and" or an "or"
+    persons: set[str] = field(default_factory=set)
+    is_terse: bool = True
+    counts: bool = False  # there are numbers in it
 
-    def add(self, kind: str, value: str, unit: Unit) -> None:
+    def add(self, kind: str, value: str, unit: Unit, *, single: bool = True) -> None:
         self.items.append(
             Item(
                 kind,
@@ -72,18 +90,23 @@ class _Reader:
                 unit.text,
                 unit.is_name,
                 self.article,
-                unit.word.endswith(self.words.participles),
+                self.at,
+                self.aux > 0 and single and unit.word.endswith(self.words.participles),
+                self.at > 0 and self.units[self.at - 1].word in self.words.subjects,
+                self.series,
             )
         )
-        self.article = False
+        self.article = ""
         self.particle = None
 
-    def cut(self, lead: str = "") -> None:
+    def cut(self, lead: str = "", *, joins: bool = False) -> None:
+        """A phrase ends; unless it `joins` what comes, so does the series."""
         if self.particle:  # "turn it on": nothing comes behind the preposition
             word, self.particle = self.particle, None
             self.add("rel", word.word, word)
         self.chunk += 1
         self.lead = lead
+        self.series += not joins
 
 
 def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
@@ -91,15 +114,66 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     units = units_of(tokens, words.endings)
     language = words.endings.language
     reader = _Reader(language, words, units, any(unit.word in words.mentions for unit in units))
+    reader.counts = any(unit.kind is Kind.NUMBER for unit in units)
     at = 0
     end = len(units)
     while at < end:
-        at += _step(reader, at)
+        read_now = _step(reader, at)
+        _watch(reader, at, read_now)
+        at += read_now
         end = at if at < end and _is_signature(reader, at) else end
+    if "who" in reader.asks and reader.particle and reader.lead == lex.BY:
+        reader.particle = None  # "who was it written by"
     reader.cut()
     quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
+    if {"how", "can"} <= reader.asks:
+        reader.asks = reader.asks - {"how", "can"} | {"howto"}
     asks, tenses = frozenset(reader.asks), frozenset(reader.tenses)
-    return Reading(language, tuple(reader.items), asks, tenses, quotes)
+    items = _with_lists(reader, _without_adjectives(reader.items))
+    persons = frozenset(reader.persons)
+    return Reading(language, items, asks, tenses, quotes, persons, reader.is_terse)
+
+
+def _watch(reader: _Reader, at: int, count: int) -> None:
+    """Notice auxiliaries of the passive and where sentences end."""
+    reader.at = at + count
+    reader.aux = max(0, reader.aux - count)
+    for unit in reader.units[at : at + count]:
+        if unit.word in reader.words.passive:
+            reader.aux = _PASSIVE_REACH
+            _passive_before(reader)
+        if unit.kind is Kind.STOP and set(unit.text) & _ENDS:
+            reader.aux = 0
+
+
+def _passive_before(reader: _Reader) -> None:
+    """ "gekuendigt werden": the auxiliary follows the participle."""
+    last = reader.items[-1] if reader.items else None
+    if last and last.at == reader.at - 2 and fold(last.text).endswith(reader.words.participles):  # noqa: PLR2004 - the unit before
+        reader.items[-1] = replace(last, is_passive=True)
+
+
+def _without_adjectives(items: list[Item]) -> list[Item]:
+    """A participle right before a noun is none of a verb: "a completed order"."""
+    return [
+        replace(item, is_passive=False)
+        if item.is_passive and after and after.at == item.at + 1 and after.chunk == item.chunk
+        else item
+        for item, after in zip(items, [*items[1:], None], strict=True)
+    ]
+
+
+def _with_lists(reader: _Reader, items: list[Item]) -> tuple[Item, ...]:
+    """The words of a list all stand behind its preposition; a series without "and" is no list."""
+    leads: dict[int, str] = {}
+    for item in items:
+        leads.setdefault(item.listed, item.lead)
+    return tuple(
+        replace(item, lead=leads[item.listed])
+        if item.listed in reader.joined
+        else replace(item, listed=0)
+        for item in items
+    )
 
 
 def _is_signature(reader: _Reader, at: int) -> bool:
@@ -124,7 +198,7 @@ def _step(reader: _Reader, at: int) -> int:
 
 def _other(reader: _Reader, unit: Unit) -> None:
     if unit.kind is Kind.STOP:
-        reader.cut()
+        reader.cut(joins=unit.text.strip() in _COMMAS)
     elif unit.kind is Kind.QUOTE:
         for part in units_of(tokens_of(unit.text[1:-1]), reader.words.endings):
             if part.kind is not Kind.STOP:
@@ -176,9 +250,9 @@ def _merged(reader: _Reader, at: int) -> int:
 
 def _symbol(reader: _Reader, at: int) -> tuple[int, lex.Meaning] | None:
     found = reader.words.longest(reader.units, at)
-    if found and found[1].kind in {lex.SYMBOL, "unit", "cur", "number"}:
+    if found and found[1].kind in {"unit", "cur", "number", "time"}:
         return found
-    return None
+    return reader.words.symbol(reader.units, at)
 
 
 def _numbers(reader: _Reader, at: int) -> int:
@@ -228,8 +302,9 @@ def _phrase(reader: _Reader, at: int) -> int:
         reader.asks.add("whether")
     if found and found[1].kind == "number":
         return _numbers(reader, at)
-    if found and found[1].kind == lex.SYMBOL and not _behind_number(reader, at):
-        found = None
+    if _behind_number(reader, at):
+        symbol = reader.words.symbol(reader.units, at)
+        found = symbol if symbol and (unit.glued or not _is_word(found)) else found
     if found:
         _mean(reader, found[1], unit, [each.word for each in reader.units[at : at + found[0]]])
         return found[0]
@@ -248,6 +323,11 @@ def _begins_whether(reader: _Reader, unit: Unit, found: tuple[int, lex.Meaning] 
     return unit.word in reader.words.whether and not is_courtesy
 
 
+def _is_word(found: tuple[int, lex.Meaning] | None) -> bool:
+    """Whether a phrase is one in its own right even behind a number: "2 in 3", not "2 m"."""
+    return found is not None and found[1].kind in {*_LEADS, lex.DROP, lex.CUT}
+
+
 def _behind_number(reader: _Reader, at: int) -> bool:
     before = reader.units[at - 1] if at else None
     return before is not None and (before.kind is Kind.NUMBER or before.text == "/")
@@ -256,8 +336,10 @@ def _behind_number(reader: _Reader, at: int) -> bool:
 def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -> None:
     reader.signed = False
     kind, value = meaning.kind, meaning.value
-    if kind == lex.SYMBOL:
-        kind, _, value = value.partition(" ")
+    if kind == "compute":
+        kind, value = (lex.DROP, "") if reader.counts else ("w", " ".join(words))
+    reader.is_terse = reader.is_terse and kind not in _FUNCTIONS
+    _see_persons(reader, kind, words)
     if (kind == "ask" or len(words) == 1) and not reader.words.present.isdisjoint(words):
         reader.tenses.add("present")
     if kind == lex.DROP:
@@ -266,21 +348,35 @@ def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -
         reader.tenses.add(value)
     elif kind == "ask":
         reader.asks.add(value)
-        if value in _CLAUSES:
-            reader.cut(value)
+        reader.cut(value if value in _CLAUSES else "")
     elif kind == lex.CUT:
-        reader.cut()
+        reader.cut(reader.lead, joins=True)
+        reader.joined.add(reader.series)
     elif kind in _LEADS:
         reader.cut(f"{kind}:{words[-1]}" if kind == lex.WEAK else kind)
         reader.particle = unit if len(words) == 1 else None
     else:
         if kind == "rel":
             reader.cut(value)
-        reader.add(kind, value, unit)
+        reader.add(kind, value, unit, single=len(words) == 1)
+        if (kind, value) == ("w", "or"):
+            reader.cut(reader.lead, joins=True)
+            reader.joined.add(reader.series)
+
+
+def _see_persons(reader: _Reader, kind: str, words: list[str]) -> None:
+    """Whether it is "I" who does something, or it is done to "me"."""
+    if kind == "ask" or len(words) == 1:
+        if not reader.words.subjects.isdisjoint(words):
+            reader.persons.add("subject")
+        if not reader.words.objects.isdisjoint(words):
+            reader.persons.add("object")
 
 
 def _dropped(reader: _Reader, unit: Unit, words: list[str]) -> None:
     reader.signed = unit.starts and " ".join(words) in reader.words.signoffs
-    reader.article = words[-1] in {"a", "an", "ein", "un", "une", "una"}
+    reader.article = words[-1]
+    if len(words) == 1 and reader.lead and reader.items and reader.items[-1].chunk == reader.chunk:
+        reader.cut(joins=True)  # "in June my contract": a new phrase begins
     if reader.mentions:
         reader.add("courtesy", " ".join(words), unit)

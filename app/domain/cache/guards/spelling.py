@@ -56,6 +56,7 @@ def mended(
     if language not in spelling.languages or max(len(tokens), len(others)) > _MOST_WORDS:
         return tokens
     there = {token.folded for token in tokens}
+    shouts = not any(token.text.islower() for token in tokens)
     known = [
         token.folded
         for token in others
@@ -63,12 +64,17 @@ def mended(
         and token.folded not in there
         and spelling.knows(token.folded, language)
     ]
-    return tuple(_mended(token, known, language, spelling) for token in tokens)
+    return tuple(_mended(token, known, language, spelling, shouts=shouts) for token in tokens)
 
 
-def _mended(token: Token, known: list[str], language: str, spelling: Spelling) -> Token:
+def _mended(
+    token: Token, known: list[str], language: str, spelling: Spelling, *, shouts: bool
+) -> Token:
+    """Names with capitals inside, or of capitals in a text that is not all capitals, stay."""
     word = token.folded
     if token.kind is not Kind.WORD or not word.isalpha() or spelling.knows(word, language):
+        return token
+    if token.text.casefold() != token.text and not token.text.istitle() and not shouts:
         return token
     near = [other for other in known if is_slip(word, other)]
     return replace(token, folded=near[0], text=near[0]) if len(set(near)) == 1 else token

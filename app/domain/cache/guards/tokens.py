@@ -43,7 +43,9 @@ _PATTERN: Final = r"""
 | (?P<slice>\[[^\]\n\s]{1,40}\] | \\[A-Za-z](?:\{[\d,]+\})?[+*?]? )
 | (?P<op>[=!<>]=+|=>|->|<-|&&|\|\||\+\+|<<|>>|:=|\*\*|[-+](?=\d)|[-+*/=<>^|~@\#\\{}\[\]&%$]
     |[\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u00b0\u00a7\u2260\u2264\u2265\u2192\u2190\u00d7\u00f7])
-| (?P<word>[^\W\d_]+(?:'[^\W\d_]+)*'?)
+| (?P<han>[\u3040-\u30ff\u3400-\u9fff]+)
+| (?P<word>(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_])+
+    (?:'(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_])+)*'?)
 | (?P<stop>[\n.!?;:,()\u3002\uff01\uff1f\u3001\uff0c\u2014\u2013\u2026\u00bf\u00a1\u061f\u060c]+)
 """
 
@@ -65,7 +67,7 @@ class Kind(Enum):
 _KINDS: Final = {
     "code": Kind.CODE, "address": Kind.ADDRESS, "quote": Kind.QUOTE, "clock": Kind.CLOCK,
     "date": Kind.DATE, "ident": Kind.CODE, "slice": Kind.CODE, "number": Kind.NUMBER,
-    "op": Kind.OPERATOR, "word": Kind.WORD, "stop": Kind.STOP,
+    "op": Kind.OPERATOR, "word": Kind.WORD, "han": Kind.WORD, "stop": Kind.STOP,
 }  # fmt: skip
 
 

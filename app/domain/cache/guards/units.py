@@ -71,7 +71,8 @@ def _units(token: Token, endings: Endings, *, starts: bool) -> Iterator[Unit]:
     elif token.kind is Kind.WORD:
         is_name = token.text[:1].isupper() and not starts and endings.language != "de"
         is_name = is_name or (len(token.text) > 1 and token.text.isupper() and not starts)
-        for place, word in enumerate(_words(token.folded, endings.language)):
+        folded = "usa" if token.text == "US" else token.folded
+        for place, word in enumerate(_words(folded, endings.language)):
             yield Unit(
                 Kind.WORD,
                 token.text,
