@@ -16,6 +16,7 @@ from app.api.admin.deployments import DeploymentList
 from app.api.admin.services import AdminServices
 from app.api.readiness import Readiness
 from app.bootstrap.state import State
+from app.ports import KeptAnswers
 from app.settings import Ledger, Settings
 
 
@@ -23,6 +24,7 @@ def admin_plane(
     state: State,
     settings: Callable[[], Settings],
     *,
+    kept: KeptAnswers,
     deployments: Callable[[], DeploymentList],
     readiness: Readiness,
 ) -> FastAPI:
@@ -44,6 +46,7 @@ def admin_plane(
             deployments=deployments,
             readiness=readiness,
             explanations=state.explanations,
+            kept=kept,
             models=lambda: settings().models,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),

@@ -114,6 +114,7 @@ async def running(
         admin = admin_plane(
             state,
             lambda: process.current.settings,
+            kept=cached.answers,
             deployments=process.deployments,
             readiness=process.readiness,
         )

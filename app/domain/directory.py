@@ -32,6 +32,7 @@ class EntryKind(StrEnum):
     KEY = "key"
     ADMIN = "admin"
     DEPLOYMENT = "deployment"
+    CACHE = "cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +127,32 @@ class DeploymentEntry:
     version: int = 1
 
 
-Entry = TenantEntry | KeyEntry | AdminEntry | DeploymentEntry
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What was last evicted of a tenant's kept answers; `version` counts evictions.
+
+    It is there for the audit log. `evicted` names what they were selected by, with its value, but
+    no word of a prompt.
+    """
+
+    tenant: str
+    evicted: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+
+Entry = TenantEntry | KeyEntry | AdminEntry | DeploymentEntry | CacheEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All of it at one version: keys and administrators by id, all else by name."""
+    """All of it at one version: keys and administrators by id, caches by tenant, else by name."""
 
     version: int = 0
     tenants: Mapping[str, TenantEntry] = field(default_factory=dict)
     keys: Mapping[str, KeyEntry] = field(default_factory=dict)
     admins: Mapping[str, AdminEntry] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentEntry] = field(default_factory=dict)
+    caches: Mapping[str, CacheEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

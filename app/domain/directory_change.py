@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.audit import Step
 from app.domain.directory import (
     AdminEntry,
+    CacheEntry,
     Change,
     DeploymentEntry,
     Directory,
@@ -28,6 +29,7 @@ _KINDS: Final = {
     KeyEntry: EntryKind.KEY,
     AdminEntry: EntryKind.ADMIN,
     DeploymentEntry: EntryKind.DEPLOYMENT,
+    CacheEntry: EntryKind.CACHE,
 }
 
 
@@ -35,6 +37,8 @@ def place_of(entry: Entry) -> Place:
     """Where an entry stands."""
     if isinstance(entry, TenantEntry | DeploymentEntry):
         return _KINDS[type(entry)], entry.name
+    if isinstance(entry, CacheEntry):
+        return EntryKind.CACHE, entry.tenant
     return _KINDS[type(entry)], entry.id
 
 
@@ -51,13 +55,14 @@ def entries_of(directory: Directory) -> dict[Place, Entry]:
         *directory.keys.values(),
         *directory.admins.values(),
         *directory.deployments.values(),
+        *directory.caches.values(),
     ]
     return {place_of(entry): entry for entry in every}
 
 
 def directory_of(entries: Iterable[Entry], version: int) -> Directory:
     """The directory of these entries."""
-    tenants, keys, admins, deployments = {}, {}, {}, {}
+    tenants, keys, admins, deployments, caches = {}, {}, {}, {}, {}
     for entry in entries:
         match entry:
             case TenantEntry():
@@ -68,7 +73,9 @@ def directory_of(entries: Iterable[Entry], version: int) -> Directory:
                 admins[entry.id] = entry
             case DeploymentEntry():
                 deployments[entry.name] = entry
-    return Directory(version, tenants, keys, admins, deployments)
+            case CacheEntry():
+                caches[entry.tenant] = entry
+    return Directory(version, tenants, keys, admins, deployments, caches)
 
 
 def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:

@@ -23,6 +23,7 @@ from app.domain.explanation import Explanation
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
+from tests.fakes.remembered_answers import RememberedAnswers
 
 PEPPER = b"pepper-of-the-tests"
 OWNER_KEY = "owner-key-of-the-tests"
@@ -115,6 +116,10 @@ class AdminHouse:
     audit_copy: list[AuditRecord] = field(default_factory=list)
     explanations: dict[str, list[Explanation]] = field(default_factory=_explanations)
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
+    kept: RememberedAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = RememberedAnswers(self.clock)
 
     def services(self) -> AdminServices:
         """These parts as the application takes them."""
@@ -128,6 +133,7 @@ class AdminHouse:
             deployments=self.deployments,
             readiness=self.readiness,
             explanations=self,
+            kept=self.kept,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,

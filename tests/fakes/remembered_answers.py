@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.cache.entry import Entry, Neighbour, Question
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection, prompt_beginning
+from app.errors import StoreUnavailable
 from app.ports import Clock
 from tests.fakes.embedder import distance, unpacked
 
@@ -55,6 +56,7 @@ class RememberedAnswers:
         self._entry_size = entry_size
         self._kept: dict[str, dict[bytes, _Kept]] = {}
         self._evicted: dict[str, float] = {}
+        self.away = False
 
     async def find(self, tenant: str, fingerprint: bytes) -> Entry | None:
         _must_be(tenant, fingerprint)
@@ -103,12 +105,14 @@ class RememberedAnswers:
         """Everything is kept at once."""
 
     async def evict(self, tenant: str, selection: Selection) -> int:
+        self._must_be_there()
         kept = self._of(tenant)
         self._evicted[tenant] = self._clock.now()
         self._kept[tenant] = {at: each for at, each in kept.items() if not _has(selection, each)}
         return len(kept) - len(self._kept[tenant])
 
     async def entries(self, tenant: str, cursor: str, limit: int) -> KeptPage:
+        self._must_be_there()
         if cursor and not (cursor.isascii() and cursor.isdigit()):
             raise ValueError("cursor: is no page's")
         start = int(cursor or 0)
@@ -117,6 +121,7 @@ class RememberedAnswers:
         return KeptPage(page, str(start + limit) if start + limit < len(listed) else "")
 
     async def totals(self, tenant: str) -> KeptTotals:
+        self._must_be_there()
         kept = self._of(tenant)
         return KeptTotals(len(kept), _sizes(kept.items()))
 
@@ -126,6 +131,11 @@ class RememberedAnswers:
         kept = {at: each for at, each in self._kept.get(tenant, {}).items() if each.ends > now}
         self._kept[tenant] = kept
         return kept
+
+    def _must_be_there(self) -> None:
+        """Of what is done for those who look after the cache."""
+        if self.away:
+            raise StoreUnavailable("The gateway's store does not answer.")
 
     def _fits(self, vector: bytes) -> bool:
         if len(vector) != 4 * self._dimensions:

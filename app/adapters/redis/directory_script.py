@@ -15,6 +15,7 @@ from app.domain.audit import ChainEnd
 from app.domain.directory import (
     AdminEntry,
     AuditRecord,
+    CacheEntry,
     DeploymentEntry,
     Directory,
     Entry,
@@ -32,6 +33,7 @@ _TYPES: Final[Mapping[EntryKind, type[Entry]]] = {
     EntryKind.KEY: KeyEntry,
     EntryKind.ADMIN: AdminEntry,
     EntryKind.DEPLOYMENT: DeploymentEntry,
+    EntryKind.CACHE: CacheEntry,
 }
 
 

@@ -34,6 +34,9 @@ class Action(StrEnum):
     READ_DEPLOYMENTS = "deployments:read"
     WRITE_DEPLOYMENTS = "deployments:write"
     READ_EXPLANATIONS = "explain:read"
+    READ_CACHE = "cache:read"  # numbers
+    LIST_CACHE = "cache:list"  # beginnings of prompts, too
+    EVICT_CACHE = "cache:evict"
     READ_OPENAPI = "openapi:read"
     READ_ADMINS = "admins:read"
     WRITE_ADMINS = "admins:write"
@@ -50,14 +53,21 @@ _READING_A_TENANT: Final = frozenset(
         Action.READ_USAGE,
         Action.READ_LEDGER,
         Action.READ_EXPLANATIONS,
+        Action.READ_CACHE,
     }
 )
 _READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS}
+_TENDING_A_TENANT: Final = _READING_A_TENANT | {
+    Action.TAG_TENANTS,
+    Action.WRITE_KEYS,
+    Action.LIST_CACHE,
+    Action.EVICT_CACHE,
+}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Action]]] = {
     Role.OWNER: frozenset(Action),
     Role.OPERATOR: frozenset(Action) - {Action.READ_ADMINS, Action.WRITE_ADMINS},
-    Role.TENANT_ADMIN: _READING_A_TENANT | {Action.TAG_TENANTS, Action.WRITE_KEYS},
+    Role.TENANT_ADMIN: _TENDING_A_TENANT,
     Role.VIEWER: _READING,
 }
 

@@ -13,7 +13,7 @@ from app.api.readiness import Readiness
 from app.domain.audit import ChainEnd
 from app.domain.directory import AuditRecord
 from app.domain.explanation import Explanation
-from app.ports import Clock, DirectoryStore
+from app.ports import Clock, DirectoryStore, KeptAnswers
 
 
 class ExplanationReader(Protocol):
@@ -37,6 +37,7 @@ class AdminServices:
     deployments: Callable[[], DeploymentList]
     readiness: Readiness
     explanations: ExplanationReader
+    kept: KeptAnswers
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,10 +37,12 @@ from app.api.admin.shapes import (
     Tags,
     Zone,
 )
+from app.domain.cache.kept import Selection
 from app.domain.cache.policy import rule_of, section_of
 from app.domain.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
 from app.domain.directory_change import creation
 from app.domain.tenant import LossPolicy
+from app.errors import StoreUnavailable
 from app.settings import CacheRules
 from app.settings.section import Name
 
@@ -179,9 +182,11 @@ def _add_creation(router: APIRouter, services: AdminServices) -> None:
         check_models(services, body.models)
         check_rules(services, body.limits)
         check_places(services, body)
+        if body.name not in services.store.current.tenants:
+            await services.kept.evict(body.name, Selection())
         entry = body.made()
         left = list(_belongings(services.store.current, body.name))
-        # Keys that outlived a tenant of the same name are not this one's.
+        # What outlived a tenant of the same name is not this one's: keys, and answers above.
         changes = [creation(entry), *left[:_AT_ONCE]]
         in_force = await services.store.change(changes, caller.actor)
         show_version(response, entry)
@@ -212,7 +217,7 @@ def _add_change(router: APIRouter, services: AdminServices) -> None:
 def _add_deletion(router: APIRouter, services: AdminServices) -> None:
     @router.delete("/tenants/{name}", openapi_extra=needs(Action.WRITE_TENANTS))
     async def delete_tenant(caller: CallerOf, name: str, version: IfMatch) -> Changed[Deleted]:
-        """Delete a tenant, its keys and its administrators; the ledger keeps what it used.
+        """Delete a tenant, its keys, administrators and answers; the ledger keeps what it used.
 
         One that the configuration names comes back at the next start: disable it instead.
         """
@@ -222,14 +227,18 @@ def _add_deletion(router: APIRouter, services: AdminServices) -> None:
             await services.store.change(left[:_AT_ONCE], caller.actor)
             left = left[_AT_ONCE:]
         in_force = await remove(services.store, entry, caller=caller, version=version, before=left)
+        with suppress(StoreUnavailable):  # they end by themselves, or when the name is used again
+            await services.kept.evict(name, Selection())
         return Changed(data=Deleted(id=name), in_force=InForceView.of(in_force))
 
 
 def _belongings(directory: Directory, tenant: str) -> Iterator[Change]:
-    """Changes that delete a tenant's keys and administrators."""
+    """Changes that delete a tenant's keys and administrators, and what is noted of its cache."""
     for key in directory.keys.values():
         if key.tenant == tenant:
             yield Change(EntryKind.KEY, key.id, None)
     for admin in directory.admins.values():
         if admin.tenant == tenant:
             yield Change(EntryKind.ADMIN, admin.id, None)
+    if tenant in directory.caches:
+        yield Change(EntryKind.CACHE, tenant, None)

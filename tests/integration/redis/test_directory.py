@@ -25,6 +25,7 @@ from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.audit import verify_audit
 from app.domain.directory import (
     Actor,
+    CacheEntry,
     Change,
     DeploymentEntry,
     EntraIds,
@@ -410,6 +411,18 @@ class TestWithoutRedis:
         await until(lambda: first.current.version > version)
         await until(lambda: second.current.version == first.current.version)
         assert second.current.tenants["search"].disabled
+
+
+async def test_what_was_evicted_is_known_to_all_and_in_the_log(own: Cluster) -> None:
+    """Each eviction is a line, whichever worker it was asked of."""
+    first, second = await own.worker(SEARCH), await own.worker(SEARCH)
+    for worker, model in ((first, "gpt-4o"), (second, "embed")):
+        entry = CacheEntry("search", {"model": model})
+        await worker.change([Change(EntryKind.CACHE, "search", entry)], ANNA)
+    kept = CacheEntry("search", {"model": "embed"}, version=2)
+    assert first.current.caches == second.current.caches == {"search": kept}
+    log = [(each.kind, each.action) for each in await first.audit(0, 100)][-2:]
+    assert log == [("cache", "created"), ("cache", "changed")]
 
 
 async def test_what_operators_said_of_a_deployment_outlives_redis(own: Cluster) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.directory import (
     AdminEntry,
+    CacheEntry,
     Change,
     DeploymentEntry,
     EntraIds,
@@ -30,7 +31,8 @@ SEARCH = TenantEntry("search", version=3)
 KEY = KeyEntry("k1", "search", "ab")
 ADMIN = AdminEntry("a1", Role.OWNER, "cd")
 PTU = DeploymentEntry("ptu", draining=True, weights={"gpt-4o": 3.0})
-ENTRIES = {place_of(entry): entry for entry in (SEARCH, KEY, ADMIN, PTU)}
+CACHE = CacheEntry("search", {"model": "gpt-4o"})
+ENTRIES = {place_of(entry): entry for entry in (SEARCH, KEY, ADMIN, PTU, CACHE)}
 
 
 def of_search(expected: int | None, *, delete: bool = False) -> Change:
@@ -46,6 +48,7 @@ def test_a_directory_is_its_entries() -> None:
         KEY,
     )
     assert (directory.admins["a1"], directory.deployments["ptu"]) == (ADMIN, PTU)
+    assert directory.caches == {"search": CACHE}
     assert entries_of(directory) == ENTRIES
 
 

@@ -40,6 +40,9 @@ ALLOWED = {
     "deployments:read": {"owner", "operator", "viewer"},
     "deployments:write": {"owner", "operator"},
     "explain:read": {"owner", "operator", "tenant-admin", "viewer"},
+    "cache:read": {"owner", "operator", "tenant-admin", "viewer"},
+    "cache:list": {"owner", "operator", "tenant-admin"},
+    "cache:evict": {"owner", "operator", "tenant-admin"},
     "openapi:read": {"owner", "operator", "tenant-admin", "viewer"},
     "admins:read": {"owner"},
     "admins:write": {"owner"},
@@ -85,6 +88,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/admin/v1/admins"): {"role": "viewer"},
     ("PATCH", "/admin/v1/admins/{admin_id}"): {"name": "Ada"},
     ("PATCH", "/admin/v1/deployments/{deployment}"): {"state": "draining"},
+    ("POST", "/admin/v1/cache/{name}/evictions"): {"model": "gpt-4o"},
     ("POST", "/admin/v1/limits/simulate"): {
         "tenant": "search",
         "limits": [{"name": "rpm", "amount": 5}],
