@@ -603,7 +603,8 @@ class TestTrouble:
     ) -> None:
         """One that evicts nothing keeps no answer well before it would refuse a reservation."""
         async with patient_client(own_redis) as client:
-            await client.set("ballast", b"x" * 50_000_000)
+            for number in range(500):  # small parts, so that none is in a buffer when it counts
+                await client.set(f"ballast-{number}", b"x" * 100_000)
             used = int((await client.info("memory"))["used_memory"])
             await client.config_set("maxmemory-policy", policy)
             await client.config_set("maxmemory", int(used / 0.85))
@@ -616,7 +617,7 @@ class TestTrouble:
 
                     assert cache.fates[Fate.SERVER_FULL] == stops
                     assert cache.fates[Fate.KEPT] == (not stops)
-                    await client.delete("ballast")
+                    await client.delete(*(f"ballast-{number}" for number in range(500)))
                     await until(lambda: not stops or logs[-1]["event"] == "cache_has_room")
                     await kept(cache, tenant, asked())
                     assert await cache.find(tenant, FINGERPRINT) is not None
