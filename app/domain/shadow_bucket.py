@@ -31,8 +31,9 @@ LEAST_MARGIN: Final = 0.1
 _CAUTION: Final = 3.0
 #: ... and no more: a bucket that is kept emptier runs dry sooner after a burst.
 MOST_MARGIN: Final = 4.0
-#: With less noise than this a refusal was an odd one. When its time is over one request goes
-#: without a margin, which follows from that refusal alone; an answer tells how it really is.
+#: With less noise than this, and room beyond any margin, a refusal was an odd one. When its time is
+#: over one request goes without the margin, which follows from that refusal alone; an answer tells
+#: how it really is.
 _CALM: Final = 0.002
 #: So long after Azure last confirmed or corrected the belief, a request that can go nowhere else is
 #: sent in spite of it: a wrong one would not be found out.
@@ -185,7 +186,7 @@ class ShadowBucket:
         self._drain(now)
         if wait is None:
             return self._learn(DEPTH, inf, now)
-        if self._learnt.noise < _CALM:
+        if self._learnt.noise < _CALM and self._level < DEPTH - MOST_MARGIN:
             self._back_at = now + wait.seconds
         most = DEPTH + wait.seconds * self.pace
         least = DEPTH + max(0.0, wait.seconds - wait.grain_s) * self.pace
