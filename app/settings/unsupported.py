@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.settings.caching import CacheRules
 from app.settings.model import Settings
 from app.settings.process import Listen
 
 
 def unsupported(settings: Settings) -> list[str]:
     """Paths of what is accepted but not enforced, in the order of the file's sections."""
-    return [*_listen_parts(settings.listen), *_cache_parts(settings)]
+    return list(_listen_parts(settings.listen))
 
 
 def _listen_parts(listen: Listen) -> Iterator[str]:
@@ -24,17 +23,3 @@ def _listen_parts(listen: Listen) -> Iterator[str]:
     for name in ("tls", "admin_tls", "trusted_proxies"):
         if getattr(listen, name):
             yield f"listen.{name}"
-
-
-def _cache_parts(settings: Settings) -> Iterator[str]:
-    yield from _enabled(settings.cache, "cache")
-    for name, model in settings.models.items():
-        yield from _enabled(model.cache, f"models.{name}.cache")
-    for name, tenant in settings.tenants.items():
-        yield from _enabled(tenant.cache, f"tenants.{name}.cache")
-
-
-def _enabled(cache: CacheRules, path: str) -> Iterator[str]:
-    for name in ("exact", "semantic"):
-        if getattr(cache, name).enabled:
-            yield f"{path}.{name}"

@@ -37,11 +37,12 @@ def test_warnings_follow_and_do_not_fail(tmp_path: Path) -> None:
         PLAIN.replace("gpt-4o", "mistral-x")
         .replace("admin: {key: long enough to be a key}\n", "")
         .replace("t: {}", "t: {cache: {exact: {enabled: true}}, data_zones: [us]}")
+        + "listen: {workers: 2}\n"
     )
     result = check(path, {})
     assert result.exit_code == 0
     assert result.lines[1:] == (
-        "warning: tenants.t.cache.exact: accepted, not enforced in this version",
+        "warning: listen.workers: accepted, not enforced in this version",
         "warning: tenants.t.data_zones: no deployment is in us",
         "warning: tenants.t: its data zones, regions and spill policy leave no deployment of m",
         f"warning: deployments.a.model: not in the model catalogue; {guesses}",
