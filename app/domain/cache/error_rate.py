@@ -53,11 +53,6 @@ class Band:
         """The least distance in it."""
         return self.number * BAND
 
-    @property
-    def ends(self) -> float:
-        """Where the next one begins."""
-        return (self.number + 1) * BAND
-
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
@@ -124,12 +119,14 @@ def _threshold(bands: Sequence[Band], bound: float, widest: float, proof: int) -
     within = sorted((band for band in bands if band.begins < widest), key=lambda band: band.number)
     if not _is_refuted(total(within), bound, proof):
         return widest
+    # A band holds until the next one of which something is known.
+    ends = [band.begins for band in within[1:]] + [widest]
     allowed, samples, different = 0.0, 0, 0
-    for band in within:
+    for band, end in zip(within, ends, strict=True):
         samples += band.same + band.different
         different += band.different
         if wilson(different, samples).high <= bound:
-            allowed = min(band.ends, widest)
+            allowed = end
     return allowed
 
 

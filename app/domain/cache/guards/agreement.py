@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.domain.cache.guards.language import language_of
 from app.domain.cache.guards.leftovers import without_counterparts
-from app.domain.cache.guards.lexicon import lexicon, small_words
+from app.domain.cache.guards.lexicon import Lexicon, lexicon, small_words
 from app.domain.cache.guards.order import stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
+from app.domain.cache.guards.quantities import with_quantities
 from app.domain.cache.guards.reading import Item, Reading, read
 from app.domain.cache.guards.spelling import mended
 from app.domain.cache.guards.tokens import MAX_CHARS, Token, plain, tokens_of
 
 #: The guard that looks after each kind of item, in the order they are asked.
 GUARDS: Final = {
-    "code": "code", "address": "address", "number": "number", "ord": "ordinal", "unit": "unit",
+    "code": "code", "address": "address", "number": "number", "quantity": "number", "ord": "ordinal", "unit": "unit",
     "cur": "currency", "time": "time", "neg": "negation", "quant": "quantifier",
     "cmp": "comparison", "rel": "relation", "lang": "language",
     "out": "output", "courtesy": "quote", "w": "content",
@@ -64,13 +65,18 @@ def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading
     first, second = _language(one, book), _language(other, book)
     if first and second and first != second:
         return Disagreement("prompt-language", first, second)
-    language = first or second or "en"
+    language = first or second or _language((*one, *other), book)
     one, other = (
         mended(one, other, language, book.spelling),
         mended(other, one, language, book.spelling),
     )
     words = lexicon(book, language)
-    return read(one, words), read(other, words)
+    return _read(one, words), _read(other, words)
+
+
+def _read(tokens: tuple[Token, ...], words: Lexicon) -> Reading:
+    found = read(tokens, words)
+    return replace(found, items=with_quantities(found.items))
 
 
 def _language(tokens: tuple[Token, ...], book: Phrasebook) -> str:

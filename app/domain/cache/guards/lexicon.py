@@ -37,6 +37,8 @@ _LISTS: Final = frozenset(
         "subject",
         "object",
         "compute",
+        "chat",
+        "around",
     }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
@@ -77,6 +79,8 @@ class Lexicon:
     passive: frozenset[str] = frozenset()  # auxiliaries
     subjects: frozenset[str] = frozenset()  # I
     objects: frozenset[str] = frozenset()  # me
+    chat: frozenset[str] = frozenset()  # words of small talk
+    around: frozenset[str] = frozenset()  # words that small talk is made with, too
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -121,7 +125,10 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
         _listed(text, "present", endings),
         tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
-        *(_listed(text, section, endings) for section in ("passive", "subject", "object")),
+        *(
+            _listed(text, section, endings)
+            for section in ("passive", "subject", "object", "chat", "around")
+        ),
     )
 
 

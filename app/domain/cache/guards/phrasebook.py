@@ -10,6 +10,7 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - weak, from, to, by: prepositions; cut: parts of a sentence end here
 - opposite: pairs of values, a blank in a value written as _
 - present, passive: auxiliaries of either; participle: what participles end with
+- chat, around: clauses of words of both, one of them of chat at least, say nothing
 - subject, object: I, and me; compute: says nothing at the start of a prompt with numbers
 - small: words that tell the language; mention: words with which a prompt is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence

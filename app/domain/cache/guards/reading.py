@@ -101,6 +101,8 @@ class _Reader:
 
     def cut(self, lead: str = "", *, joins: bool = False) -> None:
         """A phrase ends; unless it `joins` what comes, so does the series."""
+        if self.particle and self.lead == lex.BY and "who" in self.asks:
+            self.particle = None  # "who was it written by"
         if self.particle:  # "turn it on": nothing comes behind the preposition
             word, self.particle = self.particle, None
             self.add("rel", word.word, word)
@@ -111,7 +113,7 @@ class _Reader:
 
 def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     """What a prompt of these tokens says, by `words`, a lexicon."""
-    units = units_of(tokens, words.endings)
+    units = _without_asides(units_of(tokens, words.endings), words)
     language = words.endings.language
     reader = _Reader(language, words, units, any(unit.word in words.mentions for unit in units))
     reader.counts = any(unit.kind is Kind.NUMBER for unit in units)
@@ -122,8 +124,6 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
         _watch(reader, at, read_now)
         at += read_now
         end = at if at < end and _is_signature(reader, at) else end
-    if "who" in reader.asks and reader.particle and reader.lead == lex.BY:
-        reader.particle = None  # "who was it written by"
     reader.cut()
     quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
     if {"how", "can"} <= reader.asks:
@@ -132,6 +132,28 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     items = _with_lists(reader, _without_adjectives(reader.items))
     persons = frozenset(reader.persons)
     return Reading(language, items, asks, tenses, quotes, persons, reader.is_terse)
+
+
+def _without_asides(units: list[Unit], words: lex.Lexicon) -> list[Unit]:
+    """`units` without the clauses that only make conversation."""
+    clauses: list[list[Unit]] = [[]]
+    for unit in units:
+        clauses[-1].append(unit)
+        if unit.kind is Kind.STOP:
+            clauses.append([])
+    kept = [clause for clause in clauses if not _is_aside(clause, words)]
+    if not any(unit.kind is not Kind.STOP for clause in kept for unit in clause):
+        return units
+    return [unit for clause in kept for unit in clause]
+
+
+def _is_aside(clause: list[Unit], words: lex.Lexicon) -> bool:
+    said = [unit for unit in clause if unit.kind is not Kind.STOP]
+    return (
+        any(unit.word in words.chat for unit in said)
+        and all(unit.word in words.chat or unit.word in words.around for unit in said)
+        and not any("?" in unit.text for unit in clause)
+    )
 
 
 def _watch(reader: _Reader, at: int, count: int) -> None:
