@@ -43,6 +43,8 @@ _LISTS: Final = frozenset(
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
 _STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
+#: Sections whose words tell a language.
+_TELLING: Final = frozenset({"small", "drop", "ask", "neg", "weak"})
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -136,7 +138,11 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
 def small_words(book: Phrasebook) -> dict[str, frozenset[str]]:
     """The words that tell each language from its neighbours."""
     return {
-        language: frozenset(fold(word) for section, _, word in parse(text) if section == "small")
+        language: frozenset(
+            fold(word)
+            for section, _, word in parse(text)
+            if section in _TELLING and " " not in word
+        )
         for language, text in book.tables.items()
     }
 

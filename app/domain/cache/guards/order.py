@@ -159,11 +159,9 @@ def _cased(matches: list[_Match]) -> _Pair | None:
     """In German the article says who does it and whom it is done to."""
     if any(match.changes_voice for match in matches):
         return None
-    for match in matches:
-        articles = {match.here.article, match.there.article}
-        if articles & _NOMINATIVE and articles & _ACCUSATIVE:
-            return match.here.value, "case"
-    return None
+    gains = [m for m in matches if m.here.article in _ACCUSATIVE and m.there.article in _NOMINATIVE]
+    loses = [m for m in matches if m.here.article in _NOMINATIVE and m.there.article in _ACCUSATIVE]
+    return (gains[0].here.value, loses[0].here.value) if gains and loses else None
 
 
 def _innocent(first: _Match, second: _Match) -> bool:
