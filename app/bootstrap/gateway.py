@@ -97,12 +97,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     tokens = await caller_tokens(settings, directories, resources.keys.caller_rules)
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
-    resources.capacity.follow(
-        capacities_of(settings, resources.catalog),
-        resources.clock.now(),
-        largest_ptu_fraction=settings.routing.largest_ptu_fraction,
-    )
-    _follow(settings.routing, resources)
+    _follow(settings, resources)
     standing = Standing(
         resources.holds, resources.capacity, resources.health, resources.warm, random.random
     )
@@ -165,9 +160,15 @@ def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:
     return {each: getattr(routing.wait_s, each.name.lower()) for each in RequestClass}
 
 
-def _follow(routing: RoutingSettings, resources: Resources) -> None:
+def _follow(settings: Settings, resources: Resources) -> None:
     """What is known of deployments outlives a reload; by which policy, does not."""
+    routing = settings.routing
     health, retries = routing.health, routing.retries
+    resources.capacity.follow(
+        capacities_of(settings, resources.catalog),
+        resources.clock.now(),
+        largest_ptu_fraction=routing.largest_ptu_fraction,
+    )
     resources.health.policy = HealthPolicy(
         failures_in_a_row=health.failures_in_a_row,
         ejection_s=health.ejection_s,
