@@ -6,7 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.domain.cache.entry import Entry, Neighbour
+from app.domain.cache.error_rate import Comparison
 from app.domain.cache.kept import KeptPage, KeptTotals, Selection
+from app.domain.cache.measured import MeasuredError, WrongHit
 from app.domain.calendar import CalendarWindow
 from app.domain.capacity import Place
 from app.domain.completion import Receipt
@@ -294,6 +296,46 @@ class KeptAnswers(Protocol):
 
     async def totals(self, tenant: str) -> KeptTotals:
         """How many there are, and how large."""
+        ...
+
+
+class HitEvidence(Protocol):
+    """What comparisons of kept answers with fresh ones came to; shared by all replicas.
+
+    Nothing waits, and nothing raises: what is known is what was known last.
+    """
+
+    def threshold(self, tenant: str, model: str) -> float:
+        """The largest cosine distance at which an answer by meaning may be served; 0: none."""
+        ...
+
+    def record(self, tenant: str, model: str, distance: float, comparison: Comparison) -> None:
+        """Count one comparison, of answers whose prompts are so far apart."""
+        ...
+
+
+class MeasuredErrors(Protocol):
+    """The same for those who look after the cache."""
+
+    async def listed(self, tenant: str) -> Sequence[MeasuredError]:
+        """Of each model of which anything was compared within the last 30 days, by name.
+
+        As of the last look while the store is away; raises StoreUnavailable where there was none.
+        """
+        ...
+
+
+class WrongHits(Protocol):
+    """Where somebody who knows tells of an answer that was wrong."""
+
+    async def told_wrong(
+        self, tenant: str, *, request_id: str = "", fingerprint: bytes = b""
+    ) -> WrongHit:
+        """Have the answer served no more, and count it as a false hit, once.
+
+        Named is the request that was answered wrongly, or the answer's own fingerprint. Raises
+        UnknownEntry where neither names anything, StoreUnavailable.
+        """
         ...
 
 
