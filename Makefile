@@ -74,6 +74,10 @@ routers: setup ## compare routing strategies over simulated hours (about 5 minut
 eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=file.jsonl for your own
 	@exec $(BIN)/python -m tests.evaluation.cache $(if $(PAIRS),--pairs '$(PAIRS)') $(ARGS)
 
+.PHONY: bench-cache
+bench-cache: setup ## answers from a cache of 50,000: how long they take (about 5 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet

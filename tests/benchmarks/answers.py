@@ -77,7 +77,7 @@ async def measured(corpus: Corpus) -> None:
             ) as cache:
                 while cache.index is None or cache.index.trouble is not None:
                     await asyncio.sleep(0.01)
-                keeping = await _filled(cache, corpus)
+                keeping = await fill(cache, corpus)
                 memory = int((await redis.info("memory"))["used_memory"]) - before
                 finding = await _looked(corpus, lambda at: _find(cache, corpus, at))
                 nearing = await _looked(corpus, lambda at: _nearest(cache, corpus, at))
@@ -89,7 +89,7 @@ async def measured(corpus: Corpus) -> None:
     )
 
 
-async def _filled(cache: RedisAnswers, corpus: Corpus) -> float:
+async def fill(cache: RedisAnswers, corpus: Corpus) -> float:
     """How long keeping an answer takes, in ms."""
     body = (b'{"choices":[{"message":{"content":"' + b"A word of an answer. " * 90)[:2000]
     spent = 0.0
