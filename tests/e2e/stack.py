@@ -121,7 +121,9 @@ async def stack(
         serve_simulator(deployments) as simulator_url,
         running(pointed_at(settings, simulator_url), observers=(receipts,)) as process,
         aiohttp.ClientSession() as http,
-        AsyncOpenAI(base_url=f"{process.data_url}/v1", api_key=key, max_retries=0) as sdk,
+        AsyncOpenAI(
+            base_url=f"{process.data_url}/v1", api_key=key, max_retries=0, timeout=120
+        ) as sdk,
     ):
         yield Stack(process, simulator_url, key, suffix, receipts, http, sdk)
 

@@ -49,7 +49,7 @@ class Demo:
         message = {"role": "user", "content": "Hi"}
         body = {"model": "gpt-4o", "max_tokens": tokens, "messages": [message]}
         headers = {"authorization": f"Bearer {key}"}
-        answer = httpx2.post(f"{url}/chat/completions", json=body, headers=headers)
+        answer = httpx2.post(f"{url}/chat/completions", json=body, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
 
 

@@ -77,7 +77,9 @@ async def test_no_new_request_reaches_a_drained_deployment(redis_url: str, tmp_p
     async with (
         stack(redis_url, ptu_and_paygo, ttft_ms=5, tpot_ms=5) as team,
         another_gateway(team, tmp_path) as other,
-        AsyncOpenAI(base_url=f"{other.data_url}/v1", api_key=team.key, max_retries=0) as sdk,
+        AsyncOpenAI(
+            base_url=f"{other.data_url}/v1", api_key=team.key, max_retries=0, timeout=120
+        ) as sdk,
     ):
         ends = asyncio.Event()
         async with asyncio.TaskGroup() as clients:
@@ -153,7 +155,9 @@ async def test_a_weight_is_in_force_on_every_gateway(redis_url: str, tmp_path: P
     async with (
         stack(redis_url, ptu_and_paygo) as team,
         another_gateway(team, tmp_path) as other,
-        AsyncOpenAI(base_url=f"{other.data_url}/v1", api_key=team.key, max_retries=0) as sdk,
+        AsyncOpenAI(
+            base_url=f"{other.data_url}/v1", api_key=team.key, max_retries=0, timeout=120
+        ) as sdk,
     ):
         await changed(team, team.process, "ptu", {"state": "draining"})
         await changed(team, team.process, "paygo-a", {"weights": {"gpt-4o": 1_000_000}})

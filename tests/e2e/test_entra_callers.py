@@ -105,6 +105,7 @@ async def test_an_sdk_needs_no_key(redis_url: str) -> None:
             api_version="2024-10-21",
             azure_ad_token_provider=provider,
             max_retries=0,
+            timeout=120,
         ) as client:
             raw = await client.chat.completions.with_raw_response.create(
                 model="gpt-4o", messages=[MESSAGE], max_tokens=4

@@ -57,12 +57,16 @@ class Served:
     def status(self, admin_key: str) -> int:
         """What the admin API answers to a key."""
         headers = {"authorization": f"Bearer {admin_key}"}
-        return httpx2.get(f"{self.admin}/admin/v1/deployments", headers=headers).status_code
+        return httpx2.get(
+            f"{self.admin}/admin/v1/deployments", headers=headers, timeout=60
+        ).status_code
 
     def status_of_body(self, length: int) -> int:
         """What a body of so many bytes, and no sense, is answered with."""
         url = f"{self.data}/v1/chat/completions"
-        return httpx2.post(url, headers={"api-key": KEY}, content=b" " * length).status_code
+        return httpx2.post(
+            url, headers={"api-key": KEY}, content=b" " * length, timeout=60
+        ).status_code
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of an event."""
@@ -162,7 +166,7 @@ def test_a_simulated_gateway_reloads_too(tmp_path: Path) -> None:
         assert (served.status(OLD), served.status(NEW)) == (401, 200)
         chat = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
         url = f"{served.data}/v1/chat/completions"
-        assert httpx2.post(url, headers={"api-key": KEY}, json=chat).status_code == 200
+        assert httpx2.post(url, headers={"api-key": KEY}, json=chat, timeout=60).status_code == 200
 
         path.write_text(config(OLD, simulator={"ttft_ms": 1}))
         (refused,) = served.wait_for("config not reloaded")

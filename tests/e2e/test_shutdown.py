@@ -53,7 +53,7 @@ def serving(directory: Path, **timeouts: float) -> Iterator[tuple[Spillgate, str
 def stream(url: str) -> Iterator[Iterator[Any]]:
     """A chat stream whose first chunks have been read."""
     with (
-        OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client,
+        OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=120) as client,
         client.chat.completions.create(**CHAT, stream=True) as chunks,
     ):
         following = iter(chunks)
@@ -88,7 +88,7 @@ def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> No
 def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> None:
     """During the lag a load balancer sees 503 at /readyz while requests are still served."""
     with serving(tmp_path, drain_lag_s=5, drain_s=5) as (running, url):
-        with httpx2.Client(base_url=url) as client:
+        with httpx2.Client(base_url=url, timeout=60) as client:
             assert client.get("/readyz").status_code == 200
             running.process.send_signal(signal.SIGTERM)
             while client.get("/readyz").status_code == 200:

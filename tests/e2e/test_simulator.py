@@ -65,16 +65,17 @@ def azure(url: str, deployment: SimulatedDeployment = PTU) -> AsyncAzureOpenAI:
         api_key=KEY,
         api_version="2024-10-21",
         max_retries=0,
+        timeout=120,
     )
 
 
 def v1(url: str, deployment: SimulatedDeployment = PAYGO) -> AsyncOpenAI:
     base = f"{url}/{deployment.name}/openai/v1/"
-    return AsyncOpenAI(base_url=base, api_key=KEY, max_retries=0)
+    return AsyncOpenAI(base_url=base, api_key=KEY, max_retries=0, timeout=120)
 
 
 def compatible(url: str) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=f"{url}/other/v1", api_key=KEY, max_retries=0)
+    return AsyncOpenAI(base_url=f"{url}/other/v1", api_key=KEY, max_retries=0, timeout=120)
 
 
 async def rows(http: httpx2.AsyncClient) -> list[dict[str, Any]]:
@@ -490,7 +491,7 @@ async def test_an_openai_server_refuses_a_stream_with_a_429() -> None:
 )
 async def test_keys(headers: dict[str, str], status: int, url: str) -> None:
     """The key in either header, or an Entra token; anything else is Azure's 401."""
-    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         reply = await client.post(classic(PTU), json={"messages": HELLO})
 
     assert reply.status_code == status
@@ -619,7 +620,7 @@ async def test_leaving_before_the_first_token(
                     json={"messages": HELLO, "stream": stream},
                     headers={"api-key": KEY},
                 )
-        async with httpx2.AsyncClient(base_url=base) as client:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as client:
             row = await eventually_one_row(client, within=20.0)
 
     assert row["outcome"] == "client_gone"
@@ -634,7 +635,7 @@ async def test_leaving_gives_capacity_back() -> None:
     slow = replace(SLOW, name="ptu", kind="ptu", ptus=60, deployment="chat-ptu")
     async with (
         serve_simulator([slow]) as base,
-        httpx2.AsyncClient(base_url=base, headers={"api-key": KEY}) as http,
+        httpx2.AsyncClient(base_url=base, headers={"api-key": KEY}, timeout=60) as http,
     ):
 
         async def utilization() -> float:
@@ -654,7 +655,7 @@ async def test_ending_does_not_wait_for_streams() -> None:
     """The simulator hangs up on running streams and is gone at once."""
     endless = replace(SLOW, tpot_ms=60_000)
     async with serve_simulator([endless]) as base:
-        reply = httpx2.AsyncClient(base_url=base, headers={"api-key": KEY})
+        reply = httpx2.AsyncClient(base_url=base, headers={"api-key": KEY}, timeout=60)
         body = {"messages": HELLO, "stream": True}
         request = reply.build_request("POST", classic(endless), json=body)
         await reply.send(request, stream=True)
@@ -670,7 +671,9 @@ async def test_many_streams_at_once() -> None:
     limits = httpx2.Limits(max_connections=None)
     async with (
         serve_simulator([steady]) as base,
-        httpx2.AsyncClient(base_url=base, headers={"api-key": KEY}, limits=limits) as client,
+        httpx2.AsyncClient(
+            base_url=base, headers={"api-key": KEY}, limits=limits, timeout=60
+        ) as client,
     ):
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
@@ -678,6 +681,6 @@ async def test_many_streams_at_once() -> None:
                 group.create_task(client.post(classic(steady), json={**body, "seed": index}))
                 for index in range(100)
             ]
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
         assert all(task.result().text.endswith("data: [DONE]\n\n") for task in tasks)
         assert {row["outcome"] for row in await rows(client)} == {"complete"}

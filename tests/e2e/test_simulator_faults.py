@@ -52,7 +52,7 @@ async def http(url: str) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 async def sdk(url: str) -> AsyncIterator[AsyncOpenAI]:
     base = f"{url}/chat/openai/v1"
-    async with AsyncOpenAI(base_url=base, api_key="any", max_retries=0) as client:
+    async with AsyncOpenAI(base_url=base, api_key="any", max_retries=0, timeout=120) as client:
         yield client
 
 
@@ -347,7 +347,7 @@ async def test_embeddings_hide_their_usage_too() -> None:
     embedding = replace(CHAT, name="emb", model="text-embedding-3-small")
     async with (
         serve_simulator([embedding]) as base,
-        httpx2.AsyncClient(base_url=base) as http,
+        httpx2.AsyncClient(base_url=base, timeout=60) as http,
     ):
         await arm(http, usage="missing")
         path = "/emb/openai/v1/embeddings"

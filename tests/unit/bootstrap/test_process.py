@@ -41,7 +41,7 @@ def settings_of(redis_url: str, directory: Path, **sections: Mapping[str, Any]) 
 
 @asynccontextmanager
 async def process_of(settings: Settings) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
-    async with running(settings) as process, httpx2.AsyncClient() as client:
+    async with running(settings) as process, httpx2.AsyncClient(timeout=60) as client:
         yield process, client
 
 
