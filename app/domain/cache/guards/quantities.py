@@ -39,9 +39,16 @@ def _merged(items: Sequence[Item]) -> Iterator[Item]:
 
 
 def _quantity(two: Sequence[Item]) -> Item | None:
-    if len(two) < 2 or two[0].kind != "number" or two[1].kind not in {"unit", "time"}:  # noqa: PLR2004 - a number and its unit
-        return None
-    number, unit = two
+    kinds = tuple(item.kind for item in two)
+    if kinds in {("number", "cur"), ("cur", "number")} and two[0].chunk == two[1].chunk:
+        number, of = two if kinds[0] == "number" else reversed(two)
+        return replace(of, value=f"{number.value} {of.value}")
+    if kinds in {("number", "unit"), ("number", "time")}:
+        return _measured(*two)
+    return None
+
+
+def _measured(number: Item, unit: Item) -> Item | None:
     if unit.chunk != number.chunk and number.value not in _HALVES:
         return None
     try:

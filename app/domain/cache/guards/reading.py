@@ -18,6 +18,11 @@ _SIGNS: Final = frozenset("/-&|")
 #: Questions that say what a part of a prompt is about; the others are about all of it.
 _COMMAS: Final = frozenset({",", "\u3001", "\uff0c", "\u060c"})
 _ENDS: Final = frozenset(".!?\n\u3002\uff01\uff1f")
+#: Words of the longest name below a letter.
+_NAME: Final = 3
+#: Negations that are prepositions.
+_PREPOSED: Final = frozenset({"without", "except"})
+_HEADS: Final = frozenset({"rel", "neg"})
 #: Units behind an auxiliary in which a participle is passive.
 _PASSIVE_REACH: Final = 6
 _CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
@@ -70,7 +75,6 @@ class _Reader:
     lead: str = ""
     chunk: int = 0
     article: str = ""
-    signed: bool = False
     particle: Unit | None = None
     at: int = 0
     aux: int = 0  # units left in which a participle is passive
@@ -123,7 +127,6 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
         read_now = _step(reader, at)
         _watch(reader, at, read_now)
         at += read_now
-        end = at if at < end and _is_signature(reader, at) else end
     reader.cut()
     quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
     if {"how", "can"} <= reader.asks:
@@ -141,10 +144,20 @@ def _without_asides(units: list[Unit], words: lex.Lexicon) -> list[Unit]:
         clauses[-1].append(unit)
         if unit.kind is Kind.STOP:
             clauses.append([])
-    kept = [clause for clause in clauses if not _is_aside(clause, words)]
+    kept = [clause for clause in _unsigned(clauses, words) if not _is_aside(clause, words)]
     if not any(unit.kind is not Kind.STOP for clause in kept for unit in clause):
         return units
     return [unit for clause in kept for unit in clause]
+
+
+def _unsigned(clauses: list[list[Unit]], words: lex.Lexicon) -> list[list[Unit]]:
+    """`clauses` without a "kind regards" at the end and the name below it."""
+    for at in range(max(0, len(clauses) - 3), len(clauses)):
+        said = " ".join(unit.word for unit in clauses[at] if unit.kind is not Kind.STOP)
+        below = [u for clause in clauses[at + 1 :] for u in clause if u.kind is not Kind.STOP]
+        if said in words.signoffs and len(below) <= _NAME and all(u.text.istitle() for u in below):
+            return clauses[:at]
+    return clauses
 
 
 def _is_aside(clause: list[Unit], words: lex.Lexicon) -> bool:
@@ -196,12 +209,6 @@ def _with_lists(reader: _Reader, items: list[Item]) -> tuple[Item, ...]:
         else replace(item, listed=0)
         for item in items
     )
-
-
-def _is_signature(reader: _Reader, at: int) -> bool:
-    """Whether only names follow a "kind regards"."""
-    rest = [unit for unit in reader.units[at:] if unit.kind is not Kind.STOP]
-    return reader.signed and len(rest) <= 3 and all(unit.text[:1].isupper() for unit in rest)  # noqa: PLR2004 - words of a name
 
 
 def _quoted(token: Token) -> str:
@@ -356,7 +363,6 @@ def _behind_number(reader: _Reader, at: int) -> bool:
 
 
 def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -> None:
-    reader.signed = False
     kind, value = meaning.kind, meaning.value
     if kind == "compute":
         kind, value = (lex.DROP, "") if reader.counts else ("w", " ".join(words))
@@ -378,7 +384,7 @@ def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -
         reader.cut(f"{kind}:{words[-1]}" if kind == lex.WEAK else kind)
         reader.particle = unit if len(words) == 1 else None
     else:
-        if kind == "rel":
+        if kind == "rel" or value in _PREPOSED:
             reader.cut(value)
         reader.add(kind, value, unit, single=len(words) == 1)
         if (kind, value) == ("w", "or"):
@@ -395,10 +401,17 @@ def _see_persons(reader: _Reader, kind: str, words: list[str]) -> None:
             reader.persons.add("object")
 
 
+def _spoken(reader: _Reader) -> bool:
+    """Whether anything but its preposition has been said in the phrase that is read."""
+    last = reader.items[-1]
+    return last.chunk == reader.chunk and last.kind not in _HEADS
+
+
 def _dropped(reader: _Reader, unit: Unit, words: list[str]) -> None:
-    reader.signed = unit.starts and " ".join(words) in reader.words.signoffs
     reader.article = words[-1]
-    if len(words) == 1 and reader.lead and reader.items and reader.items[-1].chunk == reader.chunk:
+    is_auxiliary = not (reader.words.present | reader.words.passive).isdisjoint(words)
+    begins = len(words) == 1 and reader.lead and not is_auxiliary
+    if begins and reader.items and _spoken(reader):
         reader.cut(joins=True)  # "in June my contract": a new phrase begins
     if reader.mentions:
         reader.add("courtesy", " ".join(words), unit)
