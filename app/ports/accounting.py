@@ -1,0 +1,83 @@
+"""What tenants use: accounts, estimates, and whoever is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.domain.calendar import CalendarWindow
+from app.domain.completion import Receipt
+from app.domain.limit import Limit
+from app.domain.request import InferenceRequest
+from app.domain.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.tenant import Tenant
+
+
+class Accounts(Protocol):
+    """What every tenant has used and holds; shared by all replicas, exact."""
+
+    async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
+        """Take the ask in every scope in one step, or nothing.
+
+        Raises QuotaUnavailable where the account is out of reach and the tenant's policy is to
+        refuse then.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, charge: Charge) -> None:
+        """Charge what was used instead of what was reserved, once; nobody waits for it."""
+        ...
+
+    async def read(
+        self,
+        tenant: str,
+        limits: Sequence[Limit],
+        days: Sequence[CalendarWindow],
+        months: Sequence[CalendarWindow],
+    ) -> tuple[int, ...]:
+        """How much of each limit is used or held. Raises StoreUnavailable."""
+        ...
+
+    def record(self, tenant: str, row: bytes) -> None:
+        """Have a row in the ledger for what reserved nothing; nobody waits for it."""
+        ...
+
+
+class Countable(Protocol):
+    """Text that is put together and counted when somebody asks."""
+
+    def tokens(self, count: Callable[[str], int]) -> int:
+        """Its tokens, by `count`; takes time with its length."""
+        ...
+
+
+class TokenEstimator(Protocol):
+    """Token counts where no upstream has told any."""
+
+    async def prompt(self, request: InferenceRequest, model: str) -> int:
+        """Tokens of the input as `model`, a base model, reads it; never much too few."""
+        ...
+
+    def output(self, tenant: str, model: str) -> int:
+        """Tokens that 95 of 100 of this tenant's answers from `model` do not exceed."""
+        ...
+
+    def typical_output(self, tenant: str, model: str) -> int:
+        """Tokens of this tenant's answers from `model` on average."""
+        ...
+
+    def observe(self, tenant: str, model: str, tokens: int) -> None:
+        """Take note of the length of one answer that ended by itself."""
+        ...
+
+    async def relayed(self, text: Countable, model: str) -> int:
+        """Tokens of what was relayed of an answer."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever is told of every request, once, when it is over: logs, metrics."""
+
+    def observe(self, receipt: Receipt) -> None:
+        """Take note; must neither block nor raise."""
+        ...

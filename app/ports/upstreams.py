@@ -1,0 +1,93 @@
+"""Deployments: what is known of them, and how they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from app.domain.capacity import Place
+from app.domain.demand import Load
+from app.domain.deployment import Deployment
+from app.domain.request import InferenceRequest
+from app.domain.room import Room
+
+
+class HoldBoard(Protocol):
+    """Until when each deployment asked not to be asked; shared by all replicas."""
+
+    def holds(self) -> Mapping[str, float]:
+        """By deployment, the end of its hold on this process's monotonic clock."""
+        ...
+
+    def hold(self, deployment: str, until: float) -> None:
+        """Hold a deployment; a longer hold that is known stays. Told to other replicas at once."""
+        ...
+
+
+class Capacity(Protocol):
+    """What deployments have room for, as far as it can be told from outside; shared by replicas.
+
+    Times are on the clock of whoever asks. Nothing waits.
+    """
+
+    def rooms(self, names: Iterable[str], load: Load, now: float) -> Mapping[str, Room]:
+        """By deployment, when there is room; nothing of those that nothing is known of."""
+        ...
+
+    def take(self, deployment: str, load: Load, now: float) -> Place | None:
+        """Take what a request may need that is sent now; None where nothing is counted."""
+        ...
+
+
+class ResponseOwners(Protocol):
+    """Which deployment holds a tenant's stored response."""
+
+    async def owner(self, tenant: str, response_id: str) -> str | None:
+        """The deployment's name; None if the tenant has no such response.
+
+        Raises StoreUnavailable where that cannot be told.
+        """
+        ...
+
+    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+        """Remember the owner. Never raises: a lost claim costs a later 404, not this answer."""
+        ...
+
+
+class UpstreamResponse(Protocol):
+    """An upstream's answer, its body still to be read."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+        ...
+
+    async def read(self, patience_s: float) -> bytes:
+        """The next bytes of the body, as they come; empty at its end.
+
+        Raises TimeoutError after `patience_s` seconds of silence (reading may then go on),
+        UpstreamDisconnected when the connection broke first.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; an unread body ends it, so that the upstream stops working."""
+        ...
+
+
+class Upstream(Protocol):
+    """All deployments, reachable: URLs, credentials and connections are its business."""
+
+    async def open(
+        self, deployment: Deployment, request: InferenceRequest, headers: Mapping[str, str]
+    ) -> UpstreamResponse:
+        """Send a request and return once the answer's headers are here; the caller closes it.
+
+        Raises UpstreamUnreachable, UpstreamDisconnected, UpstreamTimeout, UpstreamProtocolError.
+        """
+        ...
