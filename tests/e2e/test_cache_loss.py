@@ -189,8 +189,8 @@ async def test_a_dropped_index_is_made_again(
     """Until then nothing is found by meaning, and all the rest goes on."""
     async with site(tmp_path, redis_url) as here:
         before = await here.load(2)
-        (name,) = await here.redis.execute_command("FT._LIST")
-        await here.redis.execute_command("FT.DROPINDEX", name)
+        name = here.index.name
+        await here.redis.ft(name).dropindex()
         await compared(here, seconds, before)
         await here.comes_back()
 

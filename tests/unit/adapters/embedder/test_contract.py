@@ -33,6 +33,8 @@ PATIENCE_S = 20.0
 #: Vectors of one text that differ by rounding only.
 ROUNDING = 1e-5
 
+TENANT = "acme"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -120,7 +122,7 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 async def test_any_text_has_a_vector_of_length_one(embedder: Embedder, text: str) -> None:
     """Of as many little-endian 32 bit numbers as announced, none of them NaN."""
-    vector = await embedder.embed(text)
+    vector = await embedder.embed(text, TENANT)
     assert isinstance(vector, bytes)
     assert len(vector) == 4 * embedder.dimensions
     assert math.hypot(*unpacked(vector)) == pytest.approx(1, abs=1e-5)
@@ -128,8 +130,9 @@ async def test_any_text_has_a_vector_of_length_one(embedder: Embedder, text: str
 
 async def test_the_same_text_has_the_same_vector(embedder: Embedder) -> None:
     """Alone, again, and among others."""
-    alone, again = [await embedder.embed("the same text") for _ in range(2)]
-    among = await asyncio.gather(*map(embedder.embed, ["other one", "the same text", "a third"]))
+    alone, again = [await embedder.embed("the same text", TENANT) for _ in range(2)]
+    texts = ["other one", "the same text", "a third"]
+    among = await asyncio.gather(*(embedder.embed(text, TENANT) for text in texts))
     assert alone == again
     assert distance(alone, among[1]) < ROUNDING
     assert distance(alone, among[0]) > ROUNDING
@@ -138,7 +141,9 @@ async def test_the_same_text_has_the_same_vector(embedder: Embedder) -> None:
 async def test_a_very_long_text_is_cut(embedder: Embedder) -> None:
     """What comes after 50 kB, and takes as long, has no part in the vector."""
     head = "an unusually long letter " * 2000
-    one, other = [await embedder.embed(head + tail * 5000) for tail in ("yes, I do. ", "no. ")]
+    one, other = [
+        await embedder.embed(head + tail * 5000, TENANT) for tail in ("yes, I do. ", "no. ")
+    ]
     assert len(one) == 4 * embedder.dimensions
     assert one == other
 
@@ -146,16 +151,16 @@ async def test_a_very_long_text_is_cut(embedder: Embedder) -> None:
 async def test_fifty_at_once_are_not_mixed_up(embedder: Embedder) -> None:
     """Each gets its own text's vector."""
     texts = [f"{word} number {i}" for i in range(25) for word in ("house", "river")]
-    together = await asyncio.gather(*map(embedder.embed, texts))
+    together = await asyncio.gather(*(embedder.embed(text, TENANT) for text in texts))
     for i in (0, 1, 24, 49):
-        assert distance(together[i], await embedder.embed(texts[i])) < ROUNDING
+        assert distance(together[i], await embedder.embed(texts[i], TENANT)) < ROUNDING
     assert len(set(together)) == len(texts)
 
 
 async def test_who_gives_up_does_not_harm_others(subject: Subject) -> None:
     """Half of the callers leave while the model hangs; it then serves those who stayed."""
     subject.freeze()
-    calls = [asyncio.ensure_future(subject.embedder.embed(f"text {i}")) for i in range(10)]
+    calls = [asyncio.ensure_future(subject.embedder.embed(f"text {i}", TENANT)) for i in range(10)]
     await asyncio.sleep(0)
     for call in calls[::2]:
         call.cancel()
@@ -174,12 +179,12 @@ async def test_one_that_hangs_is_unavailable_within_the_patience(
     async with asyncio.timeout(30):
         for _ in range(3):
             with pytest.raises(EmbedderUnavailable):
-                await subject.embedder.embed("anybody there?")
+                await subject.embedder.embed("anybody there?", TENANT)
     subject.thaw()
     async with asyncio.timeout(30):
         while True:
             try:
-                await subject.embedder.embed("back?")
+                await subject.embedder.embed("back?", TENANT)
                 break
             except EmbedderUnavailable:
                 await asyncio.sleep(0.05)
