@@ -76,6 +76,7 @@ eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=fi
 
 .PHONY: bench-cache
 bench-cache: setup ## answers from a cache of 50,000: how long they take (about 5 minutes)
+	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)
 	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
 
 .PHONY: lint
