@@ -17,6 +17,8 @@ from app.domain.cache.guards.reading import read
 from app.domain.cache.guards.tokens import MAX_CHARS, Kind, Token, tokens_of
 
 _NUMBERS: Final = frozenset({"number", "quantity", "ord", "unit", "cur", "time"})
+#: Of Markdown, around words.
+_MARKUP: Final = frozenset({"*", "**", "#", "##", "###"})
 #: Longer answers have a "not" somewhere that decides nothing.
 _SHORT: Final = 200
 
@@ -72,7 +74,11 @@ def _contradict(one: _Facts, other: _Facts, *, is_short: bool) -> bool:
 
 
 def _words(tokens: tuple[Token, ...]) -> list[str]:
-    return [token.folded for token in tokens if token.kind is not Kind.STOP]
+    return [
+        token.folded
+        for token in tokens
+        if token.kind is not Kind.STOP and token.folded not in _MARKUP
+    ]
 
 
 def _facts(tokens: tuple[Token, ...], book: Phrasebook) -> _Facts:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from app.domain.cache.guards.items import Item, Reading
 from app.domain.cache.guards.language import language_of
 from app.domain.cache.guards.leftovers import without_counterparts
 from app.domain.cache.guards.lexicon import Lexicon, lexicon, small_words
 from app.domain.cache.guards.order import stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.guards.quantities import with_quantities
-from app.domain.cache.guards.reading import Item, Reading, read
+from app.domain.cache.guards.reading import read
 from app.domain.cache.guards.spelling import mended
 from app.domain.cache.guards.tokens import MAX_CHARS, Token, plain, tokens_of
 
 #: The guard that looks after each kind of item, in the order they are asked.
 GUARDS: Final = {
-    "code": "code", "address": "address", "number": "number", "quantity": "number", "ord": "ordinal", "unit": "unit",
+    "code": "code", "address": "address", "number": "number", "quantity": "number",
+    "ord": "ordinal", "unit": "unit",
     "cur": "currency", "time": "time", "neg": "negation", "quant": "quantifier",
     "cmp": "comparison", "rel": "relation", "lang": "language",
     "out": "output", "courtesy": "quote", "w": "content",

@@ -44,7 +44,8 @@ def language_of(
     for language, script in _SCRIPTS:
         if len(script.findall(text)) * _SCRIPT_PART > len(text):
             return language
-    return _by_words(_PART.findall(text), small, spelling)
+    letters = {char for token in tokens[:_READ] for char in token.text.lower() if char > "\x7f"}
+    return _by_words([*_PART.findall(text), *sorted(letters)], small, spelling)
 
 
 def _by_words(words: list[str], small: Mapping[str, frozenset[str]], spelling: Spelling) -> str:

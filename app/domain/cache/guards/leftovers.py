@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.domain.cache.guards.reading import Item, Reading
+from app.domain.cache.guards.items import Item, Reading
 
 _LONGEST_JOIN: Final = 3
 _INDEFINITE: Final = frozenset({"a", "an", "ein", "eine", "einen", "un", "une", "una", "um", "uma"})

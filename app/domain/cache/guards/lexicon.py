@@ -38,13 +38,14 @@ _LISTS: Final = frozenset(
         "object",
         "compute",
         "chat",
+        "letter",
         "around",
     }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
 _STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
 #: Sections whose words tell a language.
-_TELLING: Final = frozenset({"small", "drop", "ask", "neg", "weak"})
+_TELLING: Final = frozenset({"small", "letter", "drop", "ask", "neg", "weak"})
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -139,7 +140,7 @@ def small_words(book: Phrasebook) -> dict[str, frozenset[str]]:
     """The words that tell each language from its neighbours."""
     return {
         language: frozenset(
-            fold(word)
+            word if section == "letter" else fold(word)
             for section, _, word in parse(text)
             if section in _TELLING and " " not in word
         )

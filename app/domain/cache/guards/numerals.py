@@ -19,8 +19,8 @@ _WORDS: Final = {
     "seize dix-sept dix-huit dix-neuf vingt trente quarante cinquante soixante soixante-dix "
     "quatre-vingt quatre-vingt-dix",
     "es": "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce "
-    "quince dieciseis diecisiete dieciocho diecinueve veinte treinta cuarenta cincuenta sesenta setenta "
-    "ochenta noventa",
+    "quince dieciseis diecisiete dieciocho diecinueve veinte treinta cuarenta cincuenta sesenta "
+    "setenta ochenta noventa",
     "it": "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici "
     "quattordici quindici sedici diciassette diciotto diciannove venti trenta quaranta cinquanta "
     "sessanta settanta ottanta novanta",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from app.domain.cache.guards.reading import Item, Reading
+from app.domain.cache.guards.items import Item, Reading
 
 _STRONG: Final = frozenset({"from", "to", "by"})
 #: Items of which all pairs are compared; longer prompts must keep the order.

@@ -12,7 +12,7 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - present, passive: auxiliaries of either; participle: what participles end with
 - chat, around: clauses of words of both, one of them of chat at least, say nothing
 - subject, object: I, and me; compute: says nothing at the start of a prompt with numbers
-- small: words that tell the language; mention: words with which a prompt is about words
+- small, letter: words and letters that tell the language; mention: words with which a prompt is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
 - signoff: stands before the name of who wrote; ending: what is cut off words, "letters left = ..."
 """

@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from app.domain.cache.guards.items import Item
 from app.domain.cache.guards.numerals import shown
-from app.domain.cache.guards.reading import Item
 
 #: What a unit is of the smallest of its kind, by its name in the tables.
 _SIZES: Final = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from app.domain.cache.guards import lexicon as lex
+from app.domain.cache.guards.asides import without_asides
+from app.domain.cache.guards.items import Item, Reading
 from app.domain.cache.guards.numerals import canonical, combined
 from app.domain.cache.guards.tokens import Kind, Token, fold, tokens_of
 from app.domain.cache.guards.units import Unit, units_of
@@ -18,8 +20,6 @@ _SIGNS: Final = frozenset("/-&|")
 #: Questions that say what a part of a prompt is about; the others are about all of it.
 _COMMAS: Final = frozenset({",", "\u3001", "\uff0c", "\u060c"})
 _ENDS: Final = frozenset(".!?\n\u3002\uff01\uff1f")
-#: Words of the longest name below a letter.
-_NAME: Final = 3
 #: Negations that are prepositions.
 _PREPOSED: Final = frozenset({"without", "except"})
 _HEADS: Final = frozenset({"rel", "neg"})
@@ -27,40 +27,6 @@ _HEADS: Final = frozenset({"rel", "neg"})
 _PASSIVE_REACH: Final = 6
 _CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that a prompt says. `lead` is the preposition before it, `chunk` its phrase."""
-
-    kind: str
-    value: str
-    lead: str = ""
-    chunk: int = 0
-    text: str = ""
-    is_name: bool = False
-    article: str = ""  # the determiner before it
-    at: int = 0  # the unit it was read from
-    is_passive: bool = False
-    after_subject: bool = False  # "I cancel"
-    listed: int = 0  # the list it is of, 0 for none
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a prompt says; `asks` are the kinds of its questions."""
-
-    language: str
-    items: tuple[Item, ...]
-    asks: frozenset[str]
-    tenses: frozenset[str] = frozenset()
-    quotes: tuple[str, ...] = ()
-    persons: frozenset[str] = frozenset()
-    is_terse: bool = False  # bare keywords
-
-    def count(self) -> Counter[tuple[str, str]]:
-        """How often each thing is said."""
-        return Counter((item.kind, item.value) for item in self.items)
 
 
 @dataclass(slots=True)
@@ -117,7 +83,7 @@ class _Reader:
 
 def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     """What a prompt of these tokens says, by `words`, a lexicon."""
-    units = _without_asides(units_of(tokens, words.endings), words)
+    units = without_asides(units_of(tokens, words.endings), words)
     language = words.endings.language
     reader = _Reader(language, words, units, any(unit.word in words.mentions for unit in units))
     reader.counts = any(unit.kind is Kind.NUMBER for unit in units)
@@ -137,38 +103,6 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     return Reading(language, items, asks, tenses, quotes, persons, reader.is_terse)
 
 
-def _without_asides(units: list[Unit], words: lex.Lexicon) -> list[Unit]:
-    """`units` without the clauses that only make conversation."""
-    clauses: list[list[Unit]] = [[]]
-    for unit in units:
-        clauses[-1].append(unit)
-        if unit.kind is Kind.STOP:
-            clauses.append([])
-    kept = [clause for clause in _unsigned(clauses, words) if not _is_aside(clause, words)]
-    if not any(unit.kind is not Kind.STOP for clause in kept for unit in clause):
-        return units
-    return [unit for clause in kept for unit in clause]
-
-
-def _unsigned(clauses: list[list[Unit]], words: lex.Lexicon) -> list[list[Unit]]:
-    """`clauses` without a "kind regards" at the end and the name below it."""
-    for at in range(max(0, len(clauses) - 3), len(clauses)):
-        said = " ".join(unit.word for unit in clauses[at] if unit.kind is not Kind.STOP)
-        below = [u for clause in clauses[at + 1 :] for u in clause if u.kind is not Kind.STOP]
-        if said in words.signoffs and len(below) <= _NAME and all(u.text.istitle() for u in below):
-            return clauses[:at]
-    return clauses
-
-
-def _is_aside(clause: list[Unit], words: lex.Lexicon) -> bool:
-    said = [unit for unit in clause if unit.kind is not Kind.STOP]
-    return (
-        any(unit.word in words.chat for unit in said)
-        and all(unit.word in words.chat or unit.word in words.around for unit in said)
-        and not any("?" in unit.text for unit in clause)
-    )
-
-
 def _watch(reader: _Reader, at: int, count: int) -> None:
     """Notice auxiliaries of the passive and where sentences end."""
     reader.at = at + count
@@ -182,9 +116,9 @@ def _watch(reader: _Reader, at: int, count: int) -> None:
 
 
 def _passive_before(reader: _Reader) -> None:
-    """ "gekuendigt werden": the auxiliary follows the participle."""
+    """Of "gesperrt werden", the auxiliary follows the participle."""
     last = reader.items[-1] if reader.items else None
-    if last and last.at == reader.at - 2 and fold(last.text).endswith(reader.words.participles):  # noqa: PLR2004 - the unit before
+    if last and last.at == reader.at - 2 and fold(last.text).endswith(reader.words.participles):
         reader.items[-1] = replace(last, is_passive=True)
 
 
@@ -194,7 +128,7 @@ def _without_adjectives(items: list[Item]) -> list[Item]:
         replace(item, is_passive=False)
         if item.is_passive and after and after.at == item.at + 1 and after.chunk == item.chunk
         else item
-        for item, after in zip(items, [*items[1:], None], strict=True)
+        for item, after in zip_longest(items, items[1:])
     ]
 
 
@@ -372,24 +306,32 @@ def _mean(reader: _Reader, meaning: lex.Meaning, unit: Unit, words: list[str]) -
         reader.tenses.add("present")
     if kind == lex.DROP:
         _dropped(reader, unit, words)
-    elif kind == "tense":
+    elif kind in _LEADS:
+        reader.cut(f"{kind}:{words[-1]}" if kind == lex.WEAK else kind)
+        reader.particle = unit if len(words) == 1 else None
+    elif kind in {"ask", "tense", lex.CUT}:
+        _frame(reader, kind, value)
+    else:
+        _say(reader, lex.Meaning(kind, value), unit, single=len(words) == 1)
+
+
+def _frame(reader: _Reader, kind: str, value: str) -> None:
+    if kind == "tense":
         reader.tenses.add(value)
     elif kind == "ask":
         reader.asks.add(value)
         reader.cut(value if value in _CLAUSES else "")
-    elif kind == lex.CUT:
+    else:
         reader.cut(reader.lead, joins=True)
         reader.joined.add(reader.series)
-    elif kind in _LEADS:
-        reader.cut(f"{kind}:{words[-1]}" if kind == lex.WEAK else kind)
-        reader.particle = unit if len(words) == 1 else None
-    else:
-        if kind == "rel" or value in _PREPOSED:
-            reader.cut(value)
-        reader.add(kind, value, unit, single=len(words) == 1)
-        if (kind, value) == ("w", "or"):
-            reader.cut(reader.lead, joins=True)
-            reader.joined.add(reader.series)
+
+
+def _say(reader: _Reader, meaning: lex.Meaning, unit: Unit, *, single: bool) -> None:
+    if meaning.kind == "rel" or meaning.value in _PREPOSED:
+        reader.cut(meaning.value)
+    reader.add(meaning.kind, meaning.value, unit, single=single)
+    if meaning == lex.Meaning("w", "or"):
+        _frame(reader, lex.CUT, "")
 
 
 def _see_persons(reader: _Reader, kind: str, words: list[str]) -> None:

@@ -1,0 +1,75 @@
+"""What holds of the guards for any two texts."""
+
+from __future__ import annotations
+
+import functools
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.adapters.phrasebook import load_phrasebook
+from app.domain.cache.guards import agree
+from app.domain.cache.guards.phrasebook import Phrasebook
+from app.domain.cache.guards.tokens import MAX_CHARS
+
+WORDS = """
+how do i the a from to by and or not 5 five 1.000 km € $5 2FA London Paris code() `x` "q" ' ? , . :
+- wie ich der den nach von ohne pas ne por qué 怎么 か what's isn't was is been written
+"""
+PROMPTS = st.one_of(
+    st.text(max_size=80), st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join)
+)
+
+
+@functools.cache
+def book() -> Phrasebook:
+    return load_phrasebook()
+
+
+@settings(deadline=None, max_examples=300)
+@given(PROMPTS)
+def test_every_text_agrees_with_itself(text: str) -> None:
+    """A prompt that comes again is served, whatever is in it."""
+    assert agree(text, text, book()) is None
+
+
+@settings(deadline=None, max_examples=300)
+@given(PROMPTS, PROMPTS)
+def test_neither_text_comes_first(left: str, right: str) -> None:
+    """The verdict does not depend on which prompt was asked and which was kept."""
+    found, turned = agree(left, right, book()), agree(right, left, book())
+    assert (found is None) == (turned is None)
+    assert found is None or turned is None or found.guard == turned.guard
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.sampled_from(["London", "Paris", "Rome"]), min_size=2, max_size=2, unique=True))
+def test_from_and_to_are_never_taken_for_each_other(cities: list[str]) -> None:
+    """Whatever the places, the way there is not the way back."""
+    there, back = "fly from {} to {}".format(*cities), "fly from {1} to {0}".format(*cities)
+    assert agree(there, back, book())
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "word ", "5 ", "1,000", "'", "`", '"', "from A to ", "字", "\n:"]
+)
+def test_time_grows_with_length_and_no_faster(piece: str) -> None:
+    """Ten times the text takes at most some thirty times as long, also with texts made to hurt."""
+    longer = piece * (MAX_CHARS // len(piece) - 2)
+    shorter = longer[: len(longer) // 10]
+    few, many = (min(_seconds(text) for _ in range(3)) for text in (shorter, longer))
+    assert many < 30 * few + 0.05
+
+
+def test_100_kilobytes_are_no_trouble() -> None:
+    """What is longer than what is read is refused at once."""
+    text = "how do I do this " * 6_000
+    assert agree(text + "a", text + "b", book())
+
+
+def _seconds(text: str) -> float:
+    begun = time.perf_counter()
+    agree(text + " a", text + " b", book())
+    return time.perf_counter() - begun
