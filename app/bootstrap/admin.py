@@ -11,12 +11,13 @@ from fastapi import FastAPI
 from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
+from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
-from app.api.admin.services import AdminServices
+from app.api.admin.services import AdminServices, CacheServices
 from app.api.readiness import Readiness
+from app.bootstrap.caching import Cached
 from app.bootstrap.state import State
-from app.ports import KeptAnswers
 from app.settings import Ledger, Settings
 
 
@@ -24,7 +25,7 @@ def admin_plane(
     state: State,
     settings: Callable[[], Settings],
     *,
-    kept: KeptAnswers,
+    cached: Cached,
     deployments: Callable[[], DeploymentList],
     readiness: Readiness,
 ) -> FastAPI:
@@ -46,9 +47,15 @@ def admin_plane(
             deployments=deployments,
             readiness=readiness,
             explanations=state.explanations,
-            kept=kept,
+            cache=_cache(state, cached),
             models=lambda: settings().models,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),
         )
     )
+
+
+def _cache(state: State, cached: Cached) -> CacheServices:
+    """Nothing is measured yet: what is told wrong is evicted, and not counted."""
+    wrong_hits = ToldWrong(cached.answers, state.explanations, None)
+    return CacheServices(cached.answers, wrong_hits)

@@ -114,7 +114,7 @@ async def running(
         admin = admin_plane(
             state,
             lambda: process.current.settings,
-            kept=cached.answers,
+            cached=cached,
             deployments=process.deployments,
             readiness=process.readiness,
         )

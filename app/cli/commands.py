@@ -12,6 +12,7 @@ import typer
 
 from app.cli.admin import administrator_commands
 from app.cli.audit import audit_commands
+from app.cli.cache import cache_commands
 from app.cli.check import Compare, check
 from app.cli.deployment import deployment_commands
 from app.cli.explain import explain
@@ -144,5 +145,6 @@ def admin_commands(cli: typer.Typer) -> None:
     cli.add_typer(usage_commands(), name="usage")
     cli.add_typer(deployment_commands(), name="deployment")
     cli.command("explain")(explain)
+    cli.add_typer(cache_commands(), name="cache")
     cli.add_typer(audit_commands(), name="audit")
     cli.add_typer(administrator_commands(), name="admin")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from app.cli import cache_options as caches
 from app.cli import given, shown
 from app.cli import tenant_options as options
 from app.cli.client import path_to
@@ -59,7 +60,7 @@ def list_tenants(ctx: typer.Context, *, as_json: Json = False) -> None:
 
 
 def show(ctx: typer.Context, name: TenantName, *, as_json: Json = False) -> None:
-    """Show a tenant: where its requests may go, whose tokens are its own, its limits."""
+    """Show a tenant: where its requests may go, whose tokens are its own, its caches, limits."""
     with session(ctx, as_json=as_json) as work:
         answer = work.client.get(path_to("tenants", name))
         if as_json:
@@ -92,6 +93,7 @@ def create(  # noqa: PLR0913  # one parameter for each option
     entra_application: options.Applications = None,
     entra_object: options.Objects = None,
     entra_group: options.Groups = None,
+    cache: caches.Caches = None,
     as_json: Json = False,
 ) -> None:
     """Make a tenant."""
@@ -114,6 +116,8 @@ def create(  # noqa: PLR0913  # one parameter for each option
         body["limits"] = [given.rule(each) for each in limit]
     if ids := options.entra(entra_application, entra_object, entra_group):
         body["entra"] = ids
+    if cache:
+        body["cache"] = caches.changed({}, caches.changes(cache))
     with session(ctx, as_json=as_json) as work:
         _changed(work, work.client.send("POST", "tenants", body))
 
@@ -140,6 +144,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
     entra_object: options.Objects = None,
     entra_group: options.Groups = None,
     remove_entra: options.Unmapped = None,
+    cache: caches.Caches = None,
     as_json: Json = False,
 ) -> None:
     """Change a tenant; what is not given stays as it is."""
@@ -161,6 +166,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
         removed_tags=frozenset(untag or ()),
         added_ids=options.entra(entra_application, entra_object, entra_group),
         removed_ids=frozenset(remove_entra or ()),
+        caches=caches.changes(cache or ()),
     )
     if not (changes or partly.changes_anything):
         raise typer.BadParameter("nothing to change: see `spillgate tenant update --help`")
@@ -203,10 +209,12 @@ class _Partly:
     removed_tags: Collection[str]
     added_ids: dict[str, list[str]]
     removed_ids: Collection[str]
+    caches: caches.Changes
 
     @property
     def changes_anything(self) -> bool:
-        return any((self.added_tags, self.removed_tags, self.added_ids, self.removed_ids))
+        ids = self.added_ids or self.removed_ids
+        return bool(self.added_tags or self.removed_tags or ids or self.caches)
 
     def changed(self, tenant: Record) -> dict[str, Any]:
         """The fields as a whole."""
@@ -216,6 +224,8 @@ class _Partly:
             found["tags"] = left | self.added_tags
         if self.added_ids or self.removed_ids:
             found["entra"] = options.with_ids(tenant["entra"], self.added_ids, self.removed_ids)
+        if self.caches:
+            found["cache"] = caches.changed(tenant["cache"], self.caches)
         return found
 
 
@@ -241,6 +251,9 @@ def _show(work: Session, tenant: Record) -> None:
     if mapped:
         work.output.lines([""])
         work.output.table(_ENTRA, mapped)
+    if said := list(caches.parts(tenant["cache"])):
+        work.output.lines([""])
+        work.output.table(caches.COLUMNS, said)
 
 
 def _spill(value: str | Record) -> str:

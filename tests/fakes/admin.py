@@ -11,18 +11,21 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
-from app.api.admin.services import AdminServices
+from app.api.admin.services import AdminServices, CacheServices
 from app.api.readiness import Readiness
 from app.domain.api_key import ApiKey, digest, mint
+from app.domain.cache.outcome import CacheResult
 from app.domain.completion import Outcome
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target
 from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
-from app.domain.explanation import Explanation
+from app.domain.explanation import CachedRecord, Explanation
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
+from tests.fakes.measured_errors import FakeMeasuredErrors
 from tests.fakes.remembered_answers import RememberedAnswers
 
 PEPPER = b"pepper-of-the-tests"
@@ -94,7 +97,16 @@ def house_entries() -> list[TenantEntry | KeyEntry | AdminEntry]:
 def _explanations() -> dict[str, list[Explanation]]:
     """One request of each tenant, named for it."""
     return {
-        f"req-{tenant}": [Explanation(f"req-{tenant}", 7.0, 0.5, Outcome.FINISHED, tenant)]
+        f"req-{tenant}": [
+            Explanation(
+                f"req-{tenant}",
+                7.0,
+                0.5,
+                Outcome.FINISHED,
+                tenant,
+                cache=CachedRecord(CacheResult.EXACT, fingerprint="ab" * 16),
+            )
+        ]
         for tenant in ("search", "other")
     }
 
@@ -117,9 +129,11 @@ class AdminHouse:
     explanations: dict[str, list[Explanation]] = field(default_factory=_explanations)
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
     kept: RememberedAnswers = field(init=False)
+    errors: FakeMeasuredErrors = field(init=False)
 
     def __post_init__(self) -> None:
         self.kept = RememberedAnswers(self.clock)
+        self.errors = FakeMeasuredErrors(self.clock)
 
     def services(self) -> AdminServices:
         """These parts as the application takes them."""
@@ -133,11 +147,16 @@ class AdminHouse:
             deployments=self.deployments,
             readiness=self.readiness,
             explanations=self,
-            kept=self.kept,
+            cache=self.cache(),
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,
         )
+
+    def cache(self) -> CacheServices:
+        """What looks after kept answers."""
+        wrong_hits = ToldWrong(self.kept, self, self.errors)
+        return CacheServices(self.kept, wrong_hits, self.errors)
 
     def deployments(self) -> DeploymentList:
         """As a process would list them."""

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.api.admin.admins import add_admin_routes
 from app.api.admin.audit import add_audit_routes
 from app.api.admin.cache import add_cache_routes
+from app.api.admin.cache_errors import add_cache_error_routes
 from app.api.admin.deployments_routes import add_deployment_routes
 from app.api.admin.explain import add_explain_route
 from app.api.admin.guard import NO_STORE, guarded, needs
@@ -86,6 +87,7 @@ def _admin(services: AdminServices) -> APIRouter:
     add_deployment_routes(router, services)
     add_explain_route(router, services)
     add_cache_routes(router, services)
+    add_cache_error_routes(router, services)
     _add_openapi_route(router)
     return router
 

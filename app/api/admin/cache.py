@@ -1,9 +1,10 @@
-"""Kept answers of tenants: how many, which, and evicted."""
+"""Kept answers of tenants: how many, which, evicted, and told to be wrong."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Final, Self
 
 import structlog
@@ -26,6 +27,10 @@ from app.settings.section import Name
 #: Characters of a prompt that are shown: it is to be recognised, not read.
 PROMPT_SHOWN: Final = 120
 _ONE_WAY: Final = "select by request_id, or fingerprint, or model and prompt_prefix, or all"
+
+
+RequestId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Fingerprint = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 
 
 class TotalsView(BaseModel):
@@ -73,10 +78,10 @@ class KeptView(BaseModel):
 class EvictionBody(Body):
     """Which answers: selected in one of four ways."""
 
-    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
+    request_id: RequestId | None = Field(
         None, description="of a request that was answered from the cache, or whose answer is kept"
     )
-    fingerprint: Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")] | None = None
+    fingerprint: Fingerprint | None = None
     model: Name | None = Field(None, description="as requests name it")
     prompt_prefix: (
         Annotated[str, StringConstraints(min_length=1, max_length=PROMPT_BEGINNING)] | None
@@ -108,6 +113,27 @@ class EvictionBody(Body):
         return found or {"all": "true"}
 
 
+class WrongBody(Body):
+    """Which answer was wrong: that of a request, or the one with a fingerprint."""
+
+    request_id: RequestId | None = Field(None, description="of the request that was answered so")
+    fingerprint: Fingerprint | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.request_id is None) == (self.fingerprint is None):
+            raise PydanticCustomError("selection", "name it by request_id or by fingerprint")
+        return self
+
+
+class WrongView(BaseModel):
+    """What came of it."""
+
+    tenant: str
+    evicted: int = Field(description="answers")
+    counted: bool = Field(description="as a false hit: found by meaning, and told the first time")
+
+
 class EvictedView(BaseModel):
     """What is gone, on all replicas."""
 
@@ -123,6 +149,7 @@ def add_cache_routes(router: APIRouter, services: AdminServices) -> None:
     _add_totals(router, services)
     _add_list(router, services)
     _add_eviction(router, services)
+    _add_telling(router, services)
 
 
 def _add_totals(router: APIRouter, services: AdminServices) -> None:
@@ -132,7 +159,7 @@ def _add_totals(router: APIRouter, services: AdminServices) -> None:
         tenants = services.store.current.tenants
         seen = {name: name for name in tenants if caller.sees(name)}
         part, following = part_of(seen, page)
-        totals = await asyncio.gather(*(services.kept.totals(name) for name in part))
+        totals = await asyncio.gather(*(services.cache.kept.totals(name) for name in part))
         views = [TotalsView.of(name, each) for name, each in zip(part, totals, strict=True)]
         return Page(data=views, next=following)
 
@@ -140,7 +167,7 @@ def _add_totals(router: APIRouter, services: AdminServices) -> None:
     async def read_totals(caller: CallerOf, name: str) -> Item[TotalsView]:
         """How many answers are kept of one tenant, and how large they are."""
         tenant = tenant_of(services, caller, name).name
-        return Item(data=TotalsView.of(tenant, await services.kept.totals(tenant)))
+        return Item(data=TotalsView.of(tenant, await services.cache.kept.totals(tenant)))
 
 
 def _add_list(router: APIRouter, services: AdminServices) -> None:
@@ -149,7 +176,7 @@ def _add_list(router: APIRouter, services: AdminServices) -> None:
         """A tenant's kept answers, those that end last first; a page may be shorter than asked."""
         tenant = tenant_of(services, caller, name).name
         try:
-            found = await services.kept.entries(tenant, page.cursor or "", page.limit)
+            found = await services.cache.kept.entries(tenant, page.cursor or "", page.limit)
         except ValueError as error:
             raise MalformedRequest(f"{error}.", param="cursor") from None
         return Page(data=[KeptView.of(each) for each in found.answers], next=found.cursor or None)
@@ -165,12 +192,32 @@ def _add_eviction(router: APIRouter, services: AdminServices) -> None:
         """
         tenant = tenant_of(services, caller, name).name
         got = await _got(services, tenant, body.request_id)
-        await _record(services, caller, tenant, body)
+        await _record(services, caller, tenant, body.recorded())
         selections = [body.selection(), *([Selection(bytes.fromhex(got))] if got else [])]
         evicted = await _evicted(services, tenant, selections)
         log = structlog.get_logger()
         log.info("answers_evicted", tenant=tenant, evicted=evicted, by=body.recorded())
         return Item(data=EvictedView(tenant=tenant, evicted=evicted, fingerprint=got))
+
+
+def _add_telling(router: APIRouter, services: AdminServices) -> None:
+    @router.post("/cache/{name}/wrong-hits", openapi_extra=needs(Action.EVICT_CACHE))
+    async def tell_wrong(caller: CallerOf, name: str, body: WrongBody) -> Item[WrongView]:
+        """Say that an answer was wrong: it is evicted, and counted once if it was found by meaning.
+
+        What is counted tightens the threshold of the tenant and the model. 404 where no answer is
+        known by that id: a request's is, for as long as it can be explained.
+        """
+        tenant = tenant_of(services, caller, name).name
+        said: dict[str, str] = body.model_dump(exclude_none=True)
+        await _record(services, caller, tenant, said)
+        told = await services.cache.wrong_hits.told_wrong(
+            tenant,
+            request_id=body.request_id or "",
+            fingerprint=bytes.fromhex(body.fingerprint or ""),
+        )
+        structlog.get_logger().info("answer_told_wrong", tenant=tenant, by=said, **asdict(told))
+        return Item(data=WrongView(tenant=tenant, **asdict(told)))
 
 
 async def _got(services: AdminServices, tenant: str, request_id: str | None) -> str | None:
@@ -181,15 +228,17 @@ async def _got(services: AdminServices, tenant: str, request_id: str | None) -> 
     return (found.cache.fingerprint or None) if found and found.cache else None
 
 
-async def _record(services: AdminServices, caller: Caller, tenant: str, body: EvictionBody) -> None:
+async def _record(
+    services: AdminServices, caller: Caller, tenant: str, evicted: dict[str, str]
+) -> None:
     """Raises StoreUnavailable: nothing is evicted that nobody is told of."""
-    entry = CacheEntry(tenant, body.recorded())
+    entry = CacheEntry(tenant, evicted)
     await services.store.change([Change(EntryKind.CACHE, tenant, entry)], caller.actor)
 
 
 async def _evicted(services: AdminServices, tenant: str, selections: Sequence[Selection]) -> int:
     try:
-        return sum([await services.kept.evict(tenant, each) for each in selections])
+        return sum([await services.cache.kept.evict(tenant, each) for each in selections])
     except StoreUnavailable as error:
         message = "The cache is out of reach: some of the answers may be left. Evict them again."
         raise StoreUnavailable(message, retry_after_s=error.retry_after_s) from error

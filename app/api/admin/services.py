@@ -13,7 +13,7 @@ from app.api.readiness import Readiness
 from app.domain.audit import ChainEnd
 from app.domain.directory import AuditRecord
 from app.domain.explanation import Explanation
-from app.ports import Clock, DirectoryStore, KeptAnswers
+from app.ports import Clock, DirectoryStore, KeptAnswers, MeasuredErrors, WrongHits
 
 
 class ExplanationReader(Protocol):
@@ -22,6 +22,15 @@ class ExplanationReader(Protocol):
     async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
         """The latest request with this id, of these tenants. Raises StoreUnavailable."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheServices:
+    """What looks after kept answers."""
+
+    kept: KeptAnswers
+    wrong_hits: WrongHits
+    errors: MeasuredErrors | None = None  # None: nothing is answered by meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class AdminServices:
     deployments: Callable[[], DeploymentList]
     readiness: Readiness
     explanations: ExplanationReader
-    kept: KeptAnswers
+    cache: CacheServices
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.

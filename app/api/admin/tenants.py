@@ -183,7 +183,7 @@ def _add_creation(router: APIRouter, services: AdminServices) -> None:
         check_rules(services, body.limits)
         check_places(services, body)
         if body.name not in services.store.current.tenants:
-            await services.kept.evict(body.name, Selection())
+            await services.cache.kept.evict(body.name, Selection())
         entry = body.made()
         left = list(_belongings(services.store.current, body.name))
         # What outlived a tenant of the same name is not this one's: keys, and answers above.
@@ -228,7 +228,7 @@ def _add_deletion(router: APIRouter, services: AdminServices) -> None:
             left = left[_AT_ONCE:]
         in_force = await remove(services.store, entry, caller=caller, version=version, before=left)
         with suppress(StoreUnavailable):  # they end by themselves, or when the name is used again
-            await services.kept.evict(name, Selection())
+            await services.cache.kept.evict(name, Selection())
         return Changed(data=Deleted(id=name), in_force=InForceView.of(in_force))
 
 

@@ -66,7 +66,7 @@ async def owner(
         deployments=lambda: DeploymentList(data=[]),
         readiness=Readiness(),
         explanations=AdminHouse(),
-        kept=AdminHouse().kept,
+        cache=AdminHouse().cache(),
         audit_end=store.audit_end,
     )
     transport = httpx2.ASGITransport(create_admin(services))

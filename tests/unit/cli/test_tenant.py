@@ -34,6 +34,7 @@ SEARCH: dict[str, Any] = {
     "data_zones": ["eu", "us"],
     "regions": None,
     "entra": {"applications": [APP], "objects": [], "groups": [GROUP]},
+    "cache": {"exact": {"enabled": True, "ttl": 600.0}, "semantic": {}},
     "disabled": False,
     "version": 3,
 }
@@ -46,6 +47,7 @@ REPORTS: dict[str, Any] = SEARCH | {
     "spill": "deny",
     "data_zones": None,
     "entra": {"applications": [], "objects": [], "groups": []},
+    "cache": {},
     "disabled": True,
     "version": 12,
 }
@@ -96,6 +98,9 @@ def test_a_tenant_is_shown_with_all_that_is_kept(api: FakeAdminApi, run: Run) ->
         "ENTRA ID      ID",
         f"applications  {APP}",
         f"groups        {GROUP}",
+        "",
+        "CACHE  STATE     TTL  OTHERWISE",
+        "exact  on     10 min  -",
         "",
         "LIMIT         AMOUNT  MODE  KEY  MODEL  OVERRIDE  UNTIL",
         "usd_per_day  $200.00  hard  all  all     $350.00  2026-11-21 19:00:00 CET",
@@ -152,6 +157,20 @@ def test_entra_ids_are_added_and_removed_beside_those_there_are(
     assert (api.last.body, api.last.if_match) == ({"entra": kept}, '"3"')
     run(*update, "--remove-entra", GROUP.upper(), "--remove-entra", APP, "--entra-object", APP)
     assert api.last.body == {"entra": {"applications": [], "objects": [APP], "groups": []}}
+
+
+def test_what_is_said_of_caches_is_added_to_what_there_is(api: FakeAdminApi, run: Run) -> None:
+    """On the version that was read: the API takes it as a whole."""
+    api.answer("POST", "tenants", in_force(SEARCH), 201)
+    run("tenant", "create", "a", "--cache", "exact=on", "--cache", "exact.ttl=1h")
+    assert api.last.body == {"name": "a", "cache": {"exact": {"enabled": True, "ttl": 3600}}}
+    api.answer("GET", "tenants/search-team", {"data": SEARCH})
+    api.answer("PATCH", "tenants/search-team", in_force(SEARCH))
+    result = run("tenant", "update", "search-team", "--cache", "semantic=shadow")
+    exact, semantic = {"enabled": True, "ttl": 600.0}, {"enabled": True, "shadow": True}
+    assert api.last.body == {"cache": {"exact": exact, "semantic": semantic}}
+    assert (api.last.if_match, "exact  on     10 min" in result.out) == ('"3"', True)
+    assert run("tenant", "update", "search-team", "--cache", "exact=perhaps").exit_code == 2
 
 
 def test_an_entra_id_that_was_not_mapped_cannot_be_removed(api: FakeAdminApi, run: Run) -> None:

@@ -11,16 +11,22 @@ import pytest
 from tests.fakes.admin_api import ADMIN_KEY, FakeAdminApi
 from tests.fakes.command_line import Run
 
-PAGE = Path(__file__).parents[3] / "docs" / "admin.md"
+ROOT = Path(__file__).parents[3]
+TOUR = (ROOT / "docs" / "admin.md").read_text("utf-8")
+#: Others that show nothing but admin commands, as far as they are looked at here.
+OTHERS = (
+    (ROOT / "docs" / "cache.md").read_text("utf-8"),
+    (ROOT / "README.md").read_text("utf-8").split("## Answer from a cache")[1].split("\n## ")[0],
+)
 
 
-def _commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+def _commands(*pages: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", "".join(pages), re.DOTALL)
     shell = "".join(blocks).replace("\\\n", "")
     return re.findall(r"spillgate ([a-z]+ [^)\n]*)", shell)
 
 
-@pytest.mark.parametrize("command", _commands())
+@pytest.mark.parametrize("command", _commands(TOUR, *OTHERS))
 def test_every_command_of_the_tour_is_understood(api: FakeAdminApi, run: Run, command: str) -> None:
     """It asks the admin API for something: this one has nothing, which is no usage mistake."""
     result = run(*shlex.split(command, comments=True))
@@ -31,7 +37,7 @@ def test_every_command_of_the_tour_is_understood(api: FakeAdminApi, run: Run, co
 
 def test_the_tour_has_every_group() -> None:
     """So that none of them is left out of the test above."""
-    groups = {command.split()[0] for command in _commands()}
+    groups = {command.split()[0] for command in _commands(TOUR)}
     assert groups == {
         "tenant",
         "key",
@@ -40,5 +46,6 @@ def test_the_tour_has_every_group() -> None:
         "deployment",
         "explain",
         "audit",
+        "cache",
         "admin",
     }

@@ -89,6 +89,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/admin/v1/admins/{admin_id}"): {"name": "Ada"},
     ("PATCH", "/admin/v1/deployments/{deployment}"): {"state": "draining"},
     ("POST", "/admin/v1/cache/{name}/evictions"): {"model": "gpt-4o"},
+    ("POST", "/admin/v1/cache/{name}/wrong-hits"): {"request_id": "req-search"},
     ("POST", "/admin/v1/limits/simulate"): {
         "tenant": "search",
         "limits": [{"name": "rpm", "amount": 5}],
