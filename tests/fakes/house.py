@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.adapters.aside import Aside
+from app.domain.cache.error_rate import Comparison
 from app.domain.cache.policy import UNSAID, policy_of
 from app.domain.capacity_book import CapacityBook
 from app.domain.completion import Receipt
 from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
+from app.domain.errand import Answered, Errand
 from app.domain.health import Health
 from app.domain.retry_budget import RetryBudget
 from app.domain.shares import RequestClass
@@ -28,10 +31,13 @@ from app.stages.caching import (
     Keeping,
     Limits,
     Lookups,
+    Means,
+    Measuring,
     Replay,
     Rules,
     TheSame,
 )
+from app.stages.caching.measuring import Hit
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
 from app.stages.relay import Relay
@@ -49,6 +55,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.keys import FakeKeyDirectory
+from tests.fakes.measured_errors import FakeMeasuredErrors
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.owners import FakeResponseOwners
 from tests.fakes.reply import RecordingReply
@@ -123,6 +130,11 @@ class House:
         self.answers = FakeAnswerCache(self.clock)
         self.points: dict[str, Sequence[float]] = {}  # of texts; others are near to none
         self.embedder = FakeEmbedder(self.points, patience_s=30.0)
+        self.evidence = FakeMeasuredErrors(self.clock, widest=0.1)
+        self.aside = Aside()
+        self.comparison = Comparison.SAME  # what comparing two answers comes to
+        self.compared: list[tuple[bytes, bytes]] = []  # kept and fresh answers
+        self.drawn = 0.5  # whether a hit is asked upstream, too
         self._next_errand = next_id("errand-")
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
@@ -167,7 +179,7 @@ class House:
             self.embedder,
             self._judge,
             clock=self.clock,
-            limits=Limits(patience_s=30.0, widest=0.1),
+            limits=Limits(patience_s=30.0, widest=0.1, tightened=self.evidence.threshold),
         )
         return Caching(
             Rules(
@@ -178,6 +190,11 @@ class House:
                 TheSame(answers, self.owners, self.clock),
                 by_meaning,
                 Flights(patience_s=30.0),
+                Measuring(
+                    Means(self, self, self.evidence, self.aside),
+                    clock=self.clock,
+                    draw=lambda: self.drawn,
+                ),
             ),
             Keeping(answers, PRICES, self.clock, at_most=100_000),
             Replay(self.clock, tokens_per_s=0),
@@ -186,6 +203,15 @@ class House:
 
     def _judge(self, asked: str, kept: str, distance: float, widest: float) -> Judgement:
         return self.judge(asked, kept, distance, widest)
+
+    async def run(self, errand: Errand) -> Answered:
+        """The port Errands, of stages that are there only when it is asked."""
+        return await self.errands.run(errand)
+
+    async def compare(self, hit: Hit, fresh: bytes) -> Comparison:
+        """The port Comparator, as it is told."""
+        self.compared.append((hit.entry.body, fresh))
+        return self.comparison
 
     @property
     def errands(self) -> Errands:

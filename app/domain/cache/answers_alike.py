@@ -37,7 +37,11 @@ def by_words(kept: str, fresh: str, book: Phrasebook) -> Comparison | None:
     UNDECIDED: one says more than the other, so that meaning can only tell that they differ. Takes
     time with the length of both.
     """
-    one, other = tokens_of(kept[:MAX_CHARS]), tokens_of(fresh[:MAX_CHARS])
+    if kept.split() == fresh.split():
+        return Comparison.SAME
+    if max(len(kept), len(fresh)) > MAX_CHARS:
+        return Comparison.UNDECIDED  # nobody reads them to their end
+    one, other = tokens_of(kept), tokens_of(fresh)
     if _words(one) == _words(other):
         return Comparison.SAME
     left, right = _facts(one, book), _facts(other, book)

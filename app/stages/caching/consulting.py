@@ -24,6 +24,7 @@ from app.stages.caching.exact import TheSame
 from app.stages.caching.flights import Flights
 from app.stages.caching.keeping import Keeping
 from app.stages.caching.meaning import ByMeaning
+from app.stages.caching.measuring import Asker, Hit, Measuring
 from app.stages.caching.recording import Recording
 from app.stages.caching.replay import Replay
 from app.wire.cache.directives import directives_of
@@ -38,6 +39,7 @@ class Consulted:
     """What the caches said of one request; `vector` is its prompt's, where it was embedded."""
 
     hit: Entry | None = None
+    would_be: Entry | None = None  # a hit, were the cache not only watching, or found wrong
     vector: bytes | None = None
     keeps_up_to: int = 0  # bytes of the answer; 0: it is not to be kept
     recording: Recording | None = None
@@ -60,11 +62,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Where answers are found; `by_meaning` None: there is no embedder."""
+    """Where answers are found; `by_meaning` None: there is no embedder.
+
+    `measuring` is how often meaning was wrong, None where nobody wants to know.
+    """
 
     the_same: TheSame
     by_meaning: ByMeaning | None
     flights: Flights
+    measuring: Measuring | None = None
 
 
 class Caching:
@@ -97,11 +103,13 @@ class Caching:
         if asked is None:
             yield Consulted()
             return
+        asker = Asker(principal, _passed_on(headers), observation.tags)
         consulted = await self._find(asked, observation)
         if consulted.hit is None and asked.directives.only_if_cached:
             raise NotCached("There is no answer in the cache, and the request allows no other.")
         if consulted.hit is not None or not asked.directives.store:
             yield consulted
+            self._measure(asker, asked, consulted, observation)
             return
         with self._lookups.flights.leading(asked.key) as flight:
             consulted.keeps_up_to = self._keeping.at_most
@@ -110,6 +118,25 @@ class Caching:
             flight.land(entry)
             if entry is not None:
                 await self._keeping.keep(asked, entry, consulted.vector)
+                self._measure(asker, asked, consulted, observation, fresh=entry)
+
+    def _measure(
+        self,
+        asker: Asker,
+        asked: Asked,
+        consulted: Consulted,
+        observation: Observation,
+        *,
+        fresh: Entry | None = None,
+    ) -> None:
+        """After the client has its answer, which `fresh` is where it came from upstream."""
+        measuring, cache = self._lookups.measuring, observation.cache
+        if measuring is None or cache.distance is None:
+            return
+        if consulted.hit is not None and cache.result is CacheResult.SEMANTIC:
+            measuring.served(Hit(asker, asked, consulted.hit, cache.distance))
+        elif consulted.would_be is not None and fresh is not None:
+            measuring.answered(Hit(asker, asked, consulted.would_be, cache.distance), fresh)
 
     async def replay(
         self, hit: Entry, request: InferenceRequest, reply: Reply, observation: Observation
@@ -143,7 +170,7 @@ class Caching:
 
     def _salt(self, model: str, headers: Mapping[str, str]) -> bytes:
         """What shapes the answer beside the body."""
-        said = [f"{name}:{headers[name]}" for name in _SHAPING if name in headers]
+        said = [f"{name}:{said}" for name, said in _passed_on(headers).items()]
         return "\n".join([self._rules.salt(model).hex(), *said]).encode()
 
     async def _find(self, asked: Asked, observation: Observation) -> Consulted:
@@ -175,17 +202,18 @@ class Caching:
             )
             return Consulted(vector=found.vector)
         hit = self._hit(found.entry, CacheResult.SEMANTIC, distance=found.distance)
-        if asked.policy.semantic.shadow:
+        if found.withheld or asked.policy.semantic.shadow:
             observation.cache = replace(
                 observation.cache,
+                reason=found.reason or observation.cache.reason,
                 source=hit.source,
                 age_s=hit.age_s,
                 distance=hit.distance,
-                would_hit=True,
+                would_hit=not found.withheld,
             )
-            return Consulted(vector=found.vector)
+            return Consulted(vector=found.vector, would_be=found.entry)
         observation.cache = hit
-        return Consulted(found.entry, found.vector)
+        return Consulted(found.entry, vector=found.vector)
 
     def _hit(
         self,
@@ -206,3 +234,7 @@ class Caching:
             saved_nano_usd=entry.nano_usd,
             saved_s=entry.seconds,
         )
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _SHAPING if name in headers}

@@ -56,6 +56,7 @@ class Found:
     entry: Entry | None = None
     distance: float | None = None  # of the nearest
     reason: str = ""
+    withheld: bool = False  # the entry is there, and too far away for what was measured
 
 
 class ByMeaning:
@@ -94,6 +95,7 @@ class ByMeaning:
 
     async def _nearest(self, asked: Asked, vector: bytes) -> Found:
         question = asked.question
+        tightened = self._limits.tightened(asked.tenant, asked.request.model)
         near = await self._cache.nearest(asked.tenant, question.partition, vector, _NEIGHBOURS)
         distance = near[0].distance if near else None
         chosen, reason = self._chosen(asked, near, self._threshold(asked))
@@ -102,6 +104,9 @@ class ByMeaning:
         entry = await self._cache.find(asked.tenant, chosen.fingerprint)
         if entry is None or not self._still_fits(entry, asked, chosen):
             return Found(vector, None, distance, "gone")
+        if not tightened or chosen.distance > tightened:
+            # Found all the same: only what would have been served can be measured.
+            return Found(vector, entry, chosen.distance, "tightened", withheld=True)
         return Found(vector, entry, chosen.distance)
 
     def _chosen(
@@ -121,10 +126,9 @@ class ByMeaning:
         return None, first or "nothing_near"
 
     def _threshold(self, asked: Asked) -> float:
-        """Policy and caller can tighten the embedder's own, and so does a measured error."""
+        """Policy and caller can tighten the embedder's own."""
         said = (asked.policy.semantic.threshold, asked.directives.threshold)
-        tightened = self._limits.tightened(asked.tenant, asked.request.model)
-        return min(self._limits.widest, tightened, *(each for each in said if each is not None))
+        return min([self._limits.widest, *(each for each in said if each is not None)])
 
     def _still_fits(self, entry: Entry, asked: Asked, chosen: Neighbour) -> bool:
         """It may have been replaced, or have grown too old, since the index saw it."""

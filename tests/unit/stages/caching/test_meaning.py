@@ -97,12 +97,26 @@ async def test_a_frozen_dependency_is_given_up(part: str) -> None:
 
 
 async def test_a_measured_error_tightens() -> None:
-    """For the tenant and model whose hits were wrong."""
+    """For the tenant and model whose hits were wrong; what is withheld is found to be measured."""
     scene = Scene()
     await scene.keep()
-    tight = Limits(30.0, 0.1, lambda tenant, model: {("acme", "gpt-4o"): 0.001}[tenant, model])
+    tightened = {("acme", "gpt-4o"): 0.001}
+    tight = Limits(30.0, 0.1, lambda tenant, model: tightened[tenant, model])
     lookups = ByMeaning(scene.cache, scene.embedder, scene._judge, clock=scene.clock, limits=tight)  # noqa: SLF001  # the scene's own
-    assert (await lookups.find(ASKED)).entry is None
+    found = await lookups.find(ASKED)
+    assert (found.withheld, found.reason, found.entry is not None) == (True, "tightened", True)
+    tightened["acme", "gpt-4o"] = 0.01
+    assert not (await lookups.find(ASKED)).withheld
+
+
+async def test_a_threshold_of_nothing_withholds_the_nearest() -> None:
+    """Even the very same words."""
+    scene = Scene()
+    vector = await scene.embedder.embed(PROMPT)
+    await scene.cache.keep("acme", an_entry(question=ASKED.question), 60, vector)
+    off = Limits(30.0, 0.1, lambda _tenant, _model: 0.0)
+    lookups = ByMeaning(scene.cache, scene.embedder, scene._judge, clock=scene.clock, limits=off)  # noqa: SLF001  # the scene's own
+    assert (await lookups.find(ASKED)).withheld
 
 
 async def test_what_the_index_takes_from_another_partition_is_not_served() -> None:
