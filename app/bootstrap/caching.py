@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -148,6 +148,18 @@ def caching_of(
         Replay(clock, tokens_per_s=cache.replay_tokens_per_s),
         clock=clock,
     )
+
+
+def caches_of(settings: Settings) -> Callable[[Principal], Mapping[str, CachePolicy]]:
+    """By model, the policies of those that a caller may use and that a cache is on for."""
+    policy = _policy(settings)
+
+    def caches(principal: Principal) -> dict[str, CachePolicy]:
+        names = [name for name in settings.models if principal.tenant.may_use(name)]
+        policies = {name: policy(principal, name) for name in names}
+        return {name: each for name, each in policies.items() if each.is_on}
+
+    return caches
 
 
 def _by_meaning(cache: Cache, cached: Cached, clock: Clock) -> ByMeaning | None:

@@ -15,7 +15,7 @@ from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.estimator import Estimator
-from app.bootstrap.caching import Cached, caching_of
+from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
@@ -112,7 +112,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         ),
         authentication=Authentication(resources.keys, callers),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
-        statement=Statement(resources.accounts, resources.clock),
+        statement=Statement(resources.accounts, resources.clock, caches_of(settings)),
         ownership=Ownership(resources.owners),
         admission=Admission(
             resources.accounts,

@@ -1,11 +1,13 @@
-"""What a tenant has used and what is left of its limits, told to its own key."""
+"""What a tenant has used, what is left of its limits, and its caches, told to its own key."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from app.domain.cache.policy import CachePolicy
 from app.domain.calendar import days_around, months_around
 from app.domain.limit import (
     NANO,
@@ -40,9 +42,16 @@ _UNITS: Final = {
 class Statement:
     """What `GET /v1/spillgate/me` says."""
 
-    def __init__(self, accounts: Accounts, clock: Clock) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        clock: Clock,
+        caches: Callable[[Principal], Mapping[str, CachePolicy]] = lambda _: {},
+    ) -> None:
+        """`caches` are the policies in force for whoever asks, by model."""
         self._accounts = accounts
         self._clock = clock
+        self._caches = caches
 
     async def answer(self, principal: Principal, reply: Reply) -> None:
         """Send it. Raises StoreUnavailable."""
@@ -58,6 +67,7 @@ class Statement:
             "time_zone": str(tenant.zone),
             "limits": [_limit(limit, each) for limit, each in zip(limits, used, strict=False)],
             "used": _totals(used[len(limits) :]),
+            "caches": {name: _cache(each) for name, each in self._caches(principal).items()},
         }
         body = msgspec.json.encode(said)
         await reply.start(
@@ -76,6 +86,20 @@ def _limit(limit: Limit, used: int) -> dict[str, object]:
         "limit": _amount(limit.amount, limit.measure),
         "used": _amount(used, limit.measure),
         "left": _amount(max(0, limit.amount - used), limit.measure),
+    }
+
+
+def _cache(policy: CachePolicy) -> dict[str, dict[str, object]]:
+    """In the configuration's names; a threshold that is null is the embedder's own."""
+    exact, semantic = policy.exact, policy.semantic
+    return {
+        "exact": {"enabled": exact.enabled, "ttl": exact.ttl_s},
+        "semantic": {
+            "enabled": semantic.enabled,
+            "ttl": semantic.ttl_s,
+            "threshold": semantic.threshold,
+            "shadow": semantic.shadow,
+        },
     }
 
 

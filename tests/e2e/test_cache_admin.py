@@ -144,6 +144,24 @@ async def test_a_tenant_of_the_same_name_begins_with_nothing(redis_url: str) -> 
         assert (await ask(team, await another_tenant(owner, name)))[0] == "miss"
 
 
+async def test_a_tenant_is_told_its_caches(redis_url: str) -> None:
+    """As configuration, model and tenant come to; of models that it may use."""
+
+    def config(suffix: str) -> dict[str, Any]:
+        own = {"cache": {"exact": {"ttl": 60}}}
+        return exact(suffix) | {"tenant": own}
+
+    async with stack(redis_url, config) as team:
+        headers = {"authorization": f"Bearer {team.key}"}
+        async with team.http.get(f"{team.base_url}/spillgate/me", headers=headers) as answer:
+            caches = (await answer.json())["caches"]
+        assert caches["gpt-4o"]["exact"] == {"enabled": True, "ttl": 60.0}
+        change = {"cache": {"exact": {"enabled": False}}}
+        await Admin(team).call("PATCH", f"tenants/team-{team.suffix}", change)
+        async with team.http.get(f"{team.base_url}/spillgate/me", headers=headers) as answer:
+            assert (await answer.json())["caches"] == {}
+
+
 async def test_an_answer_that_was_wrong_is_gone(redis_url: str) -> None:
     """An exact hit is nobody's misunderstanding: it is evicted, and not counted."""
     async with stack(redis_url, exact) as team:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.cache.policy import CachePolicy, ExactPolicy, SemanticPolicy
 from app.domain.limit import LimitName, LimitRule, Mode
 from app.domain.route_policy import RoutePolicy
 from app.domain.tenant import Principal, Tenant
@@ -70,3 +71,22 @@ async def test_limits_and_totals_are_told() -> None:
         "day": {"requests": 3, "tokens": 4, "usd": 6e-9},
         "month": {"tokens": 5, "usd": 7e-9},
     }
+
+
+async def test_caches_in_force_are_told() -> None:
+    """By model, in the configuration's names; where none is on, none."""
+    clock, reply = FakeClock(), RecordingReply()
+    on = CachePolicy(ExactPolicy(enabled=True, ttl_s=60.0), SemanticPolicy(threshold=0.2))
+    principal = Principal(Tenant("acme"), "k1")
+
+    async def caches(policies: dict[str, CachePolicy]) -> object:
+        reply = RecordingReply()
+        await Statement(FakeAccounts(clock), clock, lambda _: policies).answer(principal, reply)
+        return msgspec.json.decode(reply.body)["caches"]
+
+    semantic = {"enabled": False, "ttl": 3600.0, "threshold": 0.2, "shadow": False}
+    told = {"exact": {"enabled": True, "ttl": 60.0}, "semantic": semantic}
+    assert await caches({"gpt-4o": on}) == {"gpt-4o": told}
+    assert await caches({}) == {}
+    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    assert msgspec.json.decode(reply.body)["caches"] == {}
