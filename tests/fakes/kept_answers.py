@@ -38,7 +38,7 @@ def call(name: str = "weather", arguments: str = '{"city":"Oslo"}', number: int 
 
 def message(content: str | None = "Hello, world.", **more: Any) -> Fields:
     """An assistant's message in a whole body."""
-    empty = {"role": "assistant", "refusal": None, "annotations": []}
+    empty: Fields = {"role": "assistant", "refusal": None, "annotations": []}
     return {**empty, "content": content, **more}
 
 
