@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from typing import Final
 
-import structlog
-
-from app.adapters.embedder.local import DEFAULT, missing
-from app.adapters.embedder.remembering import RememberingEmbedder
-from app.adapters.embedder.threaded import ThreadedEmbedder
 from app.adapters.phrasebook import load_phrasebook
 from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
 from app.adapters.redis.answers_script import Room
 from app.adapters.redis.store import Place
 from app.adapters.semantic_index import Space
+from app.bootstrap.embedding import embedding
+from app.bootstrap.errands import OwnRequests
+from app.bootstrap.measuring import Compared, Measured, measuring_hits
 from app.domain.cache.decision import Verdict, may_serve
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CachePolicy, CacheRule, policy_of, rule_of
+from app.domain.cache.thresholds import threshold_of
 from app.domain.deployment import Fleet
 from app.domain.directory import Directory
 from app.domain.price import PriceTable
-from app.domain.tenant import Principal
+from app.domain.tenant import Principal, Tenant
 from app.ports import Clock, Embedder, ResponseOwners
 from app.settings import Cache, Settings
 from app.stages.caching import (
@@ -43,60 +41,52 @@ from app.stages.caching import (
 )
 
 _MS: Final = 1000
-_LOADING_S: Final = 30.0
 _SALT_BYTES: Final = 8
-#: TEMP until tuned
-THRESHOLDS: Final = {"use-multilingual-3": 0.25, "minilm-l6-int8": 0.25}
+
+Tenants = Callable[[], Mapping[str, Tenant]]
 #: Bytes of all that one tenant has, over what a single answer may have.
 _LARGEST_TENANT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What finds by meaning, and what judges what it finds."""
+    """What finds by meaning, what judges what it finds, and what measures that."""
 
     embedder: Embedder
     judge: Judge
+    measured: Measured
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """Kept answers, and the way to find them by meaning; None where nobody wants one."""
+    """Kept answers, and the way to find them by meaning; None where nobody wants one.
+
+    `own` is how the cache asks for something itself.
+    """
 
     answers: RedisAnswers
     meaning: Meaning | None
+    own: OwnRequests
 
 
 @asynccontextmanager
 async def answer_cache(
-    place: Place, clock: Clock, settings: Settings, directory: Directory
+    place: Place, clock: Clock, settings: Settings, directory: Directory, own: OwnRequests
 ) -> AsyncIterator[Cached]:
     """The cache of a process; its model is loaded now if anybody is answered by meaning."""
-    cache = settings.cache
     async with AsyncExitStack() as opened:
-        meaning = None
-        if _finds_by_meaning(settings, directory) and not _is_missing():
-            embedder = ThreadedEmbedder(patience_s=cache.semantic_lookup_ms / _MS)
-            await opened.enter_async_context(embedder)
-            await _loaded(embedder)
-            meaning = Meaning(RememberingEmbedder(embedder), _judge(load_phrasebook()))
-        space = Space(meaning.embedder.name, meaning.embedder.dimensions) if meaning else None
-        answers = kept_answers(place, clock, limits=_limits(cache), space=space)
-        yield Cached(await opened.enter_async_context(answers), meaning)
-
-
-def _is_missing() -> bool:
-    """Whether there is no model; said once, since all else goes on."""
-    if reason := missing(DEFAULT):
-        structlog.get_logger().warning("semantic_cache_off", reason=reason)
-    return bool(reason)
-
-
-async def _loaded(embedder: ThreadedEmbedder) -> None:
-    """Before the first request comes, where that takes no longer than a start may."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LOADING_S):
-            await embedder.loaded()
+        enter = opened.enter_async_context
+        embedder, meaning = None, None
+        if _finds_by_meaning(settings, directory):
+            embedder = await enter(embedding(settings, clock, own.embed))
+        if embedder is not None:
+            book = load_phrasebook()
+            compared = Compared(embedder, book, threshold_of(embedder.name))
+            measuring = measuring_hits(place, clock, settings.cache, compared, own)
+            meaning = Meaning(embedder, _judge(book), await enter(measuring))
+        space = Space(embedder.name, embedder.dimensions) if embedder is not None else None
+        answers = kept_answers(place, clock, limits=_limits(settings.cache), space=space)
+        yield Cached(await enter(answers), meaning, own)
 
 
 def _limits(cache: Cache) -> AnswerLimits:
@@ -143,6 +133,7 @@ def caching_of(
             TheSame(answers, owners, clock),
             _by_meaning(cache, cached, clock),
             Flights(patience_s=cache.coalesce_s),
+            cached.meaning.measured.measuring if cached.meaning else None,
         ),
         Keeping(answers, prices, clock, at_most=cache.max_entry_bytes),
         Replay(clock, tokens_per_s=cache.replay_tokens_per_s),
@@ -166,8 +157,24 @@ def _by_meaning(cache: Cache, cached: Cached, clock: Clock) -> ByMeaning | None:
     meaning = cached.meaning
     if meaning is None:
         return None
-    limits = Limits(cache.semantic_lookup_ms / _MS, THRESHOLDS[meaning.embedder.name])
+    limits = Limits(
+        cache.semantic_lookup_ms / _MS,
+        threshold_of(meaning.embedder.name),
+        meaning.measured.errors.threshold,
+    )
     return ByMeaning(cached.answers, meaning.embedder, meaning.judge, clock=clock, limits=limits)
+
+
+def false_hit_bound(settings: Settings, tenants: Tenants) -> Callable[[str, str], float]:
+    """Which part of a tenant's answers by meaning from a model may be wrong."""
+    policy = _policy(settings)
+
+    def bound(tenant: str, model: str) -> float:
+        known = tenants().get(tenant, Tenant(tenant))
+        found = policy(Principal(known, ""), model) if model in settings.models else CachePolicy()
+        return found.semantic.false_hit_bound
+
+    return bound
 
 
 def _policy(settings: Settings) -> Callable[[Principal, str], CachePolicy]:

@@ -17,6 +17,7 @@ from app.adapters.entra import EntraCredential, azure_credential
 from app.adapters.estimator import Estimator
 from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
+from app.bootstrap.errands import errands_of
 from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity_book import CapacityBook
@@ -25,6 +26,7 @@ from app.domain.health import Health, HealthPolicy
 from app.domain.retry_budget import RetryBudget, RetryPolicy
 from app.domain.shares import RequestClass
 from app.domain.warm_cache import WarmCaches
+from app.errands import Errands
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
@@ -57,6 +59,7 @@ class Snapshot:
     settings: Settings
     fleet: Fleet
     gateway: Gateway
+    errands: Errands
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         relay=Relay(heartbeat_s=settings.timeouts.ping_s),
         max_json_depth=settings.limits.max_json_depth,
     )
-    return Snapshot(settings, fleet, gateway)
+    return Snapshot(settings, fleet, gateway, errands_of(gateway))
 
 
 def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Resources) -> Routing:

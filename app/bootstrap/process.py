@@ -22,7 +22,8 @@ from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
 from app.bootstrap.admin import admin_plane
-from app.bootstrap.caching import Cached, answer_cache
+from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
+from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
 from app.domain.deployment import Fleet
@@ -44,8 +45,8 @@ class Process:
 
     def __init__(self, first: Snapshot, resources: Resources, state: State) -> None:
         """`state` follows the configuration."""
-        self.current = first
         self.resources = resources
+        self._put_in_force(first)
         self._state = state
         self.readiness = Readiness()
         self.data_url = ""
@@ -65,10 +66,18 @@ class Process:
         async with self._turn:
             following = await snapshot(settings, self.resources)
             await self._state.follow(settings)
-            self.current = following
+            self._put_in_force(following)
         _log.info("config reloaded", deployments=len(settings.deployments))
         if waiting := _waiting(self._started_with, settings):
             _log.warning("config waits for the next start", settings=waiting)
+
+    def _put_in_force(self, following: Snapshot) -> None:
+        resources = self.resources
+        self.current = following
+        resources.cached.own.current = following.errands
+        if resources.cached.meaning is not None:
+            bound = false_hit_bound(following.settings, resources.keys.tenants)
+            resources.cached.meaning.measured.errors.bound = bound
 
     def deployments(self) -> DeploymentList:
         """What the admin API lists."""
@@ -101,10 +110,9 @@ async def running(
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
+        own, place = OwnRequests(state.keys), _cache_place(settings, redis_url)
         cached = await lifetimes.enter_async_context(
-            answer_cache(
-                _cache_place(settings, redis_url), state.clock, settings, state.directory.current
-            )
+            answer_cache(place, state.clock, settings, state.directory.current, own)
         )
         resources = _resources(state, cached, transport, lifetimes, observers)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time

@@ -59,12 +59,21 @@ class Embedding(Section):
     """What turns prompts into vectors: a model of `models:`; None is the one that is built in."""
 
     model: Name | None = None
+    dimensions: Annotated[Int, Field(ge=8, le=4096)] | None = None
+    """Numbers in a vector; None is what is known of the base model."""
+
+
+class Comparing(Section):
+    """Who tells whether two answers say the same: a model of `models:`; None is their text."""
+
+    model: Name | None = None
 
 
 class Cache(CacheRules):
     """The caches in general, and what is the same for all tenants."""
 
     embedder: Embedding = Embedding()
+    comparator: Comparing = Comparing()
     max_entry_bytes: Annotated[Int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
     """Longer answers are not kept."""
     max_entries: Annotated[Int, Field(ge=1, le=10_000_000)] = 100_000

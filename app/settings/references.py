@@ -22,16 +22,17 @@ def reference_faults(raw: Raw) -> Iterator[Fault]:
             yield from _form_faults(("models", name), entry, _mapping(models))
         if isinstance(entry, Mapping) and entry.get("tiers") is not None:
             yield from _model_faults(("models", name, "tiers"), entry["tiers"], deployments)
-    yield from _embedder_faults(_mapping(raw.get("cache")), _mapping(models))
+    for part in ("embedder", "comparator"):
+        yield from _cache_faults(part, _mapping(raw.get("cache")), _mapping(models))
     for name, entry in _mapping(tenants).items():
         yield from _tenant_faults(("tenants", name, "models"), _mapping(entry), models)
 
 
-def _embedder_faults(cache: Raw, models: Raw) -> Iterator[Fault]:
-    named = _mapping(cache.get("embedder")).get("model")
+def _cache_faults(part: str, cache: Raw, models: Raw) -> Iterator[Fault]:
+    named = _mapping(cache.get(part)).get("model")
     if isinstance(named, str) and named not in models:
         hint = suggestion(named, models)
-        yield Fault(("cache", "embedder", "model"), f"names no model of `models`{hint}")
+        yield Fault(("cache", part, "model"), f"names no model of `models`{hint}")
 
 
 def seed_key_faults(tenants: Raw) -> Iterator[Fault]:

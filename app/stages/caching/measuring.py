@@ -89,10 +89,6 @@ class Measuring:
         self.compared_total: Counter[Comparison] = Counter()
         self.given_up_total: Counter[str] = Counter()
 
-    def threshold(self, tenant: str, model: str) -> float:
-        """What measured errors have left of the distance at which answers may be served."""
-        return self._means.evidence.threshold(tenant, model)
-
     def served(self, hit: Hit) -> None:
         """Ask some of those that were served upstream, too."""
         rate = hit.asked.policy.semantic.sample_rate

@@ -1,0 +1,61 @@
+"""What measures the semantic cache of a process, and what follows from it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.adapters.aside import Aside, aside
+from app.adapters.redis.measured_errors import Measure, RedisMeasuredErrors, measuring_errors
+from app.adapters.redis.store import Place, opened_store
+from app.domain.cache.guards.phrasebook import Phrasebook
+from app.ports import Clock, Embedder, Errands
+from app.settings import Cache
+from app.stages.caching import ByModel, ByText, Comparator, Means, Measuring
+
+#: For a round trip that nobody waits for, seconds.
+_PATIENCE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The stage's part, the evidence, and the work that nobody waits for."""
+
+    measuring: Measuring
+    errors: RedisMeasuredErrors
+    aside: Aside
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What answers are compared by; `widest` is how far apart prompts of one answer may be."""
+
+    embedder: Embedder
+    book: Phrasebook
+    widest: float
+
+
+@asynccontextmanager
+async def measuring_hits(
+    place: Place, clock: Clock, cache: Cache, compared: Compared, errands: Errands
+) -> AsyncIterator[Measured]:
+    """Open for as long as the process is; what is under way at its end is given up."""
+    patient = replace(place, patience_s=_PATIENCE_S)
+    measure = Measure(compared.embedder.name, compared.widest)
+    async with (
+        opened_store(patient, clock, "redis: cache, measuring") as store,
+        measuring_errors(store.batch, clock, measure) as errors,
+        aside() as works,
+    ):
+        means = Means(errands, _comparator(cache, compared, errands), errors, works)
+        yield Measured(Measuring(means, clock=clock, draw=random.random), errors, works)
+
+
+def _comparator(cache: Cache, compared: Compared, errands: Errands) -> Comparator:
+    if cache.comparator.model is not None:
+        return ByModel(errands, cache.comparator.model)
+    # Answers are longer than prompts: where half as far apart, they say the same.
+    return ByText(compared.embedder, compared.book, near=compared.widest / 2)
