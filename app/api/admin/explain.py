@@ -146,6 +146,7 @@ class ExplanationView(_View):
     deployment: str | None
     deployment_kind: Kind | None
     time_to_first_token_s: float | None
+    errand: str = Field(description="what the gateway itself asked it for; empty: a caller's")
     cache: CachedView | None = Field(description="null: no cache is on for it")
     load: LoadView | None
     last_resort: bool = Field(description="nobody was expected to have room; all were asked")
