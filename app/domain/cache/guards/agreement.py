@@ -31,6 +31,8 @@ _ALIKE: Final = frozenset(
     frozenset(pair.split())
     for pair in ("what list", "what explain", "what meaning", "explain meaning")
 )
+#: Things said, with so few of which it matters whether it is you or they.
+_FEW: Final = 2
 _MODAL: Final = frozenset({"can", "must", "should"})
 
 
@@ -116,6 +118,8 @@ def _persons(one: Reading, other: Reading) -> Disagreement | None:
     """What I do is not what is done to me."""
     if {one.persons, other.persons} == {frozenset({"subject"}), frozenset({"object"})}:
         return Disagreement("direction", *one.persons, *other.persons)
+    if min(len(one.items), len(other.items)) <= _FEW and one.pronouns != other.pronouns:
+        return Disagreement("person")
     return None
 
 

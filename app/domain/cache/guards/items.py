@@ -33,6 +33,7 @@ class Reading:
     tenses: frozenset[str] = frozenset()
     quotes: tuple[str, ...] = ()
     persons: frozenset[str] = frozenset()
+    pronouns: frozenset[str] = frozenset()
     is_terse: bool = False  # bare keywords
 
     def count(self) -> Counter[tuple[str, str]]:

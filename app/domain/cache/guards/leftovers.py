@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.domain.cache.guards.items import Item, Reading
 
 _LONGEST_JOIN: Final = 3
+#: Words that one acronym stands for.
+_LONGEST_NAME: Final = 5
+#: Of the small words in long names: of, and, for, in, the, de, la, y, e.
+_SMALL_LETTERS: Final = frozenset("oafitdlye")
 _INDEFINITE: Final = frozenset({"a", "an", "ein", "eine", "einen", "un", "une", "una", "um", "uma"})
 
 
@@ -16,10 +21,10 @@ def without_counterparts(one: Reading, other: Reading) -> tuple[list[Item], list
     left, right = _left(one, other), _left(other, one)
     _join(left, right)
     _join(right, left)
-    _initials(left, right)
-    _initials(right, left)
-    _ones(left, other)
-    _ones(right, one)
+    _initials(left, right, other.items)
+    _initials(right, left, one.items)
+    _ones(left, one, other)
+    _ones(right, other, one)
     return left, right
 
 
@@ -46,30 +51,50 @@ def _join(single: list[Item], several: list[Item]) -> None:
                 several.remove(part)
 
 
-def _runs(items: Sequence[Item]) -> Iterator[list[Item]]:
-    for size in range(1, _LONGEST_JOIN + 1):
+def _runs(items: Sequence[Item], longest: int = _LONGEST_JOIN) -> Iterator[list[Item]]:
+    for size in range(1, longest + 1):
         for start in range(len(items) - size + 1):
             run = list(items[start : start + size])
             if all(item.kind == "w" for item in run):
                 yield run
 
 
-def _initials(short: list[Item], long: list[Item]) -> None:
-    """`SDK` and `software development kit`, when every word that is left over has its letter."""
-    for item in [item for item in short if item.kind == "w" and 1 < len(item.text) <= 6]:  # noqa: PLR2004 - longer ones are words
-        letters = item.text.casefold()
-        size = len(letters)
-        for start in range(len(long) - size + 1):
-            run = long[start : start + size]
-            if item.text.isupper() and [part.value[:1] for part in run] == list(letters):
+def _initials(short: list[Item], long: list[Item], said: Sequence[Item]) -> None:
+    """`SDK` and `software development kit`; `said` is all that the prompt of `long` says."""
+    for item in [item for item in short if item.kind == "w" and item.text.isupper()]:
+        for run in _runs(said, longest=_LONGEST_NAME):
+            values = [part.value for part in run]
+            if _abbreviates(item.text.casefold(), values) and _all_in(values, long):
                 short.remove(item)
-                del long[start : start + size]
+                for value in values:
+                    long.remove(next(part for part in long if part.value == value))
                 break
 
 
-def _ones(left: list[Item], other: Reading) -> None:
+def _abbreviates(letters: str, words: list[str]) -> bool:
+    """Whether each word has its letter in turn; small words, which are not here, may have one."""
+    rest = iter(letters)
+    if len(words) < 2 or letters[0] != words[0][0] or letters[-1] != words[-1][0]:  # noqa: PLR2004 - one word has no initials
+        return False
+    if not all(any(letter == word[0] for letter in rest) for word in words):
+        return False
+    return set(_without(letters, words)) <= _SMALL_LETTERS
+
+
+def _without(letters: str, words: list[str]) -> list[str]:
+    left = list(letters)
+    for word in words:
+        left.remove(word[0])
+    return left
+
+
+def _all_in(values: list[str], items: Sequence[Item]) -> bool:
+    return not Counter(values) - Counter(item.value for item in items)
+
+
+def _ones(left: list[Item], one: Reading, other: Reading) -> None:
     """`1 monitor` and `a monitor`."""
-    articled = [item for item in other.items if item.article in _INDEFINITE]
-    for item in [item for item in left if (item.kind, item.value) == ("number", "1")]:
-        if articled:
+    articled = {item.value for item in other.items if item.article in _INDEFINITE}
+    for item, noun in zip(one.items, one.items[1:], strict=False):
+        if (item.kind, item.value) == ("number", "1") and item in left and noun.value in articled:
             left.remove(item)

@@ -39,6 +39,7 @@ _LISTS: Final = frozenset(
         "compute",
         "chat",
         "letter",
+        "pronoun",
         "around",
     }
 )
@@ -46,6 +47,8 @@ _LISTS: Final = frozenset(
 _STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
 #: Sections whose words tell a language.
 _TELLING: Final = frozenset({"small", "letter", "drop", "ask", "neg", "weak"})
+#: The last of a lexicon's fields.
+_WORD_LISTS: Final = ("passive", "subject", "object", "chat", "around", "pronoun")
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -84,6 +87,7 @@ class Lexicon:
     objects: frozenset[str] = frozenset()  # me
     chat: frozenset[str] = frozenset()  # words of small talk
     around: frozenset[str] = frozenset()  # words that small talk is made with, too
+    pronouns: frozenset[str] = frozenset()
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -124,14 +128,11 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         _by_first({_words(each): meaning for each, meaning in _symbols(book, endings)}),
         frozenset(_opposites(text)),
         _listed(text, "whether", endings),
-        _listed(text, "mention", endings),
+        frozenset(_stemmed(text, "mention", endings)),
         frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
         _listed(text, "present", endings),
         tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
-        *(
-            _listed(text, section, endings)
-            for section in ("passive", "subject", "object", "chat", "around")
-        ),
+        *(_listed(text, section, endings) for section in _WORD_LISTS),
     )
 
 
@@ -164,6 +165,12 @@ def _by_first(entries: Mapping[tuple[str, ...], Meaning]) -> _Phrases:
 def _listed(table: str, wanted: str, endings: Endings) -> frozenset[str]:
     phrases = (phrase for section, _, phrase in parse(table) if section == wanted)
     return frozenset(_units(phrase, endings)[0].word for phrase in phrases)
+
+
+def _stemmed(table: str, wanted: str, endings: Endings) -> Iterator[str]:
+    for section, _, phrase in parse(table):
+        if section == wanted:
+            yield _units(phrase, endings)[0].stem
 
 
 def _starts(table: str, endings: Endings) -> Iterator[tuple[tuple[str, ...], Meaning]]:

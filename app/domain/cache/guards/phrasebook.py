@@ -11,10 +11,10 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - opposite: pairs of values, a blank in a value written as _
 - present, passive: auxiliaries of either; participle: what participles end with
 - chat, around: clauses of words of both, one of them of chat at least, say nothing
-- subject, object: I, and me; compute: says nothing at the start of a prompt with numbers
-- small, letter: words and letters that tell the language; mention: words with which a prompt is about words
+- pronoun; subject, object: I, and me; compute: nothing at the start of a prompt with numbers
+- small, letter: words and letters that tell the language; mention: a prompt with one is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
-- signoff: stands before the name of who wrote; ending: what is cut off words, "letters left = ..."
+- signoff: before the name of who wrote; ending: what is cut off words, "letters left = ..."
 """
 
 from __future__ import annotations

@@ -48,6 +48,8 @@ class _Reader:
     joined: set[int] = field(default_factory=set)  # series with an "and" or an "or"
     persons: set[str] = field(default_factory=set)
     is_terse: bool = True
+    is_about_words: bool = False
+    pronouns: set[str] = field(default_factory=set)
     counts: bool = False  # there are numbers in it
 
     def add(self, kind: str, value: str, unit: Unit, *, single: bool = True) -> None:
@@ -83,24 +85,34 @@ class _Reader:
 
 def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
     """What a prompt of these tokens says, by `words`, a lexicon."""
-    units = without_asides(units_of(tokens, words.endings), words)
-    language = words.endings.language
-    reader = _Reader(language, words, units, any(unit.word in words.mentions for unit in units))
+    units = units_of(tokens, words.endings)
+    reader = _run(without_asides(units, words), words, mentions=False)
+    if reader.is_about_words:
+        reader = _run(units, words, mentions=True)
+    if {"how", "can"} <= reader.asks:
+        reader.asks = reader.asks - {"how", "can"} | {"howto"}
+    return Reading(
+        words.endings.language,
+        _with_lists(reader, _without_adjectives(reader.items)),
+        frozenset(reader.asks),
+        frozenset(reader.tenses),
+        tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE)),
+        frozenset(reader.persons),
+        frozenset(reader.pronouns),
+        is_terse=reader.is_terse,
+    )
+
+
+def _run(units: list[Unit], words: lex.Lexicon, *, mentions: bool) -> _Reader:
+    reader = _Reader(words.endings.language, words, units, mentions)
     reader.counts = any(unit.kind is Kind.NUMBER for unit in units)
     at = 0
-    end = len(units)
-    while at < end:
+    while at < len(units):
         read_now = _step(reader, at)
         _watch(reader, at, read_now)
         at += read_now
     reader.cut()
-    quotes = tuple(sorted(_quoted(token) for token in tokens if token.kind is Kind.QUOTE))
-    if {"how", "can"} <= reader.asks:
-        reader.asks = reader.asks - {"how", "can"} | {"howto"}
-    asks, tenses = frozenset(reader.asks), frozenset(reader.tenses)
-    items = _with_lists(reader, _without_adjectives(reader.items))
-    persons = frozenset(reader.persons)
-    return Reading(language, items, asks, tenses, quotes, persons, reader.is_terse)
+    return reader
 
 
 def _watch(reader: _Reader, at: int, count: int) -> None:
@@ -161,7 +173,8 @@ def _step(reader: _Reader, at: int) -> int:
 
 def _other(reader: _Reader, unit: Unit) -> None:
     if unit.kind is Kind.STOP:
-        reader.cut(joins=unit.text.strip() in _COMMAS)
+        is_comma = unit.text.strip() in _COMMAS
+        reader.cut(joins=is_comma and reader.series not in reader.joined)
     elif unit.kind is Kind.QUOTE:
         for part in units_of(tokens_of(unit.text[1:-1]), reader.words.endings):
             if part.kind is not Kind.STOP:
@@ -261,6 +274,8 @@ def _value(reader: _Reader, at: int) -> tuple[int, str] | None:
 def _phrase(reader: _Reader, at: int) -> int:
     unit = reader.units[at]
     found = reader.words.longest(reader.units, at)
+    if unit.stem in reader.words.mentions and not (found and found[1].kind == lex.DROP):
+        reader.is_about_words = True
     if unit.starts and not reader.asks and _begins_whether(reader, unit, found):
         reader.asks.add("whether")
     if found and found[1].kind == "number":
@@ -336,6 +351,8 @@ def _say(reader: _Reader, meaning: lex.Meaning, unit: Unit, *, single: bool) -> 
 
 def _see_persons(reader: _Reader, kind: str, words: list[str]) -> None:
     """Whether it is "I" who does something, or it is done to "me"."""
+    if len(words) == 1:
+        reader.pronouns |= reader.words.pronouns & set(words)
     if kind == "ask" or len(words) == 1:
         if not reader.words.subjects.isdisjoint(words):
             reader.persons.add("subject")
