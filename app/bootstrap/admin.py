@@ -56,6 +56,6 @@ def admin_plane(
 
 
 def _cache(state: State, cached: Cached) -> CacheServices:
-    """Nothing is measured yet: what is told wrong is evicted, and not counted."""
-    wrong_hits = ToldWrong(cached.answers, state.explanations, None)
-    return CacheServices(cached.answers, wrong_hits)
+    errors = cached.meaning.measured.errors if cached.meaning is not None else None
+    wrong_hits = ToldWrong(cached.answers, state.explanations, errors)
+    return CacheServices(cached.answers, wrong_hits, errors)

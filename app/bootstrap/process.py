@@ -36,6 +36,7 @@ from app.waiting import WaitingRoom
 EMBEDDED_DIRECTORY = Path(".spillgate")
 _READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys")
 _TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
+_CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
 
 _log = structlog.get_logger()
 
@@ -208,7 +209,9 @@ def _waiting(before: Settings, after: Settings) -> list[str]:
     sections = [(name, getattr(before, name), getattr(after, name)) for name in _READ_AT_START]
     waiting = [path for section in sections for path in _differing(*section)]
     timeouts = _differing("timeouts", before.timeouts, after.timeouts)
-    return waiting + [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
+    waiting += [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
+    caches = _differing("cache", before.cache, after.cache)
+    return waiting + [path for path in caches if path in _CACHE_READ_AT_START]
 
 
 def _differing(path: str, before: BaseModel | None, after: BaseModel | None) -> list[str]:

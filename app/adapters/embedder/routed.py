@@ -17,13 +17,15 @@ from typing import Final, Protocol, Self
 from app.adapters.embedder.embeddings_api import request_body, vector_of
 from app.adapters.embedder.trouble import Notes, Trouble, unavailable
 from app.adapters.redis.breaker import Breaker
-from app.errors import EmbedderUnavailable, RequestError
+from app.errors import EmbedderUnavailable, QuotaExceeded, QuotaUnavailable, RequestError
 from app.ports import Clock
 
 #: Calls under way at a time; more are refused.
 MOST_ASKED: Final = 64
 #: How long closing waits for calls that were given up, seconds.
 CLOSE_S: Final = 1.0
+#: What says nothing of the deployment: one tenant's quota must not pause the others' embedder.
+_NOT_ITS_FAULT: Final = (RequestError, QuotaExceeded, QuotaUnavailable)
 
 
 class Ask(Protocol):
@@ -142,8 +144,8 @@ class RoutedEmbedder:
             self._breaker.failed()
             raise self._unavailable(Trouble.LATE)
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, RequestError):
-            self._breaker.abandoned()  # this text, or the configuration: nothing that a pause mends
+        if isinstance(error, _NOT_ITS_FAULT):
+            self._breaker.abandoned()  # this text or this tenant: nothing that a pause mends
         elif error is not None or task.cancelled():
             self._breaker.failed()
         else:

@@ -107,6 +107,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
         timeouts={"header_s": 3, "keep_alive_s": 4, "body_s": 5},
         ledger={"retention_days": 40},
         budgets={"webhook": "https://hooks.example/secret"},
+        cache={"embedder": {"dimensions": 64}, "lookup_ms": 60},
     )
     async with process_of(given) as (process, _):
         with capture_logs() as logs:
@@ -121,6 +122,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
             "keys.pepper",
             "timeouts.header_s",
             "timeouts.keep_alive_s",
+            "cache.embedder",
         ]
     ]
 

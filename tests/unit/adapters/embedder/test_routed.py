@@ -10,7 +10,16 @@ from structlog.testing import capture_logs
 
 from app.adapters.embedder.routed import MOST_ASKED, EmbeddingModel, RoutedEmbedder
 from app.adapters.embedder.trouble import Trouble
-from app.errors import EmbedderUnavailable, NoCapacity, UnknownModel, UpstreamTimeout
+from app.errors import (
+    BudgetExhausted,
+    EmbedderUnavailable,
+    NoCapacity,
+    QuotaExceeded,
+    QuotaUnavailable,
+    SpillgateError,
+    UnknownModel,
+    UpstreamTimeout,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import packed
 
@@ -114,6 +123,17 @@ async def test_a_refusal_of_the_text_is_no_failure_of_the_deployment(
     for _ in range(20):
         await refused(embedder, "The embedder failed.")
     assert await embedder.embed("text")
+
+
+@pytest.mark.parametrize("error", [BudgetExhausted, QuotaExceeded, QuotaUnavailable])
+async def test_a_tenant_that_may_not_pay_does_not_pause_the_others(
+    embedder: RoutedEmbedder, deployment: Deployment, error: type[SpillgateError]
+) -> None:
+    """Its quota says nothing of the deployment."""
+    deployment.answers.extend([error("no more")] * 20)
+    for _ in range(20):
+        await refused(embedder, "The embedder failed.")
+    assert await embedder.embed("text", "another")
 
 
 async def test_a_caller_who_leaves_says_nothing_of_the_deployment(
