@@ -1,53 +1,44 @@
-"""Kept answers in memory, which can be away."""
+"""The remembering cache, for tests of the stage: it can be away, and looked into."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.domain.cache.entry import Entry, Neighbour
 from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
-from tests.fakes.embedder import distance
+from tests.fakes.remembered_answers import RememberedAnswers
 
 
-class FakeAnswerCache:
-    """What was kept, by tenant and fingerprint; `away` is how a lost store behaves."""
+class FakeAnswerCache(RememberedAnswers):
+    """`asked` counts calls; while it is `away` every call fails."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
-        self.away = False
-        self.kept: dict[tuple[str, bytes], tuple[Entry, float, bytes | None]] = {}
+    def __init__(self, clock: FakeClock, *, dimensions: int = 16) -> None:
+        super().__init__(clock, dimensions=dimensions)
         self.asked = 0
+
+    @property
+    def kept(self) -> Mapping[tuple[str, bytes], tuple[Entry, float, bytes | None]]:
+        """By tenant and fingerprint: the answer, when it ends in Unix time, and its vector."""
+        return {
+            (tenant, fingerprint): (each.entry, each.ends, each.vector)
+            for tenant, kept in self._kept.items()
+            for fingerprint, each in kept.items()
+        }
 
     async def find(self, tenant: str, fingerprint: bytes) -> Entry | None:
         self._ask()
-        entry, ends, _ = self.kept.get((tenant, fingerprint), (None, 0.0, None))
-        return entry if self._clock.unix() < ends else None
+        return await super().find(tenant, fingerprint)
 
     async def nearest(
         self, tenant: str, partition: bytes, vector: bytes, count: int
     ) -> Sequence[Neighbour]:
         self._ask()
-        near = [
-            Neighbour(
-                tenant=of,
-                partition=entry.question.partition,
-                fingerprint=entry.question.fingerprint,
-                prompt=entry.question.prompt,
-                distance=distance(vector, its),
-                stored_at=entry.stored_at,
-            )
-            for (of, _), (entry, ends, its) in self.kept.items()
-            if its is not None
-            and (of, entry.question.partition) == (tenant, partition)
-            and self._clock.unix() < ends
-        ]
-        return sorted(near, key=lambda each: each.distance)[:count]
+        return await super().nearest(tenant, partition, vector, count)
 
     async def keep(self, tenant: str, entry: Entry, ttl_s: float, vector: bytes | None) -> None:
         self._ask()
-        ends = self._clock.unix() + ttl_s
-        self.kept[tenant, entry.question.fingerprint] = (entry, ends, vector)
+        await super().keep(tenant, entry, ttl_s, vector)
 
     def _ask(self) -> None:
         self.asked += 1

@@ -21,10 +21,12 @@ from tests.fakes.accounts import PRICES
 from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import packed
 from tests.fakes.entries import BODY
 from tests.fakes.reply import RecordingReply
 
 CHAT = Route(Operation.CHAT_COMPLETIONS, "POST", Accounting.TOKENS)
+VECTOR = packed((1.0,), 16)
 QUESTION = Question(b"f" * 16, b"p" * 16, "What is the capital of France?")
 BOTH = CachePolicy(ExactPolicy(enabled=True), SemanticPolicy(enabled=True))
 
@@ -43,7 +45,7 @@ class Scene:
         self.asked = Asked("acme", request, QUESTION, policy, Directives())
         self.body = body
 
-    async def kept(self, vector: bytes | None = b"v") -> Any:
+    async def kept(self, vector: bytes | None = VECTOR) -> Any:
         """What is in the cache afterwards, with its vector."""
         recording = Recording(RecordingReply(), at_most=1_000_000)
         await recording.start(200, {"content-type": "application/json"})
@@ -66,7 +68,7 @@ async def test_an_entry_says_what_it_took() -> None:
     entry, _, vector = await Scene(BODY).kept()
     assert (entry.seconds, entry.usage, entry.deployment) == (1.5, Usage(10, 0, 7), "ptu")
     assert entry.nano_usd == PRICES.cost("ptu", Usage(10, 0, 7), 0.0).nano_usd
-    assert (entry.body, vector) == (BODY, b"v")
+    assert (entry.body, vector) == (BODY, VECTOR)
 
 
 async def test_an_answer_that_was_cut_is_for_the_same_request_alone() -> None:
