@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ async def answer_cache(
         if _finds_by_meaning(settings, directory):
             embedder = await enter(embedding(settings, clock, own.embed))
         if embedder is not None:
-            book = load_phrasebook()
+            book = await asyncio.to_thread(load_phrasebook)
             compared = Compared(embedder, book, threshold_of(embedder.name))
             measuring = measuring_hits(place, clock, settings.cache, compared, own)
             meaning = Meaning(embedder, _judge(book), await enter(measuring))
