@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from app.domain.deployment import Deployment
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.deployment import Deployment
 from app.ports import UpstreamResponse
 from app.wire.sse import FrameBuffer
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from app.domain.errand import Answered, Errand
-from app.domain.limit import measuring_limits
-from app.domain.request import Route
+from app.domain.call.errand import Answered, Errand
+from app.domain.call.request import Route
+from app.domain.quota.limit import measuring_limits
 from app.errors import (
     ClientGone,
     QuotaUnavailable,

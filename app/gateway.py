@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.completion import Receipt
+from app.domain.ledger.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
 from app.stages import catalogue, statement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.reservation import Reservation
+from app.domain.quota.reservation import Reservation
 from app.observation import Observation
 from app.wire.rate_limits import rate_limit_headers
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.domain.attempt import Attempt, spill_of
 from app.domain.cache.outcome import BYPASSED
-from app.domain.completion import Outcome, Receipt
-from app.domain.demand import Demand
-from app.domain.errand import Purpose
-from app.domain.request import InferenceRequest, Route
-from app.domain.reservation import Reservation
-from app.domain.route import Absence, RoutePlan
-from app.domain.spill import SpillReason
-from app.domain.tenant import Principal
-from app.domain.usage import Usage
+from app.domain.call.errand import Purpose
+from app.domain.call.request import InferenceRequest, Route
+from app.domain.capacity.demand import Demand
+from app.domain.capacity.spill import SpillReason
+from app.domain.identity.tenant import Principal
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.quota.reservation import Reservation
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt, spill_of
+from app.domain.routing.route import Absence, RoutePlan
 from app.errors import ClientGone, NowhereAllowed, ShuttingDown, SpillgateError, UpstreamError
 from app.ports import Call, Clock
 from app.wire.client_timeout import client_timeout_s

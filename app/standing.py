@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from app.domain.attempt import Verdict
-from app.domain.capacity import Place
-from app.domain.demand import Load
-from app.domain.health import Health, availability
-from app.domain.paygo_window import estimate
-from app.domain.room import Room
-from app.domain.route import Affinity, Candidate, Outlook, RoutePlan
-from app.domain.spill import SpillReason
-from app.domain.throttle import SizeHold
-from app.domain.warm_cache import WarmCaches
+from app.domain.capacity.capacity import Place
+from app.domain.capacity.demand import Load
+from app.domain.capacity.paygo_window import estimate
+from app.domain.capacity.room import Room
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.health import Health, availability
+from app.domain.routing.route import Affinity, Candidate, Outlook, RoutePlan
+from app.domain.routing.throttle import SizeHold
+from app.domain.routing.warm_cache import WarmCaches
 from app.ports import Capacity, HoldBoard
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from app.domain.route import RoutePlan
+from app.domain.routing.route import RoutePlan
 from app.ports import Clock
 
 #: What was taken may be given back before it is expected: looked at so often.

@@ -24,10 +24,10 @@ from app.adapters.redis.replicas import Replicas
 from app.adapters.replay import Replay
 from app.adapters.settlements import Settlements
 from app.adapters.spool import Spool
-from app.domain.calendar import CalendarWindow, days_around, months_around
-from app.domain.limit import Limit
-from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
-from app.domain.tenant import LossPolicy, Tenant
+from app.domain.identity.tenant import LossPolicy, Tenant
+from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.limit import Limit
+from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import QuotaUnavailable, StoreUnavailable
 from app.ports import Clock
 

@@ -50,7 +50,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from app.adapters.decompression import Inflater
-from app.domain.deployment import Timeouts
+from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,
     UpstreamError,

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.adapters.credentials import Credential
-from app.domain.deployment import Deployment, Timeouts
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.deployment import Deployment, Timeouts
 from app.ports import UpstreamResponse
 from app.wire.azure import model_in_body, url_for
 from app.wire.openai import body_for

@@ -17,9 +17,9 @@ import structlog
 from app.adapters.background import background
 from app.adapters.redis.account import account_key
 from app.adapters.redis.batch import Batch
-from app.domain.budget_alert import BudgetAlert, alerts_of
-from app.domain.limit import FORMS, NANO, Measure
-from app.domain.reservation import Reservation
+from app.domain.quota.budget_alert import BudgetAlert, alerts_of
+from app.domain.quota.limit import FORMS, NANO, Measure
+from app.domain.quota.reservation import Reservation
 from app.errors import StoreUnavailable
 
 POST_TIMEOUT_S: Final = 5.0

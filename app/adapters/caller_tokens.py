@@ -17,8 +17,8 @@ from jwt.types import Options
 
 from app.adapters.expiring_cache import ExpiringCache
 from app.adapters.signing_keys import SigningKeys
-from app.domain.caller_token import Caller, CallerRules, Lifetime, Refusal
-from app.domain.tenant import Principal
+from app.domain.identity.caller_token import Caller, CallerRules, Lifetime, Refusal
+from app.domain.identity.tenant import Principal
 from app.ports import Clock
 
 #: The one algorithm of Entra ID's access tokens; what a token's header says is never obeyed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.domain.deployment import Api
+from app.domain.routing.deployment import Api
 
 
 class Credential(Protocol):

@@ -8,10 +8,10 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from app.adapters.redis.directory import Current
-from app.domain.api_key import ApiKey, KeyRecord, digest
-from app.domain.caller_token import CallerRules
-from app.domain.directory import Directory, KeyEntry, TenantEntry
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.api_key import ApiKey, KeyRecord, digest
+from app.domain.identity.caller_token import CallerRules
+from app.domain.identity.directory import Directory, KeyEntry, TenantEntry
+from app.domain.identity.tenant import Principal, Tenant
 from app.ports import CallerTokens, Clock
 
 #: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.

@@ -6,10 +6,10 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from app.domain.learned import LearnedOutput
-from app.domain.prompt import tokens_of
-from app.domain.request import InferenceRequest
-from app.domain.tokens import TokenCounter
+from app.domain.call.prompt import tokens_of
+from app.domain.call.request import InferenceRequest
+from app.domain.call.tokens import TokenCounter
+from app.domain.quota.learned import LearnedOutput
 from app.ports import Countable
 from app.wire.prompt import read_prompt
 

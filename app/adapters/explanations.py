@@ -18,8 +18,8 @@ import structlog
 
 from app.adapters.background import background
 from app.adapters.redis.batch import Command
-from app.domain.completion import Receipt
-from app.domain.explanation import Explanation, decoded, encoded, explained
+from app.domain.explain.explanation import Explanation, decoded, encoded, explained
+from app.domain.ledger.completion import Receipt
 from app.errors import StoreUnavailable
 from app.ports import Clock
 from app.settings import Explain

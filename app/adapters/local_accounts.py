@@ -10,9 +10,9 @@ from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from typing import Final
 
-from app.domain.calendar import CalendarWindow
-from app.domain.limit import Kind, Limit, LimitName, Measure, Mode
-from app.domain.reservation import Amounts, Ask, Refusal, Reservation
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import Kind, Limit, LimitName, Measure, Mode
+from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
 from app.ports import Clock
 
 #: How long to wait for another request to end, seconds.

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from app.adapters.background import background
-from app.domain.paygo_window import Lowered
+from app.domain.capacity.paygo_window import Lowered
 
 LOOK_S: Final = 1.0
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import msgspec
 import structlog
 
-from app.domain.attempt import Attempt
-from app.domain.completion import Receipt
-from app.domain.route import Absence
+from app.domain.ledger.completion import Receipt
+from app.domain.routing.attempt import Attempt
+from app.domain.routing.route import Absence
 
 
 class ReceiptLog:

@@ -21,7 +21,7 @@ from app.adapters.background import background
 from app.adapters.redis.account import REMEMBERED_S, AccountScript
 from app.adapters.settlements import Settlements
 from app.adapters.spool import Leftover, Spooled, leftovers
-from app.domain.ledger_row import LedgerRow, RowKind, UnreadableRow, decode
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, UnreadableRow, decode
 from app.ports import Clock
 
 LOOK_S: Final = 5.0

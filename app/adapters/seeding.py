@@ -17,9 +17,9 @@ import structlog
 from app.adapters.background import background
 from app.adapters.redis.account import UNSEEDED, AccountScript, SeedTotals, account_key
 from app.adapters.redis.batch import Batch
-from app.domain.accounts_of import Balances, Totals, fields_of
-from app.domain.calendar import CalendarWindow, days_around, months_around
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.accounts_of import Balances, Totals, fields_of
+from app.domain.quota.calendar import CalendarWindow, days_around, months_around
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

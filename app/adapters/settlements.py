@@ -20,7 +20,7 @@ import structlog
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
 from app.adapters.spool import Spool, Tenanted
-from app.domain.ledger_row import UnreadableRow, decode
+from app.domain.ledger.ledger_row import UnreadableRow, decode
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

@@ -20,9 +20,9 @@ import structlog
 from app.adapters.archive.line import Damaged, sealed, unsealed
 from app.adapters.archive.segment import sync_directory
 from app.adapters.redis.account import Settlement
-from app.domain.calendar import CalendarWindow
-from app.domain.limit import SPILLED
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import SPILLED
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 
 #: Of one worker's file: some 50,000 settlements.
 MOST_BYTES: Final = 64 << 20

@@ -9,7 +9,7 @@ from app.domain.cache.error_rate import Comparison
 from app.domain.cache.kept import Selection
 from app.domain.cache.measured import WrongHit
 from app.domain.cache.outcome import CacheResult
-from app.domain.explanation import Explanation
+from app.domain.explain.explanation import Explanation
 from app.errors import UnknownEntry
 from app.ports import AnswerCache, HitEvidence, KeptAnswers
 

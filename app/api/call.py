@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.api.request_id import request_id_of
-from app.domain.request import Route
+from app.domain.call.request import Route
 from app.errors import (
     BodyTimeout,
     BodyTooLarge,

@@ -9,7 +9,7 @@ from typing import Any
 from app.api.call import HttpCall
 from app.api.protocol import Connection
 from app.api.rendering import rendered
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.errors import ClientGone, SpillgateError
 from app.wire.events import error_frame
 

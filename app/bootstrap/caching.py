@@ -22,10 +22,10 @@ from app.domain.cache.decision import Verdict, may_serve
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CachePolicy, CacheRule, policy_of, rule_of
 from app.domain.cache.thresholds import threshold_of
-from app.domain.deployment import Fleet
-from app.domain.directory import Directory
-from app.domain.price import PriceTable
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.directory import Directory
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.quota.price import PriceTable
+from app.domain.routing.deployment import Fleet
 from app.ports import Clock, Embedder, ResponseOwners
 from app.settings import Cache, Settings
 from app.stages.caching import (

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain.caller_token import CallerRules
+from app.domain.identity.caller_token import CallerRules
 from app.ports import CallerTokens, Clock
 from app.settings import EntraCallers, Settings
 

@@ -10,10 +10,10 @@ from app.adapters.clock import SystemClock
 from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.redis.directory_reading import read_directory
 from app.bootstrap.process import EMBEDDED_DIRECTORY
-from app.domain.directory import Directory, TenantEntry
-from app.domain.operations import operation_differences
-from app.domain.policy_warnings import policy_warnings
-from app.domain.seeds import differences, seeded_tenants
+from app.domain.identity.directory import Directory, TenantEntry
+from app.domain.identity.seeds import differences, seeded_tenants
+from app.domain.routing.operations import operation_differences
+from app.domain.routing.policy_warnings import policy_warnings
 from app.errors import StoreUnavailable
 from app.settings import Settings
 

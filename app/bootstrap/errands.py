@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.adapters.directory_keys import DirectoryKeys
-from app.domain.errand import OWN_KEY, Answered, Errand, Purpose, of_any_model
-from app.domain.request import Accounting, Operation, Route
-from app.domain.tenant import Principal
+from app.domain.call.errand import OWN_KEY, Answered, Errand, Purpose, of_any_model
+from app.domain.call.request import Accounting, Operation, Route
+from app.domain.identity.tenant import Principal
 from app.errands import Errands
 from app.errors import EmbedderUnavailable, ShuttingDown
 from app.gateway import Gateway

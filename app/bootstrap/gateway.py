@@ -20,12 +20,12 @@ from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.errands import errands_of
 from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
-from app.domain.capacity_book import CapacityBook
-from app.domain.deployment import Api, Fleet
-from app.domain.health import Health, HealthPolicy
-from app.domain.retry_budget import RetryBudget, RetryPolicy
-from app.domain.shares import RequestClass
-from app.domain.warm_cache import WarmCaches
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.shares import RequestClass
+from app.domain.routing.deployment import Api, Fleet
+from app.domain.routing.health import Health, HealthPolicy
+from app.domain.routing.retry_budget import RetryBudget, RetryPolicy
+from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
 from app.gateway import Gateway
 from app.ports import (

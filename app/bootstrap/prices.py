@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from app.domain.price import (
+from app.domain.quota.price import (
     ALWAYS,
     Price,
     PricePeriod,

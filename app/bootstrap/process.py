@@ -26,9 +26,9 @@ from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
-from app.domain.deployment import Fleet
-from app.domain.learned import LearnedOutput
-from app.domain.tokens import TokenCounter
+from app.domain.call.tokens import TokenCounter
+from app.domain.quota.learned import LearnedOutput
+from app.domain.routing.deployment import Fleet
 from app.ports import Observer
 from app.settings import Settings, load_catalog
 from app.waiting import WaitingRoom

@@ -36,9 +36,9 @@ from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.seeding import Seeder, seeding
-from app.domain.capacity_book import CapacityBook
-from app.domain.operations import operation_differences
-from app.domain.seeds import configured_pepper, differences, seeds_of
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.identity.seeds import configured_pepper, differences, seeds_of
+from app.domain.routing.operations import operation_differences
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain.capacity_book import Configured
-from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
-from app.domain.paygo_window import PaygoCapacity
-from app.domain.provisioned import PtuCapacity
+from app.domain.capacity.capacity_book import Configured
+from app.domain.capacity.paygo_window import PaygoCapacity
+from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
 from app.settings import Deployment as ConfiguredDeployment
 from app.settings import ModelCatalog, Settings
 

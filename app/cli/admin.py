@@ -12,7 +12,7 @@ from app.cli.client import path_to
 from app.cli.key import OVERLAP, reveal, state_of
 from app.cli.output import Column
 from app.cli.session import Json, Session, Yes, confirm, session
-from app.domain.directory import Role
+from app.domain.identity.directory import Role
 
 #: What a new administrator takes over from the one that it replaces; when it ends is not among it.
 _KEPT: Final = ("role", "name", "tenant")

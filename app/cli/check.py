@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from app.domain.policy_warnings import policy_warnings
-from app.domain.seeds import seeded_tenants
+from app.domain.identity.seeds import seeded_tenants
+from app.domain.routing.policy_warnings import policy_warnings
 from app.settings import (
     ConfigProblems,
     ModelCatalog,

@@ -9,8 +9,8 @@ from typing import Final
 
 import typer
 
-from app.domain.limit import LimitName
-from app.domain.usage_query import DIMENSIONS, TAG
+from app.domain.ledger.usage_query import DIMENSIONS, TAG
+from app.domain.quota.limit import LimitName
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION: Final = re.compile(r"(\d+)([smhdw])")

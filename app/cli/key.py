@@ -12,7 +12,7 @@ from app.cli import given, shown
 from app.cli.client import path_to
 from app.cli.output import Column
 from app.cli.session import Json, Session, TenantName, Yes, confirm, session
-from app.domain.api_key import ID_BYTES, SECRET_BYTES, mint
+from app.domain.identity.api_key import ID_BYTES, SECRET_BYTES, mint
 
 #: Long enough to deploy the new key everywhere on the next working day.
 OVERLAP: Final = "24h"

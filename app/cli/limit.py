@@ -24,7 +24,7 @@ from app.cli.session import (
     confirm,
     session,
 )
-from app.domain.limit import LimitName, LimitRule, Mode
+from app.domain.quota.limit import LimitName, LimitRule, Mode
 
 #: Another administrator may change the tenant between our reading and writing.
 _TRIES: Final = 3

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
-from app.domain.why import duration
+from app.domain.explain.why import duration
 
 NONE: Final = "-"
 _NANO: Final = Decimal(1_000_000_000)

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.cli import given
-from app.domain.limit import LimitName
-from app.domain.route_policy import Spill
-from app.domain.shares import RequestClass
-from app.domain.tenant import LossPolicy
+from app.domain.capacity.shares import RequestClass
+from app.domain.identity.route_policy import Spill
+from app.domain.identity.tenant import LossPolicy
+from app.domain.quota.limit import LimitName
 
 KINDS: Final = ("applications", "objects", "groups")
 _CLASSES: Final = [each.name.lower() for each in sorted(RequestClass, reverse=True)]

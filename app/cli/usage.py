@@ -18,7 +18,7 @@ from app.cli import given, shown
 from app.cli.client import AdminError, Parameters
 from app.cli.output import Column, Output, Record
 from app.cli.session import Json, Session, Since, Until, session
-from app.domain.usage_query import DIMENSIONS, TAG
+from app.domain.ledger.usage_query import DIMENSIONS, TAG
 
 _SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from app.domain.limit import NANO
-from app.domain.price import Price, Rates
-from app.domain.usage import Usage
+from app.domain.quota.limit import NANO
+from app.domain.quota.price import Price, Rates
+from app.domain.quota.usage import Usage
 
 #: gpt-4o, Global, US dollars per million tokens; see app/data/models.toml for the source.
 PAYGO_RATES: Final = Rates(Fraction("2.5"), Fraction("1.25"), Fraction(10))

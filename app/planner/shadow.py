@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from app.domain.capacity import CapacityTold, Place
-from app.domain.demand import Demand, Load
-from app.domain.peers import DeploymentNews
-from app.domain.provisioned import Provisioned, PtuCapacity
-from app.domain.shares import Claim
-from app.domain.wait import Wait
-from app.domain.warm_cache import WarmCaches
+from app.domain.capacity.capacity import CapacityTold, Place
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.provisioned import Provisioned, PtuCapacity
+from app.domain.capacity.shares import Claim
+from app.domain.capacity.wait import Wait
+from app.domain.routing.warm_cache import WarmCaches
 from app.planner.strategy import Headers, Site, Target, Usage
 from app.planner.traffic import Request
 

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from app.domain.usage import Usage as Bill
+from app.domain.quota.usage import Usage as Bill
 from app.planner.azure import Job, Paygo, Ptu
 from app.planner.contenders import Contender
 from app.planner.outcome import Outcome, Tally

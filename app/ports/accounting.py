@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.domain.calendar import CalendarWindow
-from app.domain.completion import Receipt
-from app.domain.limit import Limit
-from app.domain.request import InferenceRequest
-from app.domain.reservation import Ask, Charge, Refusal, Reservation
-from app.domain.tenant import Tenant
+from app.domain.call.request import InferenceRequest
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.completion import Receipt
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import Limit
+from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 
 
 class Accounts(Protocol):

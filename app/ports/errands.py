@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from app.domain.errand import Answered, Errand
+from app.domain.call.errand import Answered, Errand
 
 
 class Errands(Protocol):

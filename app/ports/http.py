@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.domain.request import Route
+from app.domain.call.request import Route
 from app.errors import ClientGone, ShuttingDown, SpillgateError
 
 

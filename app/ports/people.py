@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.domain.directory import Actor, AuditRecord, Change, Directory, InForce
-from app.domain.tenant import Principal
+from app.domain.identity.directory import Actor, AuditRecord, Change, Directory, InForce
+from app.domain.identity.tenant import Principal
 
 
 class KeyDirectory(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from app.domain.capacity import Place
-from app.domain.demand import Load
-from app.domain.deployment import Deployment
-from app.domain.request import InferenceRequest
-from app.domain.room import Room
+from app.domain.call.request import InferenceRequest
+from app.domain.capacity.capacity import Place
+from app.domain.capacity.demand import Load
+from app.domain.capacity.room import Room
+from app.domain.routing.deployment import Deployment
 
 
 class HoldBoard(Protocol):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from app.domain.tokens import TokenCounter
+from app.domain.call.tokens import TokenCounter
 from app.simulator import refusal
 from app.simulator.access import check_access, check_model
 from app.simulator.call import Call, Incoming

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from app.domain.tokens import TokenCounter
+from app.domain.call.tokens import TokenCounter
 from app.simulator.answer import Author
 from app.simulator.deployment import SimulatedDeployment
 from app.simulator.meter import meter_for

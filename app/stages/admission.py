@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from app.domain.calendar import days_around, months_around
-from app.domain.demand import Demand
-from app.domain.deployment import Deployment, Fleet
-from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.limit import NANO, Limit, Measure, limits_on, scopes_of, spill_limits
-from app.domain.price import PriceTable
-from app.domain.request import Accounting, InferenceRequest, Operation
-from app.domain.reservation import Amounts, Ask, Refusal
-from app.domain.route import Choices
-from app.domain.tenant import Principal
+from app.domain.call.request import Accounting, InferenceRequest, Operation
+from app.domain.capacity.demand import Demand
+from app.domain.identity.tenant import Principal
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import NANO, Limit, Measure, limits_on, scopes_of, spill_limits
+from app.domain.quota.price import PriceTable
+from app.domain.quota.reservation import Amounts, Ask, Refusal
+from app.domain.routing.deployment import Deployment, Fleet
+from app.domain.routing.route import Choices
 from app.errors import BudgetExhausted, QuotaExceeded
 from app.observation import Observation
 from app.ports import Accounts, Clock, TokenEstimator

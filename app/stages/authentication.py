@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.domain.caller_token import looks_like_token
-from app.domain.tenant import Principal
+from app.domain.identity.caller_token import looks_like_token
+from app.domain.identity.tenant import Principal
 from app.errors import InvalidApiKey
 from app.ports import CallerTokens, KeyDirectory
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.deployment import Fleet
-from app.domain.request import Operation, Route, shown
-from app.domain.tenant import Principal
+from app.domain.call.request import Operation, Route, shown
+from app.domain.identity.tenant import Principal
+from app.domain.routing.deployment import Fleet
 from app.errors import UnknownModel
 from app.ports import Reply
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from app.answer import Answer
-from app.domain.request import InferenceRequest, Operation
-from app.domain.tenant import Principal
+from app.domain.call.request import InferenceRequest, Operation
+from app.domain.identity.tenant import Principal
 from app.errors import UnknownPreviousResponse, UnknownResponse
 from app.ports import ResponseOwners
 from app.wire.stored import made_by_body, made_by_frames

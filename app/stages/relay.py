@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.answer import Answer
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.headers import own_headers
 from app.observation import Meter, Observation

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.domain.demand import Demand, Load
-from app.domain.deployment import Fleet, Target
-from app.domain.no_capacity import SPILL_SPENT, no_capacity
-from app.domain.operations import Operations, operated
-from app.domain.parameters import taking
-from app.domain.request import InferenceRequest, shown
-from app.domain.route import NEVER, Choices, RoutePlan, choices_for, plan_route
-from app.domain.shares import RequestClass
-from app.domain.tenant import Principal
+from app.domain.call.request import InferenceRequest, shown
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.shares import RequestClass
+from app.domain.identity.tenant import Principal
+from app.domain.routing.deployment import Fleet, Target
+from app.domain.routing.no_capacity import SPILL_SPENT, no_capacity
+from app.domain.routing.operations import Operations, operated
+from app.domain.routing.parameters import taking
+from app.domain.routing.route import NEVER, Choices, RoutePlan, choices_for, plan_route
 from app.errors import (
     BudgetExhausted,
     NowhereAllowed,

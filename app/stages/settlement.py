@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from app.domain.completion import Outcome, Receipt
-from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.price import PriceTable
-from app.domain.request import Accounting
-from app.domain.reservation import Charge, Reservation
-from app.domain.usage import Usage
+from app.domain.call.request import Accounting
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
+from app.domain.quota.price import PriceTable
+from app.domain.quota.reservation import Charge, Reservation
+from app.domain.quota.usage import Usage
 from app.observation import Observation
 from app.ports import Accounts, Reply, TokenEstimator
 

@@ -8,8 +8,10 @@ from typing import Final
 import msgspec
 
 from app.domain.cache.policy import CachePolicy
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import (
+from app.domain.call.request import Operation
+from app.domain.identity.tenant import Principal
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import (
     NANO,
     Kind,
     Limit,
@@ -20,8 +22,6 @@ from app.domain.limit import (
     limits_on_key,
     spill_limits,
 )
-from app.domain.request import Operation
-from app.domain.tenant import Principal
 from app.ports import Accounts, Clock, Reply
 
 OPERATIONS = frozenset({Operation.OWN_ACCOUNT})

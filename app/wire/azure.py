@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.domain.deployment import Api, Deployment
-from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation
+from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation
+from app.domain.routing.deployment import Api, Deployment
 
 #: No wait is taken for longer than this. Azure has answered "retry after 86400 seconds" to a
 #: per-minute limit; five minutes is as long as Envoy keeps an outlying host out. Seconds.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 #: Where the prompt begins in the body.
 _PROMPT: Final = {

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from app.domain.capacity import CapacityTold, WindowTold
-from app.domain.wait import Wait
+from app.domain.capacity.capacity import CapacityTold, WindowTold
+from app.domain.capacity.wait import Wait
 
 _UTILIZATION: Final = "azure-openai-deployment-utilization"
 _MILLISECOND: Final = 0.001

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 from app.errors import SpillgateError
 from app.wire.sse import data_of
 from app.wire.usage import UsageFields

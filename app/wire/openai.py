@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from app.domain.request import STORED_RESPONSE, InferenceRequest, Operation, Route
+from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation, Route
 from app.errors import MalformedRequest
 from app.wire.cache_key import cache_key
 from app.wire.stored import references_of

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.image import Image
-from app.domain.prompt import Prompt
-from app.domain.request import InferenceRequest, Operation
+from app.domain.call.image import Image
+from app.domain.call.prompt import Prompt
+from app.domain.call.request import InferenceRequest, Operation
 from app.wire.image_size import size_of, size_of_base64
 
 _PLAIN: Final = {Operation.COMPLETIONS: ("prompt", "suffix"), Operation.EMBEDDINGS: ("input",)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.domain.limit import Kind, Limit, Measure
+from app.domain.quota.limit import Kind, Limit, Measure
 
 _SECOND_MS = 1000
 _SHOWN = (Measure.REQUESTS, Measure.TOKENS)

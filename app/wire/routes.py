@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from app.domain.request import Accounting, Operation, Route, shown
+from app.domain.call.request import Accounting, Operation, Route, shown
 from app.errors import MalformedRequest, MethodNotAllowed, UnknownRoute
 
 _BASE = r"/(?:openai/v1|v1|openai)"

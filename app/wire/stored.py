@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.errors import MalformedRequest
 from app.wire.sse import FrameBuffer, data_of
 

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 
 _RESPONSE_ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,512})"')
 _OBJECT = re.compile(rb'"usage"\s*:\s*(?=\{)')

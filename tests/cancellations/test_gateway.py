@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.completion import Outcome
+from app.domain.ledger.completion import Outcome
 from app.errors import ClientGone, ShuttingDown, SpillgateError, UpstreamUnreachable
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House

@@ -18,10 +18,10 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.replicas import replicas
 from app.adapters.spool import Leftover
-from app.domain.calendar import days_around, months_around
-from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from tests.fakes.patient import FROZEN_AFTER_S, patient_batch, patient_client
 
 TENANT = Tenant("t")

@@ -20,9 +20,9 @@ from redis.asyncio import Redis
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
-from app.domain.calendar import days_around, months_around
-from app.domain.ledger_row import CHARGED, LedgerRow, RowKind, decode, marked
-from app.domain.limit import Limit, LimitName, LimitRule, limit_of
+from app.domain.ledger.ledger_row import CHARGED, LedgerRow, RowKind, decode, marked
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import Limit, LimitName, LimitRule, limit_of
 from tests.crashes.worker import STORIES, TTL_S
 from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 

@@ -25,7 +25,7 @@ from app.adapters.redis.account import AccountScript, account_key
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.replicas import replicas
-from app.domain.calendar import days_around
+from app.domain.quota.calendar import days_around
 from tests.crashes.outage_worker import TENANT
 from tests.fakes.patient import patient_batch, patient_client
 

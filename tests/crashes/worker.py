@@ -18,8 +18,8 @@ from app.adapters.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.replicas import replicas
-from app.domain.limit import LimitName, LimitRule
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.quota.limit import LimitName, LimitRule
 from app.errors import SpillgateError
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House

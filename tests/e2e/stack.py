@@ -16,7 +16,7 @@ from openai import AsyncOpenAI
 from app.bootstrap.process import Process, running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.key import new_key
-from app.domain.completion import Receipt
+from app.domain.ledger.completion import Receipt
 from app.settings import build, load_catalog
 from app.simulator.server import serve_simulator
 

@@ -17,10 +17,18 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.clock import SystemClock
 from app.adapters.redis.directory import RedisDirectory
 from app.cli.key import new_key
-from app.domain.api_key import ApiKey, digest
-from app.domain.directory import Actor, Change, Entry, EntryKind, KeyEntry, Role, TenantEntry
-from app.domain.directory_change import creation, place_of
-from app.domain.limit import LimitName, LimitRule
+from app.domain.identity.api_key import ApiKey, digest
+from app.domain.identity.directory import (
+    Actor,
+    Change,
+    Entry,
+    EntryKind,
+    KeyEntry,
+    Role,
+    TenantEntry,
+)
+from app.domain.identity.directory_change import creation, place_of
+from app.domain.quota.limit import LimitName, LimitRule
 from app.settings import build
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 from tests.fakes.patient import patient_batch, patient_client

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.completion import Outcome, Receipt
+from app.domain.ledger.completion import Outcome, Receipt
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 CLIENTS = 200

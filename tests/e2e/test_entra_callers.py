@@ -18,7 +18,7 @@ from openai import AsyncAzureOpenAI
 
 from app.adapters.caller_tokens import EntraCallerTokens
 from app.adapters.directory_keys import DirectoryCallers
-from app.domain.completion import Outcome
+from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 from tests.fakes.issuer import (
     APPLICATION,

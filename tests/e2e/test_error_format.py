@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from app.cli.key import new_key
-from app.domain.completion import Outcome
+from app.domain.ledger.completion import Outcome
 from tests.e2e.raw import chat, exchange, request
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 

@@ -22,7 +22,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.cli.key import new_key
-from app.domain.limit import NANO, LimitName
+from app.domain.quota.limit import NANO, LimitName
 from tests.e2e.command import spillgate
 from tests.integration.redis.cluster import running_cluster
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.attempt import Verdict
-from app.domain.completion import Outcome, Receipt
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.routing.attempt import Verdict
 from tests.e2e.canned import canned, lead_to, whole
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 

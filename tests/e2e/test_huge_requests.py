@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.cli.key import new_key
-from app.domain.spill import SpillReason
+from app.domain.capacity.spill import SpillReason
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 KEYS = {"chats": new_key("test"), "reports": new_key("test"), "bound": new_key("test")}

@@ -11,8 +11,8 @@ from openai import AsyncOpenAI
 
 from app.bootstrap.process import running
 from app.cli.key import new_key
-from app.domain.completion import Outcome
-from app.domain.directory import Actor, Change, EntryKind, Role
+from app.domain.identity.directory import Actor, Change, EntryKind, Role
+from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 KEYS = {"search": new_key("test"), "sales": new_key("test")}

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from app.domain.spill import SpillReason
+from app.domain.capacity.spill import SpillReason
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 #: Of the machine's own: who comes so much later finds the hold over, and far from four seconds old.

@@ -18,8 +18,8 @@ import pytest
 
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.domain.calendar import days_around
-from app.domain.ledger_row import CHARGED
+from app.domain.ledger.ledger_row import CHARGED
+from app.domain.quota.calendar import days_around
 from tests.e2e.stack import Stack, stack
 from tests.integration.redis.cluster import Server, is_up
 

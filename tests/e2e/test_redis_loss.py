@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.domain.calendar import days_around
+from app.domain.quota.calendar import days_around
 from tests.e2e.stack import Stack, eventually, stack
 
 pytestmark = pytest.mark.skipif(

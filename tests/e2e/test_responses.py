@@ -12,7 +12,7 @@ from openai.types.responses import Response
 
 from app.bootstrap.process import running
 from app.cli.key import new_key
-from app.domain.completion import Outcome
+from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 KEYS = {"team": new_key("test"), "rivals": new_key("test")}

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.domain.completion import Receipt
-from app.domain.limit import NANO
-from app.domain.shadow_bucket import MOST_MARGIN
-from app.domain.spill import SpillReason
+from app.domain.capacity.shadow_bucket import MOST_MARGIN
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Receipt
+from app.domain.quota.limit import NANO
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 
 ADMIN = {"authorization": "Bearer an-admin-key-of-tests"}

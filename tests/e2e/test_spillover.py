@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.attempt import Verdict
-from app.domain.spill import SpillReason
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.attempt import Verdict
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 # gpt-4o: 2,500 input tokens per minute and PTU, one output token counts as four (Azure's sizing).

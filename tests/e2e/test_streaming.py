@@ -17,8 +17,8 @@ import aiohttp
 import openai
 import pytest
 
-from app.domain.completion import Outcome
-from app.domain.usage import Usage
+from app.domain.ledger.completion import Outcome
+from app.domain.quota.usage import Usage
 from tests.e2e.canned import STREAM_HEAD, canned, lead_to, pieces
 from tests.e2e.raw import chat, request
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack

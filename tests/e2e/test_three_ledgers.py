@@ -10,7 +10,7 @@ import openai
 import pytest
 from redis.asyncio import Redis
 
-from app.domain.ledger_row import LedgerRow, decode, marked
+from app.domain.ledger.ledger_row import LedgerRow, decode, marked
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 
 MESSAGE = {"role": "user", "content": "How many did you count?"}

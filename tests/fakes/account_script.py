@@ -10,7 +10,7 @@ from app.adapters.redis.batch import Batch
 from app.adapters.redis.breaker import Breaker
 from app.adapters.redis.connection import redis_client
 from app.adapters.redis.replicas import Replicas
-from app.domain.reservation import Ask, Refusal, Reservation
+from app.domain.quota.reservation import Ask, Refusal, Reservation
 from tests.fakes.clock import FakeClock
 
 

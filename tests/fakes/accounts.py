@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from app.adapters.local_accounts import LocalAccounts
-from app.domain.calendar import CalendarWindow
-from app.domain.ledger_row import LedgerRow, decode
-from app.domain.limit import Limit
-from app.domain.price import Price, PriceTable
-from app.domain.request import InferenceRequest
-from app.domain.reservation import Ask, Charge, Refusal, Reservation
-from app.domain.tenant import Tenant
+from app.domain.call.request import InferenceRequest
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.ledger_row import LedgerRow, decode
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import Limit
+from app.domain.quota.price import Price, PriceTable
+from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 from app.errors import QuotaUnavailable
 from app.ports import Countable
 from tests.fakes.clock import FakeClock

@@ -16,12 +16,12 @@ from app.api.admin.application import create_admin
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.admin.services import AdminServices, CacheServices
 from app.api.readiness import Readiness
-from app.domain.api_key import ApiKey, digest, mint
 from app.domain.cache.outcome import CacheResult
-from app.domain.completion import Outcome
-from app.domain.deployment import Api, Deployment, Fleet, Kind, Target
-from app.domain.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
-from app.domain.explanation import CachedRecord, Explanation
+from app.domain.explain.explanation import CachedRecord, Explanation
+from app.domain.identity.api_key import ApiKey, digest, mint
+from app.domain.identity.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
+from app.domain.ledger.completion import Outcome
+from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader

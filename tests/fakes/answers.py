@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain.request import InferenceRequest, Operation
+from app.domain.call.request import InferenceRequest, Operation
 
 Usage = tuple[int, int]  # tokens in, tokens out
 END = b"data: [DONE]\n\n"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.request import Route
+from app.domain.call.request import Route
 from app.errors import ClientGone, ShuttingDown
 from app.wire.routes import match
 

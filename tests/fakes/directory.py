@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from app.domain.audit import ChainEnd, chained
-from app.domain.directory import Actor, AuditRecord, Change, Directory, Entry, InForce
-from app.domain.directory_change import directory_of, entries_of, place_of, steps_of
+from app.domain.identity.audit import ChainEnd, chained
+from app.domain.identity.directory import Actor, AuditRecord, Change, Directory, Entry, InForce
+from app.domain.identity.directory_change import directory_of, entries_of, place_of, steps_of
 from app.errors import StoreUnavailable
 
 

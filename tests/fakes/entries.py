@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.cache.entry import Entry, Question
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 
 BODY = (
     b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{'

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from app.adapters.aside import Aside
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.policy import UNSAID, policy_of
-from app.domain.capacity_book import CapacityBook
-from app.domain.completion import Receipt
-from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
-from app.domain.errand import Answered, Errand
-from app.domain.health import Health
-from app.domain.retry_budget import RetryBudget
-from app.domain.shares import RequestClass
-from app.domain.tenant import Tenant
-from app.domain.warm_cache import WarmCaches
+from app.domain.call.errand import Answered, Errand
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.shares import RequestClass
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.completion import Receipt
+from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
+from app.domain.routing.health import Health
+from app.domain.routing.retry_budget import RetryBudget
+from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
 from app.gateway import Gateway
 from app.ports import Accounts, AnswerCache, Clock

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 Fields = dict[str, Any]
 

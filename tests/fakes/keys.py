@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.tenant import Principal, Tenant
 
 
 class FakeKeyDirectory:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from app.adapters.archive.export import Format, export, groups_table, rows_table
-from app.domain.ledger_row import LedgerRow
-from app.domain.usage_query import UsageGroup, UsageQuery
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.ledger.usage_query import UsageGroup, UsageQuery
 from app.errors import SpillgateError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.domain.ledger_row import LedgerRow, RowKind, encode
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 
 DAY = "2026-11-21"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.completion import Receipt
+from app.domain.ledger.completion import Receipt
 
 
 class RecordingObserver:

@@ -13,11 +13,11 @@ from itertools import count
 from random import Random
 from typing import Final, NamedTuple
 
-from app.domain.capacity import CapacityTold
-from app.domain.demand import Demand, Load
-from app.domain.provisioned import Provisioned, PtuCapacity, PtuPlace
-from app.domain.shares import Claim
-from app.domain.wait import Wait
+from app.domain.capacity.capacity import CapacityTold
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.provisioned import Provisioned, PtuCapacity, PtuPlace
+from app.domain.capacity.shares import Claim
+from app.domain.capacity.wait import Wait
 from app.planner.azure import Job, Ptu, PtuFacts
 from app.planner.traffic import Request
 

@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.domain.deployment import Deployment
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.deployment import Deployment
 from app.errors import UpstreamDisconnected, UpstreamError
 from tests.fakes.answers import Usage, completion, frames, refusal
 from tests.fakes.clock import FakeClock

@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 
 from app.adapters.redis.account import AccountScript, SeedTotals, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch, Command, Script
-from app.domain.calendar import CalendarWindow, days_around, months_around
-from app.domain.limit import SPILLED, Kind, Limit, LimitName, Measure, Mode, scopes_of
-from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.limit import SPILLED, Kind, Limit, LimitName, Measure, Mode, scopes_of
+from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from tests.properties.oracle import Charged, Oracle, need, sums, without_zeros
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Final
 
-from app.domain.limit import Kind, Limit, Measure, Mode
-from app.domain.reservation import Amounts
+from app.domain.quota.limit import Kind, Limit, Measure, Mode
+from app.domain.quota.reservation import Amounts
 
 #: A window forgets within this part of its length.
 _GRAINS: Final = 60

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.domain.limit import Kind, LimitName, Measure, Mode
-from app.domain.reservation import Amounts, Refusal, Reservation
+from app.domain.quota.limit import Kind, LimitName, Measure, Mode
+from app.domain.quota.reservation import Amounts, Refusal, Reservation
 from tests.fakes.patient import patient_client
 from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.fold import Folder, fold
 from app.wire.cache.pieces import pieces_of
 from app.wire.cache.unfold import unfold

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.health import ALL_AVAILABLE, Health, Status, availability, least_bad
-from app.domain.ranking import Contender, by_weight
+from app.domain.routing.health import ALL_AVAILABLE, Health, Status, availability, least_bad
+from app.domain.routing.ranking import Contender, by_weight
 
 MOST_ATTEMPTS = 3
 Fails = Callable[[str, float], bool]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from app.domain.capacity import Place
-from app.domain.demand import Demand, Load
-from app.domain.provisioned import Provisioned, PtuCapacity
-from app.domain.shares import CREDIT_S, Claim, RequestClass
+from app.domain.capacity.capacity import Place
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.provisioned import Provisioned, PtuCapacity
+from app.domain.capacity.shares import CREDIT_S, Claim, RequestClass
 
 CAPACITY, DEMAND = PtuCapacity(10_000.0, 4.0), Demand(150, 10)
 REQUEST_S = CAPACITY.seconds(DEMAND)

@@ -14,21 +14,21 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.capacity_book import CapacityBook
-from app.domain.demand import Demand, Load
-from app.domain.deployment import Api, Deployment, Fleet, Kind, Target, Tiers
-from app.domain.directory import DeploymentEntry
-from app.domain.health import Health
-from app.domain.paygo_window import PaygoCapacity
-from app.domain.provisioned import PtuCapacity
-from app.domain.request import InferenceRequest
-from app.domain.room import Room
-from app.domain.route import RoutePlan
-from app.domain.route_policy import RoutePolicy, Spill
-from app.domain.shares import Claim, RequestClass
-from app.domain.spill import SpillReason
-from app.domain.tenant import Principal, Tenant
-from app.domain.warm_cache import WarmCaches
+from app.domain.call.request import InferenceRequest
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.paygo_window import PaygoCapacity
+from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.room import Room
+from app.domain.capacity.shares import Claim, RequestClass
+from app.domain.capacity.spill import SpillReason
+from app.domain.identity.directory import DeploymentEntry
+from app.domain.identity.route_policy import RoutePolicy, Spill
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Tiers
+from app.domain.routing.health import Health
+from app.domain.routing.route import RoutePlan
+from app.domain.routing.warm_cache import WarmCaches
 from app.errors import NoCapacity, NowhereAllowed
 from app.observation import Observation
 from app.stages.routing import Routing

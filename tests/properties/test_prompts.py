@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.adapters.estimator import Estimator
-from app.domain.learned import LearnedOutput
-from app.domain.request import InferenceRequest
-from app.domain.tokens import TokenCounter
+from app.domain.call.request import InferenceRequest
+from app.domain.call.tokens import TokenCounter
+from app.domain.quota.learned import LearnedOutput
 from app.simulator.prompt import chat_prompt, responses_prompt, text_prompts
 from app.wire.routes import match
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.attempt import Verdict
-from app.domain.completion import Outcome
-from app.domain.deployment import Fleet, Target
-from app.domain.throttle import ThrottleClass
+from app.domain.ledger.completion import Outcome
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Fleet, Target
+from app.domain.routing.throttle import ThrottleClass
 from app.errors import NoCapacity, SpillgateError, UpstreamTimeout, UpstreamUnreachable
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House, deployment

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.domain.capacity import CapacityTold
-from app.domain.demand import Demand, Load
-from app.domain.deployment import Target
-from app.domain.peers import DeploymentNews
-from app.domain.provisioned import Provisioned, PtuCapacity, PtuPlace
-from app.domain.room import Room
-from app.domain.route import Choices, Outlook, RoutePlan, plan_route
-from app.domain.shares import Claim, RequestClass
-from app.domain.spill import SpillReason
-from app.domain.wait import Wait
+from app.domain.capacity.capacity import CapacityTold
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.provisioned import Provisioned, PtuCapacity, PtuPlace
+from app.domain.capacity.room import Room
+from app.domain.capacity.shares import Claim, RequestClass
+from app.domain.capacity.spill import SpillReason
+from app.domain.capacity.wait import Wait
+from app.domain.routing.deployment import Target
+from app.domain.routing.route import Choices, Outlook, RoutePlan, plan_route
 
 CAPACITY = PtuCapacity(100.0, 4.0)
 WITHIN_S = 0.25

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.retry_budget import Draw, RetryBudget
+from app.domain.routing.retry_budget import Draw, RetryBudget
 
 steps = st.lists(
     st.one_of(

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from app.domain.shares import CREDIT_S, Claim
+from app.domain.capacity.shares import CREDIT_S, Claim
 from tests.fakes.shared_ptu import Asks, SharedPtu, Tally
 
 BIG, SMALL = Claim("big", 0.7), Claim("small", 0.3)

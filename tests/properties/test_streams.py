@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.request import InferenceRequest, Operation
-from app.domain.usage import Usage
+from app.domain.call.request import InferenceRequest, Operation
+from app.domain.quota.usage import Usage
 from app.observation import Observation
 from app.stages.relay import Relay
 from app.stages.upstream.opening import open_answer

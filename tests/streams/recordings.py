@@ -12,8 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 
 _CHAT: Final = Operation.CHAT_COMPLETIONS
 _LONG: Final = Usage(input=1566, cached=1408, output=1518, reasoning=576)

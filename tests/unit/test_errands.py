@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from app.domain.completion import Outcome
-from app.domain.deployment import Deployment
-from app.domain.errand import Errand, Purpose, of_any_model
-from app.domain.ledger_row import RowKind
-from app.domain.limit import LimitName, LimitRule
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
-from app.domain.reservation import Ask, Refusal, Reservation
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import Principal, Tenant
+from app.domain.call.errand import Errand, Purpose, of_any_model
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.ledger.completion import Outcome
+from app.domain.ledger.ledger_row import RowKind
+from app.domain.quota.limit import LimitName, LimitRule
+from app.domain.quota.reservation import Ask, Refusal, Reservation
+from app.domain.routing.deployment import Deployment
 from app.errors import (
     BudgetExhausted,
     NowhereAllowed,

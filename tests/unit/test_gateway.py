@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.domain.attempt import Verdict
-from app.domain.completion import Outcome
-from app.domain.request import Operation
-from app.domain.route import Absence
-from app.domain.spill import SpillReason
-from app.domain.tenant import Tenant
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.capacity.spill import SpillReason
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.completion import Outcome
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.route import Absence
 from app.errors import (
     ClientGone,
     InvalidApiKey,

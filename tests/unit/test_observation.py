@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from app.domain.calendar import CalendarWindow
-from app.domain.completion import Outcome, Receipt
-from app.domain.reservation import Amounts, Ask, Reservation
-from app.domain.route import Absence
-from app.domain.spill import SpillReason
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.reservation import Amounts, Ask, Reservation
+from app.domain.routing.route import Absence
 from app.errors import ClientGone
 from app.observation import Observation
 from tests.fakes.call import FakeCall

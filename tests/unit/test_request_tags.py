@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.ledger_row import LedgerRow, RowKind, decode
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode
 from app.errors import MalformedRequest
 from app.observation import Observation
 from tests.fakes.call import FakeCall

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from app.domain.attempt import Verdict
-from app.domain.capacity_book import CapacityBook
-from app.domain.demand import Demand, Load
-from app.domain.deployment import Target
-from app.domain.health import Health
-from app.domain.paygo_window import PaygoCapacity
-from app.domain.provisioned import PtuCapacity
-from app.domain.route import Affinity, Choices, Outlook, RoutePlan, plan_route
-from app.domain.shares import Claim
-from app.domain.spill import SpillReason
-from app.domain.warm_cache import WarmCaches
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.paygo_window import PaygoCapacity
+from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.shares import Claim
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Target
+from app.domain.routing.health import Health
+from app.domain.routing.route import Affinity, Choices, Outlook, RoutePlan, plan_route
+from app.domain.routing.warm_cache import WarmCaches
 from app.standing import Standing
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard

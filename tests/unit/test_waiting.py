@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.adapters.clock import SystemClock
-from app.domain.route import Absence, Candidate, RoutePlan
-from app.domain.spill import SpillReason
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.route import Absence, Candidate, RoutePlan
 from app.waiting import WaitingRoom
 
 FOUND = RoutePlan((Candidate("ptu", 0),))

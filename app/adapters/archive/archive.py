@@ -26,7 +26,7 @@ from app.adapters.archive.recovery import Tally, recovered
 from app.adapters.archive.segment import compress, header, segment_at, segments
 from app.adapters.archive.stream_id import START, parsed
 from app.adapters.archive.writer import SegmentWriter, locked
-from app.domain.ledger_row import LedgerRow, UnreadableRow, decode
+from app.domain.ledger.ledger_row import LedgerRow, UnreadableRow, decode
 from app.ports import Clock
 
 Entry = tuple[str, bytes]

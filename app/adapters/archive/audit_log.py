@@ -20,8 +20,8 @@ import structlog
 from app.adapters.archive.errors import ArchiveError
 from app.adapters.archive.segment import sync_directory
 from app.adapters.background import background
-from app.domain.audit import ChainEnd
-from app.domain.directory import AuditRecord, Directory
+from app.domain.identity.audit import ChainEnd
+from app.domain.identity.directory import AuditRecord, Directory
 from app.errors import StoreUnavailable
 
 NAME: Final = "audit.jsonl"

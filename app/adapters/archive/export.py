@@ -17,8 +17,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from app.domain.ledger_row import LedgerRow
-from app.domain.usage_query import UsageGroup, UsageSums
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.ledger.usage_query import UsageGroup, UsageSums
 
 _BATCH: Final = 10_000
 _FLOATS: Final = frozenset({"at", "started_at", "duration", "time_to_first_token"})

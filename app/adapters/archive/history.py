@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from app.adapters.archive.copier import LedgerCopier
 from app.adapters.archive.reader import ArchiveReader
-from app.domain.accounts_of import Balances, balances
-from app.domain.calendar import CalendarWindow
+from app.domain.ledger.accounts_of import Balances, balances
+from app.domain.quota.calendar import CalendarWindow
 
 
 class ArchiveHistory:

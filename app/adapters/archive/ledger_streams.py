@@ -12,7 +12,7 @@ import structlog
 from app.adapters.archive.stream_id import START, unix_time
 from app.adapters.redis.account import account_key
 from app.adapters.redis.batch import Batch, Command, Refused
-from app.domain.ledger_row import UnreadableRow, decode, encode, marked
+from app.domain.ledger.ledger_row import UnreadableRow, decode, encode, marked
 from app.errors import StoreUnavailable
 
 Entry = tuple[str, bytes]

@@ -16,8 +16,8 @@ from app.adapters.archive.line import Header
 from app.adapters.archive.segment import Read, Segment, header, lines, segments
 from app.adapters.archive.stream_id import parsed, unix_time
 from app.adapters.archive.verification import file_gap, line_gap, row_of, verified
-from app.domain.ledger_row import LedgerRow, UnreadableRow
-from app.domain.usage_query import within
+from app.domain.ledger.ledger_row import LedgerRow, UnreadableRow
+from app.domain.ledger.usage_query import within
 
 #: How far Redis's clock and the archive's writer's may be apart.
 _SKEW_S: Final = 3600.0

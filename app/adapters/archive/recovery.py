@@ -19,7 +19,7 @@ from app.adapters.archive.segment import (
     new_hash,
     segments,
 )
-from app.domain.ledger_row import UnreadableRow, decode
+from app.domain.ledger.ledger_row import UnreadableRow, decode
 
 
 @dataclass(frozen=True, slots=True)

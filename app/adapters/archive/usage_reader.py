@@ -16,8 +16,8 @@ from app.adapters.archive.export import (
     rows_table,
 )
 from app.adapters.archive.reader import ArchiveReader
-from app.domain.ledger_row import LedgerRow
-from app.domain.usage_query import UsageGroup, UsageQuery
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.ledger.usage_query import UsageGroup, UsageQuery
 from app.errors import MalformedRequest, SpillgateError
 
 

@@ -9,7 +9,7 @@ from app.adapters.archive.errors import Problem
 from app.adapters.archive.line import Header, Line
 from app.adapters.archive.segment import Read, Segment, lines, new_hash
 from app.adapters.archive.stream_id import START, parsed
-from app.domain.ledger_row import LedgerRow, UnreadableRow, decode
+from app.domain.ledger.ledger_row import LedgerRow, UnreadableRow, decode
 
 
 @dataclass(slots=True)

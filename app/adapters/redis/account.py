@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from app.adapters.redis.batch import Batch, Script
-from app.domain.calendar import CalendarWindow
-from app.domain.limit import Limit
-from app.domain.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import Limit
+from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 
 #: Tenants whose accounts some worker found without a generation.
 UNSEEDED: Final = "spillgate:unseeded"

@@ -18,8 +18,8 @@ from app.adapters.background import background
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.hearing import Hearing
 from app.adapters.redis.store import Store
-from app.domain.capacity_book import CapacityBook
-from app.domain.peers import DeploymentNews
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.peers import DeploymentNews
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

@@ -21,9 +21,17 @@ import structlog
 from app.adapters.background import background
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.directory_script import Cursor, DirectoryScript, Found, Known, Page
-from app.domain.audit import ChainEnd, Step, chained
-from app.domain.directory import Actor, AuditRecord, Change, Directory, Entry, InForce, Role
-from app.domain.directory_change import (
+from app.domain.identity.audit import ChainEnd, Step, chained
+from app.domain.identity.directory import (
+    Actor,
+    AuditRecord,
+    Change,
+    Directory,
+    Entry,
+    InForce,
+    Role,
+)
+from app.domain.identity.directory_change import (
     Entries,
     Place,
     creation,

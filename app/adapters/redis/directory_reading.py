@@ -9,8 +9,8 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from app.adapters.redis.directory_script import entries_in
 from app.adapters.redis.store import Place, opened_store
-from app.domain.directory import Directory
-from app.domain.directory_change import directory_of
+from app.domain.identity.directory import Directory
+from app.domain.identity.directory_change import directory_of
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

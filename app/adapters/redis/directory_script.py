@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from app.adapters.redis.batch import Batch, Script
-from app.domain.audit import ChainEnd
-from app.domain.directory import (
+from app.domain.identity.audit import ChainEnd
+from app.domain.identity.directory import (
     AdminEntry,
     AuditRecord,
     CacheEntry,
@@ -23,7 +23,7 @@ from app.domain.directory import (
     KeyEntry,
     TenantEntry,
 )
-from app.domain.directory_change import Place, entries_of
+from app.domain.identity.directory_change import Place, entries_of
 
 #: The end of an audit log that nothing is in.
 NO_RECORDS: Final = ChainEnd()

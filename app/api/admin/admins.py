@@ -15,8 +15,8 @@ from app.api.admin.paging import PageOf, part_of
 from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Changed, Deleted, InForceView, Item, Label, Moment, Page
-from app.domain.directory import AdminEntry, Role
-from app.domain.directory_change import creation
+from app.domain.identity.directory import AdminEntry, Role
+from app.domain.identity.directory_change import creation
 from app.errors import MalformedRequest
 
 _ONE = "/admins/{admin_id}"

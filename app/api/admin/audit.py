@@ -16,8 +16,8 @@ from app.api.admin.guard import needs
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Page
-from app.domain.audit import ChainEnd, verify_audit
-from app.domain.directory import AuditRecord, EntryKind, Role
+from app.domain.identity.audit import ChainEnd, verify_audit
+from app.domain.identity.directory import AuditRecord, EntryKind, Role
 from app.errors import SpillgateError
 
 _AT_ONCE: Final = 500

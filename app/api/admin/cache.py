@@ -19,8 +19,8 @@ from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Page
 from app.domain.cache.kept import PROMPT_BEGINNING, KeptAnswer, KeptTotals, Selection
-from app.domain.directory import CacheEntry, Change, EntryKind
-from app.domain.request import Operation
+from app.domain.call.request import Operation
+from app.domain.identity.directory import CacheEntry, Change, EntryKind
 from app.errors import MalformedRequest, StoreUnavailable
 from app.settings.section import Name
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 from fastapi import Depends, Request, Response
 
 from app.api.admin.roles import Caller
-from app.domain.directory import (
+from app.domain.identity.directory import (
     AdminEntry,
     Change,
     DeploymentEntry,
@@ -19,7 +19,7 @@ from app.domain.directory import (
     KeyEntry,
     TenantEntry,
 )
-from app.domain.directory_change import place_of
+from app.domain.identity.directory_change import place_of
 from app.errors import MalformedRequest, VersionConflict
 from app.ports import DirectoryStore
 

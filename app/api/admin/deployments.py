@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from app.domain.deployment import Deployment, Fleet, Kind
-from app.domain.directory import DeploymentEntry
-from app.domain.health import HEALTHY, State, Status
+from app.domain.identity.directory import DeploymentEntry
+from app.domain.routing.deployment import Deployment, Fleet, Kind
+from app.domain.routing.health import HEALTHY, State, Status
 
 
 class Operated(StrEnum):

@@ -13,7 +13,7 @@ from app.api.admin.guard import CallerOf, needs
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Changed, InForceView, Item
-from app.domain.directory import DeploymentEntry
+from app.domain.identity.directory import DeploymentEntry
 from app.errors import MalformedRequest, UnknownEntry
 from app.settings.section import Name
 from app.settings.tenancy import Weight

@@ -12,16 +12,16 @@ from app.api.admin.lookup import tenant_of
 from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item
-from app.domain.attempt import Verdict
 from app.domain.cache.outcome import CacheResult
-from app.domain.completion import Outcome
-from app.domain.deployment import Kind
-from app.domain.explanation import Explanation
-from app.domain.limit import LimitName, Mode
-from app.domain.request import Operation
-from app.domain.spill import SpillReason
-from app.domain.throttle import ThrottleClass
-from app.domain.why import summary, why_asked, why_candidate, why_skipped
+from app.domain.call.request import Operation
+from app.domain.capacity.spill import SpillReason
+from app.domain.explain.explanation import Explanation
+from app.domain.explain.why import summary, why_asked, why_candidate, why_skipped
+from app.domain.ledger.completion import Outcome
+from app.domain.quota.limit import LimitName, Mode
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Kind
+from app.domain.routing.throttle import ThrottleClass
 from app.errors import UnknownEntry
 
 _KEPT: Final = "one comes when the request is over, and is kept for explain.keep_s, if at all"

@@ -26,9 +26,9 @@ from app.api.admin.shapes import (
     Page,
     Tags,
 )
-from app.domain.directory import Change, EntryKind, KeyEntry
-from app.domain.directory_change import creation
-from app.domain.seeds import PEPPER_VERSION
+from app.domain.identity.directory import Change, EntryKind, KeyEntry
+from app.domain.identity.directory_change import creation
+from app.domain.identity.seeds import PEPPER_VERSION
 from app.errors import MalformedRequest
 from app.settings.section import Float
 

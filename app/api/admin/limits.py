@@ -14,8 +14,8 @@ from app.api.admin.roles import Action, Caller
 from app.api.admin.rules import RuleBodies, RuleView, rules_of, views_of
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Changed, InForceView, Item
-from app.domain.directory import TenantEntry
-from app.domain.limit import LimitRule
+from app.domain.identity.directory import TenantEntry
+from app.domain.quota.limit import LimitRule
 
 _PATH = "/tenants/{name}/limits"
 

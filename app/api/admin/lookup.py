@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from app.api.admin.roles import Caller, unknown_tenant
 from app.api.admin.rules import RuleBody
 from app.api.admin.services import AdminServices
-from app.domain.directory import AdminEntry, KeyEntry, TenantEntry
+from app.domain.identity.directory import AdminEntry, KeyEntry, TenantEntry
 from app.errors import MalformedRequest, UnknownEntry
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.api.admin.guard import CallerOf, needs
 from app.api.admin.roles import PERMISSIONS, Action
 from app.api.admin.shapes import Item
-from app.domain.directory import Role
+from app.domain.identity.directory import Role
 
 
 class Me(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from app.api.admin.services import AdminServices
-from app.domain.api_key import ID_BYTES, SECRET_BYTES, ApiKey, digest, mint
+from app.domain.identity.api_key import ID_BYTES, SECRET_BYTES, ApiKey, digest, mint
 
 
 class Minted(NamedTuple):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.api.admin.roles import Caller
 from app.api.admin.shapes import Body, Moment
-from app.domain.usage_query import TAG, UnknownDimension, UsageQuery, Value
+from app.domain.ledger.usage_query import TAG, UnknownDimension, UsageQuery, Value
 from app.errors import MalformedRequest
 
 _DIMENSIONS: Final = (

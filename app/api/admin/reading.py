@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Protocol
 
-from app.domain.ledger_row import LedgerRow
-from app.domain.usage_query import UsageGroup, UsageQuery
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.ledger.usage_query import UsageGroup, UsageQuery
 
 
 class UsageReader(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from app.domain.api_key import ApiKey, digest
-from app.domain.directory import Actor, AdminEntry, Directory, Role
+from app.domain.identity.api_key import ApiKey, digest
+from app.domain.identity.directory import Actor, AdminEntry, Directory, Role
 from app.errors import InvalidApiKey, NotAllowed, UnknownEntry
 
 #: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.

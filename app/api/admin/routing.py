@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, distinct
-from app.domain.route_policy import RoutePolicy, Spill
-from app.domain.shares import RequestClass
+from app.domain.capacity.shares import RequestClass
+from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.errors import MalformedRequest
 from app.settings import SpillBudget
 from app.settings.tenancy import SPILL_FORMS, Places, Share, SpillChoice, Weight

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from pydantic_core import PydanticCustomError
 
 from app.api.admin.shapes import LAST_MOMENT, Body, Moment
-from app.domain.limit import FORMS, LimitName, LimitRule, Measure, Mode, RuleMode
+from app.domain.quota.limit import FORMS, LimitName, LimitRule, Measure, Mode, RuleMode
 from app.settings.section import Float, Name
 
 #: Whole numbers that a script's doubles hold exactly, and nano-dollars among them.

@@ -10,9 +10,9 @@ from app.api.admin.deployments import DeploymentList
 from app.api.admin.reading import UsageReader
 from app.api.admin.roles import Authentication
 from app.api.readiness import Readiness
-from app.domain.audit import ChainEnd
-from app.domain.directory import AuditRecord
-from app.domain.explanation import Explanation
+from app.domain.explain.explanation import Explanation
+from app.domain.identity.audit import ChainEnd
+from app.domain.identity.directory import AuditRecord
 from app.ports import Clock, DirectoryStore, KeptAnswers, MeasuredErrors, WrongHits
 
 

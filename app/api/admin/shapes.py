@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.domain.directory import InForce
+from app.domain.identity.directory import InForce
 from app.settings.callers import NO_GUID, guid_of
 from app.settings.section import Float, Name, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault

@@ -15,11 +15,11 @@ from app.api.admin.roles import Action
 from app.api.admin.rules import RuleBodies, RuleView, rules_of
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Moment
-from app.domain.calendar import days_around, months_around
-from app.domain.directory import TenantEntry
-from app.domain.limit import FORMS, Kind, LimitRule
-from app.domain.usage_query import UsageQuery
-from app.domain.what_if import LimitOutcome, TooManyRows, WhatIf, what_if
+from app.domain.identity.directory import TenantEntry
+from app.domain.ledger.usage_query import UsageQuery
+from app.domain.ledger.what_if import LimitOutcome, TooManyRows, WhatIf, what_if
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import FORMS, Kind, LimitRule
 from app.errors import MalformedRequest
 
 #: A request is recorded when it has ended: at most so long (seconds) after it began.

@@ -39,9 +39,9 @@ from app.api.admin.shapes import (
 )
 from app.domain.cache.kept import Selection
 from app.domain.cache.policy import rule_of, section_of
-from app.domain.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
-from app.domain.directory_change import creation
-from app.domain.tenant import LossPolicy
+from app.domain.identity.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
+from app.domain.identity.directory_change import creation
+from app.domain.identity.tenant import LossPolicy
 from app.errors import StoreUnavailable
 from app.settings import CacheRules
 from app.settings.section import Name

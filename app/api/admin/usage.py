@@ -18,8 +18,8 @@ from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Item, Page
 from app.api.admin.streaming import MEDIA_TYPES, streamed
-from app.domain.ledger_row import LedgerRow
-from app.domain.usage_query import UsageGroup, UsageQuery, UsageSums, grouped
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.ledger.usage_query import UsageGroup, UsageQuery, UsageSums, grouped
 from app.errors import MalformedRequest, SpillgateError
 
 _MOST_GROUPINGS: Final = 8

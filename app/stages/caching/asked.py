@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.cache.entry import Bypass, Entry, Question
 from app.domain.cache.policy import CachePolicy, SemanticPolicy
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
 from app.wire.cache.directives import Directives
 
 #: What a model samples with where a request does not say.

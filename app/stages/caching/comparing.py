@@ -9,8 +9,8 @@ from typing import Final
 from app.domain.cache.answers_alike import by_meaning, by_words
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.guards.phrasebook import Phrasebook
-from app.domain.errand import Errand, Purpose, of_any_model, patient
-from app.domain.request import Accounting, Operation, Route
+from app.domain.call.errand import Errand, Purpose, of_any_model, patient
+from app.domain.call.request import Accounting, Operation, Route
 from app.errors import EmbedderUnavailable
 from app.ports import Embedder, Errands
 from app.stages.caching.measuring import Hit

@@ -14,8 +14,8 @@ from typing import Final
 from app.domain.cache.entry import Bypass, Entry
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.cache.policy import CachePolicy
-from app.domain.request import INFERENCE, InferenceRequest
-from app.domain.tenant import Principal
+from app.domain.call.request import INFERENCE, InferenceRequest
+from app.domain.identity.tenant import Principal
 from app.errors import NotCached
 from app.observation import Observation
 from app.ports import Clock, Reply

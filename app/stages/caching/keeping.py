@@ -8,11 +8,11 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-from app.domain.attempt import Attempt
 from app.domain.cache.entry import Entry
-from app.domain.price import PriceTable
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.price import PriceTable
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt
 from app.errors import StoreUnavailable
 from app.observation import Observation
 from app.ports import AnswerCache, Clock

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 
 from app.domain.cache.entry import Entry
 from app.domain.cache.error_rate import Comparison
-from app.domain.errand import Answered, Errand, Purpose, patient
-from app.domain.request import InferenceRequest, Operation
-from app.domain.tenant import Principal
+from app.domain.call.errand import Answered, Errand, Purpose, patient
+from app.domain.call.request import InferenceRequest, Operation
+from app.domain.identity.tenant import Principal
 from app.errors import BudgetExhausted, SpillgateError
 from app.ports import Aside, Clock, Errands, HitEvidence
 from app.stages.caching.asked import Asked

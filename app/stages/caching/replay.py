@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from app.domain.cache.entry import Entry
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
 from app.headers import own_headers
 from app.observation import Observation
 from app.ports import Clock, Reply

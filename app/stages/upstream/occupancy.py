@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
-from app.domain.attempt import Verdict
-from app.domain.capacity import Place
-from app.domain.demand import Demand
-from app.domain.route import RoutePlan
-from app.domain.usage import Usage
+from app.domain.capacity.capacity import Place
+from app.domain.capacity.demand import Demand
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.route import RoutePlan
 from app.observation import Meter, Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
-from app.domain.attempt import Verdict, judge, judge_stream_error
-from app.domain.deployment import Deployment
-from app.domain.request import InferenceRequest, Operation
+from app.domain.call.request import InferenceRequest, Operation
+from app.domain.routing.attempt import Verdict, judge, judge_stream_error
+from app.domain.routing.deployment import Deployment
 from app.errors import (
     UpstreamDisconnected,
     UpstreamError,

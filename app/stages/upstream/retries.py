@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.domain.retry_budget import RetryBudget
+from app.domain.routing.retry_budget import RetryBudget
 
 
 @dataclass(slots=True)

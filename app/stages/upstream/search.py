@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from app.answer import Answer
-from app.domain.attempt import Attempt, Verdict
-from app.domain.deployment import Deployment, Fleet
-from app.domain.no_capacity import no_capacity
-from app.domain.operations import Operations
-from app.domain.request import InferenceRequest
-from app.domain.route import NEVER, Absence, Candidate, RoutePlan
-from app.domain.spill import SpillReason
+from app.domain.call.request import InferenceRequest
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.deployment import Deployment, Fleet
+from app.domain.routing.no_capacity import no_capacity
+from app.domain.routing.operations import Operations
+from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
 from app.errors import NoCapacity, UpstreamError, UpstreamFailed, UpstreamMisconfigured
 from app.observation import Observation
 from app.ports import Clock, Upstream

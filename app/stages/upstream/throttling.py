@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.attempt import Attempt
-from app.domain.deployment import Deployment, Kind
-from app.domain.route import RoutePlan
-from app.domain.throttle import CONSEQUENCES, Consequence, Refusal, ThrottleClass, classify
+from app.domain.routing.attempt import Attempt
+from app.domain.routing.deployment import Deployment, Kind
+from app.domain.routing.route import RoutePlan
+from app.domain.routing.throttle import CONSEQUENCES, Consequence, Refusal, ThrottleClass, classify
 from app.stages.upstream.opening import Opened
 from app.standing import Standing
 

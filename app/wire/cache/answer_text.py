@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 
 class _Part(msgspec.Struct):

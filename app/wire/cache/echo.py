@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.domain.request import InferenceRequest, Operation
+from app.domain.call.request import InferenceRequest, Operation
 from app.wire.strict_json import members_of, replace_members
 
 #: Names, and what an answer has where the request has nothing.

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.folding_choices import ChoicesFolding
 from app.wire.cache.folding_response import ResponseFolding
 from app.wire.cache.merging import Unfoldable

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.merging import Text, Unfoldable, extend, keep_same, merge_filter_results
 from app.wire.cache.unkept import Unkept, is_filtered
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.merging import Unfoldable
 from app.wire.cache.unkept import Unkept, unkept
 from app.wire.strict_json import replace_members

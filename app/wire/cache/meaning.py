@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.domain.cache.entry import Bypass
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 Fields = dict[str, Any]
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from app.domain.cache.entry import DIGEST_BYTES, Bypass, Question
-from app.domain.request import INFERENCE, InferenceRequest, Operation
+from app.domain.call.request import INFERENCE, InferenceRequest, Operation
 from app.wire.cache.canonical import canonical, read
 from app.wire.cache.meaning import last_turn
 

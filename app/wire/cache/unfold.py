@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.told import Told
 from app.wire.cache.unfolding_choices import tell_choices
 from app.wire.cache.unfolding_response import tell_response

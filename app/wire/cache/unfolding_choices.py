@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.pieces import pieces_of, tokens_of
 from app.wire.cache.told import DONE, PLACE, Told, around_place, data_frame
 

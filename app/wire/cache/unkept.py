@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.usage import UsageFields
 
 _FINISHED: Final = frozenset({"stop", "length", "tool_calls", "function_call"})

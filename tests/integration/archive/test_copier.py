@@ -26,7 +26,7 @@ from app.adapters.redis.batch import Batch
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
-from app.domain.ledger_row import RowKind, encode
+from app.domain.ledger.ledger_row import RowKind, encode
 from app.errors import StoreUnavailable
 from tests.fakes.ledger_rows import ledger_row
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_client

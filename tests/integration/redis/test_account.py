@@ -29,8 +29,8 @@ from app.adapters.redis.batch import Batch
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import opened_store
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import (
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import (
     Limit,
     LimitName,
     LimitRule,
@@ -39,7 +39,7 @@ from app.domain.limit import (
     scopes_of,
     spill_limits,
 )
-from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import StoreUnavailable
 from tests.fakes.patient import patient
 

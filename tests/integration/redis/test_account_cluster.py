@@ -13,9 +13,9 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.store import Place, opened_store
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import LimitName, LimitRule, limit_of, scopes_of
-from app.domain.reservation import Amounts, Ask, Reservation
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import LimitName, LimitRule, limit_of, scopes_of
+from app.domain.quota.reservation import Amounts, Ask, Reservation
 from tests.integration.redis.cluster import NODES, Cluster
 
 pytestmark = pytest.mark.long

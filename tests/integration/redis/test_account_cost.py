@@ -21,10 +21,10 @@ from app.adapters.redis.batch import batching
 from app.adapters.redis.connection import redis_breaker, redis_client
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.domain.calendar import days_around, months_around
-from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.limit import LimitName, LimitRule, limits_on, scopes_of
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import LimitName, LimitRule, limits_on, scopes_of
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 
 pytestmark = [
     pytest.mark.long,

@@ -25,10 +25,10 @@ from app.adapters.redis.connection import redis_breaker
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.replicas import replicas
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import LimitName, LimitRule, limits_on, scopes_of
-from app.domain.reservation import Amounts, Ask, Charge, Refusal, Reservation
-from app.domain.tenant import LossPolicy, Tenant
+from app.domain.identity.tenant import LossPolicy, Tenant
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import LimitName, LimitRule, limits_on, scopes_of
+from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import QuotaUnavailable
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_client
 

@@ -15,7 +15,7 @@ from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place
 from app.adapters.semantic_index import Space
 from app.domain.cache.policy import CacheRule, ExactRule, SemanticRule
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
 from tests.e2e.stack import eventually
 from tests.fakes.call import FakeCall
 from tests.fakes.embedder import at_angle

@@ -27,10 +27,10 @@ from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.seeding import Seeder, seeding
-from app.domain.accounts_of import Balances, balances
-from app.domain.calendar import CalendarWindow
-from app.domain.ledger_row import encode
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.accounts_of import Balances, balances
+from app.domain.ledger.ledger_row import encode
+from app.domain.quota.calendar import CalendarWindow
 from app.errors import StoreUnavailable
 from tests.fakes.ledger_rows import ledger_row
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S

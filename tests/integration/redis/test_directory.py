@@ -22,8 +22,8 @@ from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.directory_script import DirectoryScript, Known
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.domain.audit import verify_audit
-from app.domain.directory import (
+from app.domain.identity.audit import verify_audit
+from app.domain.identity.directory import (
     Actor,
     CacheEntry,
     Change,
@@ -36,7 +36,7 @@ from app.domain.directory import (
     Role,
     TenantEntry,
 )
-from app.domain.directory_change import creation
+from app.domain.identity.directory_change import creation
 from app.errors import AlreadyMapped, StoreUnavailable, VersionConflict
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_batch, patient_client
 

@@ -14,7 +14,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
 from app.cli.key import new_key
-from app.domain.seeds import differences, seeds_of
+from app.domain.identity.seeds import differences, seeds_of
 from app.errors import StoreUnavailable
 from app.settings import Settings, build
 from tests.fakes.patient import patient_batch, patient_client

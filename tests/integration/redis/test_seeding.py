@@ -16,12 +16,12 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch
 from app.adapters.seeding import Seeder, seeding
-from app.domain.accounts_of import Balances, balances
-from app.domain.calendar import CalendarWindow, days_around, months_around
-from app.domain.ledger_row import LedgerRow, RowKind, decode, encode
-from app.domain.limit import spill_limits
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.accounts_of import Balances, balances
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode, encode
+from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.limit import spill_limits
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from app.adapters.aiohttp_upstream import AiohttpResponse, AiohttpTransport
 from app.adapters.decompression import STEP_BYTES
-from app.domain.deployment import Timeouts
+from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,
     UpstreamError,

@@ -9,7 +9,7 @@ import pytest
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential
-from app.domain.deployment import Api, Deployment, Kind
+from app.domain.routing.deployment import Api, Deployment, Kind
 from app.ports import UpstreamResponse
 from app.simulator.deployment import SimulatedDeployment
 from app.simulator.server import serve_simulator

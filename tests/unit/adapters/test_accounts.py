@@ -16,9 +16,9 @@ from app.adapters.accounts import SharedAccounts, shared_accounts
 from app.adapters.redis.account import Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
 from app.adapters.spool import Leftover
-from app.domain.calendar import days_around, months_around
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
-from app.domain.tenant import LossPolicy, Tenant
+from app.domain.identity.tenant import LossPolicy, Tenant
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from app.errors import QuotaUnavailable, StoreUnavailable
 from tests.fakes.account_script import FakeScript, alone
 from tests.fakes.clock import FakeClock

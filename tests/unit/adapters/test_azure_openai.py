@@ -9,8 +9,8 @@ from azure.core.credentials import AccessToken
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential
 from app.adapters.entra import EntraCredential
-from app.domain.deployment import Api, Deployment, Kind, Timeouts
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.deployment import Api, Deployment, Kind, Timeouts
 from app.errors import UpstreamMisconfigured
 from app.wire.openai import read_request
 from app.wire.routes import match

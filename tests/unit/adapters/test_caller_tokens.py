@@ -22,8 +22,8 @@ from app.adapters.caller_tokens import (
 )
 from app.adapters.jwks import JwksUnavailable, SigningKeySet
 from app.adapters.signing_keys import SigningKeys
-from app.domain.caller_token import CallerRules
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.caller_token import CallerRules
+from app.domain.identity.tenant import Principal, Tenant
 from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import (

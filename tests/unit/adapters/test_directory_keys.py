@@ -12,13 +12,13 @@ import pytest
 from app.adapters import directory_keys
 from app.adapters.directory_keys import DELETED_FOR_S, DirectoryCallers, DirectoryKeys
 from app.adapters.redis.directory import Current
-from app.domain.api_key import ApiKey, KeyRecord, digest, mint
-from app.domain.caller_token import CallerRules
-from app.domain.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
-from app.domain.directory_change import directory_of
-from app.domain.limit import LimitName, LimitRule
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import LossPolicy, Principal, Tenant
+from app.domain.identity.api_key import ApiKey, KeyRecord, digest, mint
+from app.domain.identity.caller_token import CallerRules
+from app.domain.identity.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
+from app.domain.identity.directory_change import directory_of
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import LossPolicy, Principal, Tenant
+from app.domain.quota.limit import LimitName, LimitRule
 from tests.fakes.clock import FakeClock
 
 PEPPER = b"pepper"

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from app.adapters.estimator import Estimator
-from app.domain.learned import UNKNOWN, LearnedOutput
-from app.domain.request import InferenceRequest
-from app.domain.tokens import TokenCounter
+from app.domain.call.request import InferenceRequest
+from app.domain.call.tokens import TokenCounter
+from app.domain.quota.learned import UNKNOWN, LearnedOutput
 from app.wire.relayed import RelayedText
 from app.wire.routes import match
 

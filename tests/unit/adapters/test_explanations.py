@@ -19,7 +19,7 @@ from app.adapters.explanations import (
     key_of,
 )
 from app.adapters.redis.batch import Command
-from app.domain.completion import Receipt
+from app.domain.ledger.completion import Receipt
 from app.errors import StoreUnavailable
 from app.settings import Explain
 from tests.fakes.clock import FakeClock

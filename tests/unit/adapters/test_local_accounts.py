@@ -7,9 +7,17 @@ from dataclasses import replace
 import pytest
 
 from app.adapters.local_accounts import LocalAccounts
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import Limit, LimitName, LimitRule, Mode, limit_of, scopes_of, spill_limits
-from app.domain.reservation import Amounts, Ask, Refusal, Reservation
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import (
+    Limit,
+    LimitName,
+    LimitRule,
+    Mode,
+    limit_of,
+    scopes_of,
+    spill_limits,
+)
+from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
 from tests.fakes.clock import FakeClock
 
 

@@ -11,12 +11,12 @@ import structlog
 
 from app.adapters.logs import MAX_FIELD, configure_logs
 from app.adapters.receipt_log import ReceiptLog
-from app.domain.attempt import Attempt, Verdict
-from app.domain.completion import Outcome, Receipt
-from app.domain.request import Operation
-from app.domain.route import Absence, RoutePlan
-from app.domain.spill import SpillReason
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.route import Absence, RoutePlan
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from app.adapters.background import background
 from app.adapters.redis.account import REMEMBERED_S, Settlement, Unseeded
 from app.adapters.replay import Replay
 from app.adapters.spool import Spool
-from app.domain.calendar import days_around, months_around
-from app.domain.ledger_row import LedgerRow, RowKind, encode
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from tests.fakes.account_script import FakeScript
 from tests.fakes.clock import FakeClock
 

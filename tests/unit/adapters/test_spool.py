@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from app.adapters.redis.account import Settlement
 from app.adapters.spool import Spool, Spooled, leftovers
-from app.domain.calendar import days_around, months_around
-from app.domain.limit import SPILLED, spill_limits
-from app.domain.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import SPILLED, spill_limits
+from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 
 NOW = 1_790_000_000.0
 ROW = Settlement(None, Charge(Amounts(), b'{"id":"a","at":1.5}'), sent=NOW)

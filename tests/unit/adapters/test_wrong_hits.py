@@ -11,8 +11,8 @@ from app.domain.cache.entry import Question
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.measured import WrongHit
 from app.domain.cache.outcome import CacheResult
-from app.domain.completion import Outcome
-from app.domain.explanation import CachedRecord, Explanation
+from app.domain.explain.explanation import CachedRecord, Explanation
+from app.domain.ledger.completion import Outcome
 from app.errors import UnknownEntry
 from tests.fakes.clock import FakeClock
 from tests.fakes.entries import an_entry

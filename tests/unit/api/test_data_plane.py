@@ -15,7 +15,7 @@ from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.protocol import EXTENSION
 from app.api.readiness import Readiness
 from app.api.server import bind, serving
-from app.domain.completion import Outcome
+from app.domain.ledger.completion import Outcome
 from app.gateway import Gateway
 from app.ports import Call, Reply
 from tests.fakes.house import House

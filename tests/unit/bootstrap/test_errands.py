@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.bootstrap.errands import OwnRequests, errands_of
-from app.domain.errand import OWN_KEY
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import Tenant
+from app.domain.call.errand import OWN_KEY
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import Tenant
 from app.errors import EmbedderUnavailable, NowhereAllowed, ShuttingDown
 from tests.fakes.house import House
 

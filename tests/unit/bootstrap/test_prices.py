@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.bootstrap.prices import exact, price_table
-from app.domain.price import Cost, PriceTable
-from app.domain.usage import Usage
+from app.domain.quota.price import Cost, PriceTable
+from app.domain.quota.usage import Usage
 from app.settings import ModelCatalog, TokenPrices, build, load_catalog
 
 Own = dict[str, Any]

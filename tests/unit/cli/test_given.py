@@ -11,7 +11,7 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 
 from app.cli import given
-from app.domain.limit import LimitName
+from app.domain.quota.limit import LimitName
 from tests.fakes.command_line import BERLIN, NOW
 
 

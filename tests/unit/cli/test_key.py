@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from app.cli.key import new_key
-from app.domain.api_key import ApiKey
+from app.domain.identity.api_key import ApiKey
 from tests.fakes.admin_api import FakeAdminApi, in_force
 from tests.fakes.command_line import NOW, Run, golden
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 from app.planner.outcome import Outcome, Tally
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 from app.planner.outcome import Outcome, Tally
 from app.planner.report import (
     as_markdown,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.api_key import mint
+from app.domain.identity.api_key import mint
 from app.settings import ConfigProblems, load
 
 CANARY = "canary-5f1b7c"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from app.domain.api_key import mint
+from app.domain.identity.api_key import mint
 from app.settings import (
     ConfigProblems,
     Settings,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.tokens import TokenCounter
+from app.domain.call.tokens import TokenCounter
 from app.simulator.answer import Answer, Author
 from app.simulator.ask import Ask, Tool
 from app.simulator.prompt import Prompt

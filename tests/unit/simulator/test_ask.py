@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.tokens import TokenCounter
+from app.domain.call.tokens import TokenCounter
 from app.simulator.ask import chat_ask, completion_ask, responses_ask
 from app.simulator.refusal import Refusal
 

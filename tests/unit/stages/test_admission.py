@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.deployment import Fleet
-from app.domain.ledger_row import decode
-from app.domain.limit import SPILLED, LimitName, LimitRule, spill_limits
-from app.domain.request import InferenceRequest
-from app.domain.route import Choices
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import Principal, Tenant
+from app.domain.call.request import InferenceRequest
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.ledger.ledger_row import decode
+from app.domain.quota.limit import SPILLED, LimitName, LimitRule, spill_limits
+from app.domain.routing.deployment import Fleet
+from app.domain.routing.route import Choices
 from app.errors import BudgetExhausted, QuotaExceeded, QuotaUnavailable
 from app.observation import Observation
 from app.stages.admission import Admission

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.tenant import Principal, Tenant
 from app.errors import InvalidApiKey
 from app.stages.authentication import Authentication
 from tests.fakes.keys import FakeKeyDirectory

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.deployment import Fleet
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.routing.deployment import Fleet
 from app.errors import UnknownModel
 from app.stages.catalogue import OPERATIONS, Catalogue
 from app.wire.routes import match

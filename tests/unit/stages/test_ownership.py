@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.answer import Answer
-from app.domain.request import InferenceRequest
-from app.domain.tenant import Principal, Tenant
+from app.domain.call.request import InferenceRequest
+from app.domain.identity.tenant import Principal, Tenant
 from app.errors import StoreUnavailable, UnknownPreviousResponse, UnknownResponse
 from app.stages.ownership import Ownership
 from app.wire.routes import match

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from app.answer import WHOLE_BODY_BYTES
-from app.domain.deployment import Timeouts
-from app.domain.request import InferenceRequest
-from app.domain.usage import Usage
+from app.domain.call.request import InferenceRequest
+from app.domain.quota.usage import Usage
+from app.domain.routing.deployment import Timeouts
 from app.errors import ClientGone, UpstreamDisconnected, UpstreamProtocolError, UpstreamTimeout
 from app.observation import Observation
 from app.stages.relay import Relay, kept_frames

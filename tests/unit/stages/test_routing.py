@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.calendar import days_around, months_around
-from app.domain.capacity_book import CapacityBook
-from app.domain.deployment import Fleet, Target
-from app.domain.directory import DeploymentEntry
-from app.domain.health import Health
-from app.domain.limit import scopes_of, spill_limits
-from app.domain.request import InferenceRequest
-from app.domain.reservation import Amounts, Ask, Reservation
-from app.domain.route import Candidate, RoutePlan
-from app.domain.shares import RequestClass
-from app.domain.spill import SpillReason
-from app.domain.tenant import Principal, Tenant
-from app.domain.warm_cache import WarmCaches
+from app.domain.call.request import InferenceRequest
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.shares import RequestClass
+from app.domain.capacity.spill import SpillReason
+from app.domain.identity.directory import DeploymentEntry
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import scopes_of, spill_limits
+from app.domain.quota.reservation import Amounts, Ask, Reservation
+from app.domain.routing.deployment import Fleet, Target
+from app.domain.routing.health import Health
+from app.domain.routing.route import Candidate, RoutePlan
+from app.domain.routing.warm_cache import WarmCaches
 from app.errors import (
     BudgetExhausted,
     NoCapacity,

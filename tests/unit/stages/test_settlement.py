@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain.attempt import Attempt, Verdict
 from app.domain.cache.outcome import CacheRecord, CacheResult
-from app.domain.completion import Outcome
-from app.domain.deployment import Kind
-from app.domain.ledger_row import LedgerRow, RowKind
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
-from app.domain.reservation import Amounts
-from app.domain.route import Choices
-from app.domain.tenant import Principal, Tenant
-from app.domain.usage import Usage
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.ledger.completion import Outcome
+from app.domain.ledger.ledger_row import LedgerRow, RowKind
+from app.domain.quota.reservation import Amounts
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.deployment import Kind
+from app.domain.routing.route import Choices
 from app.errors import (
     ClientGone,
     InvalidApiKey,

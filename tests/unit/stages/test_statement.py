@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.cache.policy import CachePolicy, ExactPolicy, SemanticPolicy
-from app.domain.limit import LimitName, LimitRule, Mode
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import Principal, Tenant
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.quota.limit import LimitName, LimitRule, Mode
 from app.stages.statement import Statement
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock

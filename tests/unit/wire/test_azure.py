@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.deployment import Api, Deployment, Kind
-from app.domain.request import InferenceRequest, Route
+from app.domain.call.request import InferenceRequest, Route
+from app.domain.routing.deployment import Api, Deployment, Kind
 from app.wire.azure import error_code, is_error_object, model_in_body, retry_after_s, url_for
 from app.wire.routes import match
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache_key import cache_key
 
 SYSTEM = "You are a helpful assistant of the Acme company. " * 60

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.capacity import CapacityTold, WindowTold
-from app.domain.wait import Wait
+from app.domain.capacity.capacity import CapacityTold, WindowTold
+from app.domain.capacity.wait import Wait
 from app.wire.capacity import capacity_told, wait_told
 
 UTILIZATION = "azure-openai-deployment-utilization"

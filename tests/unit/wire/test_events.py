@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 from app.errors import MalformedRequest, UpstreamDisconnected
 from app.wire.events import Event, Kind, error_frame, error_object, is_notable, read_event
 from app.wire.sse import FrameBuffer, data_of

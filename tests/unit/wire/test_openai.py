@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
 from app.errors import MalformedRequest
 from app.wire.openai import body_for, read_request
 from app.wire.routes import match

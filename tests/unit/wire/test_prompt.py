@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.image import Image
-from app.domain.prompt import Prompt
-from app.domain.request import InferenceRequest
+from app.domain.call.image import Image
+from app.domain.call.prompt import Prompt
+from app.domain.call.request import InferenceRequest
 from app.wire.prompt import read_prompt
 from app.wire.routes import match
 

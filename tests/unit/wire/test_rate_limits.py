@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.limit import Limit, LimitName, LimitRule, limit_of
+from app.domain.quota.limit import Limit, LimitName, LimitRule, limit_of
 from app.wire.rate_limits import duration, rate_limit_headers
 
 

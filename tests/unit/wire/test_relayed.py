@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.tokens import TokenCounter, without_surrogates
+from app.domain.call.tokens import TokenCounter, without_surrogates
 from app.wire.relayed import RelayedText, tokens_of_body
 from app.wire.sse import FrameBuffer
 from tests.streams.recordings import RECORDINGS, THROTTLED, Recording, recording

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.request import INFERENCE, STORED_RESPONSE, Accounting, Operation
+from app.domain.call.request import INFERENCE, STORED_RESPONSE, Accounting, Operation
 from app.errors import MalformedRequest, MethodNotAllowed, UnknownRoute
 from app.wire.routes import REGISTRY, match
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.errors import MalformedRequest
 from app.wire.stored import MOST_REFERENCES, made_by_body, made_by_frames, references_of
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 from app.wire.usage import response_id_of_body, usage_of_body, usage_of_tail
 
 counts = st.integers(0, 1 << 40)

@@ -22,7 +22,7 @@ from app.adapters.archive.line import row_line
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.segment import segments
 from app.adapters.archive.stream_id import START
-from app.domain.ledger_row import LedgerRow, encode
+from app.domain.ledger.ledger_row import LedgerRow, encode
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger_rows import entries, ledger_row
 

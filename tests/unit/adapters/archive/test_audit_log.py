@@ -18,9 +18,9 @@ from app.adapters.archive.audit_log import (
     copying_audit,
 )
 from app.adapters.archive.segment import segments
-from app.domain.audit import verify_audit
-from app.domain.directory import Actor, Role, TenantEntry
-from app.domain.directory_change import creation
+from app.domain.identity.audit import verify_audit
+from app.domain.identity.directory import Actor, Role, TenantEntry
+from app.domain.identity.directory_change import creation
 from tests.fakes.directory import FakeDirectoryStore
 
 ANNA = Actor("anna", Role.OWNER, "req-1")

@@ -15,7 +15,7 @@ from app.adapters.archive.export import (
     groups_table,
     rows_table,
 )
-from app.domain.usage_query import UsageQuery, grouped
+from app.domain.ledger.usage_query import UsageQuery, grouped
 from tests.fakes.ledger_rows import ledger_row
 
 ROWS = [

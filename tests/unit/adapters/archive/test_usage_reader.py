@@ -9,8 +9,8 @@ from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.segment import segments
 from app.adapters.archive.usage_reader import ArchiveUsage
-from app.domain.ledger_row import encode
-from app.domain.usage_query import UsageQuery
+from app.domain.ledger.ledger_row import encode
+from app.domain.ledger.usage_query import UsageQuery
 from app.errors import SpillgateError
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger_rows import ledger_row

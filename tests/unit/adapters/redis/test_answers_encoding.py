@@ -18,8 +18,8 @@ from app.adapters.redis.answers_encoding import (
 )
 from app.domain.cache.entry import Entry, Question
 from app.domain.cache.kept import PROMPT_BEGINNING
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from tests.fakes.entries import an_entry
 
 TAG = tag_of("acme")

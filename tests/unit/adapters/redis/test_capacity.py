@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 from app.adapters.clock import SystemClock
 from app.adapters.redis.capacity import CHANNEL, sharing
 from app.adapters.redis.store import Place, opened_store
-from app.domain.capacity_book import CapacityBook
-from app.domain.demand import Demand, Load
-from app.domain.provisioned import PtuCapacity
-from app.domain.shares import Claim
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.shares import Claim
 from tests.fakes.patient import PATIENCE_S, patient, patient_client
 
 CLOCK = SystemClock()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from app.domain.directory import Role
+from app.domain.identity.directory import Role
 from tests.fakes.admin import ADMIN_KEYS, AdminHouse
 
 

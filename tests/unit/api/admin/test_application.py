@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from app.api.admin.guard import MAX_BODY
-from app.domain.directory import Role
+from app.domain.identity.directory import Role
 from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, AdminHouse
 
 SECRET = "spg_live_this is somebody's secret"

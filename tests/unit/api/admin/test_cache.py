@@ -9,9 +9,9 @@ import pytest
 
 from app.domain.cache.entry import Question
 from app.domain.cache.outcome import CacheResult
-from app.domain.completion import Outcome
-from app.domain.directory import CacheEntry, Role
-from app.domain.explanation import CachedRecord, Explanation
+from app.domain.explain.explanation import CachedRecord, Explanation
+from app.domain.identity.directory import CacheEntry, Role
+from app.domain.ledger.completion import Outcome
 from tests.fakes.admin import ADMIN_KEYS, AdminHouse
 from tests.fakes.entries import BODY, an_entry
 

@@ -12,8 +12,8 @@ from app.api.admin.application import create_admin
 from app.domain.cache.entry import Question
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.outcome import CacheResult
-from app.domain.completion import Outcome
-from app.domain.explanation import CachedRecord, Explanation
+from app.domain.explain.explanation import CachedRecord, Explanation
+from app.domain.ledger.completion import Outcome
 from tests.fakes.admin import AdminHouse
 from tests.fakes.entries import an_entry
 

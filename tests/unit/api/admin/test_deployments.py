@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.api.admin.deployments import Live
-from app.domain.health import State, Status
+from app.domain.routing.health import State, Status
 from tests.fakes.admin import AdminHouse
 
 

@@ -6,10 +6,8 @@ import httpx2
 import msgspec
 import pytest
 
-from app.domain.attempt import Verdict
-from app.domain.completion import Outcome
-from app.domain.deployment import Kind
-from app.domain.explanation import (
+from app.domain.capacity.spill import SpillReason
+from app.domain.explain.explanation import (
     AttemptRecord,
     CandidateRecord,
     Explanation,
@@ -19,8 +17,10 @@ from app.domain.explanation import (
     SettledRecord,
     SkipRecord,
 )
-from app.domain.limit import LimitName
-from app.domain.spill import SpillReason
+from app.domain.ledger.completion import Outcome
+from app.domain.quota.limit import LimitName
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Kind
 from tests.fakes.admin import AdminHouse
 
 SPILLED = Explanation(

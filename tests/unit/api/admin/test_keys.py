@@ -3,8 +3,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from app.domain.api_key import ApiKey, digest
-from app.domain.directory import TenantEntry
+from app.domain.identity.api_key import ApiKey, digest
+from app.domain.identity.directory import TenantEntry
 from tests.fakes.admin import (
     OTHER_KEY_ID,
     PEPPER,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from app.domain.limit import LimitName, LimitRule, Mode
+from app.domain.quota.limit import LimitName, LimitRule, Mode
 from tests.fakes.admin import AdminHouse
 
 PATH = "tenants/search/limits"

@@ -9,7 +9,7 @@ from fastapi.routing import iter_route_contexts
 from app.api.admin.guard import guarded, needs, permission_of
 from app.api.admin.roles import PERMISSIONS, Action
 from app.api.admin.throttle import WrongKeys
-from app.domain.directory import Role
+from app.domain.identity.directory import Role
 from tests.fakes.admin import (
     ADMIN_KEYS,
     OTHER_KEY_ID,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.api.admin.roles import Authentication, Caller
-from app.domain.directory import AdminEntry, Directory, Role
+from app.domain.identity.directory import AdminEntry, Directory, Role
 from app.errors import InvalidApiKey
 from tests.fakes.admin import PEPPER, AdminHouse, admin_entry, key_text
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.domain.directory import Role
-from app.domain.route_policy import ANYWHERE, RoutePolicy, Spill
-from app.domain.shares import RequestClass
+from app.domain.capacity.shares import RequestClass
+from app.domain.identity.directory import Role
+from app.domain.identity.route_policy import ANYWHERE, RoutePolicy, Spill
 from tests.fakes.admin import ADMIN_KEYS, AdminHouse
 
 POLICY: dict[str, Any] = {

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from app.domain.cache.policy import UNSAID, CacheRule, ExactRule, SemanticRule
-from app.domain.directory import EntraIds, Role, TenantEntry
+from app.domain.identity.directory import EntraIds, Role, TenantEntry
 from tests.fakes.admin import ADMIN_KEYS, SEARCH_KEY_ID, AdminHouse
 
 APP = "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"

@@ -10,7 +10,7 @@ import pytest
 from arro3.io import read_parquet
 
 from app.api.admin.streaming import PART_BYTES
-from app.domain.ledger_row import RowKind
+from app.domain.ledger.ledger_row import RowKind
 from tests.fakes.admin import AdminHouse
 from tests.fakes.ledger_rows import ledger_row
 

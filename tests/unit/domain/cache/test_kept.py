@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.cache.entry import Question
 from app.domain.cache.kept import PROMPT_BEGINNING, KeptAnswer, Selection, prompt_beginning
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 ANSWER = KeptAnswer(
     fingerprint=b"f" * 16,

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.cache.entry import Question
 from app.domain.cache.policy import CachePolicy, ExactPolicy, SemanticPolicy
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
 from app.stages.caching.asked import Asked, narrowed
 from app.wire.cache.directives import Directives
 from tests.fakes.entries import an_entry

@@ -10,10 +10,10 @@ from app.domain.cache.entry import Question
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CachePolicy, SemanticPolicy
-from app.domain.errand import Purpose
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
-from app.domain.route_policy import RoutePolicy
-from app.domain.tenant import Principal, Tenant
+from app.domain.call.errand import Purpose
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.identity.route_policy import RoutePolicy
+from app.domain.identity.tenant import Principal, Tenant
 from app.errors import BudgetExhausted, NowhereAllowed
 from app.stages.caching.asked import Asked
 from app.stages.caching.comparing import MOST_CHARS, ByModel, ByText

@@ -12,8 +12,8 @@ import pytest
 from app.domain.cache.entry import Entry
 from app.domain.cache.outcome import CacheResult
 from app.domain.cache.policy import CacheRule, ExactRule, SemanticRule
-from app.domain.ledger_row import RowKind
-from app.domain.tenant import Tenant
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.ledger_row import RowKind
 from app.errors import ClientGone, MalformedRequest, NotCached
 from tests.fakes.call import FakeCall
 from tests.fakes.embedder import at_angle

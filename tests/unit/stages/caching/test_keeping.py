@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.domain.attempt import Attempt, Verdict
 from app.domain.cache.entry import Question
 from app.domain.cache.policy import CachePolicy, ExactPolicy, SemanticPolicy
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
-from app.domain.usage import Usage
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt, Verdict
 from app.observation import Observation
 from app.stages.caching.asked import Asked
 from app.stages.caching.keeping import Keeping

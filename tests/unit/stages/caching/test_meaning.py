@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.cache.entry import Neighbour, Question
 from app.domain.cache.policy import CachePolicy, SemanticPolicy
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
 from app.stages.caching.asked import Asked
 from app.stages.caching.meaning import ByMeaning, Limits
 from app.wire.cache.directives import Directives

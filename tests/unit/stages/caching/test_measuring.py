@@ -11,9 +11,9 @@ import pytest
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.outcome import CacheResult
 from app.domain.cache.policy import CacheRule, ExactRule, SemanticRule
-from app.domain.errand import Purpose
-from app.domain.ledger_row import LedgerRow
-from app.domain.tenant import Tenant
+from app.domain.call.errand import Purpose
+from app.domain.identity.tenant import Tenant
+from app.domain.ledger.ledger_row import LedgerRow
 from app.errors import NotCached
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House

@@ -9,7 +9,7 @@ import pytest
 
 from app.adapters.clock import SystemClock
 from app.domain.cache.outcome import CacheRecord, CacheResult
-from app.domain.request import Accounting, InferenceRequest, Operation, Route
+from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
 from app.observation import Observation
 from app.ports import Clock
 from app.stages.caching.replay import Replay

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.capacity_book import CapacityBook
-from app.domain.provisioned import PtuCapacity
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.provisioned import PtuCapacity
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.answer import WHOLE_BODY_BYTES
-from app.domain.attempt import Verdict
-from app.domain.deployment import Timeouts
-from app.domain.request import InferenceRequest
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Timeouts
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from app.stages.upstream.opening import Opened, open_answer
 from app.wire.openai import read_request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.retry_budget import RetryBudget, RetryPolicy
+from app.domain.routing.retry_budget import RetryBudget, RetryPolicy
 from app.stages.upstream.retries import Retries
 
 NOW = 1000.0

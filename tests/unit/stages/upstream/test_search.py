@@ -7,16 +7,16 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from app.answer import Answer
-from app.domain.attempt import Verdict
-from app.domain.capacity_book import CapacityBook
-from app.domain.deployment import Deployment, Fleet, Target, Timeouts
-from app.domain.directory import DeploymentEntry
-from app.domain.health import Health
-from app.domain.request import InferenceRequest
-from app.domain.retry_budget import RetryBudget
-from app.domain.route import NEVER, Absence, Candidate, Choices, RoutePlan, plan_route
-from app.domain.spill import SpillReason
-from app.domain.warm_cache import WarmCaches
+from app.domain.call.request import InferenceRequest
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.spill import SpillReason
+from app.domain.identity.directory import DeploymentEntry
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Deployment, Fleet, Target, Timeouts
+from app.domain.routing.health import Health
+from app.domain.routing.retry_budget import RetryBudget
+from app.domain.routing.route import NEVER, Absence, Candidate, Choices, RoutePlan, plan_route
+from app.domain.routing.warm_cache import WarmCaches
 from app.errors import (
     NoCapacity,
     SpillgateError,

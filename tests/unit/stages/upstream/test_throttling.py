@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.attempt import Attempt, Verdict
-from app.domain.capacity_book import CapacityBook
-from app.domain.demand import Demand, Load
-from app.domain.deployment import Kind
-from app.domain.health import Health
-from app.domain.route import RoutePlan
-from app.domain.shares import Claim
-from app.domain.spill import SpillReason
-from app.domain.throttle import ThrottleClass
-from app.domain.warm_cache import WarmCaches
+from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.shares import Claim
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.deployment import Kind
+from app.domain.routing.health import Health
+from app.domain.routing.route import RoutePlan
+from app.domain.routing.throttle import ThrottleClass
+from app.domain.routing.warm_cache import WarmCaches
 from app.stages.upstream.opening import Opened
 from app.stages.upstream.throttling import Throttling, throttle_class
 from app.standing import Standing

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.answer_text import text_of
 from tests.fakes.answers import completion
 from tests.fakes.entries import BODY

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.fold import fold
 from app.wire.cache.unkept import Unkept, unkept
 from tests.fakes.kept_answers import SAFE

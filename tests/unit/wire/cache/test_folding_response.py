@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 from app.wire.cache.fold import fold
 from app.wire.cache.unkept import Unkept
 from tests.fakes.kept_answers import response

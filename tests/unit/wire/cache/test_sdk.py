@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.fold import fold
 from app.wire.cache.unfold import unfold
 from tests.fakes.kept_answers import (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.told import Told
 from app.wire.cache.unfold import unfold
 from tests.fakes.kept_answers import (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.told import Told
 from app.wire.cache.unfold import unfold
 from tests.fakes.kept_answers import (

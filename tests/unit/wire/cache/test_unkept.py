@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 from app.wire.cache.unkept import Unkept, unkept
 from tests.fakes.kept_answers import (
     SAFE,

@@ -1,0 +1,1 @@
+"""One request: what it asks, and how long that is."""

@@ -1,0 +1,166 @@
+"""A pay-as-you-go deployment's counters, as far as they can be known from outside.
+
+Azure adds an estimate (prompt and output cap) to a counter that begins anew each minute, and counts
+calls in windows of 1 or 10 seconds; refused calls count, too (quota page, 2026-09). What its
+`x-ratelimit-*` headers say corrects the counters; what they do not say, or say as -1, changes
+nothing. An effective limit below the configured one, as on a busy day, is taken from them as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from app.domain.capacity.capacity import CapacityTold, WindowTold
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews, Peers
+from app.domain.capacity.room import Room
+from app.domain.capacity.spill import SpillReason
+from app.domain.capacity.wait import Wait
+
+TOKENS_WINDOW_S: Final = 60.0
+CALLS_WINDOW_S: Final = 10.0
+#: A limit is told again by every answer; so long without one, the configured one holds again.
+_TOLD_FOR_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PaygoCapacity:
+    """Tokens and requests per minute; None where none is configured."""
+
+    tpm: int | None = None
+    rpm: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """Tokens a minute that Azure lets in for now, and those that are configured."""
+
+    tpm: int
+    configured_tpm: int
+
+
+class _Window:
+    """One counter; it begins with the first request after its end."""
+
+    __slots__ = ("_configured", "_ends", "_length", "_told", "_told_until", "_used")
+
+    def __init__(self, configured: float, length_s: float) -> None:
+        self._configured = configured
+        self._length = length_s
+        self._used = 0.0
+        self._ends = -inf
+        self._told = inf
+        self._told_until = -inf
+
+    def limit(self, now: float) -> float:
+        return self._told if now < self._told_until else self._configured
+
+    def room_at(self, now: float) -> float:
+        self._roll(now)
+        return now if self._used < self.limit(now) else self._ends
+
+    def add(self, amount: float, now: float) -> None:
+        self._roll(now)
+        self._used = max(0.0, self._used + amount)
+
+    def told(self, told: WindowTold, now: float) -> None:
+        if told.limit is not None and self._length == TOKENS_WINDOW_S:
+            self._told, self._told_until = told.limit, now + _TOLD_FOR_S
+        if told.reset_s is not None and 0 < told.reset_s <= self._length:
+            self._ends = now + told.reset_s
+        limit = self.limit(now)
+        if told.remaining is not None and limit < inf:
+            self._used = max(self._used, limit - told.remaining)
+
+    def used_part(self, now: float) -> float:
+        self._roll(now)
+        limit = self.limit(now)
+        return self._used / limit if 0 < limit < inf else 0.0
+
+    def _roll(self, now: float) -> None:
+        if now >= self._ends:
+            self._used, self._ends = 0.0, now + self._length
+
+
+class Paygo:
+    """`now` is seconds of one clock that never runs backwards."""
+
+    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_tokens")
+
+    def __init__(self, capacity: PaygoCapacity) -> None:
+        calls = inf if capacity.rpm is None else capacity.rpm * CALLS_WINDOW_S / 60
+        self._configured_tpm = capacity.tpm
+        self._tokens = _Window(inf if capacity.tpm is None else capacity.tpm, TOKENS_WINDOW_S)
+        self._calls = _Window(calls, CALLS_WINDOW_S)
+        self._peers = Peers()
+        self._news: DeploymentNews | None = None
+
+    def room(self, _load: Load, now: float) -> Room:
+        """When neither counter is used up."""
+        at = max(self._tokens.room_at(now), self._calls.room_at(now))
+        reason = SpillReason.PREDICTED if at > now else SpillReason.NONE
+        return Room(at, reason, self.utilization(now), firm=False)
+
+    def take(self, load: Load, now: float) -> PaygoPlace:
+        """Count a request."""
+        tokens = estimate(load.demand)
+        self._count(tokens, 1, now)
+        self._peers.add(tokens)
+        if self._news is None:
+            self._news = DeploymentNews()
+        self._news.calls += 1
+        return PaygoPlace(self)
+
+    def utilization(self, now: float) -> float:
+        """The used part of the minute's tokens; 0 where no limit is known."""
+        return self._tokens.used_part(now)
+
+    def lowered(self, now: float) -> Lowered | None:
+        """What Azure lets in where that is less than configured: a temporary adjustment."""
+        configured, limit = self._configured_tpm, self._tokens.limit(now)
+        return Lowered(int(limit), configured) if configured and limit < configured else None
+
+    def news(self) -> DeploymentNews | None:
+        """What other replicas should know since this was last asked."""
+        news, self._news = self._news, None
+        if news is not None:
+            self._peers.tell(news)
+        return news
+
+    def hear(self, sender: str, news: DeploymentNews, now: float) -> None:
+        """What another replica sent there."""
+        self._count(self._peers.hear(sender, news, now), news.calls, now)
+
+    def told(self, told: CapacityTold, now: float) -> None:
+        """What an answer's headers said."""
+        self._tokens.told(told.windows.get("tokens", WindowTold()), now)
+        self._calls.told(told.windows.get("requests", WindowTold()), now)
+
+    def _count(self, tokens: float, calls: int, now: float) -> None:
+        self._tokens.add(tokens, now)
+        self._calls.add(calls, now)
+
+
+@dataclass(frozen=True, slots=True)
+class PaygoPlace:
+    """What one request adds to the counters; it stays there until they begin anew."""
+
+    _deployment: Paygo
+
+    def accepted(self, told: CapacityTold, now: float) -> None:
+        """It was let in."""
+        self._deployment.told(told, now)
+
+    def refused(self, told: CapacityTold, _wait: Wait | None, now: float) -> None:
+        """It was refused, and counts all the same; its deployment is held for the wait."""
+        self._deployment.told(told, now)
+
+    def settle(self, used: Demand | None, now: float) -> None:
+        """Azure corrects nothing here."""
+
+
+def estimate(demand: Demand) -> int:
+    """What Azure counts before a request runs: cached tokens are no discount."""
+    return demand.prompt + demand.output

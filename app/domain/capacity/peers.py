@@ -1,0 +1,67 @@
+"""What replicas tell each other of what they take from one deployment.
+
+Totals are cumulative, so that the next message makes up for one that was lost. A replica that
+corrects its belief says which totals are in it; whoever adopts it adds what came since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.domain.capacity.shadow_bucket import Belief
+from app.domain.capacity.shares import Claim
+
+#: A replica that is silent for so long is gone.
+GONE_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class DeploymentNews:
+    """From one replica, of one deployment; amounts in seconds of a PTU's capacity, or in tokens."""
+
+    total: float = 0.0  # all that it ever took, less what it gave back
+    fresh: float = 0.0  # of it, what came since it last told
+    calls: int = 0  # since it last told
+    taken: dict[str, float] = field(default_factory=dict)  # by tenant, since it last told
+    asked: list[Claim] = field(default_factory=list)
+    belief: Belief | None = None
+    heard: dict[str, float] = field(default_factory=dict)  # by replica, the total that is in it
+
+
+class Peers:
+    """What one replica took of one deployment, and what it heard that others did."""
+
+    __slots__ = ("_heard", "_own", "_told")
+
+    def __init__(self) -> None:
+        self._own = self._told = 0.0
+        self._heard: dict[str, tuple[float, float]] = {}  # total, and when
+
+    def add(self, amount: float) -> None:
+        """Something was taken here; below zero, given back."""
+        self._own += amount
+
+    def tell(self, news: DeploymentNews) -> None:
+        """Fill in what others need to keep count."""
+        news.total, news.fresh = self._own, self._own - self._told
+        news.heard = {peer: total for peer, (total, _) in self._heard.items()}
+        self._told = self._own
+
+    def knows(self, replica: str) -> bool:
+        """Whether it was heard of before."""
+        return replica in self._heard
+
+    def hear(self, sender: str, news: DeploymentNews, now: float) -> float:
+        """How much the sender took that was not heard of yet."""
+        known = self._heard.get(sender)
+        self._heard[sender] = (news.total, now)
+        if known is not None and now - known[1] < GONE_S:
+            return news.total - known[0]
+        self._heard = {p: seen for p, seen in self._heard.items() if now - seen[1] < GONE_S}
+        return news.fresh
+
+    def unheard(self, replica: str, news: DeploymentNews) -> float:
+        """What this replica took that is not in the sender's belief; all of it is too much."""
+        heard = news.heard.get(replica)
+        return 0.0 if heard is None else self._own - heard

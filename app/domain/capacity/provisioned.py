@@ -1,0 +1,218 @@
+"""One provisioned deployment as one replica knows it: how full it is, and who may use the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from typing import Final
+
+from app.domain.capacity.capacity import CapacityTold
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews, Peers
+from app.domain.capacity.room import Room
+from app.domain.capacity.shadow_bucket import DEPTH, Mark, ShadowBucket
+from app.domain.capacity.shares import CREDIT_S, Claim, Shares
+from app.domain.capacity.spill import SpillReason
+from app.domain.capacity.wait import Wait
+
+#: That a tenant asks is told at most so often; its claim lasts for longer.
+ASKED_EVERY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PtuCapacity:
+    """What a deployment can do: input tokens a second, and what other tokens weigh in them.
+
+    Azure: provisioned throughput sizing page, 2026-05.
+    """
+
+    tokens_per_s: float
+    output_ratio: float
+    cached_weight: float = 0.0
+
+    def seconds(self, demand: Demand) -> float:
+        """For how long such a demand takes all of the capacity."""
+        cached = min(demand.cached, demand.prompt) * (1 - self.cached_weight)
+        return (demand.prompt - cached + self.output_ratio * demand.output) / self.tokens_per_s
+
+
+class Provisioned:
+    """`now` is seconds of one clock that never runs backwards."""
+
+    __slots__ = (
+        "_asked",
+        "_bucket",
+        "_capacity",
+        "_news",
+        "_peers",
+        "_replica",
+        "_shares",
+        "largest_s",
+    )
+
+    def __init__(self, capacity: PtuCapacity, replica: str, now: float) -> None:
+        """`replica` is this one's name among those that hear each other."""
+        self._capacity = capacity
+        self._replica = replica
+        self._bucket = ShadowBucket(now)
+        self._shares = Shares(now)
+        self._peers = Peers()
+        self._asked: dict[str, float] = {}
+        self._news: DeploymentNews | None = None
+        #: What one request may weigh while other tenants ask, in sixtieths of the bucket.
+        self.largest_s = inf
+
+    def room(self, load: Load, now: float) -> Room:
+        """When there is room for a request of this tenant and class, which asks hereby."""
+        self._ask(load.claim, now)
+        at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
+        used = self._bucket.utilization(now)
+        if at <= now:
+            return self._kept_free(load, now, used) or Room(now, utilization=used)
+        shared = self._bucket.room_at(now) <= now
+        reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
+        earliest = self._shares.room_at(load.claim, now, partial(self._bucket.earliest_at, now))
+        firm = earliest > now and self._bucket.is_fresh(now)
+        return Room(at, reason, used, firm, earliest)
+
+    def take(self, load: Load, now: float) -> PtuPlace:
+        """Take what the request may need."""
+        seconds, tenant = self._capacity.seconds(load.demand), load.claim.tenant
+        added = self._bucket.take(seconds, now)
+        self._changed(tenant, seconds, added)
+        return PtuPlace(self, load, seconds, added, self._bucket.mark())
+
+    def utilization(self, now: float) -> float:
+        """The filled part: 1.0 is full, and more is possible."""
+        return self._bucket.utilization(now)
+
+    def parts(self, now: float) -> dict[str, float]:
+        """By tenant that asks, the part that it is entitled to."""
+        return self._shares.parts(now)
+
+    def news(self) -> DeploymentNews | None:
+        """What other replicas should know since this was last asked."""
+        news, self._news = self._news, None
+        if news is not None:
+            self._peers.tell(news)
+            if news.belief is not None:
+                news.belief = self._bucket.belief()
+        return news
+
+    def hear(self, sender: str, news: DeploymentNews, now: float) -> None:
+        """What another replica took and learnt."""
+        for claim in news.asked:
+            self._shares.asked(claim, now, self._bucket.pace)
+        for tenant, seconds in news.taken.items():
+            self._shares.took(tenant, seconds * self._bucket.scale)
+        if not self._peers.knows(sender):
+            self._tell_belief(learnt=True)  # it has just begun, and knows nothing
+        seconds = self._peers.hear(sender, news, now)
+        self._bucket.correct(seconds, now)
+        if news.belief is not None:
+            with self._revealing(now):
+                unheard = self._peers.unheard(self._replica, news)
+                self._bucket.adopt(news.belief, unheard, now)
+
+    def accepted(self, place: PtuPlace, told: CapacityTold, now: float) -> None:
+        """A request was let in."""
+        with self._revealing(now):
+            if told.utilization is None:
+                learnt = self._bucket.accepted(place.mark, place.added, now)
+            else:
+                learnt = self._bucket.told(told.utilization, place.mark, now)
+        self._tell_belief(learnt=learnt)
+
+    def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:
+        """A request was refused, and took nothing."""
+        self._bucket.undo(place.seconds, now)
+        self._changed(place.load.claim.tenant, -place.seconds, -place.added)
+        place.seconds, place.is_settled = 0.0, True
+        with self._revealing(now):
+            learnt = self._bucket.refused(place.mark, wait, now)
+        self._tell_belief(learnt=learnt)
+
+    def settle(self, place: PtuPlace, used: Demand | None, now: float) -> None:
+        """Correct what was taken by what was used.
+
+        Where Azure has revealed the level meanwhile, its own estimate of the request is in it and
+        ours is not. Azure's differs from ours by what we did not know of the prompt, which its
+        usage tells; so what is left to correct is the answer.
+        """
+        seconds = self._capacity.seconds(used) if used is not None else 0.0
+        taken = place.seconds
+        if used is not None and not place.is_settled and self._bucket.has_synced(place.mark):
+            estimate = Demand(used.prompt, place.load.demand.output, used.cached)
+            taken = self._capacity.seconds(estimate)
+        difference = seconds - taken
+        place.seconds, place.is_settled = seconds, True
+        if difference:
+            self._bucket.correct(difference, now)
+            self._changed(place.load.claim.tenant, difference, difference * self._bucket.scale)
+
+    def _kept_free(self, load: Load, now: float, used: float) -> Room | None:
+        """For others, of a request so large that they would find nothing for long.
+
+        Not firm: a request that can go nowhere else takes the room that there is.
+        """
+        if self._capacity.seconds(load.demand) * self._bucket.scale <= self.largest_s:
+            return None
+        alone_at = self._shares.others_asked_at(load.claim.tenant) + CREDIT_S
+        if alone_at <= now:
+            return None
+        return Room(alone_at, SpillReason.SIZE, used, firm=False, earliest=now)
+
+    def _ask(self, claim: Claim, now: float) -> None:
+        self._shares.asked(claim, now, self._bucket.pace)
+        if now - self._asked.get(claim.tenant, -ASKED_EVERY_S) >= ASKED_EVERY_S:
+            self._asked[claim.tenant] = now
+            self._to_tell().asked.append(claim)
+
+    def _changed(self, tenant: str, seconds: float, added: float) -> None:
+        self._shares.took(tenant, added)
+        self._peers.add(seconds)
+        taken = self._to_tell().taken
+        taken[tenant] = taken.get(tenant, 0.0) + seconds
+
+    @contextmanager
+    def _revealing(self, now: float) -> Iterator[None]:
+        """Around what may show that the bucket is fuller, or emptier, than was believed."""
+        before = self._bucket.utilization(now)
+        yield
+        self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
+
+    def _tell_belief(self, *, learnt: bool) -> None:
+        if learnt:
+            self._to_tell().belief = self._bucket.belief()
+
+    def _to_tell(self) -> DeploymentNews:
+        if self._news is None:
+            self._news = DeploymentNews()
+        return self._news
+
+
+@dataclass(slots=True)
+class PtuPlace:
+    """What one request takes of a deployment; see Place."""
+
+    _deployment: Provisioned
+    load: Load
+    seconds: float
+    added: float
+    mark: Mark
+    is_settled: bool = False
+
+    def accepted(self, told: CapacityTold, now: float) -> None:
+        """It was let in."""
+        self._deployment.accepted(self, told, now)
+
+    def refused(self, _told: CapacityTold, wait: Wait | None, now: float) -> None:
+        """It was refused for want of capacity."""
+        self._deployment.refused(self, wait, now)
+
+    def settle(self, used: Demand | None, now: float) -> None:
+        """It is over; settling again corrects again."""
+        self._deployment.settle(self, used, now)

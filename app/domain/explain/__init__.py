@@ -1,0 +1,1 @@
+"""One request explained afterwards."""

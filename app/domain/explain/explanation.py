@@ -1,0 +1,324 @@
+"""One request explained afterwards: who could serve it, who was asked, what it took and cost.
+
+It is made of the receipt alone and holds ids and counts, no word of what was asked or answered.
+Durations are seconds, moments in them are counted from the request's arrival, and 1.0 of a
+utilisation is all of a deployment's capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import isfinite
+
+import msgspec
+
+from app.domain.cache.outcome import BYPASSED, CacheRecord, CacheResult
+from app.domain.call.request import Operation
+from app.domain.capacity.demand import Load
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.quota.limit import LimitName, Mode
+from app.domain.quota.reservation import Reservation
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.deployment import Kind
+from app.domain.routing.route import Absence, Candidate, RoutePlan
+from app.domain.routing.throttle import ThrottleClass
+
+
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Defaults are not written: thousands of records are kept at a time."""
+
+
+class CandidateRecord(_Part, frozen=True):
+    """One that was to be asked; they are in that order."""
+
+    deployment: str
+    tier: int
+    predicted_utilization: float | None = None  # None: nothing was known of it
+    weight: float | None = None  # in its tier; None: it was not drawn by weight
+    expected_wait_s: float = 0.0  # of two drawn by weight the one with less goes first
+    is_warm: bool = False  # its cache may know the prompt: it goes first while that is worth it
+
+
+class SkipRecord(_Part, frozen=True):
+    """One that was not asked, and why.
+
+    `wait_s` is how much longer that would have held when it was decided; None: for good.
+    """
+
+    deployment: str
+    tier: int
+    reason: SpillReason
+    wait_s: float | None = None
+    predicted_utilization: float | None = None
+    at_its_turn: bool = False  # it was a candidate, and found wanting when its turn came
+
+
+class AttemptRecord(_Part, frozen=True):
+    """One that was asked. `status` None: no answer came."""
+
+    deployment: str
+    tier: int
+    verdict: Verdict
+    began_s: float
+    took_s: float
+    kind: Kind | None = None
+    status: int | None = None
+    code: str | None = None
+    throttle: ThrottleClass | None = None
+    retry_after_s: float | None = None
+    actual_utilization: float | None = None  # as its answer told
+    upstream_request_id: str | None = None
+    native_spillover_from: str | None = None
+
+
+class LimitRecord(_Part, frozen=True):
+    """A limit that was asked; in its own measure: requests, tokens or nano-dollars."""
+
+    name: LimitName
+    scope: str
+    amount: int
+    left: int | None = None  # with this request taken; None: nobody could tell
+    mode: Mode = Mode.HARD
+    is_over: bool = False  # a soft or shadow limit that it went over
+
+
+class ReservedRecord(_Part, frozen=True):
+    """What was taken from the tenant's account before it ran."""
+
+    requests: int = 0
+    tokens: int = 0
+    nano_usd: int = 0
+    limits: tuple[LimitRecord, ...] = ()
+    degraded: str | None = None  # the policy in force while the account was out of reach
+
+
+class SettledRecord(_Part, frozen=True):
+    """What was charged in its place; `cached_input` is part of input, `reasoning` of output."""
+
+    input: int = 0
+    cached_input: int = 0
+    output: int = 0
+    reasoning: int = 0
+    nano_usd: int = 0
+
+
+class CachedRecord(_Part, frozen=True):
+    """What the cache did. `source` is the request that the answer was made for."""
+
+    result: CacheResult
+    reason: str = ""
+    fingerprint: str = ""
+    source: str | None = None
+    age_s: float | None = None
+    distance: float | None = None
+    would_hit: bool = False
+    saved_nano_usd: int = 0
+    saved_s: float = 0.0
+
+
+class LoadRecord(_Part, frozen=True):
+    """What it was expected to ask of a deployment: tokens, and with which weight."""
+
+    prompt: int
+    output: int
+    cached: int = 0
+    request_class: str = "standard"
+
+
+class Explanation(_Part, frozen=True):
+    """The record of one request; `at` is its arrival in Unix time."""
+
+    request_id: str
+    at: float
+    duration_s: float
+    outcome: Outcome
+    tenant: str
+    spill: SpillReason = SpillReason.NONE
+    status: int | None = None
+    error: str | None = None
+    operation: Operation | None = None
+    stream: bool = False
+    key_id: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    deployment_kind: Kind | None = None
+    time_to_first_token_s: float | None = None
+    cache: CachedRecord | None = None  # None: no cache is on for it
+    load: LoadRecord | None = None
+    last_resort: bool = False  # nobody was expected to have room: all were asked in the end
+    candidates: tuple[CandidateRecord, ...] = ()
+    skipped: tuple[SkipRecord, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    reserved: ReservedRecord | None = None
+    settled: SettledRecord | None = None
+    flags: tuple[str, ...] = ()
+    errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
+
+
+_DECODER = msgspec.json.Decoder(Explanation)
+
+
+def encoded(explanation: Explanation) -> bytes:
+    """As it is kept: JSON."""
+    return msgspec.json.encode(explanation)
+
+
+def decoded(data: bytes) -> Explanation:
+    """Back again. Raises ValueError."""
+    try:
+        return _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ValueError(type(error).__name__) from None
+
+
+def explained(receipt: Receipt) -> Explanation:
+    """All that the receipt explains."""
+    plan = receipt.plan
+    return Explanation(
+        request_id=receipt.request_id,
+        at=receipt.started_at,
+        duration_s=_rounded(receipt.duration),
+        outcome=receipt.outcome,
+        tenant=receipt.tenant or "",
+        spill=receipt.spill,
+        status=receipt.status,
+        error=receipt.error,
+        operation=receipt.operation,
+        stream=receipt.stream,
+        key_id=receipt.key_id,
+        model=receipt.model,
+        deployment=receipt.deployment,
+        deployment_kind=receipt.deployment_kind,
+        time_to_first_token_s=_maybe(receipt.time_to_first_token),
+        cache=_cached(receipt.cache),
+        load=_load(plan.load) if plan is not None and plan.load is not None else None,
+        last_resort=plan is not None and plan.last_resort,
+        candidates=tuple(_candidates(plan)),
+        skipped=tuple(_skipped(receipt)),
+        attempts=tuple(_attempt(each, receipt.started) for each in receipt.attempts),
+        reserved=_reserved(receipt.reservation),
+        settled=_settled(receipt),
+        flags=receipt.flags,
+        errand=receipt.errand.value if receipt.errand else "",
+    )
+
+
+def _cached(cache: CacheRecord) -> CachedRecord | None:
+    if cache == BYPASSED:
+        return None
+    return CachedRecord(
+        result=cache.result,
+        reason=cache.reason,
+        fingerprint=cache.fingerprint,
+        source=cache.source,
+        age_s=_maybe(cache.age_s),
+        distance=_maybe(cache.distance),
+        would_hit=cache.would_hit,
+        saved_nano_usd=cache.saved_nano_usd,
+        saved_s=_rounded(cache.saved_s),
+    )
+
+
+def _load(load: Load) -> LoadRecord:
+    demand = load.demand
+    request_class = load.claim.request_class.name.lower()
+    return LoadRecord(demand.prompt, demand.output, demand.cached, request_class)
+
+
+def _candidates(plan: RoutePlan | None) -> Iterator[CandidateRecord]:
+    candidates: Iterable[Candidate] = plan.candidates if plan is not None else ()
+    for each in candidates:
+        yield CandidateRecord(
+            deployment=each.deployment,
+            tier=each.tier,
+            predicted_utilization=_maybe(each.utilization),
+            weight=_maybe(each.weight),
+            expected_wait_s=_rounded(each.wait_s),
+            is_warm=each.is_warm,
+        )
+
+
+def _skipped(receipt: Receipt) -> Iterator[SkipRecord]:
+    """Decided right before the first was asked, or when nobody was: at the end."""
+    attempts, plan = receipt.attempts, receipt.plan
+    decided = attempts[0].started if attempts else receipt.started + receipt.duration
+    for absence in plan.absences if plan is not None else ():
+        yield _skip(absence, decided, at_its_turn=False)
+    for absence in receipt.skipped:
+        before = [each.ended for each in attempts if each.tier <= absence.tier]
+        yield _skip(absence, max(before, default=decided), at_its_turn=True)
+
+
+def _skip(absence: Absence, decided: float, *, at_its_turn: bool) -> SkipRecord:
+    wait = max(0.0, absence.until - decided)
+    return SkipRecord(
+        deployment=absence.deployment,
+        tier=absence.tier,
+        reason=absence.reason,
+        wait_s=_rounded(wait) if isfinite(wait) else None,
+        predicted_utilization=_maybe(absence.utilization),
+        at_its_turn=at_its_turn,
+    )
+
+
+def _attempt(attempt: Attempt, started: float) -> AttemptRecord:
+    return AttemptRecord(
+        deployment=attempt.deployment,
+        tier=attempt.tier,
+        verdict=attempt.verdict,
+        began_s=_rounded(attempt.started - started),
+        took_s=_rounded(attempt.ended - attempt.started),
+        kind=attempt.kind,
+        status=attempt.status,
+        code=attempt.code,
+        throttle=attempt.throttle,
+        retry_after_s=_maybe(attempt.retry_after_s),
+        actual_utilization=_maybe(attempt.utilization),
+        upstream_request_id=attempt.upstream_request_id,
+        native_spillover_from=attempt.native_spillover_from,
+    )
+
+
+def _reserved(reservation: Reservation | None) -> ReservedRecord | None:
+    if reservation is None:
+        return None
+    amounts = reservation.ask.amounts
+    return ReservedRecord(
+        requests=amounts.requests,
+        tokens=amounts.tokens,
+        nano_usd=amounts.nano_usd,
+        limits=tuple(_limits(reservation)),
+        degraded=reservation.degraded,
+    )
+
+
+def _limits(reservation: Reservation) -> Iterator[LimitRecord]:
+    for index, limit in enumerate(reservation.ask.limits):
+        yield LimitRecord(
+            name=limit.name,
+            scope=limit.scope,
+            amount=limit.amount,
+            left=reservation.left[index] if index < len(reservation.left) else None,
+            mode=limit.mode,
+            is_over=index in reservation.over,
+        )
+
+
+def _settled(receipt: Receipt) -> SettledRecord | None:
+    """Nothing where nothing was reserved."""
+    if receipt.reservation is None:
+        return None
+    usage = receipt.usage
+    if usage is None:
+        return SettledRecord(nano_usd=receipt.nano_usd)
+    return SettledRecord(usage.input, usage.cached, usage.output, usage.reasoning, receipt.nano_usd)
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else _rounded(value)
+
+
+def _rounded(value: float) -> float:
+    """To tenths of a millisecond, or of a per mille: the rest is noise that has to be kept."""
+    return round(value, 4)

@@ -1,0 +1,1 @@
+"""Who calls and who administers: keys, tokens, tenants, the directory of them."""

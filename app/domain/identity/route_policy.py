@@ -1,0 +1,57 @@
+"""Where a tenant's requests may go, and how much they matter where there is not enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from app.domain.capacity.shares import Claim, RequestClass
+
+
+class Spill(StrEnum):
+    """Whether a request may leave its model's first tier."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Placed(Protocol):
+    """A deployment as far as residency goes; None and empty are unsaid."""
+
+    @property
+    def data_zone(self) -> str | None:
+        """The data zone that data stays in."""
+        ...
+
+    @property
+    def region(self) -> str | None:
+        """The region that it is in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePolicy:
+    """One tenant's; the default lets it go anywhere."""
+
+    request_class: RequestClass = RequestClass.STANDARD
+    ptu_share: float = 0.0  # guaranteed part of each PTU, 0 to 1
+    weight: float = 1.0  # against others, for what is guaranteed to nobody
+    spill: Spill = Spill.ALLOW
+    spill_usd_per_day: float | None = None  # None: as much as its budgets allow
+    data_zones: frozenset[str] | None = None  # None: any
+    regions: frozenset[str] | None = None
+
+    def permits(self, deployment: Placed) -> bool:
+        """Whether this tenant's data may be processed there; unsaid is not permitted."""
+        zone, region = deployment.data_zone, deployment.region
+        return (self.data_zones is None or zone in self.data_zones) and (
+            self.regions is None or region in self.regions
+        )
+
+    def claim(self, tenant: str) -> Claim:
+        """What it may claim of a provisioned deployment."""
+        return Claim(tenant, self.ptu_share, self.weight, self.request_class)
+
+
+ANYWHERE = RoutePolicy()

@@ -1,0 +1,65 @@
+"""How a request ended: what was used, and the one record that explains it afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.cache.outcome import BYPASSED, CacheRecord
+from app.domain.call.errand import Purpose
+from app.domain.call.request import Operation
+from app.domain.capacity.spill import SpillReason
+from app.domain.quota.reservation import Reservation
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt
+from app.domain.routing.deployment import Kind
+from app.domain.routing.route import Absence, RoutePlan
+
+
+class Outcome(StrEnum):
+    """How a request ended; a closed set."""
+
+    FINISHED = "finished"  # the answer arrived whole, an upstream's refusal included
+    REFUSED = "refused"  # the gateway refused it: key, model, form, capacity
+    UPSTREAM_FAILED = "upstream_failed"  # no deployment gave an answer
+    UPSTREAM_ABORTED = "upstream_aborted"  # the answer broke off after its first byte
+    CLIENT_DISCONNECTED = "client_disconnected"
+    SHUT_DOWN = "shut_down"  # cut off by the end of a drain
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One request, accounted for: the gateway's own record of it.
+
+    Times are seconds; `usage` is None where nothing was served; `flags` says what of it is an
+    estimate or out of the ordinary. Money is nano-dollars.
+    """
+
+    request_id: str
+    started_at: float  # Unix time
+    duration: float
+    outcome: Outcome
+    operation: Operation | None
+    stream: bool
+    status: int | None  # sent to the client; None when it left before
+    error: str | None  # the error's code
+    tenant: str | None
+    key_id: str | None
+    model: str | None
+    deployment: str | None
+    deployment_kind: Kind | None
+    spill: SpillReason
+    usage: Usage | None
+    attempts: tuple[Attempt, ...]
+    plan: RoutePlan | None
+    time_to_first_token: float | None
+    bytes_relayed: int
+    frames_relayed: int
+    nano_usd: int = 0
+    flags: tuple[str, ...] = ()
+    started: float = 0.0  # on the monotonic clock, as the times of attempts and absences are
+    skipped: tuple[Absence, ...] = ()  # candidates that were not asked when their turn came
+    reservation: Reservation | None = None  # what was taken before it ran; None: nothing
+    cache: CacheRecord = BYPASSED
+    errand: Purpose | None = None  # the gateway's own request, and what for; None: a caller's

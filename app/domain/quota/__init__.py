@@ -1,0 +1,1 @@
+"""What tenants may use and what it costs: limits, reservations, prices, budgets."""

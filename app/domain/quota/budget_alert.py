@@ -1,0 +1,52 @@
+"""When a budget is nearly used up, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.quota.limit import BUDGETS, MEASURED, Kind, LimitName
+from app.domain.quota.reservation import Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAlert:
+    """A share of a budget that was passed; amounts in whole units of the limit's measure."""
+
+    tenant: str
+    limit: LimitName
+    scope: str
+    window: str  # the day or the month
+    threshold: float
+    used: int  # what is held by running requests included
+    amount: int
+
+    @property
+    def identity(self) -> str:
+        """What is told once, however many workers notice."""
+        return f"{self.window}:{self.limit}:{self.scope}:{self.threshold:g}"
+
+
+def alerts_of(reservation: Reservation, thresholds: Sequence[float]) -> tuple[BudgetAlert, ...]:
+    """For each of the request's budgets the highest threshold (0 to 1) that is reached.
+
+    What measures the cache is no budget of the tenant's own: to use it up is its purpose.
+    """
+    ask = reservation.ask
+    alerts = []
+    for limit, left in zip(ask.limits, reservation.left, strict=False):  # degraded: none is known
+        used = limit.amount - left
+        reached = [each for each in thresholds if limit.amount and used >= each * limit.amount]
+        if limit.kind in BUDGETS and limit.scope != MEASURED and reached:
+            window = reservation.day if limit.kind is Kind.DAY else reservation.month
+            alert = BudgetAlert(
+                ask.tenant,
+                limit.name,
+                limit.scope,
+                window.name,
+                max(reached),
+                used,
+                limit.amount,
+            )
+            alerts.append(alert)
+    return tuple(alerts)

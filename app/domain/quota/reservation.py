@@ -1,0 +1,118 @@
+"""What a request takes from its tenant's account before it runs, and what it has cost after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.limit import BUDGETS, SPILLED, Limit, Measure, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How much, in every measure."""
+
+    requests: int = 0
+    tokens: int = 0
+    nano_usd: int = 0
+
+    def of(self, measure: Measure) -> int:
+        """The amount in one measure."""
+        amount: int = getattr(self, measure.value)
+        return amount
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A reservation asked for; `id` makes asking twice the same as asking once.
+
+    `days` and `months` are those around now in the tenant's time zone: the account's clock picks.
+    """
+
+    id: str
+    tenant: str
+    scopes: tuple[str, ...]
+    amounts: Amounts
+    limits: tuple[Limit, ...]
+    days: tuple[CalendarWindow, ...]
+    months: tuple[CalendarWindow, ...]
+    draft: bytes = b"{}"  # the ledger row, should the reservation expire
+
+    def within(self, limits: tuple[Limit, ...]) -> Ask:
+        """The same, within further limits, whose scopes it counts in, too."""
+        scopes = dict.fromkeys((*self.scopes, *(limit.scope for limit in limits)))
+        return replace(self, scopes=tuple(scopes), limits=(*self.limits, *limits))
+
+    def at(self, days: tuple[CalendarWindow, ...], months: tuple[CalendarWindow, ...]) -> Ask:
+        """The same at another time."""
+        return replace(self, days=days, months=months)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What was granted: `left` is what remains of each limit of the ask.
+
+    `generation` is the account's when it was granted; a flushed account has another.
+    """
+
+    ask: Ask
+    generation: str
+    day: CalendarWindow
+    month: CalendarWindow
+    left: tuple[int, ...] = ()
+    over: tuple[int, ...] = ()  # indices of limits that it went over, none of them hard
+    degraded: str | None = None  # the policy in force because the account was out of reach
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the ledger says about it, such as `soft:tpm`."""
+        limits = self.ask.limits
+        over = (f"{limits[index].mode}:{limits[index].name}" for index in self.over)
+        return (*over, *(("degraded",) if self.degraded else ()))
+
+    @property
+    def may_spill(self) -> bool:
+        """Whether what leaving its first tier may cost is held for it."""
+        return all(self.ask.limits[index].mode is not Mode.SPILL for index in self.over)
+
+    @property
+    def scopes_held(self) -> tuple[str, ...]:
+        """The scopes that it was taken in."""
+        return self.ask.scopes if self.may_spill else self.scopes_charged(spilled=False)
+
+    def scopes_charged(self, *, spilled: bool) -> tuple[str, ...]:
+        """The scopes that its charge counts in; `spilled`: it was served outside its first tier."""
+        scopes = self.ask.scopes
+        if (SPILLED in scopes) is spilled:
+            return scopes
+        return (*scopes, SPILLED) if spilled else tuple(s for s in scopes if s != SPILLED)
+
+    @property
+    def soft(self) -> tuple[str, ...]:
+        """The names of the soft limits that it went over."""
+        limits = (self.ask.limits[index] for index in self.over)
+        return tuple(limit.name.value for limit in limits if limit.mode is Mode.SOFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a reservation is settled with; all zero gives everything back."""
+
+    actual: Amounts
+    row: bytes  # the ledger row, written in the same step
+    spilled: bool = False  # served outside its first tier: charged in the scope of that, too
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which limit had no room, and for how long (seconds); None: waiting is pointless."""
+
+    limit: Limit
+    used: int
+    asked: int
+    wait_s: float | None
+
+    @property
+    def is_budget(self) -> bool:
+        """Whether what is used up is a budget rather than a rate."""
+        return self.limit.kind in BUDGETS

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.capacity.peers import GONE_S, DeploymentNews, Peers
+
+
+def news(peers: Peers) -> DeploymentNews:
+    """What it tells now."""
+    told = DeploymentNews()
+    peers.tell(told)
+    return told
+
+
+def test_each_hears_what_the_other_took() -> None:
+    """Once, and what was given back is taken off."""
+    one, other = Peers(), Peers()
+    one.add(3.0)
+    assert other.hear("one", news(one), 0.0) == 3.0
+    assert other.hear("one", news(one), 1.0) == 0.0
+    one.add(-1.0)
+    assert other.hear("one", news(one), 2.0) == -1.0
+
+
+def test_a_message_that_was_lost_is_made_up_for_by_the_next() -> None:
+    """Totals are told, not only what is new."""
+    one, other = Peers(), Peers()
+    other.hear("one", news(one), 0.0)
+    one.add(3.0)
+    news(one)
+    one.add(2.0)
+    assert other.hear("one", news(one), 1.0) == 5.0
+
+
+def test_of_a_stranger_only_what_is_new_counts() -> None:
+    """What it took before we began has long drained."""
+    one, other = Peers(), Peers()
+    one.add(500.0)
+    news(one)
+    one.add(2.0)
+    assert not other.knows("one")
+    assert other.hear("one", news(one), 0.0) == 2.0
+    assert other.knows("one")
+
+
+def test_who_was_silent_for_long_is_a_stranger_again() -> None:
+    """Its name may be another process's by now, whose total begins at nothing."""
+    one, other = Peers(), Peers()
+    other.hear("one", news(one), 0.0)
+    one.add(9.0)
+    news(one)
+    one.add(1.0)
+    assert other.hear("one", news(one), GONE_S) == 1.0
+
+
+def test_a_belief_says_what_is_in_it() -> None:
+    """Whoever adopts it adds what it took since it was last heard."""
+    one, other = Peers(), Peers()
+    one.add(3.0)
+    other.hear("one", news(one), 0.0)
+    one.add(2.0)
+    told = news(other)
+    assert one.unheard("one", told) == 2.0
+    assert one.unheard("one", replace(told, heard={})) == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=20))
+def test_whatever_is_lost_both_come_to_the_same(events: list[tuple[float, bool]]) -> None:
+    """After the last message what was heard is all that was taken."""
+    one, other = Peers(), Peers()
+    heard = other.hear("one", news(one), 0.0)
+    for amount, arrives in [*events, (0.0, True)]:
+        one.add(amount)
+        told = news(one)
+        if arrives:
+            heard += other.hear("one", told, 1.0)
+    assert abs(heard - sum(amount for amount, _ in events)) < 1e-6

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from app.domain.capacity.capacity import CapacityTold
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.provisioned import Provisioned, PtuCapacity
+from app.domain.capacity.shares import Claim
+from app.domain.capacity.spill import SpillReason
+from app.domain.capacity.wait import Wait
+
+# A hundred tokens a second, of which an answer's weigh four.
+CAPACITY = PtuCapacity(100.0, 4.0)
+NOTHING_TOLD = CapacityTold()
+
+
+def load(prompt: int, output: int = 0, tenant: str = "all") -> Load:
+    return Load(Claim(tenant), Demand(prompt, output))
+
+
+def begun(name: str = "one") -> Provisioned:
+    return Provisioned(CAPACITY, name, 0.0)
+
+
+def seconds(ptu: Provisioned, now: float) -> float:
+    return ptu.utilization(now) * 60
+
+
+def test_an_answers_tokens_weigh_more_and_cached_ones_nothing() -> None:
+    """As the sizing page has it; some models charge a part of what is cached."""
+    demand = Demand(prompt=3000, output=500, cached=1000)
+    assert CAPACITY.seconds(demand) == pytest.approx(40.0)
+    assert PtuCapacity(100.0, 4.0, cached_weight=0.1).seconds(demand) == pytest.approx(41.0)
+
+
+def test_there_is_room_until_it_is_full() -> None:
+    """Then from the time on at which enough has drained."""
+    ptu = begun()
+    assert ptu.room(load(9000), 0.0).at == 0.0
+    ptu.take(load(9000), 0.0)
+    room = ptu.room(load(1), 0.0)
+    assert room.reason is SpillReason.PREDICTED
+    assert 30 <= room.at <= 30.25
+    assert room.utilization == pytest.approx(1.5)
+    assert ptu.room(load(1), room.at + 0.001).at <= room.at + 0.001
+
+
+def test_what_was_not_used_comes_back_at_the_end() -> None:
+    """2,000 of 4,000 tokens were reserved for an answer of 500."""
+    ptu = begun()
+    place = ptu.take(load(2000, 500), 0.0)
+    place.accepted(NOTHING_TOLD, 0.0)
+    place.settle(Demand(2000, 100), 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(24.0)
+
+
+def test_settling_again_corrects_again() -> None:
+    """A later count takes the place of an earlier one."""
+    ptu = begun()
+    place = ptu.take(load(2000, 500), 0.0)
+    place.settle(Demand(2000, 100), 0.0)
+    place.settle(Demand(2000, 200), 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(28.0)
+
+
+def test_what_was_never_served_comes_back_whole() -> None:
+    """The caller went away before Azure answered."""
+    ptu = begun()
+    ptu.take(load(2000), 0.0).settle(None, 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(0.0)
+
+
+def test_a_refused_request_took_nothing_and_tells_the_level() -> None:
+    """It is over full by the time it said; settling it afterwards changes nothing."""
+    ptu = begun()
+    place = ptu.take(load(2000), 0.0)
+    place.refused(NOTHING_TOLD, Wait(2.0, 0.001), 0.0)
+    place.settle(None, 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(62.0, abs=0.01)
+    assert ptu.room(load(1), 0.0).at >= 2.0
+
+
+def test_the_header_has_azures_estimate_in_it() -> None:
+    """Azure found 1,000 tokens cached of which nothing was known: they are not given back twice."""
+    ptu = begun()
+    place = ptu.take(load(2000, 500), 0.0)
+    place.accepted(CapacityTold(utilization=0.5), 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(30.0)
+    place.settle(Demand(2000, 500, cached=1000), 0.0)
+    assert seconds(ptu, 0.0) == pytest.approx(30.0)
+
+
+def told(sender: Provisioned) -> DeploymentNews:
+    """As it comes over the wire."""
+    news = sender.news()
+    assert news is not None
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(news), type=DeploymentNews)
+
+
+def test_replicas_count_each_others_requests() -> None:
+    """What one takes and gives back is less room for the other."""
+    one, other = begun("one"), begun("other")
+    place = one.take(load(4000, 500), 0.0)
+    other.hear("one", told(one), 0.0)
+    assert seconds(other, 0.0) == pytest.approx(60.0)
+    place.settle(Demand(4000, 0), 0.0)
+    other.hear("one", told(one), 0.0)
+    assert seconds(other, 0.0) == pytest.approx(40.0)
+
+
+def test_replicas_tell_each_other_what_azure_revealed() -> None:
+    """The other's own request, which the first has not heard of, comes on top."""
+    one, other = begun("one"), begun("other")
+    other.take(load(100), 0.0)
+    one.hear("other", told(other), 0.0)
+    other.hear("one", told(one), 0.0)
+    other.take(load(500), 0.0)
+    one.take(load(100), 0.0).refused(NOTHING_TOLD, Wait(4.0, 0.001), 0.0)
+    other.hear("one", told(one), 0.0)
+    assert seconds(other, 0.0) >= 64.0 + 5.0 - 0.01
+
+
+def test_nothing_is_told_where_nothing_happened() -> None:
+    """And what was told is not told again."""
+    ptu = begun()
+    assert ptu.news() is None
+    ptu.take(load(100), 0.0)
+    assert ptu.news() is not None
+    assert ptu.news() is None
+
+
+def test_who_has_just_begun_is_told_what_is_believed() -> None:
+    """By all that hear of it for the first time."""
+    old, new = begun("old"), begun("new")
+    old.take(load(5000), 0.0)
+    old.news()
+    new.room(load(1), 0.0)
+    old.hear("new", told(new), 0.0)
+    new.hear("old", told(old), 0.0)
+    assert seconds(new, 0.0) == pytest.approx(50.0)
+
+
+def bounded(now: float = 0.0) -> Provisioned:
+    """No request may take more than half of the bucket while others ask."""
+    ptu = Provisioned(CAPACITY, "one", now)
+    ptu.largest_s = 30.0
+    return ptu
+
+
+def test_a_huge_request_is_held_back_while_others_ask() -> None:
+    """It would leave them nothing for a minute; for want of others it is sent all the same."""
+    ptu = bounded()
+    ptu.room(load(100, tenant="other"), 0.0)
+    room = ptu.room(load(3001), 10.0)
+    assert (room.reason, room.at, room.firm) == (SpillReason.SIZE, 60.0, False)
+    assert room.until == 10.0
+    assert ptu.room(load(3000), 10.0).at == 10.0
+    assert ptu.room(load(3001, tenant="other"), 11.0).reason is SpillReason.SIZE
+
+
+def test_who_has_it_alone_may_take_all_of_it() -> None:
+    """A minute after anybody else has asked, and where there is no such bound."""
+    ptu = bounded()
+    assert ptu.room(load(9000), 0.0).at == 0.0
+    ptu.room(load(100, tenant="other"), 1.0)
+    assert ptu.room(load(9000), 60.9).reason is SpillReason.SIZE
+    assert ptu.room(load(9000), 61.0).at == 61.0
+    free = begun()
+    free.room(load(100, tenant="other"), 0.0)
+    assert free.room(load(9000), 0.0).at == 0.0
+
+
+def test_a_full_one_has_no_room_for_a_huge_request_either() -> None:
+    """Then its size is not the reason, and it comes back when there is room."""
+    ptu = bounded()
+    ptu.take(load(9000, tenant="other"), 0.0)
+    ptu.room(load(1, tenant="other"), 0.0)
+    room = ptu.room(load(3001), 0.0)
+    assert (room.reason, room.firm) == (SpillReason.PREDICTED, True)
