@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from app.domain.request import Operation
-from app.domain.usage import Usage
+from app.domain.call.request import Operation
+from app.domain.quota.usage import Usage
 
 #: Bytes of a fingerprint or a partition, both BLAKE2b.
 DIGEST_BYTES: Final = 16

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain.cache.entry import Question
-from app.domain.request import Operation
+from app.domain.call.request import Operation
 
 #: Characters of a prompt that are kept where the answer cannot be found by meaning, so that
 #: whoever looks after the cache recognises it. A prefix to select by has at most as many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.usage import Usage
+from app.domain.quota.usage import Usage
 
 
 class CacheResult(StrEnum):
