@@ -1,8 +1,8 @@
 """The largest cosine distance at which the guards are asked, by embedder.
 
 The guards decide; the distance only spares them prompts that have nothing to do with each other.
-So each is the distance, in tenths, below which 99 in 100 of the tuning pairs lie that the guards let
-pass (docs/cache-evaluation.md). A smaller one loses hits and saves few wrong ones.
+So each is the distance, in tenths, below which 99 in 100 of the tuning pairs lie that the guards
+let pass (docs/cache-evaluation.md). A smaller one loses hits and saves few wrong ones.
 """
 
 from __future__ import annotations

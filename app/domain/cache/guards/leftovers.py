@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.domain.cache.guards.items import Item, Reading
+from app.domain.cache.guards.tokens import fold
 
 _LONGEST_JOIN: Final = 3
 #: Words that one acronym stands for.
@@ -42,13 +43,18 @@ def _left(one: Reading, other: Reading) -> list[Item]:
 
 def _join(single: list[Item], several: list[Item]) -> None:
     """`wi fi` and `wifi`."""
-    joined = {"".join(item.value for item in run).replace(" ", ""): run for run in _runs(several)}
+    joined = {_joined(run): run for run in _runs(several)}
     for item in [item for item in single if item.kind == "w"]:
-        run = joined.get(item.value.replace(" ", ""))
+        run = joined.get(_joined([item]))
         if run and all(part in several for part in run):
             single.remove(item)
             for part in run:
                 several.remove(part)
+
+
+def _joined(run: Sequence[Item]) -> str:
+    """Words as one, the last of them without its ending."""
+    return "".join(fold(item.text) for item in run[:-1]) + run[-1].value.replace(" ", "")
 
 
 def _runs(items: Sequence[Item], longest: int = _LONGEST_JOIN) -> Iterator[list[Item]]:
@@ -63,8 +69,8 @@ def _initials(short: list[Item], long: list[Item], said: Sequence[Item]) -> None
     """`SDK` and `software development kit`; `said` is all that the prompt of `long` says."""
     for item in [item for item in short if item.kind == "w" and item.text.isupper()]:
         for run in _runs(said, longest=_LONGEST_NAME):
-            values = [part.value for part in run]
-            if _abbreviates(item.text.casefold(), values) and _all_in(values, long):
+            values, names = [part.value for part in run], [fold(part.text) for part in run]
+            if _abbreviates(item.text.casefold(), names) and _all_in(values, long):
                 short.remove(item)
                 for value in values:
                     long.remove(next(part for part in long if part.value == value))

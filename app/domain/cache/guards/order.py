@@ -56,14 +56,29 @@ class _Match:
 def stands_apart(one: Reading, other: Reading) -> _Pair | None:
     """Two values that stand to each other in another way in `other`, None when none do."""
     matches = _matches(one.items, other.items)
-    if found := _turned(matches):
+    if found := _turned(matches) or _led(matches, alike=one.is_terse == other.is_terse):
         return found
     if one.is_terse != other.is_terse:
-        return next(((m.here.value, "") for m in matches if m.turns), None)
+        return None
     if len(matches) > _MOST:
         return _first_inversion(matches)
-    if found := _cased(matches):
-        return found
+    return _cased(matches) or _moved(matches, one, other)
+
+
+def _led(matches: list[_Match], *, alike: bool) -> _Pair | None:
+    """What is "from", "to" or "by" in one prompt and nothing in the other.
+
+    "Report to a manager" is not "report a manager"; but bare keywords leave out every "of", and who
+    acts in the passive voice is looked after elsewhere.
+    """
+    for match in matches:
+        leads = {match.here.lead, match.there.lead}
+        if match.turns and not (alike and ("by" in leads or match.changes_voice)):
+            return match.here.value, "direction"
+    return None
+
+
+def _moved(matches: list[_Match], one: Reading, other: Reading) -> _Pair | None:
     agents = _agents(matches, one.items, other.items)
     if isinstance(agents, tuple):
         return agents

@@ -20,6 +20,7 @@ _SIGNS: Final = frozenset("/-&|")
 #: Questions that say what a part of a prompt is about; the others are about all of it.
 _COMMAS: Final = frozenset({",", "\u3001", "\uff0c", "\u060c"})
 _ENDS: Final = frozenset(".!?\n\u3002\uff01\uff1f")
+_ANDS: Final = frozenset({"and", "et", "y", "e", "und"})
 #: Negations that are prepositions.
 _PREPOSED: Final = frozenset({"without", "except"})
 _HEADS: Final = frozenset({"rel", "neg"})
@@ -236,6 +237,8 @@ def _numbers(reader: _Reader, at: int) -> int:
     values: list[str] = []
     end = at
     while end < len(reader.units):
+        if values and values[-1].startswith("x") and _adds(reader, end):
+            end += 1
         value = _value(reader, end)
         if value is None or (values and not _continues(values[-1], value[1])):
             break
@@ -248,6 +251,12 @@ def _numbers(reader: _Reader, at: int) -> int:
         number, end = _fraction(number, under[1].word), end + 2
     reader.add("number", number, reader.units[at])
     return end - at
+
+
+def _adds(reader: _Reader, at: int) -> bool:
+    """Whether an "and" stands between number words: two hundred and five."""
+    joins = reader.units[at].word in _ANDS and at + 1 < len(reader.units)
+    return joins and _value(reader, at + 1) is not None
 
 
 def _fraction(over: str, under: str) -> str:

@@ -9,12 +9,6 @@ import pytest
 from app.adapters.phrasebook import load_phrasebook
 from app.domain.cache.decision import may_serve
 from app.domain.cache.guards.phrasebook import Phrasebook
-from app.domain.cache.thresholds import (
-    THRESHOLDS,
-    UNMEASURED,
-    compared_threshold_of,
-    threshold_of,
-)
 
 PAIR = ("How do I cancel my plan?", "How can I cancel my plan?")
 
@@ -42,14 +36,3 @@ def test_a_guard_refuses_at_no_distance(book: Phrasebook) -> None:
     verdict = may_serve("USD to EUR", "EUR to USD", 0.0, threshold=0.5, book=book)
     assert not verdict.serves
     assert verdict.refused_by == "direction"
-
-
-def test_an_unmeasured_embedder_gets_a_careful_threshold() -> None:
-    """What nobody has measured is kept closer than what was."""
-    assert threshold_of("somebody's") == UNMEASURED < min(THRESHOLDS.values())
-
-
-@pytest.mark.parametrize("embedder", [*THRESHOLDS, "somebody's"])
-def test_where_no_guard_reads_the_distance_is_stricter(embedder: str) -> None:
-    """Answers are compared by distance alone, so it has to be smaller than with guards."""
-    assert 0 < compared_threshold_of(embedder) < threshold_of(embedder)

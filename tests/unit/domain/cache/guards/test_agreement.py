@@ -50,6 +50,8 @@ def book() -> Phrasebook:
         ("Can I eat before surgery?", "Can I eat after surgery?", "relation"),
         ("Can a tenant sue a landlord?", "Can a landlord sue a tenant?", "direction"),
         ("Can the landlord evict?", "Can the landlord be evicted?", "direction"),
+        ("How do I report my manager?", "How do I report to my manager?", "direction"),
+        ("Someone hit my car, who pays?", "I hit someone's car, who pays?", "direction"),
         ("Who taught Plato?", "Who was taught by Plato?", "direction"),
         ("How much does he owe me?", "How much do I owe him?", "direction"),
         ("Der Hund beißt den Mann", "Den Hund beißt der Mann", "direction"),
