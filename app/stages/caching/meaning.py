@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class Judgement(Protocol):
         """Which guard said no; empty where it may."""
         ...
 
+
+#: Characters; more are read in a thread, so that nobody else waits for it.
+_BLOCKING_CHARS = 1000
 
 #: Of what is asked and what was asked before, their distance, and the largest that is allowed.
 Judge = Callable[[str, str, float, float], Judgement]
@@ -98,7 +102,8 @@ class ByMeaning:
         tightened = self._limits.tightened(asked.tenant, asked.request.model)
         near = await self._cache.nearest(asked.tenant, question.partition, vector, _NEIGHBOURS)
         distance = near[0].distance if near else None
-        chosen, reason = self._chosen(asked, near, self._threshold(asked))
+        choose = partial(self._chosen, asked, near, self._threshold(asked))
+        chosen, reason = await asyncio.to_thread(choose) if _is_long(asked, near) else choose()
         if chosen is None:
             return Found(vector, None, distance, reason)
         entry = await self._cache.find(asked.tenant, chosen.fingerprint)
@@ -137,3 +142,7 @@ class ByMeaning:
             and entry.question.prompt == chosen.prompt
             and asked.is_fresh(entry, asked.policy.semantic.ttl_s, self._clock.unix())
         )
+
+
+def _is_long(asked: Asked, near: Sequence[Neighbour]) -> bool:
+    return sum(len(each.prompt) + len(asked.question.prompt) for each in near) > _BLOCKING_CHARS

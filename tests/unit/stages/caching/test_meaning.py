@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from app.domain.cache.entry import Neighbour, Question
 from app.domain.cache.policy import CachePolicy, SemanticPolicy
 from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
 from app.stages.caching.asked import Asked
-from app.stages.caching.meaning import ByMeaning, Limits
+from app.stages.caching.meaning import ByMeaning, Judgement, Limits
 from app.wire.cache.directives import Directives
 from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.clock import FakeClock
@@ -71,6 +72,28 @@ async def test_the_nearest_that_may_serve_serves() -> None:
     found = await scene.lookups.find(ASKED)
     assert (found.entry, found.reason) == (None, "not nearer")
     assert found.vector is not None
+
+
+async def test_long_prompts_are_judged_where_nobody_waits_for_it() -> None:
+    """In a thread; what comes out is the same."""
+    scene, threads = Scene(), set[bool]()
+    await scene.keep()
+    name = "x" * 1500
+    question = Question(name.encode()[:16], b"p" * 16, name)
+    await scene.cache.keep(
+        "acme", an_entry(question=question), 60, await scene.embedder.embed(PROMPT)
+    )
+    judge = scene.lookups._judge  # noqa: SLF001  # the scene's own
+
+    def judged(asked: str, kept: str, distance: float, widest: float) -> Judgement:
+        threads.add(threading.current_thread() is threading.main_thread())
+        return judge(asked, kept, distance, widest)
+
+    scene.lookups._judge = judged  # noqa: SLF001
+    found = await scene.lookups.find(ASKED)
+    assert found.entry is not None
+    assert found.entry.question.prompt == name
+    assert threads == {False}
 
 
 async def test_nothing_near_says_so() -> None:
