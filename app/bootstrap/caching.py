@@ -21,7 +21,7 @@ from app.bootstrap.measuring import Compared, Measured, measuring_hits
 from app.domain.cache.decision import Verdict, may_serve
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CachePolicy, CacheRule, policy_of, rule_of
-from app.domain.cache.thresholds import threshold_of
+from app.domain.cache.thresholds import compared_threshold_of, threshold_of
 from app.domain.identity.directory import Directory
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.price import PriceTable
@@ -82,7 +82,7 @@ async def answer_cache(
             embedder = await enter(embedding(settings, clock, own.embed))
         if embedder is not None:
             book = await asyncio.to_thread(load_phrasebook)
-            compared = Compared(embedder, book, threshold_of(embedder.name))
+            compared = Compared(embedder, book, compared_threshold_of(embedder.name))
             measuring = measuring_hits(place, clock, settings.cache, compared, own)
             meaning = Meaning(embedder, _judge(book), await enter(measuring))
         space = Space(embedder.name, embedder.dimensions) if embedder is not None else None

@@ -56,12 +56,19 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
         return readings
     one, other = readings
     return (
-        _questions(one, other)
+        _emptiness(one, other)
+        or _questions(one, other)
         or _tenses(one, other)
         or _persons(one, other)
         or _items(one, other, book)
         or stands(one, other)
     )
+
+
+def _emptiness(one: Reading, other: Reading) -> Disagreement | None:
+    """Courtesies alone answer what was said before: "yes please" is not "no, thanks"."""
+    says_something = any(item.kind != "courtesy" for item in (*one.items, *other.items))
+    return None if says_something else Disagreement("nothing-said")
 
 
 def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading] | Disagreement:

@@ -124,3 +124,16 @@ def test_a_prompt_too_long_to_read_agrees_with_itself_alone(book: Phrasebook) ->
     found = agree(long + "one", long + "two", book)
     assert found is not None
     assert found.guard == "length"
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("yes please thank you", "hello there please"), ("hi, thanks a lot!", "ok, many thanks!")],
+)
+def test_courtesies_alone_mean_nothing_by_themselves(
+    book: Phrasebook, left: str, right: str
+) -> None:
+    """They answer what was said before them, each in its own way."""
+    found = agree(left, right, book)
+    assert found is not None
+    assert found.guard == "nothing-said"
