@@ -358,9 +358,8 @@ async def test_a_poisoned_neighbour_is_not_served(house: House, poison: str, vic
         asked_, kept, distance, threshold=widest, book=book
     )
     house.upstream("ptu").completes("poison").completes("right")
-    for prompt, said in ((poison, b"poison"), (victim, b"right")):
-        reply, receipt = await house.serve(
-            asked(CHAT | {"messages": [{"role": "user", "content": prompt}]})
-        )
-        assert said in reply.body
+    fields = [CHAT | {"messages": [{"role": "user", "content": text}]} for text in (poison, victim)]
+    await house.serve(asked(fields[0]))
+    reply, receipt = await house.serve(asked(fields[1]))
+    assert b"right" in reply.body
     assert receipt.cache.distance == pytest.approx(0.0, abs=1e-6)
