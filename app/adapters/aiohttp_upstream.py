@@ -207,7 +207,7 @@ class AiohttpTransport:
         started = time()
         try:
             call = _Call(method, URL(url, encoded=True), headers, body, timeouts)
-            async with asyncio.timeout(timeouts.first_byte):
+            async with asyncio.timeout(min(timeouts.first_byte, timeouts.total)):
                 try:
                     response = await call.on(self._pooled)
                 except (ServerDisconnectedError, ClientOSError) as error:

@@ -9,6 +9,7 @@ from typing import Protocol
 from app.adapters.credentials import Credential
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Deployment, Timeouts
+from app.domain.routing.patience import patience_for
 from app.ports import UpstreamResponse
 from app.wire.azure import model_in_body, url_for
 from app.wire.openai import body_for
@@ -51,7 +52,7 @@ class AzureOpenAI:
         sent = {**headers, "content-type": "application/json", name: value}
         url = url_for(deployment, request)
         body = body_for(request, model_in_body(deployment, request))
-        method, timeouts = request.route.method, deployment.timeouts
+        method, timeouts = request.route.method, patience_for(request, deployment.timeouts)
         response = await self._transport.send(method, url, sent, body, timeouts=timeouts)
         if response.status != HTTPStatus.UNAUTHORIZED or not await _refreshed(
             credential, value, response

@@ -23,6 +23,7 @@ from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
 from app.domain.routing.deployment import Api, Fleet
+from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health, HealthPolicy
 from app.domain.routing.retry_budget import RetryBudget, RetryPolicy
 from app.domain.routing.warm_cache import WarmCaches
@@ -47,7 +48,7 @@ from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
-from app.stages.upstream import Retries, Upstreams
+from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
 from app.waiting import WaitingRoom
 
@@ -85,6 +86,7 @@ class Resources:
     """Entra credentials by identity and scope; keys are cheap and made anew."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
     health: Health = field(default_factory=Health)
+    doubts: Doubts = field(default_factory=Doubts)
     warm: WarmCaches = field(default_factory=WarmCaches)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
 
@@ -137,7 +139,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         upstreams=Upstreams(
             fleet,
             AzureOpenAI(resources.transport, credentials),
-            standing,
+            Judging(standing, resources.doubts),
             resources.clock,
             retries=Retries(resources.retry_budget, settings.limits.max_attempts_after_errors),
             operations=lambda: resources.directory.current.deployments,
@@ -172,7 +174,7 @@ def _follow(settings: Settings, resources: Resources) -> None:
         resources.clock.now(),
         largest_ptu_fraction=routing.largest_ptu_fraction,
     )
-    resources.health.policy = HealthPolicy(
+    resources.health.policy = resources.doubts.policy = HealthPolicy(
         failures_in_a_row=health.failures_in_a_row,
         ejection_s=health.ejection_s,
         longest_ejection_s=health.longest_ejection_s,

@@ -36,7 +36,8 @@ def _capacity(configured: ConfiguredDeployment, catalog: ModelCatalog) -> Config
 
 def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deployment:
     configured = settings.deployments[name]
-    timeouts = settings.timeouts_of(configured)
+    facts = catalog.facts(configured.model)
+    timeouts = settings.timeouts_of(configured, reasons=facts.reasons)
     return Deployment(
         name=name,
         kind=Kind(configured.kind),
@@ -47,7 +48,7 @@ def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deploym
         api_version=configured.api_version or "",
         region=configured.region or "",
         data_zone=configured.data_zone or "",
-        context_window=configured.context_window or catalog.facts(configured.model).context_window,
+        context_window=configured.context_window or facts.context_window,
         tpm=configured.tpm,
         timeouts=Timeouts(
             connect=timeouts.connect_s,

@@ -64,9 +64,12 @@ class Settings(Section):
         """The tiers that serve a name."""
         return self.models[self.served_as(model)].tiers
 
-    def timeouts_of(self, deployment: Deployment) -> UpstreamTimeouts:
-        """The deadlines that hold for `deployment`."""
+    def timeouts_of(self, deployment: Deployment, *, reasons: bool = False) -> UpstreamTimeouts:
+        """The deadlines that hold for `deployment`, whose model may reason in silence."""
         common = {name: getattr(self.timeouts, name) for name in UpstreamTimeouts.model_fields}
+        if reasons:
+            for name in ("first_byte_s", "idle_s"):
+                common[name] = max(common[name], self.timeouts.reasoning_silence_s)
         return UpstreamTimeouts(**{**common, **deployment.timeouts.model_dump(exclude_none=True)})
 
     def simulator_of(self, deployment: Deployment) -> Simulator:

@@ -62,6 +62,8 @@ class ModelFacts:
     ptu_context_window: int | None = None
     """The context window on a PTU where it is shorter than elsewhere."""
     kind: Literal["chat", "embedding"] = "chat"
+    reasons: bool = False
+    """Whether it may think for minutes before its first visible token."""
     prices_from: date | None = None
     price_periods: tuple[TokenPrices, ...] = ()
     unverified: frozenset[str] = field(default=frozenset())

@@ -64,13 +64,18 @@ class UpstreamTimeouts(Section):
     connect_s: Seconds = 2.0
     """Name, connection and TLS together."""
     first_byte_s: Seconds = 60.0
+    """Until a stream's first content; an answer that does not stream has `total_s`."""
     idle_s: Seconds = 60.0
+    """Silence within a stream or a body."""
     total_s: Annotated[Seconds, Field(le=1800)] = 600.0
 
 
 class Timeouts(UpstreamTimeouts):
     """Deadlines of every deployment that names no others, and of the gateway itself; seconds."""
 
+    reasoning_silence_s: Seconds = 300.0
+    """What `first_byte_s` and `idle_s` are at least, where the model reasons and the deployment
+    does not set them itself."""
     header_s: Seconds = 10.0
     body_s: Seconds = 30.0
     keep_alive_s: Seconds = 75.0

@@ -78,12 +78,6 @@ def in_a_row(suffix: str, *, count: int = 3, **fields: Any) -> dict[str, Any]:
     }
 
 
-def impatient(suffix: str) -> dict[str, Any]:
-    """An upstream has 1.5 s for its first byte: time enough on a busy machine."""
-    patience = {"first_byte_s": 1.5, "drain_lag_s": 0, "drain_s": 1}
-    return in_a_row(suffix) | {"timeouts": patience}
-
-
 MISSING = '{"error": {"code": "DeploymentNotFound", "message": "The API deployment is not there."}}'
 TOO_LONG = '{"error": {"code": "context_length_exceeded", "message": "maximum is 1 token"}}'
 FAILURES: dict[str, dict[str, Any]] = {
@@ -96,7 +90,6 @@ FAILURES: dict[str, dict[str, Any]] = {
     "401 of Azure": {"status": 401, "body": '{"error": {"code": "401", "message": "No."}}'},
     "403": {"status": 403},
     "404 of a missing deployment": {"status": 404, "body": MISSING},
-    "silence": {"delay_ms": 30_000},
     "no body": {"cut_after_bytes": 0},
     "cut body": {"cut_after_bytes": 20},
     "cut in the middle": {"cut_after_chunks": 0},
@@ -108,7 +101,7 @@ async def test_a_failure_is_served_by_the_next(
     redis_url: str, subtests: pytest.Subtests, *, stream: bool
 ) -> None:
     """Whatever fails before content; the one that failed is asked again by the next request."""
-    async with stack(redis_url, impatient) as team:
+    async with stack(redis_url, in_a_row) as team:
         for name, fault in FAILURES.items():
             with subtests.test(name):
                 await team.fault("a", **fault)

@@ -112,6 +112,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "throttle inside a stream": {"in_stream_429": True},
     "error inside a stream": {"stream_error_first": True},
 }
+SILENCES = {"silence", "stall before the content", "stall after some content"}
 ASKED: dict[str, dict[str, Any]] = {
     "chat": {},
     "chat stream": {"stream": True},
@@ -135,7 +136,9 @@ async def test_no_fault_makes_a_request_leave_its_zone(
                 told = await ask(team, **fields)
                 assert _is_honest(told, streams="stream" in fields), told
         seen = await asked(team)
-        assert set(OURS) == set(seen), "both were tried"
+        # Who was silent may be at work: what it does is not asked for again elsewhere.
+        tried = OURS[:1] if fault in SILENCES else OURS
+        assert set(tried) == set(seen)
 
 
 def _is_honest(told: Told, *, streams: bool) -> bool:

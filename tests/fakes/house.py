@@ -14,6 +14,7 @@ from app.domain.capacity.shares import RequestClass
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
+from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
 from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.warm_cache import WarmCaches
@@ -45,7 +46,7 @@ from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
-from app.stages.upstream import Retries, Upstreams
+from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
 from app.waiting import WaitingRoom
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
@@ -167,7 +168,11 @@ class House:
                 draw=lambda: 0.5,
             ),
             upstreams=Upstreams(
-                self.fleet, self.upstream, self.standing, self.clock, retries=Retries(RetryBudget())
+                self.fleet,
+                self.upstream,
+                Judging(self.standing, Doubts()),
+                self.clock,
+                retries=Retries(RetryBudget()),
             ),
             relay=Relay(heartbeat_s=15.0),
             max_json_depth=64,

@@ -27,8 +27,8 @@ class Timeouts:
     """Limits of one upstream call, in seconds."""
 
     connect: float = 2.0
-    first_byte: float = 60.0
-    idle: float = 60.0
+    first_byte: float = 60.0  # of a stream: until its first content
+    idle: float = 60.0  # of a silence after it
     total: float = 600.0
 
 

@@ -4,12 +4,13 @@ Envoy's outlier detection (its reference, 2026-11): five failures in a row, or a
 eject a deployment for 30 s, and for longer each time that it is ejected again. Afterwards one
 request at a time probes it; a success lets it back with a growing part of its weight.
 
-What counts is whether the deployment could serve: 5xx, 408, timeouts, lost connections, and a
-refusal of the gateway's own credential or deployment name. A 401, 403 or DeploymentNotFound is one
-failure and does not eject at once, because Azure sends them for a single operation, too (a missing
-data action, an API version without that path), and one tenant's odd request must not take a
-deployment from all others. A 429 and what is wrong with a request itself are neither failure nor
-success and are not told: otherwise a tenant's malformed requests would keep a dead deployment in.
+What counts is whether the deployment could serve: 5xx, 408, lost connections, and a refusal of the
+gateway's own credential or deployment name. A 401, 403 or DeploymentNotFound is one failure and
+does not eject at once, because Azure sends them for a single operation, too (a missing data action,
+an API version without that path), and one tenant's odd request must not take a deployment from all
+others. A silence may be the request's own (`doubts.py`). A 429 and what is wrong with a request
+itself are neither failure nor success and are not told: otherwise a tenant's malformed requests
+would keep a dead deployment in.
 
 Times are seconds of one clock that never runs backwards. A request that was asked before a
 deployment was ejected, or before it came back, says nothing of it since then and is not counted.
@@ -40,6 +41,9 @@ class HealthPolicy:
     #: Comes on top, so that what was ejected together is not probed together.
     jitter: float = 0.2
     most_ejected: float = 0.5
+    #: A probe that is not over by then does not keep others from probing, too: it may be a request
+    #: whose answer takes minutes.
+    longest_probe_s: float = 10.0
     ramp_s: float = 10.0
     ramp_from: float = 0.1
 
@@ -89,6 +93,7 @@ class _Record:
     until: float = -inf
     ramp_began: float | None = None
     probes: int = 0
+    probed_at: float = -inf  # the last one's beginning
     sweep_ends: float = -inf
     sweep_failures: int = 0
     sweep_requests: int = 0
@@ -111,9 +116,11 @@ class _Probe:
     """The time during which a half-open deployment is asked."""
 
     record: _Record = field(repr=False)
+    began: float
 
     def __enter__(self) -> None:
         self.record.probes += 1
+        self.record.probed_at = self.began
 
     def __exit__(
         self,
@@ -190,12 +197,12 @@ class Health:
     def probing(self, name: str, now: float) -> AbstractContextManager[None]:
         """Around a request to this deployment: it is the probe if the deployment needs one.
 
-        Until the end of it no other probe is due, however it ends.
+        Until the end of it, however it ends, or for `longest_probe_s`, no other probe is due.
         """
         record = self._out.get(name)
         if record is None or self._status(record, now) is not Status.HALF_OPEN:
             return _NO_PROBE
-        return _Probe(record)
+        return _Probe(record, now)
 
     def may_ask(self, name: str, now: float) -> bool:
         """False where it is ejected, or half open with a probe under way."""
@@ -246,7 +253,9 @@ class Health:
 
     def _is_absent(self, record: _Record, now: float) -> bool:
         status = self._status(record, now)
-        return status is Status.EJECTED or (status is Status.HALF_OPEN and record.probes > 0)
+        if status is not Status.HALF_OPEN:
+            return status is Status.EJECTED
+        return record.probes > 0 and now < record.probed_at + self.policy.longest_probe_s
 
     def _ramping(self, began: float, now: float) -> State:
         least, length = self.policy.ramp_from, self.policy.ramp_s

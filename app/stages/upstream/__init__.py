@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from app.stages.upstream.judging import Judging
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.search import Upstreams
 
-__all__ = ["Retries", "Upstreams"]
+__all__ = ["Judging", "Retries", "Upstreams"]

@@ -14,6 +14,7 @@ from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
+from app.domain.routing.patience import patience_for
 from app.errors import (
     UpstreamDisconnected,
     UpstreamError,
@@ -99,11 +100,17 @@ async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
 
 
 async def _fill(answer: Answer, response: UpstreamResponse) -> None:
-    """Read the body into `head`: all of it, or as much as is kept."""
+    """Read the body into `head`: all of it, or as much as is kept.
+
+    Some servers send the headers of an answer before they have it.
+    """
+    timeouts = patience_for(answer.request, answer.deployment.timeouts)
+    is_answer = response.status < HTTPStatus.MULTIPLE_CHOICES
     parts: list[bytes] = []
     size = 0
     while size <= WHOLE_BODY_BYTES:
-        data = await _read(answer, response, answer.deployment.timeouts.idle)
+        is_begun = bool(parts) or not is_answer
+        data = await _read(answer, response, timeouts.idle if is_begun else timeouts.first_byte)
         if not data:
             answer.rest = None
             break

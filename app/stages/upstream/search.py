@@ -1,9 +1,9 @@
 """Ask the candidates of a plan, one after the other, until one gives an answer worth passing on.
 
 Everything here happens before the first byte to the client. A throttled deployment is held and the
-next one asked at once; failures are asked elsewhere as far as the retry budget allows; what is
-wrong with the request itself is the answer. What each attempt takes of its deployment's capacity is
-counted from when it is sent until the answer's scope is left.
+next one asked at once; failures are asked elsewhere as far as the retry budget allows; a silence
+ends the search, and what is wrong with the request itself is the answer. What each attempt takes of
+its deployment's capacity is counted from when it is sent until the answer's scope is left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -22,14 +21,20 @@ from app.domain.routing.deployment import Deployment, Fleet
 from app.domain.routing.no_capacity import no_capacity
 from app.domain.routing.operations import Operations
 from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
-from app.errors import NoCapacity, UpstreamError, UpstreamFailed, UpstreamMisconfigured
+from app.errors import (
+    NoCapacity,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamMisconfigured,
+    UpstreamTimeout,
+)
 from app.observation import Observation
 from app.ports import Clock, Upstream
+from app.stages.upstream.judging import Asker, Judging, asker_of
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
-from app.standing import Standing
 from app.wire.capacity import capacity_told
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
@@ -44,6 +49,7 @@ class _Tries:
 
     deadline: float
     errors: int = 0
+    is_over: bool = False  # nobody else may be asked
     needs_window: float = 0.0  # tokens; only a larger context window can help
     refusal: Answer | None = None  # an answer to fall back on
     refused: Attempt | None = None  # the attempt that gave it
@@ -57,7 +63,7 @@ class Upstreams:
         self,
         fleet: Fleet,
         upstream: Upstream,
-        standing: Standing,
+        judging: Judging,
         clock: Clock,
         *,
         retries: Retries,
@@ -69,11 +75,12 @@ class Upstreams:
         """
         self._fleet = fleet
         self._upstream = upstream
-        self._standing = standing
+        self._judging = judging
+        self._standing = judging.standing
         self._clock = clock
         self._retries = retries
         self._operations = operations
-        self._throttling = Throttling(standing)
+        self._throttling = Throttling(judging.standing)
 
     @asynccontextmanager
     async def answer(
@@ -90,13 +97,14 @@ class Upstreams:
         tries = _Tries(deadline=self._deadline(plan, observation))
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
         self._retries.started(self._clock.now())
+        asker = asker_of(observation)
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]
             if not self._worth_asking(candidate, plan, tries, observation):
                 continue
             with self._occupying(deployment, plan, observation) as occupancy:
                 started = self._clock.now()
-                opened = await self._open(deployment, request, forwarded, tries)
+                opened = await self._open(deployment, request, forwarded, asker, tries)
                 if opened is None:
                     break
                 with closing(opened):
@@ -106,7 +114,9 @@ class Upstreams:
                     if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
                         self._accepted(attempt, plan, observation)
                         yield opened.answer
-                        self._judge_end(attempt, observation)
+                        self._judging.ended(
+                            deployment, asker, started, self._clock.now(), observation.broken
+                        )
                         return
                     self._learn(attempt, opened, plan, tries)
         if tries.refusal is None:
@@ -119,6 +129,7 @@ class Upstreams:
         deployment: Deployment,
         request: InferenceRequest,
         headers: Mapping[str, str],
+        asker: Asker,
         tries: _Tries,
     ) -> Opened | None:
         """Ask it; None where there is nothing to pay another attempt from."""
@@ -126,11 +137,10 @@ class Upstreams:
         with self._retries.paid(tries.errors, started) as payment:
             if not payment.granted:
                 return None
-            with self._standing.probing(name, started):
+            with self._judging.asking(name, asker, started):
                 opened = await open_answer(self._upstream, deployment, request, headers)
                 payment.failed = opened.verdict is Verdict.FAILED
-                if _tells_of_health(opened):
-                    self._standing.judged(name, opened.verdict, started, self._clock.now())
+                self._judging.opened(name, asker, opened, started, self._clock.now())
                 return opened
 
     def _accepted(self, attempt: Attempt, plan: RoutePlan, observation: Observation) -> None:
@@ -139,11 +149,6 @@ class Upstreams:
         self._throttling.accepted(attempt.deployment)
         observation.served = attempt
         observation.meter.first_token_at = self._clock.now()
-
-    def _judge_end(self, attempt: Attempt, observation: Observation) -> None:
-        """An answer that breaks off is a failure of who gave it, too."""
-        now, broken = self._clock.now(), observation.broken is not None
-        self._standing.ended(attempt.deployment, attempt.started, now, broken=broken)
 
     def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
         limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
@@ -158,15 +163,18 @@ class Upstreams:
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
         now, name = self._clock.now(), candidate.deployment
-        absence = self._absence(candidate, plan, now)
+        absence = self._absence(candidate, plan, asker_of(observation), now)
         if absence is not None:
             observation.skipped.append(absence)
             return False
         if tries.needs_window and self._window(name) <= tries.needs_window:
             return False
-        return tries.errors < self._retries.most and now < tries.deadline
+        may_go_on = not tries.is_over and tries.errors < self._retries.most
+        return may_go_on and now < tries.deadline
 
-    def _absence(self, candidate: Candidate, plan: RoutePlan, now: float) -> Absence | None:
+    def _absence(
+        self, candidate: Candidate, plan: RoutePlan, asker: Asker, now: float
+    ) -> Absence | None:
         """What has happened to it since it was planned, or to the whole plan."""
         name, tier = candidate.deployment, candidate.tier
         # Who holds a stored response is the only candidate, and serves it even while it drains.
@@ -176,16 +184,19 @@ class Upstreams:
         room = self._standing.refusal(name, plan.load, now)
         if room is not None:
             return Absence(name, tier, room.reason, room.until, room.utilization)
-        if self._is_kept_out(candidate, plan, now):
+        if self._is_kept_out(candidate, plan, asker, now):
             return Absence(name, tier, SpillReason.UNHEALTHY, now)
         return None
 
-    def _is_kept_out(self, candidate: Candidate, plan: RoutePlan, now: float) -> bool:
-        """It failed since it was planned, and there are others."""
-        standing = self._standing
-        return not (plan.last_resort or standing.may_ask(candidate, plan, now)) and any(
-            standing.may_ask(other, plan, now) for other in plan.candidates
-        )
+    def _is_kept_out(self, candidate: Candidate, plan: RoutePlan, asker: Asker, now: float) -> bool:
+        """It failed since it was planned, or fails such requests, and there are others."""
+
+        def may_ask(each: Candidate) -> bool:
+            return self._standing.may_ask(each, plan, now) and self._judging.doubts.may_ask(
+                each.deployment, asker.scopes, now
+            )
+
+        return not (plan.last_resort or may_ask(candidate)) and any(map(may_ask, plan.candidates))
 
     def _window(self, deployment: str) -> float:
         """Tokens; 0 where it is not known."""
@@ -236,6 +247,8 @@ class Upstreams:
                 message = f"The deployment '{attempt.deployment}' failed."
                 tries.failure = opened.error or UpstreamFailed(message)
                 tries.refusal, tries.refused = opened.answer, attempt
+                # Nobody knows what it was doing: asked elsewhere, a long answer is paid for again.
+                tries.is_over = isinstance(opened.error, UpstreamTimeout)
 
     def _no_capacity(self, plan: RoutePlan) -> NoCapacity:
         """Every candidate is held by now: say when the first one is free again."""
@@ -248,10 +261,3 @@ class Upstreams:
             now,
             spill_spent=plan.spill_spent,
         )
-
-
-def _tells_of_health(opened: Opened) -> bool:
-    """What is wrong with a request says nothing of who refuses it."""
-    return (
-        opened.verdict is not Verdict.ACCEPT or (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES
-    )

@@ -17,6 +17,7 @@ from app.settings import (
     ConfigProblems,
     Settings,
     SpillBudget,
+    Timeouts,
     WeightedTarget,
     build,
     environment,
@@ -94,6 +95,17 @@ def test_a_deployments_own_figures_win_and_the_common_ones_fill_in(
     paygo = read.deployments["paygo-sweden"]
     assert (read.timeouts_of(paygo).first_byte_s, read.timeouts_of(paygo).connect_s) == (30, 2)
     assert (read.simulator_of(paygo).ttft_ms, read.simulator_of(paygo).tpot_ms) == (5, 12)
+
+
+def test_a_model_that_reasons_may_be_silent_for_longer(write: Callable[[str], Path]) -> None:
+    """Unless its deployment says for how long, or everybody may for longer still."""
+    read = load(write(FULL), SECRETS)
+    ptu, paygo = read.deployments["ptu-east"], read.deployments["paygo-sweden"]
+    thinking = read.timeouts_of(ptu, reasons=True)
+    assert (thinking.first_byte_s, thinking.idle_s, thinking.total_s) == (300, 300, 600)
+    assert read.timeouts_of(paygo, reasons=True).first_byte_s == 30
+    patient = read.model_copy(update={"timeouts": Timeouts(first_byte_s=400)})
+    assert patient.timeouts_of(ptu, reasons=True).first_byte_s == 400
 
 
 def test_entra_scope_follows_the_api_unless_given(write: Callable[[str], Path]) -> None:

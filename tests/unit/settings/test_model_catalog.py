@@ -54,6 +54,18 @@ def test_only_gpt_6_weighs_cached_tokens() -> None:
     assert weighing == {"gpt-6-sol", "gpt-6-astra"}
 
 
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [
+        *((model, True) for model in ("gpt-6-sol", "gpt-5-mini", "o3", "llama-9")),
+        *((model, False) for model in ("gpt-4o", "gpt-4.1-nano", "text-embedding-3-small")),
+    ],
+)
+def test_who_may_think_for_minutes(model: str, *, reasons: bool) -> None:
+    """An unlisted model may, too: who waits too long loses less than who gives up."""
+    assert CATALOG.facts(model).reasons is reasons
+
+
 def test_every_row_is_plausible() -> None:
     """Cached input is never dearer than input, and a window holds the longest answer."""
     for facts in CATALOG.models.values():

@@ -123,6 +123,18 @@ def test_one_request_at_a_time_probes() -> None:
     assert health.state("a", now).status is Status.HALF_OPEN
 
 
+def test_a_probe_that_takes_long_keeps_nobody_else_from_probing() -> None:
+    """It may be a request whose answer takes minutes: after ten seconds there is another."""
+    health = ejected("a")
+    with health.probing("a", NOW + 30):
+        assert not health.may_ask("a", NOW + 39.9)
+        assert health.may_ask("a", NOW + 40)
+        with health.probing("a", NOW + 40):
+            assert not health.may_ask("a", NOW + 49.9)
+        assert returned(health, NOW + 41)
+    assert health.may_ask("a", NOW + 42)
+
+
 def test_nobody_probes_what_is_well() -> None:
     """Around requests to a healthy or returning deployment nothing is kept."""
     health = ejected("a")

@@ -11,8 +11,10 @@ from app.domain.call.request import InferenceRequest
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
+from app.domain.identity.tenant import Principal, Tenant
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Deployment, Fleet, Target, Timeouts
+from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
 from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.route import NEVER, Absence, Candidate, Choices, RoutePlan, plan_route
@@ -20,13 +22,14 @@ from app.domain.routing.warm_cache import WarmCaches
 from app.errors import (
     NoCapacity,
     SpillgateError,
+    UpstreamDisconnected,
     UpstreamFailed,
     UpstreamMisconfigured,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
 from app.observation import Observation
-from app.stages.upstream import Retries, Upstreams
+from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
 from app.wire.openai import read_request
 from app.wire.routes import match
@@ -39,6 +42,7 @@ from tests.streams.recordings import THROTTLED, Recording
 
 CHAT = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"gpt-4o"}')
 STREAM = read_request(match("POST", "/v1/responses", ""), b'{"model":"gpt-4o","stream":true}')
+OURS, RIVALS = (Principal(Tenant(name), name) for name in ("acme", "rival"))
 
 
 class Search:
@@ -50,10 +54,11 @@ class Search:
         self.holds = FakeHoldBoard()
         self.upstream = ScriptedUpstream(self.clock)
         self.standing = Standing(self.holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
+        self.doubts = Doubts()
         self.upstreams = Upstreams(
             self.fleet,
             self.upstream,
-            self.standing,
+            Judging(self.standing, self.doubts),
             self.clock,
             retries=Retries(RetryBudget()),
             operations=lambda: self.operations,
@@ -67,9 +72,11 @@ class Search:
         *,
         headers: dict[str, str] | None = None,
         plan: RoutePlan | None = None,
+        who: Principal = OURS,
     ) -> Answer:
         """The answer that was found; the search's scope is left before it is looked at."""
         self.observation = Observation(FakeCall(), self.clock)
+        self.observation.principal = who
         self.observation.plan = plan or self.plan()
         found = self.upstreams.answer(
             self.observation.plan, request, headers or {}, self.observation
@@ -79,10 +86,12 @@ class Search:
         assert not self.upstream.still_open
         return answer
 
-    async def fail(self, request: InferenceRequest = CHAT) -> SpillgateError:
+    async def fail(
+        self, request: InferenceRequest = CHAT, *, who: Principal = OURS
+    ) -> SpillgateError:
         """The failure that the search ended in; every connection is let go by then."""
         with pytest.raises(SpillgateError) as caught:
-            await self.play(request)
+            await self.play(request, who=who)
         assert not self.upstream.still_open
         return caught.value
 
@@ -309,10 +318,48 @@ async def test_nobody_is_asked_after_the_deadline() -> None:
     """The longest total limit of the plan, counted from when the request came."""
     quick = Timeouts(total=10.0)
     search = Search(*(deployment(name, timeouts=quick) for name in ("a", "b", "c")))
-    search.upstream("a").fails(UpstreamTimeout).takes(6.0)
-    search.upstream("b").fails(UpstreamTimeout).takes(6.0)
-    assert isinstance(await search.fail(), UpstreamTimeout)
+    search.upstream("a").fails(UpstreamDisconnected).takes(6.0)
+    search.upstream("b").fails(UpstreamDisconnected).takes(6.0)
+    assert isinstance(await search.fail(), UpstreamDisconnected)
     assert search.upstream.names == ["a", "b"]
+
+
+@pytest.mark.parametrize("request_", [CHAT, STREAM], ids=["body", "stream"])
+async def test_a_silence_is_not_asked_for_again_elsewhere(request_: InferenceRequest) -> None:
+    """Who was silent may have been at work: a long answer would be paid for twice."""
+    search = Search("ptu", "paygo")
+    search.upstream("ptu").streams("Hello").stalls(after=0)
+    assert isinstance(await search.fail(request_), UpstreamTimeout)
+    assert search.upstream.names == ["ptu"]
+
+
+async def test_long_answers_of_one_tenant_move_that_tenant_alone() -> None:
+    """Five silences in a row: it is served elsewhere, while nobody else notices."""
+    search = Search("ptu", "paygo")
+    for _ in range(5):
+        search.upstream("ptu").fails(UpstreamTimeout)
+        await search.fail()
+    search.upstream("paygo").completes()
+    assert (await search.play()).deployment.name == "paygo"
+    assert [each.reason for each in search.observation.skipped] == [SpillReason.UNHEALTHY]
+    search.upstream("ptu").completes()
+    assert (await search.play(who=RIVALS)).deployment.name == "ptu"
+    assert search.standing.health.all_well()
+
+    alone = Search("ptu")
+    for _ in range(6):
+        alone.upstream("ptu").fails(UpstreamTimeout)
+        await alone.fail()
+    assert alone.upstream.names == ["ptu"] * 6
+
+
+async def test_who_is_silent_to_all_is_out() -> None:
+    """Two tenants, and no answer to anybody between: five more, and nobody is sent there."""
+    search = Search("ptu", "paygo")
+    for turn in range(6):
+        search.upstream("ptu").fails(UpstreamTimeout)
+        await search.fail(who=RIVALS if turn % 2 else OURS)
+    assert not search.standing.health.may_ask("ptu", search.clock.now())
 
 
 async def test_a_wait_of_a_day_is_not_believed() -> None:

@@ -1,0 +1,25 @@
+"""How long an answer may take to begin, by what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from app.domain.call.request import InferenceRequest, Operation
+from app.domain.routing.deployment import Timeouts
+
+#: Operations whose answer is written word by word.
+_WRITTEN: Final = frozenset(
+    {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES}
+)
+
+
+def patience_for(request: InferenceRequest, timeouts: Timeouts) -> Timeouts:
+    """The limits of one call.
+
+    Without a stream the headers come with the whole answer: nothing is heard until its last token
+    was made, so that only the limit of the whole answer says that it takes too long.
+    """
+    if request.stream or request.operation not in _WRITTEN:
+        return timeouts
+    return replace(timeouts, first_byte=timeouts.total)

@@ -1,0 +1,91 @@
+"""What an attempt says of who was asked: to its health, or to a doubt about some requests only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from app.domain.routing.attempt import Verdict
+from app.domain.routing.deployment import Deployment
+from app.domain.routing.doubts import Doubts
+from app.errors import SpillgateError, UpstreamTimeout
+from app.observation import Observation
+from app.stages.upstream.opening import Opened
+from app.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Of which requests one is, where a failure may be theirs alone."""
+
+    tenant: str
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """As `Doubts` knows them."""
+        return (self.tenant,)
+
+
+def asker_of(observation: Observation) -> Asker:
+    """Whose request is observed."""
+    principal = observation.principal
+    return Asker(principal.tenant.name if principal else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Told of every attempt, twice where it served: when its answer began, and when it ended."""
+
+    standing: Standing
+    doubts: Doubts
+
+    @contextmanager
+    def asking(self, name: str, asker: Asker, now: float) -> Iterator[None]:
+        """Around an attempt: it is the probe where one is due."""
+        with (
+            self.standing.probing(name, now),
+            self.doubts.probing(name, asker.scopes, now),
+        ):
+            yield
+
+    def opened(self, name: str, asker: Asker, opened: Opened, started: float, now: float) -> None:
+        """An attempt that was begun at `started` came to this."""
+        if isinstance(opened.error, UpstreamTimeout):
+            jitter = self.standing.draw()
+            if self.doubts.was_silent(name, asker.tenant, now, started=started, jitter=jitter):
+                self.standing.judged(name, Verdict.FAILED, started, now)
+        elif _tells_of_health(opened):
+            self.standing.judged(name, opened.verdict, started, now)
+            if opened.verdict is Verdict.ACCEPT:
+                self.doubts.answered(name, asker.scopes, now, started=started)
+
+    def ended(
+        self,
+        deployment: Deployment,
+        asker: Asker,
+        started: float,
+        now: float,
+        broken: SpillgateError | None,
+    ) -> None:
+        """An answer that had begun came to its end, or broke off, which is a failure, too.
+
+        One that is longer than answers may be says nothing: it was still being written.
+        """
+        name = deployment.name
+        if not isinstance(broken, UpstreamTimeout):
+            self.standing.ended(name, started, now, broken=broken is not None)
+            if broken is None:
+                self.doubts.completed(name, asker.scopes)
+        elif now - started < deployment.timeouts.total:
+            jitter = self.standing.draw()
+            if self.doubts.stalled(name, asker.tenant, now, started=started, jitter=jitter):
+                self.standing.ended(name, started, now, broken=True)
+
+
+def _tells_of_health(opened: Opened) -> bool:
+    """What is wrong with a request says nothing of who refuses it."""
+    return (
+        opened.verdict is not Verdict.ACCEPT or (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES
+    )
