@@ -129,6 +129,27 @@ async def test_an_error_inside_a_chat_stream_before_its_content(
         assert (await told.receipt(team)).attempts[0].verdict is verdict
 
 
+@pytest.mark.parametrize("code", ["invalid_image", "image_content_policy_violation", "bio_policy"])
+async def test_an_error_in_a_stream_that_is_its_senders_fault(redis_url: str, code: str) -> None:
+    """It is the answer, as the upstream told it; however many there are, nobody else notices."""
+    error = {"code": code, "message": "The image could not be read."}
+    created = {"type": "response.created", "response": {"id": "resp_1", "error": None}}
+    failed = {"type": "response.failed", "response": {"id": "resp_1", "error": error}}
+    said = "".join(
+        f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (created, failed)
+    )
+    async with stack(redis_url, in_a_row) as team:
+        await _on_all(team, status=200, body=said, content_type="text/event-stream")
+        url, sent = f"{team.base_url}/responses", {"api-key": team.key}
+        body = {"model": "gpt-4o", "stream": True, "input": "an image"}
+        for _ in range(6):
+            async with team.http.post(url, json=body, headers=sent) as answer:
+                assert (answer.status, await answer.text()) == (200, said)
+        assert await asked(team) == ["a"] * 6
+        await team.reset()
+        assert (await ask(team)).route == ("a", "none", "1")
+
+
 async def test_an_error_before_the_content_holds_nobody(redis_url: str) -> None:
     """The next request goes where the stream failed."""
     async with stack(redis_url, in_a_row) as team:

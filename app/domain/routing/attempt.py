@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from operator import itemgetter
+from typing import Final
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Kind
@@ -17,10 +19,12 @@ from app.domain.routing.throttle import ThrottleClass
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requests", "429"})
 #: Codes of a 404 that concern our own configuration, not the caller's request.
 _WRONG_DEPLOYMENT = frozenset({"DeploymentNotFound", "404"})
-#: Codes inside a stream that would come again wherever the request went.
-CALLERS_FAULT = frozenset(
-    {"content_filter", "invalid_prompt", "context_length_exceeded", "invalid_request"}
+#: Codes inside a stream by which a server says that it failed (openai-python 2.54, ResponseError;
+#: the internal ones recorded of Azure). HTTP's own 408 and 5xx are some servers' codes, too.
+SERVERS_FAULT = frozenset(
+    {"server_error", "vector_store_timeout", "internal_error", "internal_server_error"}
 )
+_FAILED_STATUS: Final = re.compile("408|5[0-9]{2}")
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _TOO_LONG = "context_length_exceeded"
 
@@ -72,10 +76,22 @@ def judge(status: int, code: str | None) -> Verdict:
 
 
 def judge_stream_error(code: str | None) -> Verdict:
-    """The verdict on an error that arrived inside a 200 stream before any content."""
+    """The verdict on an error that arrived inside a 200 stream before any content.
+
+    A code that is not known is the request's own: images that cannot be read and policies that do
+    not allow it are told so, and there are more of them each year. Taken for failures, one
+    tenant's would be asked for everywhere, and put deployments out for all others.
+    """
     if code in THROTTLE_CODES:
         return Verdict.THROTTLED
-    return Verdict.ACCEPT if code in CALLERS_FAULT else Verdict.FAILED
+    return Verdict.FAILED if _is_servers_fault(code) else Verdict.ACCEPT
+
+
+def _is_servers_fault(code: str | None) -> bool:
+    """Where there is no code, or words in its place, nothing says that it is the request's."""
+    if not code or len(code.split()) != 1:
+        return True
+    return code in SERVERS_FAULT or _FAILED_STATUS.fullmatch(code) is not None
 
 
 def spill_reason(verdict: Verdict) -> SpillReason:

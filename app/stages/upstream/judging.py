@@ -85,7 +85,7 @@ class Judging:
 
 
 def _tells_of_health(opened: Opened) -> bool:
-    """What is wrong with a request says nothing of who refuses it."""
-    return (
-        opened.verdict is not Verdict.ACCEPT or (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES
-    )
+    """What is wrong with a request says nothing of who refuses it, by status or inside a stream."""
+    if opened.verdict is not Verdict.ACCEPT:
+        return True
+    return (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES and opened.code is None

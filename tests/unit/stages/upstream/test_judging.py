@@ -78,6 +78,16 @@ def test_a_refusal_of_the_request_says_nothing(judging: Judging) -> None:
     assert not judging.doubts.may_ask("east", ONE.scopes, NOW)
 
 
+def test_an_error_of_the_request_inside_a_stream_says_nothing(judging: Judging) -> None:
+    """It has status 200, and says no more of the deployment than a 400 does."""
+    told(judging, ONE, SILENCE, times=4)
+    told(judging, ONE, Opened(Verdict.FAILED, 503), times=4)
+    told(judging, OTHER, Opened(Verdict.ACCEPT, 200, code="invalid_image"), times=9)
+    assert judging.standing.health.all_well()
+    told(judging, ONE, Opened(Verdict.FAILED, 503))
+    assert not judging.standing.health.all_well()
+
+
 def test_what_breaks_off_counts_for_all(judging: Judging) -> None:
     """Whoever's answer it was; a whole one ends the row."""
     for _ in range(4):
