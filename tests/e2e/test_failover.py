@@ -293,6 +293,18 @@ async def test_too_long_a_prompt_for_all_is_told_so(redis_url: str) -> None:
         assert await asked(team) == ["a", "c"]
 
 
+async def test_too_long_a_prompt_waits_for_a_larger_window_that_is_full(redis_url: str) -> None:
+    """Nobody is told that it is too long, nor the time of those that are too small for it."""
+    async with stack(redis_url, _windows) as team:
+        await team.fault("a", status=400, body=TOO_LONG, times=FOREVER)
+        await team.fault("c", status=429, headers={"retry-after-ms": "60000"})
+        for _ in ("refused", "held"):
+            told = await ask(team)
+            assert (told.status, told.error["code"]) == (429, "rate_limit_exceeded")
+            assert 1000 < int(told.headers["retry-after-ms"]) <= 60_000
+        assert await asked(team) == ["a", "c", "a"]
+
+
 async def test_three_failures_at_most(redis_url: str, subtests: pytest.Subtests) -> None:
     """Six deployments fail; the request stops at three, with an answer an SDK can read."""
     async with stack(redis_url, lambda suffix: in_a_row(suffix, count=6)) as team:

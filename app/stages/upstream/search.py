@@ -15,14 +15,11 @@ from dataclasses import dataclass
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
-from app.domain.capacity.spill import SpillReason
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment, Fleet
-from app.domain.routing.no_capacity import no_capacity
 from app.domain.routing.operations import Operations
-from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
+from app.domain.routing.route import Candidate, RoutePlan
 from app.errors import (
-    NoCapacity,
     UpstreamError,
     UpstreamFailed,
     UpstreamMisconfigured,
@@ -33,6 +30,7 @@ from app.ports import Clock, Upstream
 from app.stages.upstream.judging import Asker, Judging, asker_of
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
+from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
 from app.wire.capacity import capacity_told
@@ -50,10 +48,14 @@ class _Tries:
     deadline: float
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
-    needs_window: float = 0.0  # tokens; only a larger context window can help
     refusal: Answer | None = None  # an answer to fall back on
     refused: Attempt | None = None  # the attempt that gave it
     failure: UpstreamError | None = None
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the answer to fall back on is that no window was large enough."""
+        return self.refused is not None and self.refused.verdict is Verdict.TOO_LONG
 
 
 class Upstreams:
@@ -98,9 +100,10 @@ class Upstreams:
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
         self._retries.started(self._clock.now())
         asker = asker_of(observation)
+        prospects = Prospects(plan, asker, self._judging, self._fleet, self._operations)
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]
-            if not self._worth_asking(candidate, plan, tries, observation):
+            if not self._worth_asking(candidate, prospects, tries, observation):
                 continue
             with self._occupying(deployment, plan, observation) as occupancy:
                 started = self._clock.now()
@@ -118,9 +121,11 @@ class Upstreams:
                             deployment, asker, started, self._clock.now(), observation.broken
                         )
                         return
-                    self._learn(attempt, opened, plan, tries)
+                    self._learn(attempt, opened, prospects, tries)
         if tries.refusal is None:
-            raise tries.failure or self._no_capacity(plan)
+            raise tries.failure or prospects.no_capacity(self._clock.now())
+        if tries.is_too_long and prospects.left():  # a larger window is only absent for a time
+            raise prospects.no_capacity(self._clock.now())
         observation.served = tries.refused
         yield tries.refusal
 
@@ -157,50 +162,20 @@ class Upstreams:
     def _worth_asking(
         self,
         candidate: Candidate,
-        plan: RoutePlan,
+        prospects: Prospects,
         tries: _Tries,
         observation: Observation,
     ) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now, name = self._clock.now(), candidate.deployment
-        absence = self._absence(candidate, plan, asker_of(observation), now)
+        now = self._clock.now()
+        absence = prospects.absence(candidate, now)
         if absence is not None:
             observation.skipped.append(absence)
             return False
-        if tries.needs_window and self._window(name) <= tries.needs_window:
+        if not prospects.is_large_enough(candidate.deployment):
             return False
         may_go_on = not tries.is_over and tries.errors < self._retries.most
         return may_go_on and now < tries.deadline
-
-    def _absence(
-        self, candidate: Candidate, plan: RoutePlan, asker: Asker, now: float
-    ) -> Absence | None:
-        """What has happened to it since it was planned, or to the whole plan."""
-        name, tier = candidate.deployment, candidate.tier
-        # Who holds a stored response is the only candidate, and serves it even while it drains.
-        operated = self._operations().get(name) if len(plan.candidates) > 1 else None
-        if operated is not None and operated.draining:
-            return Absence(name, tier, SpillReason.POLICY, NEVER)
-        room = self._standing.refusal(name, plan.load, now)
-        if room is not None:
-            return Absence(name, tier, room.reason, room.until, room.utilization)
-        if self._is_kept_out(candidate, plan, asker, now):
-            return Absence(name, tier, SpillReason.UNHEALTHY, now)
-        return None
-
-    def _is_kept_out(self, candidate: Candidate, plan: RoutePlan, asker: Asker, now: float) -> bool:
-        """It failed since it was planned, or fails such requests, and there are others."""
-
-        def may_ask(each: Candidate) -> bool:
-            return self._standing.may_ask(each, plan, now) and self._judging.doubts.may_ask(
-                each.deployment, asker.scopes, now
-            )
-
-        return not (plan.last_resort or may_ask(candidate)) and any(map(may_ask, plan.candidates))
-
-    def _window(self, deployment: str) -> float:
-        """Tokens; 0 where it is not known."""
-        return self._fleet.deployments[deployment].context_window or 0.0
 
     def _occupying(
         self, deployment: Deployment, plan: RoutePlan, observation: Observation
@@ -227,16 +202,16 @@ class Upstreams:
             utilization=capacity_told(headers).utilization,
         )
 
-    def _learn(self, attempt: Attempt, opened: Opened, plan: RoutePlan, tries: _Tries) -> None:
+    def _learn(self, attempt: Attempt, opened: Opened, prospects: Prospects, tries: _Tries) -> None:
         """Draw the consequences of an attempt that did not serve."""
         match attempt.verdict:
             case Verdict.THROTTLED:
-                self._throttling.refused(attempt, plan)
-                if tries.needs_window:  # this one is large enough: waiting helps after all
+                self._throttling.refused(attempt, prospects.plan)
+                if prospects.needs_window:  # this one is large enough: waiting helps after all
                     tries.refusal = None
             case Verdict.TOO_LONG:
                 # Of a window of unknown size nothing is known to be larger.
-                tries.needs_window = self._window(attempt.deployment) or math.inf
+                prospects.needs_window = prospects.window(attempt.deployment) or math.inf
                 tries.refusal, tries.refused = opened.answer, attempt
             case Verdict.MISCONFIGURED:
                 tries.errors += 1
@@ -249,15 +224,3 @@ class Upstreams:
                 tries.refusal, tries.refused = opened.answer, attempt
                 # Nobody knows what it was doing: asked elsewhere, a long answer is paid for again.
                 tries.is_over = isinstance(opened.error, UpstreamTimeout)
-
-    def _no_capacity(self, plan: RoutePlan) -> NoCapacity:
-        """Every candidate is held by now: say when the first one is free again."""
-        names = [place.deployment for place in plan.candidates]
-        names += [place.deployment for place in plan.absences if place.until < NEVER]
-        now = self._clock.now()
-        outlooks = self._standing.outlooks((names,), plan.load, now).items()
-        return no_capacity(
-            (Absence(name, 0, each.room.reason, each.room.until) for name, each in outlooks),
-            now,
-            spill_spent=plan.spill_spent,
-        )

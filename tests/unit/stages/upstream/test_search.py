@@ -87,11 +87,15 @@ class Search:
         return answer
 
     async def fail(
-        self, request: InferenceRequest = CHAT, *, who: Principal = OURS
+        self,
+        request: InferenceRequest = CHAT,
+        *,
+        plan: RoutePlan | None = None,
+        who: Principal = OURS,
     ) -> SpillgateError:
         """The failure that the search ended in; every connection is let go by then."""
         with pytest.raises(SpillgateError) as caught:
-            await self.play(request, who=who)
+            await self.play(request, plan=plan, who=who)
         assert not self.upstream.still_open
         return caught.value
 
@@ -314,6 +318,56 @@ async def test_where_the_larger_window_is_throttled_waiting_helps() -> None:
     assert isinstance(await search.fail(), NoCapacity)
 
 
+async def test_who_is_too_small_has_no_room_for_it() -> None:
+    """The time told is that of those whose window is large enough."""
+    small = (deployment(name, window=1000) for name in ("ptu", "small"))
+    search = Search(*small, deployment("paygo", window=2000))
+    search.holds.hold("small", search.clock.now() + 1.0)
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").answers(429, retry_after_ms=5000)
+    error = await search.fail()
+    assert isinstance(error, NoCapacity)
+    assert error.retry_after_s == 5.0
+
+
+async def test_a_request_is_not_too_long_while_a_larger_window_is_only_held() -> None:
+    """A final refusal would be a lie: the same request is served when the hold is over."""
+    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
+    search.holds.hold("paygo", search.clock.now() + 5.0)
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    error = await search.fail()
+    assert isinstance(error, NoCapacity)
+    assert error.retry_after_s == 5.0
+    search.clock.advance(5.0)
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").completes()
+    assert (await search.play()).deployment.name == "paygo"
+
+
+async def test_a_larger_window_that_is_not_for_this_tenant_is_not_waited_for() -> None:
+    """Nor one that is being drained: the refusal is the answer."""
+    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
+    denied = Absence("paygo", 1, SpillReason.POLICY, NEVER)
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    plan = RoutePlan((Candidate("ptu", 0),), (denied,))
+    assert (await search.play(plan=plan)).status == 400
+
+    held = Absence("paygo", 1, SpillReason.HELD, search.clock.now() + 5.0)
+    search.operations["paygo"] = DeploymentEntry("paygo", draining=True)
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    assert (await search.play(plan=RoutePlan((Candidate("ptu", 0),), (held,)))).status == 400
+
+
+async def test_the_only_larger_window_is_asked_though_it_fails() -> None:
+    """Others may be asked, but none of them could help."""
+    search = Search(deployment("ptu", window=1000), deployment("paygo", window=2000))
+    plan = search.plan()
+    eject(search, "paygo")
+    search.upstream("ptu").answers(400, code="context_length_exceeded")
+    search.upstream("paygo").completes()
+    assert (await search.play(plan=plan)).deployment.name == "paygo"
+
+
 async def test_nobody_is_asked_after_the_deadline() -> None:
     """The longest total limit of the plan, counted from when the request came."""
     quick = Timeouts(total=10.0)
@@ -404,6 +458,23 @@ async def test_a_drain_that_came_after_the_plan_is_respected() -> None:
     alone.operations["ptu"] = DeploymentEntry("ptu", draining=True)
     alone.upstream("ptu").completes()
     await alone.play()
+
+
+async def test_who_was_drained_meanwhile_has_no_room() -> None:
+    """The time told is that of those who are left; where nobody is, waiting is pointless."""
+    search = Search("ptu", "paygo")
+    plan = search.plan()
+    search.operations["paygo"] = DeploymentEntry("paygo", draining=True)
+    search.holds.hold("paygo", search.clock.now() + 1.0)
+    search.upstream("ptu").answers(429, retry_after_ms=5000)
+    error = await search.fail(plan=plan)
+    assert isinstance(error, NoCapacity)
+    assert error.retry_after_s == 5.0
+
+    search.operations["ptu"] = DeploymentEntry("ptu", draining=True)
+    error = await search.fail(plan=plan)
+    assert isinstance(error, NoCapacity)
+    assert (error.retry_after_s, error.should_retry) == (None, False)
 
 
 async def test_a_hold_that_came_after_the_plan_is_respected() -> None:

@@ -1,0 +1,86 @@
+"""What is left of a plan while it is worked off: who may be asked now, and who later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.capacity.spill import SpillReason
+from app.domain.routing.deployment import Fleet
+from app.domain.routing.no_capacity import no_capacity
+from app.domain.routing.operations import Operations
+from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
+from app.errors import NoCapacity
+from app.stages.upstream.judging import Asker, Judging
+
+
+@dataclass(slots=True)
+class Prospects:
+    """One search's. A request may turn out to need a window larger than `needs_window` tokens."""
+
+    plan: RoutePlan
+    asker: Asker
+    judging: Judging
+    fleet: Fleet
+    operations: Callable[[], Operations]
+    needs_window: float = 0.0
+
+    def absence(self, candidate: Candidate, now: float) -> Absence | None:
+        """What has happened to it since it was planned, or to the whole plan."""
+        name, tier = candidate.deployment, candidate.tier
+        if self._is_drained(name):
+            return Absence(name, tier, SpillReason.POLICY, NEVER)
+        room = self.judging.standing.refusal(name, self.plan.load, now)
+        if room is not None:
+            return Absence(name, tier, room.reason, room.until, room.utilization)
+        if self._is_kept_out(candidate, now):
+            return Absence(name, tier, SpillReason.UNHEALTHY, now)
+        return None
+
+    def is_large_enough(self, name: str) -> bool:
+        """Whether its window may be, by what is known."""
+        return not self.needs_window or self.window(name) > self.needs_window
+
+    def window(self, name: str) -> float:
+        """Tokens; 0 where it is not known."""
+        return self.fleet.deployments[name].context_window or 0.0
+
+    def left(self) -> list[str]:
+        """Those of the plan that could serve the request if only they had room."""
+        names = [each.deployment for each in self.plan.candidates]
+        names += [each.deployment for each in self.plan.absences if each.until < NEVER]
+        return [name for name in names if self.is_large_enough(name) and not self._is_drained(name)]
+
+    def no_capacity(self, now: float) -> NoCapacity:
+        """Everybody is held by now: say when the first one is free again."""
+        names, plan = self.left(), self.plan
+        if not names:
+            return no_capacity([Absence("", 0, SpillReason.POLICY, NEVER)], now)
+        outlooks = self.judging.standing.outlooks((names,), plan.load, now).items()
+        return no_capacity(
+            (Absence(name, 0, each.room.reason, each.room.until) for name, each in outlooks),
+            now,
+            spill_spent=plan.spill_spent,
+        )
+
+    def _is_drained(self, name: str) -> bool:
+        """Who holds a stored response is the only one, and serves it even while it drains."""
+        operated = self.operations().get(name)
+        is_alone = len(self.plan.candidates) + len(self.plan.absences) == 1
+        return operated is not None and operated.draining and not is_alone
+
+    def _is_kept_out(self, candidate: Candidate, now: float) -> bool:
+        """It failed since it was planned, or fails such requests, and there are others."""
+        if self.plan.last_resort or self._may_ask(candidate, now):
+            return False
+        return any(
+            self._may_ask(each, now)
+            for each in self.plan.candidates
+            if self.is_large_enough(each.deployment)
+        )
+
+    def _may_ask(self, candidate: Candidate, now: float) -> bool:
+        doubts, scopes = self.judging.doubts, self.asker.scopes
+        return self.judging.standing.may_ask(candidate, self.plan, now) and doubts.may_ask(
+            candidate.deployment, scopes, now
+        )
