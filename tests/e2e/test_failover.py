@@ -266,6 +266,17 @@ async def test_a_404_of_the_request_itself_is_the_answer(redis_url: str) -> None
         assert await asked(team) == ["a"]
 
 
+async def test_a_path_that_a_deployment_lacks_is_left_out_alone(redis_url: str) -> None:
+    """After five its operation is served elsewhere at once; others of the deployment go on."""
+    body = '{"error": {"code": "404", "message": "Resource not found"}}'
+    async with stack(redis_url, lambda suffix: in_a_row(suffix, count=2)) as team:
+        await team.fault("a", status=404, body=body, times=5)
+        for _ in range(6):
+            await team.openai().responses.create(model="gpt-4o", input="Hi", max_output_tokens=16)
+        assert (await asked(team)).count("a") == 5
+        assert (await ask(team)).route == ("a", "none", "1")
+
+
 async def test_too_long_a_prompt_goes_to_a_larger_window(redis_url: str) -> None:
     """One with the same window is passed by, a larger one serves."""
     async with stack(redis_url, _windows) as team:

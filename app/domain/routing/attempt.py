@@ -26,6 +26,9 @@ SERVERS_FAULT = frozenset(
 )
 _FAILED_STATUS: Final = re.compile("408|5[0-9]{2}")
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+#: Codes of a refusal of the gateway that may be of one operation only: an API version without that
+#: path, a role without that data action.
+OF_ONE_OPERATION = frozenset({"404", "PermissionDenied"})
 _TOO_LONG = "context_length_exceeded"
 
 

@@ -4,7 +4,8 @@ A silence may mean that nobody is there, or that the answer takes long. It count
 whose request it was: five in a row without an answer, and that tenant is served elsewhere for a
 while, with the same probes as `Health` has. For the deployment as a whole it counts where two
 tenants at least were met with silence since it last gave anybody an answer: no tenant puts one out
-for all others by asking for long answers.
+for all others by asking for long answers. What it refuses of one operation, such as a path that its
+API version lacks, counts for that operation alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _ENOUGH: Final = 2  # scopes for a failure to be the deployment's; no more are k
 
 
 class Doubts:
-    """Of one process. A scope is a part of all requests, such as those of a tenant."""
+    """Of one process. A scope is a part of all requests: a tenant's, or an operation's."""
 
     __slots__ = ("_health", "_silent", "_stalled")
 
@@ -43,6 +44,10 @@ class Doubts:
         """A request got no answer in time; whether that counts for the whole deployment."""
         self._health.failed(_key(name, scope), now, started=started, jitter=jitter)
         return _doubted_by_two(self._silent, name, scope)
+
+    def refused(self, name: str, scope: str, now: float, *, started: float, jitter: float) -> None:
+        """It does not serve such requests, and may well serve all others."""
+        self._health.failed(_key(name, scope), now, started=started, jitter=jitter)
 
     def stalled(self, name: str, scope: str, now: float, *, started: float, jitter: float) -> bool:
         """An answer fell silent after it had begun; whether that counts for all."""

@@ -5,12 +5,11 @@ eject a deployment for 30 s, and for longer each time that it is ejected again. 
 request at a time probes it; a success lets it back with a growing part of its weight.
 
 What counts is whether the deployment could serve: 5xx, 408, lost connections, and a refusal of the
-gateway's own credential or deployment name. A 401, 403 or DeploymentNotFound is one failure and
-does not eject at once, because Azure sends them for a single operation, too (a missing data action,
-an API version without that path), and one tenant's odd request must not take a deployment from all
-others. A silence may be the request's own (`doubts.py`). A 429 and what is wrong with a request
-itself are neither failure nor success and are not told: otherwise a tenant's malformed requests
-would keep a dead deployment in.
+gateway's own credential or deployment name. A refusal of the gateway is one failure and does not
+eject at once, because one tenant's odd request must not take a deployment from all others. Silences
+may be the request's own, and some refusals those of one operation (`doubts.py`). A 429 and what is
+wrong with a request itself are neither failure nor success and are not told: otherwise a tenant's
+malformed requests would keep a dead deployment in.
 
 Times are seconds of one clock that never runs backwards. A request that was asked before a
 deployment was ejected, or before it came back, says nothing of it since then and is not counted.

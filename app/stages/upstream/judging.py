@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from app.domain.routing.attempt import Verdict
+from app.domain.call.request import InferenceRequest
+from app.domain.routing.attempt import OF_ONE_OPERATION, Verdict
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.doubts import Doubts
 from app.errors import SpillgateError, UpstreamTimeout
@@ -21,17 +22,28 @@ class Asker:
     """Of which requests one is, where a failure may be theirs alone."""
 
     tenant: str
+    operation: str
+
+    @property
+    def of_tenant(self) -> str:
+        """The scope of its tenant's requests."""
+        return f"tenant {self.tenant}"
+
+    @property
+    def of_operation(self) -> str:
+        """The scope of everybody's requests of this kind."""
+        return f"operation {self.operation}"
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """As `Doubts` knows them."""
-        return (self.tenant,)
+        return (self.of_tenant, self.of_operation)
 
 
-def asker_of(observation: Observation) -> Asker:
-    """Whose request is observed."""
+def asker_of(observation: Observation, request: InferenceRequest) -> Asker:
+    """Whose request is observed, and what it asks for."""
     principal = observation.principal
-    return Asker(principal.tenant.name if principal else "")
+    return Asker(principal.tenant.name if principal else "", request.operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +66,11 @@ class Judging:
         """An attempt that was begun at `started` came to this."""
         if isinstance(opened.error, UpstreamTimeout):
             jitter = self.standing.draw()
-            if self.doubts.was_silent(name, asker.tenant, now, started=started, jitter=jitter):
+            if self.doubts.was_silent(name, asker.of_tenant, now, started=started, jitter=jitter):
                 self.standing.judged(name, Verdict.FAILED, started, now)
+        elif opened.verdict is Verdict.MISCONFIGURED and opened.code in OF_ONE_OPERATION:
+            jitter = self.standing.draw()
+            self.doubts.refused(name, asker.of_operation, now, started=started, jitter=jitter)
         elif _tells_of_health(opened):
             self.standing.judged(name, opened.verdict, started, now)
             if opened.verdict is Verdict.ACCEPT:
@@ -80,7 +95,7 @@ class Judging:
                 self.doubts.completed(name, asker.scopes)
         elif now - started < deployment.timeouts.total:
             jitter = self.standing.draw()
-            if self.doubts.stalled(name, asker.tenant, now, started=started, jitter=jitter):
+            if self.doubts.stalled(name, asker.of_tenant, now, started=started, jitter=jitter):
                 self.standing.ended(name, started, now, broken=True)
 
 

@@ -99,7 +99,7 @@ class Upstreams:
         tries = _Tries(deadline=self._deadline(plan, observation))
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
         self._retries.started(self._clock.now())
-        asker = asker_of(observation)
+        asker = asker_of(observation, request)
         prospects = Prospects(plan, asker, self._judging, self._fleet, self._operations)
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]

@@ -65,6 +65,20 @@ def test_answers_that_fall_silent_midway_are_counted_by_themselves() -> None:
     assert not stalls("two")
 
 
+def test_what_is_refused_of_a_scope_is_never_the_whole_deployments() -> None:
+    """However many scopes there are; five in a row, and an answer ends the row."""
+    doubts = Doubts()
+    for scope in ("chat", "responses"):
+        for _ in range(4):
+            doubts.refused("a", scope, NOW, started=NOW, jitter=0.0)
+    answered(doubts, "chat")
+    for scope in ("chat", "responses"):
+        doubts.refused("a", scope, NOW, started=NOW, jitter=0.0)
+    assert doubts.may_ask("a", ("chat",), NOW)
+    assert not doubts.may_ask("a", ("responses",), NOW)
+    assert not doubts.may_ask("a", ("chat", "responses"), NOW)
+
+
 def test_the_policy_is_healths() -> None:
     """How many, and for how long."""
     doubts = Doubts()

@@ -20,7 +20,7 @@ from tests.fakes.house import deployment
 
 NOW = 1000.0
 EAST = deployment("east", timeouts=Timeouts(total=600.0))
-ONE, OTHER = Asker("one"), Asker("other")
+ONE, OTHER = Asker("one", "chat_completions"), Asker("other", "chat_completions")
 ANSWER = Opened(Verdict.ACCEPT, 200)
 SILENCE = Opened(Verdict.FAILED, error=UpstreamTimeout("Nothing came."))
 
@@ -85,6 +85,28 @@ def test_an_error_of_the_request_inside_a_stream_says_nothing(judging: Judging) 
     told(judging, OTHER, Opened(Verdict.ACCEPT, 200, code="invalid_image"), times=9)
     assert judging.standing.health.all_well()
     told(judging, ONE, Opened(Verdict.FAILED, 503))
+    assert not judging.standing.health.all_well()
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "404"), (401, "PermissionDenied")])
+def test_what_is_refused_of_one_operation_counts_for_that(
+    judging: Judging, status: int, code: str
+) -> None:
+    """A path that an API version lacks, an action that a role does not have: others are served."""
+    missing = Opened(Verdict.MISCONFIGURED, status, code=code)
+    told(judging, ONE, missing, times=9)
+    assert judging.standing.health.all_well()
+    assert not judging.doubts.may_ask("east", OTHER.scopes, NOW)
+    for operation in ("responses", "embeddings"):
+        assert judging.doubts.may_ask("east", Asker("one", operation).scopes, NOW)
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "DeploymentNotFound"), (401, "401")])
+def test_what_is_refused_of_all_operations_counts_for_all(
+    judging: Judging, status: int, code: str
+) -> None:
+    """A wrong key, and a deployment that is not there."""
+    told(judging, ONE, Opened(Verdict.MISCONFIGURED, status, code=code), times=5)
     assert not judging.standing.health.all_well()
 
 

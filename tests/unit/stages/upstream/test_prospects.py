@@ -40,7 +40,7 @@ class Scene:
         self.judging = Judging(standing, Doubts())
         self.operations: dict[str, DeploymentEntry] = {}
         self.prospects = Prospects(
-            plan, Asker("acme"), self.judging, served, lambda: self.operations
+            plan, Asker("acme", "chat_completions"), self.judging, served, lambda: self.operations
         )
 
     def drain(self, name: str) -> None:
