@@ -91,6 +91,11 @@ class DirectoryKeys:
         entry = self._index.current.directory.tenants.get(name)
         return None if entry is None or entry.disabled else self._index.tenants[name]
 
+    def answers_generation(self, tenant: str) -> tuple[object, ...]:
+        """What is another object after an eviction of the tenant's answers, or a new tenant."""
+        directory = self._store.in_force.directory
+        return directory.tenants.get(tenant), directory.caches.get(tenant)
+
     def caller_rules(self) -> CallerRules:
         """Whose tokens are whose; tenants are there also while they are disabled."""
         return self._index.callers

@@ -84,5 +84,5 @@ class Cache(CacheRules):
     """For how long a look for the same request is waited for."""
     semantic_lookup_ms: Annotated[Int, Field(ge=5, le=5000)] = 200
     """The same for a look by meaning, embedding included."""
-    coalesce_s: Annotated[Float, Field(gt=0, le=600)] = 30.0
-    """For how long a request waits for the answer to an identical one."""
+    coalesce_s: Annotated[Float, Field(gt=0, le=600)] = 10.0
+    """For how long a request waits for the answers to identical ones, in all."""

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.stack import DEADLINE_S, Stack, ptu_and_paygo, stack
+from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 
 OWNER = "an-admin-key-of-tests"
 QUESTION = "What is a monad?"
@@ -172,3 +172,29 @@ async def test_an_answer_that_was_wrong_is_gone(redis_url: str) -> None:
         told = await owner.call("POST", f"cache/{mine}/wrong-hits", {"request_id": hit})
         assert told == {"tenant": mine, "evicted": 1, "counted": False}
         assert (await ask(team, team.key))[0] == "miss"
+
+
+async def test_what_is_under_way_at_an_eviction_is_given_to_nobody_who_asks_later(
+    redis_url: str,
+) -> None:
+    """Nor to a tenant that was made again under the same name."""
+    async with stack(redis_url, exact, ttft_ms=1500) as team:
+        owner, name = Admin(team), f"acme-{team.suffix}"
+        first = asyncio.create_task(ask(team, team.key))
+        await eventually(lambda: team.receipts.kept or flights(team))
+        await owner.evict(f"team-{team.suffix}", all=True)
+        assert (await ask(team, team.key))[0] == "miss"
+        await first
+
+        old_key = await another_tenant(owner, name)
+        old = asyncio.create_task(ask(team, old_key))
+        await eventually(lambda: old.done() or flights(team))
+        await owner.call("DELETE", f"tenants/{name}")
+        new_key = await another_tenant(owner, name)
+        assert (await ask(team, new_key))[0] == "miss"
+        await old
+
+
+def flights(team: Stack) -> int:
+    """How many requests are waited for, if somebody asks the same."""
+    return len(team.process.current.gateway.caching.flights)

@@ -137,6 +137,7 @@ class House:
         self.compared: list[tuple[bytes, bytes]] = []  # kept and fresh answers
         self.drawn = 0.5  # whether a hit is asked upstream, too
         self._next_errand = next_id("errand-")
+        self.generation = object()  # another one after an eviction
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
@@ -194,7 +195,7 @@ class House:
             Lookups(
                 TheSame(answers, self.owners, self.clock),
                 by_meaning,
-                Flights(patience_s=30.0),
+                Flights(patience_s=30.0, generation=lambda _tenant: (self.generation,)),
                 Measuring(
                     Means(self, self, self.evidence, self.aside),
                     clock=self.clock,

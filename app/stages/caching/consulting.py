@@ -86,6 +86,11 @@ class Caching:
         self._replay = replay
         self._clock = clock
 
+    @property
+    def flights(self) -> Flights:
+        """Requests whose answers others wait for."""
+        return self._lookups.flights
+
     @asynccontextmanager
     async def consulted(
         self,

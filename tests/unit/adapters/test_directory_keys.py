@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,14 @@ from app.adapters.directory_keys import DELETED_FOR_S, DirectoryCallers, Directo
 from app.adapters.redis.directory import Current
 from app.domain.identity.api_key import ApiKey, KeyRecord, digest, mint
 from app.domain.identity.caller_token import CallerRules
-from app.domain.identity.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
+from app.domain.identity.directory import (
+    CacheEntry,
+    Directory,
+    EntraIds,
+    Entry,
+    KeyEntry,
+    TenantEntry,
+)
 from app.domain.identity.directory_change import directory_of
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import LossPolicy, Principal, Tenant
@@ -191,6 +199,26 @@ def test_a_deleted_tenant_may_still_have_rows_for_a_day() -> None:
     store.put(SEARCH, TenantEntry("sales"))
     clock.advance(DELETED_FOR_S + 1)
     assert keys.names_with_rows() == {"search", "sales"}
+
+
+def test_evicting_and_making_a_tenant_again_begin_a_generation() -> None:
+    """What happens to other tenants does not; a tenant that equals the one before is another."""
+    store = Stored()
+    keys = DirectoryKeys(store, FakeClock())
+    sales, evicted = TenantEntry("sales"), CacheEntry("search")
+
+    def is_same_after(*entries: Entry) -> bool:
+        before = keys.answers_generation("search")
+        store.put(*entries)
+        return all(map(is_, before, keys.answers_generation("search")))
+
+    assert not is_same_after(SEARCH)
+    assert is_same_after(SEARCH, sales)
+    assert is_same_after(SEARCH, CacheEntry("sales"))
+    assert not is_same_after(SEARCH, evicted)
+    assert is_same_after(SEARCH, evicted)
+    assert not is_same_after(SEARCH, replace(evicted))
+    assert not is_same_after(replace(SEARCH), evicted)
 
 
 def test_tokens_are_whose_the_directory_says() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -227,6 +228,52 @@ async def test_identical_requests_at_the_same_time_ask_once(house: House) -> Non
     results = sorted(receipt.cache.result for _, receipt in served)
     assert results == [*["exact"] * 4, "miss"]
     assert {receipt.cache.reason for _, receipt in served} == {"", "coalesced"}
+
+
+async def test_a_leader_whose_client_leaves_is_followed_by_one(house: House) -> None:
+    """Of those that waited one asks, the others get its answer."""
+    house.upstream("ptu").completes("never read").takes(0.5).completes("Paris").takes(0.5)
+    leader = asyncio.ensure_future(house.serve(asked()))
+    await _until(lambda: bool(house.upstream.asked))
+    waiting = [asyncio.ensure_future(house.serve(asked())) for _ in range(20)]
+    await _until(lambda: len(house.accounts.asks) == 21)
+    leader.cancel()
+    served = await asyncio.gather(*waiting)
+    assert all(b"Paris" in reply.body for reply, _ in served)
+    assert len(house.upstream.asked) == 2
+
+
+@pytest.mark.parametrize("status", [400, 200])
+async def test_an_answer_that_none_may_share_holds_nobody_up(house: House, status: int) -> None:
+    """A refusal, or one without usage: one more tries, then all at the same time."""
+    script = house.upstream("ptu")
+    for _ in range(6):
+        script = (
+            script.answers(400, code="content_filter")
+            if status == 400
+            else script.completes("Paris", usage=None)
+        ).takes(0.05)
+    served = await asyncio.gather(*(house.serve(asked()) for _ in range(6)))
+    assert [reply.status for reply, _ in served] == [status] * 6
+    assert len(house.upstream.asked) == 6
+
+
+async def test_an_eviction_parts_those_before_it_from_those_after(house: House) -> None:
+    """Nothing of before is given afterwards, be it to a new tenant of the same name."""
+    house.upstream("ptu").completes("old").takes(0.5).completes("new").takes(0.5)
+    old = asyncio.ensure_future(house.serve(asked()))
+    await _until(lambda: bool(house.upstream.asked))
+    house.generation = object()
+    new = await asyncio.gather(*(house.serve(asked()) for _ in range(5)))
+    assert b"old" in (await old)[0].body
+    assert all(b"new" in reply.body for reply, _ in new)
+    assert len(house.upstream.asked) == 2
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 async def test_a_tenant_may_have_its_identical_requests_all_asked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -83,3 +84,96 @@ async def test_one_that_leaves_while_it_waits_disturbs_nobody() -> None:
         await asyncio.gather(leaver, return_exceptions=True)
         flight.land(ENTRY)
         assert await stayer == ENTRY
+
+
+async def flown(flights: Flights, calls: list[int], entry: Entry | None) -> Entry | None:
+    """One request: it waits for another's answer, or asks and gets `entry`."""
+    found = await flights.answer(KEY)
+    if found is not None:
+        return found
+    with flights.leading(KEY) as flight:
+        calls.append(1)
+        await asyncio.sleep(0.001)
+        flight.land(entry)
+        return entry
+
+
+async def test_a_leader_that_leaves_is_followed_by_one_of_those_that_waited() -> None:
+    """The others wait for that one: of fifty, one more asks upstream."""
+    flights, calls = Flights(patience_s=30), list[int]()
+    with flights.leading(KEY):
+        waiting = [asyncio.ensure_future(flown(flights, calls, ENTRY)) for _ in range(50)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*waiting) == [ENTRY] * 50
+    assert len(calls) == 1
+
+
+async def test_after_a_second_failure_each_asks_for_itself() -> None:
+    """At the same time, not one after the other."""
+    flights, calls = Flights(patience_s=30), list[int]()
+    with flights.leading(KEY):
+        waiting = [asyncio.ensure_future(flown(flights, calls, None)) for _ in range(10)]
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(calls) == 1
+    assert await asyncio.gather(*waiting) == [None] * 10
+    assert len(calls) == 10
+
+
+async def test_patience_is_for_all_leaders_together() -> None:
+    """Whoever waited for one waits the less for the next."""
+    flights, order = Flights(patience_s=0.2), list[str]()
+
+    async def wait(name: str) -> None:
+        assert await flights.answer(KEY) is None
+        order.append(name)
+
+    with flights.leading(KEY):
+        early = asyncio.ensure_future(wait("early"))
+        await asyncio.sleep(0.1)
+    with flights.leading(KEY):
+        await asyncio.gather(early, wait("late"))
+    assert order == ["early", "late"]
+
+
+async def test_what_was_evicted_is_neither_joined_nor_given() -> None:
+    """Whoever asks after an eviction leads anew; whoever waited before it gets nothing old."""
+    now = [object()]
+    flights = Flights(patience_s=30, generation=lambda _tenant: (now[0],))
+    with flights.leading(KEY) as old:
+        early = asyncio.ensure_future(flights.answer(KEY))
+        await asyncio.sleep(0)
+        now[0] = object()
+        assert await flights.answer(KEY) is None
+        with flights.leading(KEY) as fresh:
+            old.land(ENTRY)
+            assert await early is None
+            late = asyncio.ensure_future(flights.answer(KEY))
+            await asyncio.sleep(0)
+            fresh.land(ENTRY)
+            assert await late == ENTRY
+    assert await flights.answer(KEY) is None
+
+
+async def test_a_tenant_that_was_made_again_is_another() -> None:
+    """Be it equal to the one before in all it has."""
+    tenants = [["acme"]]
+    flights = Flights(patience_s=30, generation=lambda _tenant: (tenants[0],))
+    with flights.leading(KEY):
+        tenants[0] = ["acme"]
+        assert await flights.answer(KEY) is None
+
+
+async def test_an_old_flight_that_ends_leaves_the_new_one_alone() -> None:
+    """It is still waited for."""
+    now = [object()]
+    flights = Flights(patience_s=30, generation=lambda _tenant: (now[0],))
+    with ExitStack() as opened:
+        with flights.leading(KEY):
+            now[0] = object()
+            fresh = opened.enter_context(flights.leading(KEY))
+        waiting = asyncio.ensure_future(flights.answer(KEY))
+        await asyncio.sleep(0)
+        fresh.land(ENTRY)
+        assert await waiting == ENTRY
