@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Fleet
+from app.domain.routing.health import availability
 from app.domain.routing.no_capacity import no_capacity
 from app.domain.routing.operations import Operations
 from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
@@ -24,6 +25,11 @@ class Prospects:
     fleet: Fleet
     operations: Callable[[], Operations]
     needs_window: float = 0.0
+    _askable: frozenset[str] | None = field(default=None, init=False)
+
+    def time_passed(self) -> None:
+        """What was looked up of failures may have changed; between two attempts it holds."""
+        self._askable = None
 
     def absence(self, candidate: Candidate, now: float) -> Absence | None:
         """What has happened to it since it was planned, or to the whole plan."""
@@ -71,16 +77,24 @@ class Prospects:
 
     def _is_kept_out(self, candidate: Candidate, now: float) -> bool:
         """It failed since it was planned, or fails such requests, and there are others."""
-        if self.plan.last_resort or self._may_ask(candidate, now):
+        if self.plan.last_resort:
             return False
-        return any(
-            self._may_ask(each, now)
-            for each in self.plan.candidates
-            if self.is_large_enough(each.deployment)
-        )
+        if self._askable is None:
+            self._askable = frozenset(self._that_may_be_asked(now))
+        is_askable = candidate.deployment in self._askable
+        return not is_askable and any(map(self.is_large_enough, self._askable))
 
-    def _may_ask(self, candidate: Candidate, now: float) -> bool:
-        doubts, scopes = self.judging.doubts, self.asker.scopes
-        return self.judging.standing.may_ask(candidate, self.plan, now) and doubts.may_ask(
-            candidate.deployment, scopes, now
-        )
+    def _that_may_be_asked(self, now: float) -> Iterator[str]:
+        health, doubts = self.judging.standing.health, self.judging.doubts
+        absent: dict[int, Container[str]] = {}
+        for candidate in self.plan.candidates:
+            name, tier = candidate.deployment, candidate.tier
+            if not doubts.may_ask(name, self.asker.scopes, now):
+                continue
+            if health.may_ask(name, now):
+                yield name
+                continue
+            if tier not in absent:
+                absent[tier] = availability(self.plan.beside(candidate), health, now).absent
+            if name not in absent[tier]:  # one too many of its tier to be kept out
+                yield name

@@ -122,6 +122,7 @@ class Upstreams:
                         )
                         return
                     self._learn(attempt, opened, prospects, tries)
+                    prospects.time_passed()
         if tries.refusal is None:
             raise tries.failure or prospects.no_capacity(self._clock.now())
         if tries.is_too_long and prospects.left():  # a larger window is only absent for a time

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
@@ -97,7 +99,6 @@ def test_the_time_told_is_the_first_of_those_that_are_left() -> None:
 def test_why_somebody_is_passed_over() -> None:
     """Drained, held or failing since the plan was made, in this order."""
     scene = Scene()
-    assert scene.reason(SMALL) is None
     scene.fail("small")
     assert scene.reason(SMALL) is SpillReason.UNHEALTHY
     scene.holds.hold("small", NOW + 5)
@@ -117,3 +118,49 @@ def test_who_fails_is_asked_where_nobody_else_could_help() -> None:
     scene = Scene(RoutePlan((SMALL, LARGE), last_resort=True))
     scene.fail("large")
     assert scene.reason(LARGE) is None
+
+
+class CountingHealth(Health):
+    """Counts how often it is asked for one deployment."""
+
+    looks = 0
+
+    def may_ask(self, name: str, now: float) -> bool:
+        self.looks += 1
+        return super().may_ask(name, now)
+
+    def absent_until(self, name: str, now: float) -> float | None:
+        self.looks += 1
+        return super().absent_until(name, now)
+
+
+def looks_at(count: int, *, tiers: int) -> int:
+    """Looks at single deployments until each of so many was considered; all but one failed."""
+    names = [f"d{number}" for number in range(count)]
+    health, holds = CountingHealth(), FakeHoldBoard(FakeClock())
+    standing = Standing(holds, CapacityBook("a"), health, WarmCaches(), lambda: 0.0)
+    for name in names[:-1]:
+        for _ in range(5):
+            standing.judged(name, Verdict.FAILED, NOW, NOW)
+    plan = RoutePlan(tuple(Candidate(name, number % tiers) for number, name in enumerate(names)))
+    judging, asker = Judging(standing, Doubts()), Asker("acme", "chat_completions")
+    prospects = Prospects(plan, asker, judging, fleet(*names), dict)
+    kept_out = [each for each in plan.candidates if prospects.absence(each, NOW) is not None]
+    assert len(kept_out) >= count // 3
+    return health.looks
+
+
+@pytest.mark.parametrize("tiers", [1, 4])
+def test_many_deployments_are_looked_at_once(tiers: int) -> None:
+    """Not each of them for each: ten times as many are ten times the work."""
+    assert looks_at(200, tiers=tiers) <= 12 * looks_at(20, tiers=tiers)
+
+
+def test_what_happens_while_one_is_asked_is_seen() -> None:
+    """A look holds until somebody was asked, which takes time."""
+    scene = Scene()
+    assert scene.reason(SMALL) is None
+    scene.fail("small")
+    assert scene.reason(SMALL) is None
+    scene.prospects.time_passed()
+    assert scene.reason(SMALL) is SpillReason.UNHEALTHY
