@@ -11,6 +11,7 @@ from app.adapters.redis.directory import Current
 from app.domain.identity.api_key import ApiKey, KeyRecord, digest
 from app.domain.identity.caller_token import CallerRules
 from app.domain.identity.directory import Directory, KeyEntry, TenantEntry
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Principal, Tenant
 from app.ports import CallerTokens, Clock
 
@@ -95,6 +96,11 @@ class DirectoryKeys:
         """What is another object after an eviction of the tenant's answers, or a new tenant."""
         directory = self._store.in_force.directory
         return directory.tenants.get(tenant), directory.caches.get(tenant)
+
+    def policy(self, tenant: Tenant) -> RoutePolicy | None:
+        """Its route policy by now, whatever it was before; None once it may ask for nothing."""
+        found = self.tenant(tenant.name)
+        return None if found is None else found.routing
 
     def caller_rules(self) -> CallerRules:
         """Whose tokens are whose; tenants are there also while they are disabled."""

@@ -25,6 +25,7 @@ from app.domain.capacity.shares import RequestClass
 from app.domain.routing.deployment import Api, Fleet
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health, HealthPolicy
+from app.domain.routing.live_rules import LiveRules
 from app.domain.routing.retry_budget import RetryBudget, RetryPolicy
 from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
@@ -142,7 +143,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             Judging(standing, resources.doubts),
             resources.clock,
             retries=Retries(resources.retry_budget, settings.limits.max_attempts_after_errors),
-            operations=lambda: resources.directory.current.deployments,
+            rules=_rules(resources),
         ),
         relay=Relay(heartbeat_s=settings.timeouts.ping_s),
         max_json_depth=settings.limits.max_json_depth,
@@ -157,8 +158,12 @@ def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Re
         resources.clock,
         waiting=Waiting(resources.waiting, _patience(settings.routing)),
         draw=random.random,
-        operations=lambda: resources.directory.current.deployments,
+        rules=_rules(resources),
     )
+
+
+def _rules(resources: Resources) -> LiveRules:
+    return LiveRules(lambda: resources.directory.current.deployments, resources.keys.policy)
 
 
 def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:

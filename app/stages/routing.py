@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from app.domain.call.request import InferenceRequest, shown
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.shares import RequestClass
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Principal
 from app.domain.routing.deployment import Fleet, Target
-from app.domain.routing.no_capacity import SPILL_SPENT, no_capacity
-from app.domain.routing.operations import Operations, operated
+from app.domain.routing.live_rules import UNCHANGED, LiveRules
+from app.domain.routing.no_capacity import SPILL_SPENT, no_capacity, not_permitted
+from app.domain.routing.operations import operated
 from app.domain.routing.parameters import taking
-from app.domain.routing.route import NEVER, Choices, RoutePlan, choices_for, plan_route
+from app.domain.routing.route import (
+    NEVER,
+    Choices,
+    RoutePlan,
+    choices_for,
+    permitted,
+    plan_route,
+)
 from app.errors import (
     BudgetExhausted,
-    NowhereAllowed,
     UnknownModel,
     UnknownPreviousResponse,
     UnknownResponse,
@@ -46,15 +54,15 @@ class Routing:
         *,
         waiting: Waiting,
         draw: Callable[[], float],
-        operations: Callable[[], Operations] = dict,
+        rules: LiveRules = UNCHANGED,
     ) -> None:
-        """`draw` gives uniform numbers in [0, 1), for weights; `operations` are those in force."""
+        """`draw` gives uniform numbers in [0, 1), for weights."""
         self._fleet = fleet
         self._standing = standing
         self._clock = clock
         self._waiting = waiting
         self._draw = draw
-        self._operations = operations
+        self._rules = rules
 
     def choices(
         self, principal: Principal, request: InferenceRequest, owner: str | None
@@ -63,8 +71,9 @@ class Routing:
 
         Raises UnknownModel for a model that does not exist or is not this tenant's,
         UnknownResponse and UnknownPreviousResponse where the owner cannot serve any more,
-        NowhereAllowed where the tenant's policy leaves nobody, UnsupportedParameter where the
-        models of those that are left do not take one that the request names.
+        NowhereAllowed where the tenant's policy leaves nobody, InvalidApiKey where the tenant was
+        disabled or deleted meanwhile, UnsupportedParameter where the models of those that are left
+        do not take one that the request names.
         """
         if request.model:
             self._refuse_unknown(principal, request.model)
@@ -73,10 +82,10 @@ class Routing:
             self._refuse_retired(owner)
             if request.model:
                 self._refuse_another_model(request.model, owner)
-        policy = principal.tenant.routing
+        policy = self._in_force(principal)
         choices = choices_for(tiers, self._fleet.deployments, policy)
         if not choices.deployments:
-            raise NowhereAllowed(_nowhere(policy.data_zones, policy.regions))
+            raise not_permitted(policy)
         return taking(choices, self._fleet.deployments, request.body)
 
     async def plan(
@@ -88,19 +97,20 @@ class Routing:
     ) -> RoutePlan:
         """The order to ask them in, put into `observation`, too; waits a moment for room.
 
-        Raises NoCapacity with the earliest time to return where nobody may be asked, and
-        BudgetExhausted where more money to spill would be the only help.
+        Raises NoCapacity with the earliest time to return where nobody may be asked,
+        BudgetExhausted where more money to spill would be the only help, and NowhereAllowed or
+        InvalidApiKey where the tenant's policy has changed meanwhile and leaves nobody.
         """
         reservation = observation.reservation
         if reservation is not None and not reservation.may_spill:
             choices = choices.without_spill()
         load = _load(principal, observation.demand)
-        policy = principal.tenant.routing.request_class
+        request_class = principal.tenant.routing.request_class
         plan = observation.plan = await self._waiting.room.planned(
             lambda: self._plan(principal, request, choices, load),
             line=request.model,
-            importance=policy,
-            patience_s=min(self._waiting.patience_s[policy], self._wait_left(observation)),
+            importance=request_class,
+            patience_s=min(self._waiting.patience_s[request_class], self._wait_left(observation)),
         )
         if not plan.candidates:
             if plan.spill_spent and reservation is not None and plan.until == NEVER:
@@ -116,9 +126,13 @@ class Routing:
         choices: Choices,
         load: Load | None,
     ) -> RoutePlan:
-        # Here rather than with the choices: who waited for room sees what was drained meanwhile.
+        # Here rather than with the choices: who waited for room sees what has changed meanwhile.
+        policy = self._in_force(principal)
+        choices = permitted(choices, self._fleet.deployments, policy)
+        if not choices.deployments and not choices.spill_spent:
+            raise not_permitted(policy)
         if not request.is_bound:
-            choices = operated(choices, request.model, self._operations())
+            choices = operated(choices, request.model, self._rules.operations())
         now = self._clock.now()
         return plan_route(
             choices,
@@ -128,6 +142,12 @@ class Routing:
             affinity=self._standing.affinity(principal.tenant.name, request.cache_key, now),
             load=load,
         )
+
+    def _in_force(self, principal: Principal) -> RoutePolicy:
+        policy = self._rules.policy(principal.tenant)
+        if policy is None:
+            raise not_permitted(None)
+        return policy
 
     def _wait_left(self, observation: Observation) -> float:
         """Half of the time for which the client still waits: the answer takes some, too."""
@@ -157,11 +177,3 @@ def _load(principal: Principal, demand: Demand | None) -> Load | None:
     """What the request puts on whoever serves it; None where it costs nothing."""
     tenant = principal.tenant
     return None if demand is None else Load(tenant.routing.claim(tenant.name), demand)
-
-
-def _nowhere(zones: frozenset[str] | None, regions: frozenset[str] | None) -> str:
-    """A tenant's own policy is no secret to it; what deployments there are is."""
-    named = {"data zones": zones, "regions": regions}
-    bound = [f"{what} {', '.join(sorted(names))}" for what, names in named.items() if names]
-    within = " and ".join(bound) or "deployments that its policy allows"
-    return f"No deployment of this model may serve this tenant: its requests stay in the {within}."

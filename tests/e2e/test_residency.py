@@ -19,7 +19,7 @@ import pytest
 from app.bootstrap.comparison import compared
 from app.settings import Deployment, Settings
 from tests.e2e.canned import canned, lead_to, whole
-from tests.e2e.stack import Stack, stack
+from tests.e2e.stack import Stack, eventually, stack
 
 FOREVER = -1
 ADMIN = {"authorization": "Bearer an-admin-key-of-tests"}
@@ -295,3 +295,61 @@ async def test_check_says_what_is_in_force_and_what_that_comes_to(redis_url: str
 
 def _all(settings: Settings) -> list[tuple[str, Deployment]]:
     return list(settings.deployments.items())
+
+
+async def test_who_waits_in_line_goes_where_it_may_by_then(redis_url: str) -> None:
+    """The other zone has room first, and is the tenant's no more when it has."""
+    batch = {"class": "batch"}
+    async with stack(redis_url, lambda suffix: two_zones(suffix, **batch)) as team:
+        held, clock = team.process.resources.holds, team.process.resources.clock
+        for name in OURS:
+            held.hold(team.name(name), clock.now() + 60)
+        for name in THEIRS:
+            held.hold(team.name(name), clock.now() + 4)
+        waiting = asyncio.create_task(ask(team))
+        await eventually(lambda: team.process.resources.waiting.waiting == 1)
+        await bind(team, ["eu"])
+        told = await waiting
+        assert (told.status, told.error["code"]) == (429, "rate_limit_exceeded")
+        assert int(told.headers["retry-after-ms"]) > 10_000, "when its own zone has room"
+        assert await asked(team) == []
+
+
+async def test_who_is_tried_again_is_tried_where_it_may_by_then(redis_url: str) -> None:
+    """One deployment of each zone; the first fails after the change: its failure is the answer."""
+    changed = asyncio.Event()
+    failing = whole(b'{"error":{"message":"busy"}}', status="503 Service Unavailable")
+
+    async def fail_after_the_change(writer: asyncio.StreamWriter) -> None:
+        await changed.wait()
+        await failing(writer)
+
+    async with (
+        stack(redis_url, lambda suffix: two_zones(suffix, data_zones=["us", "eu"])) as team,
+        canned(fail_after_the_change) as first,
+    ):
+        await lead_to(team, "ptu-us", first.url)
+        tried = asyncio.create_task(ask(team, model="us-first"))
+        await eventually(lambda: first.bodies)
+        await bind(team, ["us"])
+        changed.set()
+        told = await tried
+        assert told.status == 503
+        assert await asked(team) == []
+
+
+async def test_a_waiting_request_of_a_disabled_tenant_is_not_sent(redis_url: str) -> None:
+    """It is refused as its next one will be."""
+    async with stack(redis_url, lambda suffix: two_zones(suffix, **{"class": "batch"})) as team:
+        resources = team.process.resources
+        for name in (*OURS, *THEIRS):
+            resources.holds.hold(team.name(name), resources.clock.now() + 4)
+        waiting = asyncio.create_task(ask(team))
+        await eventually(lambda: resources.waiting.waiting == 1)
+        url = f"{team.process.admin_url}/admin/v1/tenants/team-{team.suffix}"
+        async with team.http.patch(url, json={"disabled": True}, headers=ADMIN) as answer:
+            assert answer.status == 200, await answer.text()
+        told = await waiting
+        assert (told.status, told.error["code"]) == (401, "invalid_api_key")
+        assert "disabled" in told.error["message"]
+        assert await asked(team) == []

@@ -27,6 +27,7 @@ from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Tiers
 from app.domain.routing.health import Health
+from app.domain.routing.live_rules import LiveRules
 from app.domain.routing.route import RoutePlan
 from app.domain.routing.warm_cache import WarmCaches
 from app.errors import NoCapacity, NowhereAllowed
@@ -155,7 +156,7 @@ class Played:
             self.clock,
             waiting=no_waiting(self.clock),
             draw=Random(world.seed).random,
-            operations=self._operations,
+            rules=LiveRules(self._operations),
         )
 
     def _operations(self) -> dict[str, DeploymentEntry]:

@@ -49,6 +49,16 @@ class RoutePolicy:
             self.regions is None or region in self.regions
         )
 
+    def admits(self, deployment: Placed, tier: int) -> bool:
+        """Whether its requests may be sent there, from a tier counted from 0."""
+        return (tier == 0 or self.spill is Spill.ALLOW) and self.permits(deployment)
+
+    @property
+    def admits_all(self) -> bool:
+        """Whether no deployment need be looked at."""
+        is_bound = self.data_zones is not None or self.regions is not None
+        return self.spill is Spill.ALLOW and not is_bound
+
     def claim(self, tenant: str) -> Claim:
         """What it may claim of a provisioned deployment."""
         return Claim(tenant, self.ptu_share, self.weight, self.request_class)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.domain.capacity.spill import SpillReason
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.routing.route import Absence
-from app.errors import NoCapacity
+from app.errors import InvalidApiKey, NoCapacity, NowhereAllowed, RequestError
 
 #: Why the deployment that will have room first has none, in words.
 _WHY: Final = {
@@ -41,3 +42,19 @@ def no_capacity(
     )
     wait_s = max(0.0, first.until - now)
     return NoCapacity(message, retry_after_s=wait_s, reason=first.reason.value)
+
+
+def not_permitted(policy: RoutePolicy | None) -> RequestError:
+    """The tenant's policy leaves nobody; None: the tenant may not ask for anything any more.
+
+    A tenant's own policy is no secret to it; what deployments there are is.
+    """
+    if policy is None:
+        message = "The tenant was disabled or deleted before its request was served."
+        return InvalidApiKey(message)
+    named = {"data zones": policy.data_zones, "regions": policy.regions}
+    bound = [f"{what} {', '.join(sorted(names))}" for what, names in named.items() if names]
+    within = " and ".join(bound) or "deployments that its policy allows"
+    return NowhereAllowed(
+        f"No deployment of this model may serve this tenant: its requests stay in the {within}."
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final
 
 from app.domain.capacity.demand import Load
 from app.domain.capacity.room import Room
 from app.domain.capacity.spill import SpillReason
-from app.domain.identity.route_policy import RoutePolicy, Spill
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.routing.deployment import Deployment, Target, Tiers
 from app.domain.routing.ranking import Contender, Warm, choose, preferred
 
@@ -145,18 +145,26 @@ def choices_for(
     tiers: Tiers, deployments: Mapping[str, Deployment], policy: RoutePolicy
 ) -> Choices:
     """What a tenant's policy leaves of a model's tiers; the places of tiers stay as they are."""
+    return permitted(Choices(tiers), deployments, policy)
+
+
+def permitted(
+    choices: Choices, deployments: Mapping[str, Deployment], policy: RoutePolicy
+) -> Choices:
+    """What a tenant's policy leaves of them; what they are without already does not come back."""
+    if policy.admits_all:
+        return choices
     kept: list[tuple[Target, ...]] = []
-    absences: list[Absence] = []
-    for number, targets in enumerate(tiers):
-        spills = number > 0 and policy.spill is Spill.DENY
-        left = [] if spills else [t for t in targets if policy.permits(deployments[t.deployment])]
+    absences = list(choices.absences)
+    for number, targets in enumerate(choices.tiers):
+        left = [each for each in targets if policy.admits(deployments[each.deployment], number)]
         kept.append(tuple(left))
         absences += [
             Absence(target.deployment, number, SpillReason.POLICY, NEVER)
             for target in targets
             if target not in left
         ]
-    return Choices(tuple(kept), tuple(absences))
+    return replace(choices, tiers=tuple(kept), absences=tuple(absences))
 
 
 def plan_route(

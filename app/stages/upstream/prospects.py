@@ -11,8 +11,9 @@ from app.domain.routing.health import availability
 from app.domain.routing.no_capacity import no_capacity
 from app.domain.routing.operations import Operations
 from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
-from app.errors import NoCapacity
+from app.errors import NoCapacity, RequestError
 from app.stages.upstream.judging import Asker, Judging
+from app.stages.upstream.permission import ANYBODY, Permission
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Prospects:
     judging: Judging
     fleet: Fleet
     operations: Callable[[], Operations]
+    permission: Permission = ANYBODY
     needs_window: float = 0.0
     _askable: frozenset[str] | None = field(default=None, init=False)
 
@@ -34,7 +36,7 @@ class Prospects:
     def absence(self, candidate: Candidate, now: float) -> Absence | None:
         """What has happened to it since it was planned, or to the whole plan."""
         name, tier = candidate.deployment, candidate.tier
-        if self._is_drained(name):
+        if not self.permission.permits(candidate) or self._is_drained(name):
             return Absence(name, tier, SpillReason.POLICY, NEVER)
         room = self.judging.standing.refusal(name, self.plan.load, now)
         if room is not None:
@@ -53,15 +55,19 @@ class Prospects:
 
     def left(self) -> list[str]:
         """Those of the plan that could serve the request if only they had room."""
-        names = [each.deployment for each in self.plan.candidates]
-        names += [each.deployment for each in self.plan.absences if each.until < NEVER]
+        names = self.permission.left(self.plan)
         return [name for name in names if self.is_large_enough(name) and not self._is_drained(name)]
 
-    def no_capacity(self, now: float) -> NoCapacity:
-        """Everybody is held by now: say when the first one is free again."""
+    def no_capacity(self, now: float) -> NoCapacity | RequestError:
+        """Everybody is held by now: say when the first one is free again.
+
+        Where the tenant's policy has changed and permits nobody any more, that is said.
+        """
         names, plan = self.left(), self.plan
         if not names:
-            return no_capacity([Absence("", 0, SpillReason.POLICY, NEVER)], now)
+            return self.permission.refusal(plan) or no_capacity(
+                [Absence("", 0, SpillReason.POLICY, NEVER)], now
+            )
         outlooks = self.judging.standing.outlooks((names,), plan.load, now).items()
         return no_capacity(
             (Absence(name, 0, each.room.reason, each.room.until) for name, each in outlooks),

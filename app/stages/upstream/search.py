@@ -9,7 +9,7 @@ its deployment's capacity is counted from when it is sent until the answer's sco
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from app.answer import Answer
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment, Fleet
-from app.domain.routing.operations import Operations
+from app.domain.routing.live_rules import UNCHANGED, LiveRules
 from app.domain.routing.route import Candidate, RoutePlan
 from app.errors import (
     UpstreamError,
@@ -30,6 +30,7 @@ from app.ports import Clock, Upstream
 from app.stages.upstream.judging import Asker, Judging, asker_of
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
+from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
@@ -69,19 +70,16 @@ class Upstreams:
         clock: Clock,
         *,
         retries: Retries,
-        operations: Callable[[], Operations] = dict,
+        rules: LiveRules = UNCHANGED,
     ) -> None:
-        """`retries` bounds attempts after errors; throttled ones do not count.
-
-        `operations` are those in force.
-        """
+        """`retries` bounds attempts after errors; throttled ones do not count."""
         self._fleet = fleet
         self._upstream = upstream
         self._judging = judging
         self._standing = judging.standing
         self._clock = clock
         self._retries = retries
-        self._operations = operations
+        self._rules = rules
         self._throttling = Throttling(judging.standing)
 
     @asynccontextmanager
@@ -94,13 +92,14 @@ class Upstreams:
     ) -> AsyncIterator[Answer]:
         """The answer, open for as long as the caller stays inside.
 
-        Raises NoCapacity when every candidate is throttled, UpstreamError when the last one failed.
+        Raises NoCapacity when every candidate is throttled, UpstreamError when the last one failed,
+        NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of them.
         """
         tries = _Tries(deadline=self._deadline(plan, observation))
         forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
         self._retries.started(self._clock.now())
         asker = asker_of(observation, request)
-        prospects = Prospects(plan, asker, self._judging, self._fleet, self._operations)
+        prospects = self._prospects(plan, asker, observation)
         for candidate in plan.candidates:
             deployment = self._fleet.deployments[candidate.deployment]
             if not self._worth_asking(candidate, prospects, tries, observation):
@@ -129,6 +128,11 @@ class Upstreams:
             raise prospects.no_capacity(self._clock.now())
         observation.served = tries.refused
         yield tries.refusal
+
+    def _prospects(self, plan: RoutePlan, asker: Asker, observation: Observation) -> Prospects:
+        principal, rules = observation.principal, self._rules
+        permission = Permission(self._fleet, rules, principal.tenant if principal else None)
+        return Prospects(plan, asker, self._judging, self._fleet, rules.operations, permission)
 
     async def _open(
         self,

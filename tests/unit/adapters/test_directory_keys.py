@@ -279,3 +279,20 @@ def test_the_work_does_not_depend_on_the_answer(monkeypatch: pytest.MonkeyPatch)
         before = (work.digests, work.comparisons)
         keys.find(text)
         assert (work.digests, work.comparisons) == (before[0] + 1, before[1] + 1)
+
+
+def test_a_tenants_policy_is_the_one_in_force() -> None:
+    """Whatever it was when the request came; none once the tenant is disabled or deleted."""
+    store = Stored()
+    store.put(SEARCH, entry_of(KEY))
+    keys = DirectoryKeys(store, FakeClock())
+    found = keys.find(KEY)
+    assert found is not None
+    assert keys.policy(found.tenant) == RoutePolicy(data_zones=frozenset({"eu"}))
+    moved = RoutePolicy(data_zones=frozenset({"us"}))
+    store.put(replace(SEARCH, routing=moved), entry_of(KEY))
+    assert keys.policy(found.tenant) == moved
+    store.put(replace(SEARCH, disabled=True), entry_of(KEY))
+    assert keys.policy(found.tenant) is None
+    store.put()
+    assert keys.policy(found.tenant) is None

@@ -12,17 +12,22 @@ from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
+from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import scopes_of, spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Reservation
 from app.domain.routing.deployment import Fleet, Target
 from app.domain.routing.health import Health
-from app.domain.routing.route import Candidate, RoutePlan
+from app.domain.routing.live_rules import LiveRules
+from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
 from app.domain.routing.warm_cache import WarmCaches
 from app.errors import (
     BudgetExhausted,
+    InvalidApiKey,
     NoCapacity,
+    NowhereAllowed,
+    RequestError,
     UnknownModel,
     UnknownPreviousResponse,
     UnknownResponse,
@@ -65,7 +70,7 @@ def routing_of(
         clock,
         waiting=no_waiting(clock),
         draw=lambda: 0.5,
-        operations=lambda: {entry.name: entry for entry in said},
+        rules=LiveRules(lambda: {entry.name: entry for entry in said}),
     )
 
 
@@ -294,3 +299,53 @@ async def test_an_operators_weight_decides_within_a_tier(
         return made.candidates[0].deployment
 
     assert (await first(100.0), await first(0.01)) == ("b", "a")
+
+
+def bound_later(policy: RoutePolicy | None, holds: FakeHoldBoard, clock: FakeClock) -> Routing:
+    """Two zones; who may go to both when it comes is bound so by the time that it is planned."""
+    zoned = Fleet(
+        {zone: replace(deployment(zone), data_zone=zone) for zone in ("eu", "us")},
+        {"gpt-4o": ((Target("eu"),), (Target("us"),))},
+    )
+    standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
+    policies = [RoutePolicy(), policy]
+    rules = LiveRules(policy=lambda _: policies.pop(0) if len(policies) > 1 else policies[0])
+    waiting = no_waiting(clock)
+    return Routing(zoned, standing, clock, waiting=waiting, draw=lambda: 0.5, rules=rules)
+
+
+@pytest.mark.parametrize(
+    "policy", [RoutePolicy(data_zones=frozenset({"eu"})), RoutePolicy(spill=Spill.DENY)]
+)
+async def test_a_plan_follows_the_policy_of_its_own_moment(
+    holds: FakeHoldBoard, clock: FakeClock, policy: RoutePolicy
+) -> None:
+    """Not that of the moment before admission."""
+    made = await plan(bound_later(policy, holds, clock), ACME, request(), None)
+    assert [each.deployment for each in made.candidates] == ["eu"]
+    assert made.absences == (Absence("us", 1, SpillReason.POLICY, NEVER),)
+
+
+NOWHERE = RoutePolicy(data_zones=frozenset({"apac"}))
+
+
+@pytest.mark.parametrize(
+    ("policy", "refusal"),
+    [(NOWHERE, NowhereAllowed("data zones apac")), (None, InvalidApiKey("disabled or deleted"))],
+)
+async def test_a_policy_that_leaves_nobody_by_now_is_told(
+    holds: FakeHoldBoard, clock: FakeClock, policy: RoutePolicy | None, refusal: RequestError
+) -> None:
+    """As the tenant's next request is told."""
+    with pytest.raises(type(refusal), match=refusal.message):
+        await plan(bound_later(policy, holds, clock), ACME, request(), None)
+
+
+async def test_without_money_a_new_policy_is_no_want_of_a_zone(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """Its zone has a deployment; it is the budget that keeps the request from it."""
+    routing = bound_later(RoutePolicy(data_zones=frozenset({"us"})), holds, clock)
+    choices = routing.choices(ACME, request(), None)
+    with pytest.raises(BudgetExhausted):
+        await routing.plan(ACME, request(), choices, spent(clock))

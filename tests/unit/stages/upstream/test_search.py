@@ -16,6 +16,7 @@ from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Deployment, Fleet, Target, Timeouts
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
+from app.domain.routing.live_rules import LiveRules
 from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.route import NEVER, Absence, Candidate, Choices, RoutePlan, plan_route
 from app.domain.routing.warm_cache import WarmCaches
@@ -61,7 +62,7 @@ class Search:
             Judging(self.standing, self.doubts),
             self.clock,
             retries=Retries(RetryBudget()),
-            operations=lambda: self.operations,
+            rules=LiveRules(lambda: self.operations),
         )
         self.operations: dict[str, DeploymentEntry] = {}
         self.observation = Observation(FakeCall(), self.clock)
