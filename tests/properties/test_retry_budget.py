@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +81,33 @@ def test_no_deposit_outlives_ten_seconds(script: list[str | float]) -> None:
         story.play(step)
         recent = sum(paid > story.now - 10 for paid in story.paid)
         assert 5 * (story.budget.left(story.now) - 3) <= recent + 1e-9
+
+
+def retries_per_request(failing: float, seed: int, *, rps: float = 200.0) -> float:
+    """A minute in which a part of all attempts fails at once, a retry after 20 ms."""
+    luck, budget, now, requests, retries = Random(seed), RetryBudget(), 0.0, 0, 0
+    under_way: deque[tuple[float, Draw, bool]] = deque()
+    while now < 60:
+        now += luck.expovariate(rps)
+        requests += 1
+        budget.started(now)
+        while under_way and under_way[0][0] <= now:
+            _, paid_from, failed = under_way.popleft()
+            budget.finished(paid_from, failed=failed)
+            if not failed:
+                budget.served()
+        if luck.random() >= failing:
+            budget.served()
+        elif (draw := budget.try_spend(now)) is not None:
+            retries += 1
+            under_way.append((now + 0.02, draw, luck.random() < failing))
+    return retries / requests
+
+
+@pytest.mark.parametrize(
+    ("failing", "retries"), [(1.0, 0.2), (0.9, 0.42), (0.8, 0.51), (0.5, 0.46), (0.2, 0.2)]
+)
+def test_what_retries_come_to_while_a_part_fails(failing: float, retries: float) -> None:
+    """The figures of the documentation: while anything is served, more than a fifth."""
+    for seed in range(3):
+        assert retries_per_request(failing, seed) == pytest.approx(retries, abs=0.03)
