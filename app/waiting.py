@@ -43,7 +43,7 @@ class WaitingRoom:
     async def planned(
         self, plan: Callable[[], RoutePlan], *, line: str, importance: int, patience_s: float
     ) -> RoutePlan:
-        """A plan that somebody may be asked by; the last one without, where that is not in time.
+        """A plan that somebody may be asked by; one without as of now, where that is not in time.
 
         Nobody passes those who wait in its line and matter as much.
         """
@@ -71,7 +71,7 @@ class WaitingRoom:
             if made.candidates or until > left:
                 return made
             await asyncio.sleep(min(max(until, _SHORTEST_S), LOOK_S, left))
-        return plan() if waiter.is_first.is_set() else made
+        return plan()  # not what was found when it came: its time to come back may be over
 
     def _may_wait(self, made: RoutePlan, deadline: float) -> bool:
         in_time = bool(made.candidates) or made.until <= deadline

@@ -148,3 +148,19 @@ async def test_who_leaves_lets_the_next_look() -> None:
     line.ptu.room = 1
     assert await next_one is FOUND
     assert (line.served, line.room.waiting) == (["next"], 0)
+
+
+async def test_whose_patience_ends_is_told_how_things_are_by_then() -> None:
+    """It has room although it never came to be the first; an old plan would refuse it."""
+    line = Line(Ptu())
+    first = asyncio.create_task(line.ask("first"))
+    await line.all_wait(1)
+    other = Ptu(frees_in_s=0.0, clock=line.ptu.clock)
+    waiting = asyncio.create_task(
+        line.room.planned(other.plan, line="gpt-4o", importance=1, patience_s=0.1)
+    )
+    await line.all_wait(2)
+    other.room = 1
+    assert await waiting is FOUND
+    line.ptu.room = 1
+    await first
