@@ -126,9 +126,13 @@ class Standing:
     def _room(
         self, name: str, room: Room | None, failing_until: float | None, now: float
     ) -> Room | None:
-        """A hold before all else, until there is room as well; one that is over says nothing."""
+        """A hold before all else, until there is room as well; one that is over says nothing.
+
+        It is over as soon as enough was given back for it: that is a fact, and no belief.
+        """
         used = room.utilization if room is not None else None
-        held_until = self.holds.holds().get(name, 0.0)
+        sooner_s = room.sooner_s if room is not None else 0.0
+        held_until = self.holds.holds().get(name, 0.0) - sooner_s
         if held_until > now:
             at, until = (room.at, room.until) if room is not None and room.firm else (now, now)
             earliest = max(held_until, until)

@@ -49,11 +49,12 @@ class ShadowRouter:
     def choose(self, request: Request, now: float) -> Target:
         load = self._load(request, now)
         target: Target = "paygo"
-        if now >= self._held_until and self._ptu.room(load, now).at <= now:
+        room = self._ptu.room(load, now)
+        if now >= self._held_until - room.sooner_s and room.at <= now:
             self._places[request.id] = self._ptu.take(load, now)
             self._warm.read(_key(request), _PTU, request.prompt, now)
             target = "ptu"
-        self._tell()
+        self._tell(now)
         return target
 
     def answered(self, request: Request, headers: Headers, now: float) -> None:
@@ -65,7 +66,7 @@ class ShadowRouter:
         else:
             self._held_until = max(self._held_until, now + wait)
             self._places.pop(request.id).refused(told, Wait(wait, _grain(wait)), now)
-        self._tell()
+        self._tell(now)
 
     def completed(self, request: Request, usage: Usage, now: float) -> None:
         if usage.target == _PTU:
@@ -75,7 +76,7 @@ class ShadowRouter:
             place.settle(Demand(usage.input, usage.output, usage.cached), now)
             if (told := self._told.pop(request.id, None)) is not None:
                 place.accepted(told, now)
-        self._tell()
+        self._tell(now)
 
     def heard(self, message: Said, now: float) -> None:
         self._held_until = max(self._held_until, message.held_until)
@@ -88,8 +89,8 @@ class ShadowRouter:
         claim = Claim(str(request.tenant) if self._fair else "all")
         return Load(claim, Demand(request.prompt, output, cached))
 
-    def _tell(self) -> None:
-        news = self._ptu.news()
+    def _tell(self, now: float) -> None:
+        news = self._ptu.news(now)
         if news is not None:
             self._send(Said(self._name, news, self._held_until))
 

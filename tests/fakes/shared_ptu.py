@@ -35,6 +35,8 @@ class Asks:
     """How a tenant asks: for this part of the PTU, in requests of so many seconds of it each.
 
     It asks for `on_s` seconds, then is silent for `off_s`; `rate` is what it asks for meanwhile.
+    One of `feint_every` requests, if not 0, has a cap of `feint_s` seconds and no use, and is given
+    up after `feint_stays_s`.
     """
 
     claim: Claim
@@ -42,6 +44,9 @@ class Asks:
     size_s: float = 0.1
     on_s: float = float("inf")
     off_s: float = 0.0
+    feint_every: int = 0
+    feint_s: float = 60.0
+    feint_stays_s: float = 0.06
 
     def asks_at(self, now: float) -> bool:
         """Whether it is not silent."""
@@ -55,6 +60,14 @@ class Asked(NamedTuple):
     tenant: str
     seconds: float
     number: int
+
+
+class Asking(NamedTuple):
+    """A request on its way: what is really answered, and after how long, if that is known."""
+
+    request: Request
+    output: int
+    stays_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +106,7 @@ class SharedPtu:
     def __init__(self, tenants: Sequence[Asks], *, replicas: int, seed: int) -> None:
         self._random = Random(seed)
         self._numbers = count()
+        self._feints = count(1)
         self._future: list[tuple[float, int, Callable[[], None]]] = []
         self._now = 0.0
         self._ptu = Ptu(PtuFacts(TOKENS_PER_S, output_ratio=OUTPUT_RATIO))
@@ -122,40 +136,64 @@ class SharedPtu:
         self._next(asks)
         if not asks.asks_at(self._now):
             return
+        number = next(self._numbers)
+        is_feint = asks.feint_every and next(self._feints) % asks.feint_every == 0
+        used, asking = self._feint(asks, number) if is_feint else self._draw(asks, number)
+        replica = self._random.randrange(len(self._replicas))
+        self.tally.requests.append(Asked(self._now, asks.claim.tenant, used, number))
+        self._decide(replica, asks.claim, asking)
+
+    def _draw(self, asks: Asks, number: int) -> tuple[float, Asking]:
         drawn = self._random
         used = asks.size_s * drawn.lognormvariate(0, _WIDTH) / _MEAN_OF_UNIT
         output = max(1, round(used * TOKENS_PER_S * 0.6 / OUTPUT_RATIO))
         prompt, cap = round(used * TOKENS_PER_S * 0.4), round(output * drawn.uniform(1.0, 2.0))
-        number = next(self._numbers)
-        request = Request(number, 0, number, prompt, 0, cap, stream=True)
-        replica = drawn.randrange(len(self._replicas))
-        self.tally.requests.append(Asked(self._now, asks.claim.tenant, used, number))
-        self._decide(replica, asks.claim, request, output)
+        return used, Asking(Request(number, 0, number, prompt, 0, cap, stream=True), output)
 
-    def _decide(self, number: int, claim: Claim, request: Request, output: int) -> None:
-        known, now = self._replicas[number], self._now
+    def _feint(self, asks: Asks, number: int) -> tuple[float, Asking]:
+        cap = round(asks.feint_s * TOKENS_PER_S / OUTPUT_RATIO)
+        request = Request(number, 0, number, 1, 0, cap, stream=True)
+        return 0.0, Asking(request, 0, asks.feint_stays_s)
+
+    def _decide(self, number: int, claim: Claim, asking: Asking) -> None:
+        known, now, request = self._replicas[number], self._now, asking.request
         load = Load(claim, Demand(request.prompt, request.cap or 0))
-        if known.room(load, now).at <= now and now >= self._held_until:
+        room = known.room(load, now)
+        if room.at <= now and now >= self._held_until - room.sooner_s:
             place = known.take(load, now)
-            self._in(ONE_WAY_S, lambda: self._reaches(number, place, request, output))
+            self._in(ONE_WAY_S, lambda: self._reaches(number, place, asking))
         self._tells(number)
 
-    def _reaches(self, number: int, place: PtuPlace, request: Request, output: int) -> None:
-        now, ptu, known = self._now, self._ptu, self._replicas[number]
-        job = ptu.offer(request, now)
+    def _reaches(self, number: int, place: PtuPlace, asking: Asking) -> None:
+        now, ptu = self._now, self._ptu
+        job = ptu.offer(asking.request, now)
         if job is None:
             wait = ptu.retry_after(now)
             self._in(ONE_WAY_S, lambda: self._is_refused(number, place, wait))
             return
-        self.tally.served.add(request.id)
+        self.tally.served.add(asking.request.id)
         told = CapacityTold(ptu.utilization(now))
-        self._in(ONE_WAY_S, lambda: known.accepted(place, told, self._now))
-        self._in(self._random.uniform(1.0, 6.0), lambda: self._ends(number, place, job, output))
+        self._in(ONE_WAY_S, lambda: self._is_accepted(number, place, told))
+        if asking.stays_s is not None:
+            self._in(asking.stays_s, lambda: self._is_given_up(number, place, job))
+            return
+        lasts = self._random.uniform(1.0, 6.0)
+        self._in(lasts, lambda: self._ends(number, place, job, asking.output))
+
+    def _is_accepted(self, number: int, place: PtuPlace, told: CapacityTold) -> None:
+        place.accepted(told, self._now)
+        self._tells(number)
 
     def _is_refused(self, number: int, place: PtuPlace, wait: float) -> None:
         place.refused(CapacityTold(), Wait(wait, _MILLISECOND), self._now)
         self._held_until = max(self._held_until, self._now + wait)
         self._tells(number)
+
+    def _is_given_up(self, number: int, place: PtuPlace, job: Job) -> None:
+        """The gateway knows first, and closes the connection."""
+        place.settle(Demand(job.request.prompt, 0), self._now)
+        self._tells(number)
+        self._in(ONE_WAY_S, lambda: self._ptu.complete(job, 0, self._now))
 
     def _ends(self, number: int, place: PtuPlace, job: Job, output: int) -> None:
         self._ptu.complete(job, output, self._now)
@@ -175,7 +213,7 @@ class SharedPtu:
 
     def _told(self, number: int) -> None:
         self._telling.discard(number)
-        news = self._replicas[number].news()
+        news = self._replicas[number].news(self._now)
         if news is not None:
             for other, known in enumerate(self._replicas):
                 if other != number:

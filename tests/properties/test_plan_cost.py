@@ -46,7 +46,7 @@ def cost(tenants: int, demand: float) -> Cost:
             under_way.append(place)
         if len(under_way) > IN_FLIGHT:
             under_way.popleft().settle(Demand(150, 8), now)
-        ptu.news()
+        ptu.news(now)
         if number >= warm:
             spent[has_room] += took
             looks[has_room] += 1

@@ -73,6 +73,17 @@ def test_an_owner_that_was_away_has_its_part_within_ten_seconds(replicas: int) -
     assert sum(later) >= 0.95 * sum(asked)
 
 
+@replicas_and_seeds
+def test_who_gives_up_huge_requests_gains_nothing(replicas: int, seed: int) -> None:
+    """Caps of a minute, dropped at once: neither credit, nor holds that keep the owner out."""
+    feints = Asks(Claim("feints"), 3, feint_every=20)
+    tally = played(feints, Asks(BIG, 0.7), replicas=replicas, seed=seed, minutes=13)
+    measured = range(WARM, 13)
+    big = tally.part("big", measured)
+    assert big >= min(0.7, tally.asked_part("big", measured)) - 2 * POINTS
+    assert tally.part("feints", measured) == pytest.approx(1 - big, abs=POINTS)
+
+
 @replicas_alone
 def test_without_guarantees_weights_share(replicas: int) -> None:
     """Two floods of weights 3 and 1."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.paygo_window import PaygoCapacity
 from app.domain.capacity.provisioned import PtuCapacity
 from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
+from app.domain.capacity.wait import Wait
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Target
 from app.domain.routing.health import Health
@@ -101,6 +103,25 @@ def test_of_a_hold_and_a_belief_the_later_says_until_when() -> None:
     later = scene.outlook()
     assert later is not None
     assert later.room.until == scene.now + 50
+
+
+def test_a_hold_ends_when_what_it_waited_for_was_given_back() -> None:
+    """A huge request filled the PTU, and was given up: that is a fact, and no belief."""
+    scene = Scene()
+    plan = RoutePlan((), load=Load(LOAD.claim, Demand(10, 2500)))
+    huge, small = (scene.standing.take("ptu", plan, scene.now) for _ in range(2))
+    assert huge is not None
+    assert small is not None
+    small.refused(CapacityTold(), Wait(40.0, 0.001), scene.now)
+    scene.standing.hold("ptu", scene.now + 40)
+    scene.clock.advance(1)
+    huge.settle(Demand(10, 2000), scene.now)
+    held = scene.outlook()
+    assert held is not None
+    assert held.room.reason is SpillReason.HELD
+    assert 19 <= held.room.until - scene.now < 19.5
+    huge.settle(Demand(10, 0), scene.now)
+    assert scene.standing.refusal("ptu", LOAD, scene.now) is None
 
 
 def test_a_vague_belief_says_nothing_beside_a_hold() -> None:

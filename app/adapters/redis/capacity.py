@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -26,7 +26,8 @@ from app.ports import Clock
 CHANNEL: Final = "spillgate:capacity"
 #: How long news waits for more of its kind; what one replica does not know yet, it cannot heed.
 TELL_S: Final = 0.005
-#: The same while nothing happens.
+#: The same while nothing happens; but what is taken then is told at once, as otherwise others would
+#: be refused for it, and not know why.
 IDLE_S: Final = 0.1
 _BUSY_FOR_S: Final = 1.0
 
@@ -49,17 +50,26 @@ class _Telling:
     clock: Clock
     replica: str
     busy_until: float = 0.0
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_telling(self) -> None:
         """Tell news as it comes, for ever."""
         while True:
-            busy = self.clock.now() < self.busy_until
-            await asyncio.sleep(TELL_S if busy else IDLE_S)
-            if news := self.book.news():
+            await self._pause()
+            self.taken.clear()
+            if news := self.book.news(self.clock.now()):
                 self.busy_until = self.clock.now() + _BUSY_FOR_S
                 message = _ENCODER.encode(Message(self.replica, news))
                 with suppress(StoreUnavailable):  # counted and told by the breaker
                     await self.batch.call(("PUBLISH", CHANNEL, message))
+
+    async def _pause(self) -> None:
+        if self.clock.now() < self.busy_until:
+            await asyncio.sleep(TELL_S)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self.taken.wait()
 
     def hear(self, data: bytes) -> None:
         """Take what another replica said. Raises ValueError with the kind of what is wrong."""
@@ -77,6 +87,7 @@ async def sharing(
 ) -> AsyncIterator[CapacityBook]:
     """A book that is kept in step with the other replicas' for as long as the scope is open."""
     telling = _Telling(book, store.batch, clock, replica)
+    book.on_take = telling.taken.set
     hearing = Hearing(CHANNEL, store.subscriber, telling.hear)
     async with background("capacity", telling.keep_telling, hearing.keep_hearing):
         yield book

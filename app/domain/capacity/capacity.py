@@ -60,7 +60,7 @@ class DeploymentCapacity(Protocol):
         """The used part of the capacity, 1.0 being all."""
         ...
 
-    def news(self) -> DeploymentNews | None:
+    def news(self, now: float) -> DeploymentNews | None:
         """What other replicas should know since this was last asked; None: nothing."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from app.domain.capacity.capacity import DeploymentCapacity, Place
@@ -24,6 +24,8 @@ class CapacityBook:
         self._replica = replica
         self._configured: dict[str, Configured] = {}
         self._known: dict[str, DeploymentCapacity] = {}
+        #: Called when something was taken, which others should hear of at once.
+        self.on_take: Callable[[], object] = _nothing
 
     def follow(
         self,
@@ -57,7 +59,10 @@ class CapacityBook:
     def take(self, deployment: str, load: Load, now: float) -> Place | None:
         """Take what a request may need that is sent now."""
         known = self._known.get(deployment)
-        return known.take(load, now) if known is not None else None
+        if known is None:
+            return None
+        self.on_take()
+        return known.take(load, now)
 
     def utilizations(self, now: float) -> dict[str, float]:
         """By deployment, the used part of its capacity."""
@@ -74,9 +79,9 @@ class CapacityBook:
         found = ((name, each.lowered(now)) for name, each in paygo)
         return {name: lowered for name, lowered in found if lowered is not None}
 
-    def news(self) -> dict[str, DeploymentNews]:
+    def news(self, now: float) -> dict[str, DeploymentNews]:
         """What to tell the other replicas."""
-        told = ((name, each.news()) for name, each in self._known.items())
+        told = ((name, each.news(now)) for name, each in self._known.items())
         return {name: news for name, news in told if news is not None}
 
     def hear(self, sender: str, news: Mapping[str, DeploymentNews], now: float) -> None:
@@ -90,3 +95,7 @@ class CapacityBook:
         if isinstance(configured, PtuCapacity):
             return Provisioned(configured, self._replica, now)
         return Paygo(configured)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

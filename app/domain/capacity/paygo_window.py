@@ -122,7 +122,7 @@ class Paygo:
         configured, limit = self._configured_tpm, self._tokens.limit(now)
         return Lowered(int(limit), configured) if configured and limit < configured else None
 
-    def news(self) -> DeploymentNews | None:
+    def news(self, _now: float) -> DeploymentNews | None:
         """What other replicas should know since this was last asked."""
         news, self._news = self._news, None
         if news is not None:
@@ -131,7 +131,8 @@ class Paygo:
 
     def hear(self, sender: str, news: DeploymentNews, now: float) -> None:
         """What another replica sent there."""
-        self._count(self._peers.hear(sender, news, now), news.calls, now)
+        change = self._peers.hear(sender, news, now)
+        self._count(change.taken - change.returned, news.calls, now)
 
     def told(self, told: CapacityTold, now: float) -> None:
         """What an answer's headers said."""

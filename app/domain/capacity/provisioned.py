@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.peers import DeploymentNews, Peers
+from app.domain.capacity.refusals import Refusals
 from app.domain.capacity.room import Room
 from app.domain.capacity.shadow_bucket import DEPTH, Mark, ShadowBucket
 from app.domain.capacity.shares import CREDIT_S, Claim, Shares
@@ -20,6 +21,7 @@ from app.domain.capacity.wait import Wait
 
 #: That a tenant asks is told at most so often; its claim lasts for longer.
 ASKED_EVERY_S: Final = 1.0
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,20 @@ class Provisioned:
         "_capacity",
         "_news",
         "_peers",
-        "_replica",
+        "_refusals",
         "_shares",
         "largest_s",
+        "replica",
     )
 
     def __init__(self, capacity: PtuCapacity, replica: str, now: float) -> None:
         """`replica` is this one's name among those that hear each other."""
         self._capacity = capacity
-        self._replica = replica
+        self.replica = replica
         self._bucket = ShadowBucket(now)
         self._shares = Shares(now)
         self._peers = Peers()
+        self._refusals = Refusals(replica)
         self._asked: dict[str, float] = {}
         self._news: DeploymentNews | None = None
         #: What one request may weigh while other tenants ask, in sixtieths of the bucket.
@@ -68,6 +72,9 @@ class Provisioned:
     def room(self, load: Load, now: float) -> Room:
         """When there is room for a request of this tenant and class, which asks hereby."""
         self._ask(load.claim, now)
+        return replace(self._room(load, now), sooner_s=self._refusals.sooner_s(now))
+
+    def _room(self, load: Load, now: float) -> Room:
         at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
         used = self._bucket.utilization(now)
         if at <= now:
@@ -82,8 +89,9 @@ class Provisioned:
         """Take what the request may need."""
         seconds, tenant = self._capacity.seconds(load.demand), load.claim.tenant
         added = self._bucket.take(seconds, now)
-        self._changed(tenant, seconds, added)
-        return PtuPlace(self, load, seconds, added, self._bucket.mark())
+        self._peers.add(seconds)
+        charged = self._charge(tenant, added)
+        return PtuPlace(self, load, seconds, added, charged, self._bucket.mark())
 
     def utilization(self, now: float) -> float:
         """The filled part: 1.0 is full, and more is possible."""
@@ -93,11 +101,12 @@ class Provisioned:
         """By tenant that asks, the part that it is entitled to."""
         return self._shares.parts(now)
 
-    def news(self) -> DeploymentNews | None:
+    def news(self, now: float) -> DeploymentNews | None:
         """What other replicas should know since this was last asked."""
         news, self._news = self._news, None
         if news is not None:
             self._peers.tell(news)
+            news.waits = self._refusals.own(now)
             if news.belief is not None:
                 news.belief = self._bucket.belief()
         return news
@@ -110,11 +119,14 @@ class Provisioned:
             self._shares.took(tenant, seconds * self._bucket.scale)
         if not self._peers.knows(sender):
             self._tell_belief(learnt=True)  # it has just begun, and knows nothing
-        seconds = self._peers.hear(sender, news, now)
-        self._bucket.correct(seconds, now)
+        change = self._peers.hear(sender, news, now)
+        self._bucket.heard(change.taken, change.returned, now)
+        self._returned(change.returned, now)
+        if news.waits is not None:
+            self._refusals.hear(sender, news.waits, now)
         if news.belief is not None:
             with self._revealing(now):
-                unheard = self._peers.unheard(self._replica, news)
+                unheard = self._peers.unheard(self.replica, news)
                 self._bucket.adopt(news.belief, unheard, now)
 
     def accepted(self, place: PtuPlace, told: CapacityTold, now: float) -> None:
@@ -129,8 +141,11 @@ class Provisioned:
     def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:
         """A request was refused, and took nothing."""
         self._bucket.undo(place.seconds, now)
-        self._changed(place.load.claim.tenant, -place.seconds, -place.added)
-        place.seconds, place.is_settled = 0.0, True
+        self._peers.undo(place.seconds)
+        self._charge(place.load.claim.tenant, -place.charged)
+        place.seconds, place.charged, place.is_settled = 0.0, 0.0, True
+        if wait is not None:
+            self._wait(place, wait, now)
         with self._revealing(now):
             learnt = self._bucket.refused(place.mark, wait, now)
         self._tell_belief(learnt=learnt)
@@ -140,7 +155,7 @@ class Provisioned:
 
         Where Azure has revealed the level meanwhile, its own estimate of the request is in it and
         ours is not. Azure's differs from ours by what we did not know of the prompt, which its
-        usage tells; so what is left to correct is the answer.
+        usage tells; so what is left to correct is the answer. The tenant is charged what was used.
         """
         seconds = self._capacity.seconds(used) if used is not None else 0.0
         taken = place.seconds
@@ -151,7 +166,11 @@ class Provisioned:
         place.seconds, place.is_settled = seconds, True
         if difference:
             self._bucket.correct(difference, now)
-            self._changed(place.load.claim.tenant, difference, difference * self._bucket.scale)
+            self._peers.add(difference)
+            self._returned(-difference, now)
+        owing = seconds * self._bucket.scale - place.charged
+        if abs(owing) > _ROUNDING:
+            place.charged += self._charge(place.load.claim.tenant, owing)
 
     def _kept_free(self, load: Load, now: float, used: float) -> Room | None:
         """For others, of a request so large that they would find nothing for long.
@@ -171,11 +190,23 @@ class Provisioned:
             self._asked[claim.tenant] = now
             self._to_tell().asked.append(claim)
 
-    def _changed(self, tenant: str, seconds: float, added: float) -> None:
-        self._shares.took(tenant, added)
-        self._peers.add(seconds)
+    def _charge(self, tenant: str, amount: float) -> float:
+        """Have a tenant pay, or paid back; what it was charged."""
+        charged = self._shares.took(tenant, amount)
         taken = self._to_tell().taken
-        taken[tenant] = taken.get(tenant, 0.0) + seconds
+        taken[tenant] = taken.get(tenant, 0.0) + charged / self._bucket.scale
+        return charged
+
+    def _wait(self, place: PtuPlace, wait: Wait, now: float) -> None:
+        told = now + wait.seconds
+        back = self._bucket.returned_since(place.mark) / self._bucket.pace
+        self._refusals.refused(told, told - back, now)
+
+    def _returned(self, seconds: float, now: float) -> None:
+        """Something came back, here or elsewhere: a hold ends sooner by what would have drained."""
+        drained = seconds * self._bucket.scale / self._bucket.pace
+        if drained > 0 and self._refusals.returned(drained, now):
+            self._to_tell()
 
     @contextmanager
     def _revealing(self, now: float) -> Iterator[None]:
@@ -202,6 +233,7 @@ class PtuPlace:
     load: Load
     seconds: float
     added: float
+    charged: float
     mark: Mark
     is_settled: bool = False
 

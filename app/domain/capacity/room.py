@@ -18,6 +18,8 @@ class Room:
     believed of it is too vague to refuse a request by.
 
     `utilization` is the used part of the deployment's capacity, 1.0 being all; None: unknown.
+
+    A hold of the deployment ends `sooner_s` seconds before its time: so much came back since.
     """
 
     at: float
@@ -25,6 +27,7 @@ class Room:
     utilization: float | None = None
     firm: bool = True
     earliest: float | None = None
+    sooner_s: float = 0.0
 
     @property
     def until(self) -> float:

@@ -138,6 +138,10 @@ class ShadowBucket:
         """Whether Azure has revealed the level since."""
         return self._syncs > mark.syncs
 
+    def returned_since(self, mark: Mark) -> float:
+        """Given back since the marked request was sent: its answer may still have it."""
+        return self._returned - mark.returned
+
     def take(self, seconds: float, now: float) -> float:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
         self._drain(now)
@@ -151,14 +155,15 @@ class ShadowBucket:
 
     def correct(self, seconds: float, now: float) -> None:
         """Add what was used beyond the estimate, or give back what was not (below zero)."""
+        self.heard(max(0.0, seconds), max(0.0, -seconds), now)
+
+    def heard(self, taken: float, returned: float, now: float) -> None:
+        """Another replica took and gave back so many seconds; Azure may know of either, or both."""
         self._drain(now)
-        change = seconds * self.scale
-        self._level = max(0.0, self._level + change)
-        self._taken_since += seconds
-        if change < 0:
-            self._returned -= change
-        else:
-            self._taken += change
+        self._level = max(0.0, self._level + (taken - returned) * self.scale)
+        self._taken += taken * self.scale
+        self._returned += returned * self.scale
+        self._taken_since += taken - returned
 
     def undo(self, seconds: float, now: float) -> None:
         """Take back what was refused: Azure has never had it."""
@@ -190,13 +195,13 @@ class ShadowBucket:
             self._back_at = now + wait.seconds
         most = DEPTH + wait.seconds * self.pace
         least = DEPTH + max(0.0, wait.seconds - wait.grain_s) * self.pace
-        return self._learn(least - self._back(mark), most + self._more(mark), now)
+        return self._learn(least - self.returned_since(mark), most + self._more(mark), now)
 
     def told(self, utilization: float, mark: Mark, now: float) -> bool:
         """An answer said how full the bucket is, 1.0 being all."""
         self._drain(now)
         level = utilization * DEPTH
-        return self._learn(level - self._back(mark), level + self._more(mark), now)
+        return self._learn(level - self.returned_since(mark), level + self._more(mark), now)
 
     def belief(self) -> Belief:
         """For the other replicas."""
@@ -213,10 +218,6 @@ class ShadowBucket:
     def _more(self, mark: Mark) -> float:
         """Sent after the marked request: what that one's answer says may not have it yet."""
         return max(0.0, self._taken - mark.taken)
-
-    def _back(self, mark: Mark) -> float:
-        """Given back since the marked request was sent: its answer may still have it."""
-        return self._returned - mark.returned
 
     def _drain(self, now: float) -> None:
         passed = now - self._updated

@@ -145,15 +145,20 @@ class Shares:
                 soonest, latest = middle, min(latest, there)
         return latest
 
-    def took(self, tenant: str, amount: float) -> None:
-        """A tenant took so much; below zero, it gave back. Without a part there is no credit."""
+    def took(self, tenant: str, amount: float) -> float:
+        """A tenant took so much; below zero, it gives back. Without a part there is no credit.
+
+        What it was charged: less than it took where it fell behind as far as one can. Who gives
+        back more than that would get credit for what it never paid.
+        """
         rung, claim = self._ladder.get(tenant), self._claims.get(tenant)
         if rung is None or claim is None:
-            return
+            return 0.0
         part, earned = self._part(claim), self._earned
-        spent = amount / part if part else CREDIT_S + DEBT_S
-        level_at = min(earned - _credit(rung, earned) + spent, earned + DEBT_S)
-        self._ladder.put(tenant, rung._replace(level=level_at))
+        level_at = earned - _credit(rung, earned)
+        spent = min(amount / part if part else inf, earned + DEBT_S - level_at)
+        self._ladder.put(tenant, rung._replace(level=level_at + spent))
+        return spent * part
 
     def revealed(self, amount: float) -> None:
         """So much more is taken than was known of: less was there to earn than was thought.

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
+from app.adapters.redis import capacity
 from app.adapters.redis.capacity import CHANNEL, sharing
 from app.adapters.redis.store import Place, opened_store
 from app.domain.capacity.capacity_book import CapacityBook
@@ -64,6 +66,21 @@ async def test_what_one_takes_the_other_knows(redis_url: str) -> None:
         await until(lambda: abs(used(one) - used(other)) < 0.02)
         one.rooms((name,), LOAD, CLOCK.now())
         await until(lambda: other.parts(name, CLOCK.now()) == {"acme": 1.0})
+
+
+async def test_what_is_taken_after_a_silence_is_told_at_once(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with the next message of a quiet time, which is an hour away here."""
+    name = f"ptu-{uuid4().hex}"
+    monkeypatch.setattr(capacity, "IDLE_S", 3600.0)
+    async with replica(redis_url, name) as one, replica(redis_url, name) as other:
+
+        def asked() -> bool:
+            one.take(name, LOAD, CLOCK.now())  # until the other has subscribed
+            return used(other) > 0.05
+
+        await until(asked)
 
 
 async def test_without_redis_each_counts_its_own() -> None:

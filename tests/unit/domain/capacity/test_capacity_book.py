@@ -57,9 +57,20 @@ def test_replicas_tell_each_other() -> None:
     one, other = begun("one", ptu=PTU, theirs=PAYGO), begun("other", ptu=PTU)
     one.take("ptu", LARGE, NOW)
     one.take("theirs", LARGE, NOW)
-    other.hear("one", one.news(), NOW)
+    other.hear("one", one.news(NOW), NOW)
     assert other.utilizations(NOW) == {"ptu": 1.5}
-    assert one.news() == {}
+    assert one.news(NOW) == {}
+
+
+def test_whoever_tells_the_others_is_told_of_what_is_taken() -> None:
+    """Nothing of what nobody keeps count of."""
+    book, told = begun(), list[None]()
+    book.on_take = lambda: told.append(None)
+    book.take("nobody", LARGE, NOW)
+    assert not told
+    book.take("ptu", LARGE, NOW)
+    book.take("paygo", LARGE, NOW)
+    assert len(told) == 2
 
 
 def test_tenants_that_ask_have_their_parts() -> None:

@@ -74,19 +74,19 @@ def test_replicas_count_together() -> None:
     """Totals make up for a message that was lost."""
     one, other = Paygo(PaygoCapacity(tpm=1000)), Paygo(PaygoCapacity(tpm=1000))
     one.take(load(), NOW)
-    lost = one.news()
+    lost = one.news(NOW)
     assert isinstance(lost, DeploymentNews)
-    assert one.news() is None
+    assert one.news(NOW) is None
     one.take(load(100), NOW)
-    news = one.news()
+    news = one.news(NOW)
     assert news is not None
     other.hear("one", lost, NOW)
     other.hear("one", news, NOW)
     assert other.utilization(NOW) == 0.7
     one.take(load(100), NOW)
-    one.news()
+    one.news(NOW)
     one.take(load(100), NOW)
-    news = one.news()
+    news = one.news(NOW)
     assert news is not None
     other.hear("one", news, NOW)
     assert other.utilization(NOW) == 0.9

@@ -92,9 +92,9 @@ def test_the_header_has_azures_estimate_in_it() -> None:
     assert seconds(ptu, 0.0) == pytest.approx(30.0)
 
 
-def told(sender: Provisioned) -> DeploymentNews:
+def told(sender: Provisioned, now: float = 0.0) -> DeploymentNews:
     """As it comes over the wire."""
-    news = sender.news()
+    news = sender.news(now)
     assert news is not None
     return msgspec.msgpack.decode(msgspec.msgpack.encode(news), type=DeploymentNews)
 
@@ -122,20 +122,75 @@ def test_replicas_tell_each_other_what_azure_revealed() -> None:
     assert seconds(other, 0.0) >= 64.0 + 5.0 - 0.01
 
 
+@pytest.mark.parametrize("given_up_at", [0.003, 0.09], ids=["before", "after"])
+def test_what_a_refusal_was_owed_to_ends_its_hold(given_up_at: float) -> None:
+    """Another replica's huge request is given up before, or after, the refusal is heard of."""
+    one, other = begun("one"), begun("other")
+    for ptu, heard in ((one, other), (other, one)):
+        ptu.room(load(10), 0.0)
+        heard.hear(ptu.replica, told(ptu), 0.0)
+    huge, small = one.take(load(10, 2500), 0.0), other.take(load(100), 0.001)
+    steps = {
+        given_up_at: lambda: huge.settle(Demand(10, 0), given_up_at),
+        0.05: lambda: small.refused(NOTHING_TOLD, Wait(40.0, 0.001), 0.05),
+    }
+    for now in (0.003, 0.05, 0.09):
+        steps.get(now, lambda: None)()
+        tell_each_other(one, other, now + 0.004)
+    for ptu in (one, other):
+        room = ptu.room(load(10), 0.11)
+        assert 40.05 - room.sooner_s <= room.at == 0.11
+
+
+def tell_each_other(one: Provisioned, other: Provisioned, now: float) -> None:
+    """Until nobody has anything to tell any more."""
+    while (news := one.news(now)) or (back := other.news(now)):
+        if news:
+            other.hear(one.replica, news, now)
+        else:
+            assert back is not None
+            one.hear(other.replica, back, now)
+
+
+def test_a_request_that_is_refused_gives_nothing_back() -> None:
+    """Azure has never had it."""
+    one, other = begun("one"), begun("other")
+    first, second = one.take(load(100), 0.0), one.take(load(2000), 0.0)
+    first.refused(NOTHING_TOLD, Wait(5.0, 0.001), 0.0)
+    second.refused(NOTHING_TOLD, Wait(5.0, 0.001), 0.0)
+    other.hear("one", told(one), 0.0)
+    assert one.room(load(1), 0.0).sooner_s == other.room(load(1), 0.0).sooner_s == 0
+
+
+def test_a_tenant_is_charged_what_it_used() -> None:
+    """An estimate that was not charged, as it was behind already, is not paid back either."""
+    ptu = begun()
+    flooding, owner = load(100), Load(Claim("owner", 0.7), Demand(100, 0))
+    for each in (flooding, owner):
+        ptu.room(each, 0.0)
+    ptu.take(load(9000), 0.0).settle(None, 1.0)
+    for _ in range(10):
+        ptu.take(load(1000), 1.0).settle(Demand(1000, 0), 1.0)
+    before = ptu.room(flooding, 200.0).at
+    ptu.room(flooding, 1.0)
+    ptu.take(load(9000), 1.0).settle(Demand(1, 0), 1.0)
+    assert ptu.room(flooding, 200.0).at == before
+
+
 def test_nothing_is_told_where_nothing_happened() -> None:
     """And what was told is not told again."""
     ptu = begun()
-    assert ptu.news() is None
+    assert ptu.news(0.0) is None
     ptu.take(load(100), 0.0)
-    assert ptu.news() is not None
-    assert ptu.news() is None
+    assert ptu.news(0.0) is not None
+    assert ptu.news(0.0) is None
 
 
 def test_who_has_just_begun_is_told_what_is_believed() -> None:
     """By all that hear of it for the first time."""
     old, new = begun("old"), begun("new")
     old.take(load(5000), 0.0)
-    old.news()
+    old.news(0.0)
     new.room(load(1), 0.0)
     old.hear("new", told(new), 0.0)
     new.hear("old", told(old), 0.0)

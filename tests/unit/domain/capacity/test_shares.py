@@ -161,6 +161,29 @@ def test_who_takes_what_was_idle_is_soon_level_again() -> None:
     assert shares.headroom(BIG, DEBT_S + CREDIT_S) == pytest.approx(0)
 
 
+@given(steps, claims, st.floats(0, 1000))
+def test_who_takes_and_gives_back_is_where_it_was(
+    history: list[tuple[Claim, float, float]], claim: Claim, amount: float
+) -> None:
+    """However far behind it is: it is charged no more than it falls back, and paid no more back."""
+    shares, now = lived([*history, (claim, 0.0, 0.0)])
+    before = shares.headroom(claim, now)
+    charged = shares.took(claim.tenant, amount)
+    assert charged <= amount + 1e-9
+    shares.took(claim.tenant, -charged)
+    assert shares.headroom(claim, now) == pytest.approx(before, abs=1e-6)
+
+
+def test_who_is_as_far_behind_as_can_be_is_charged_nothing() -> None:
+    """What it takes then is no more debt; the request that is not refused pays what it used."""
+    shares = shared(BIG, SMALL)
+    flood(shares, BIG, now=0.0)
+    room = shares.headroom(BIG, 0.0)
+    assert shares.took("big", 60.0) == 0
+    assert shares.headroom(BIG, 0.0) == room
+    assert shares.took("nobody", 1.0) == 0
+
+
 def test_in_an_idle_deployment_nobody_leaves_anything() -> None:
     """Where all take less than their parts, all have all credit."""
     shares = shared(BIG, SMALL, Claim("c"))
