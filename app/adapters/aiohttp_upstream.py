@@ -92,7 +92,8 @@ _MEANINGS: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] =
 )
 _RAISED: Final = (ClientError, OSError, RuntimeError, ValueError)
 
-_reused: ContextVar[bool] = ContextVar("connection_reused", default=False)
+#: Of the connection that the sending task was handed out; None: none yet.
+_reused: ContextVar[bool | None] = ContextVar("connection_reused", default=None)
 
 
 class AiohttpResponse:
@@ -205,6 +206,7 @@ class AiohttpTransport:
         """
         time = asyncio.get_running_loop().time
         started = time()
+        _reused.set(None)
         try:
             call = _Call(method, URL(url, encoded=True), headers, body, timeouts)
             async with asyncio.timeout(min(timeouts.first_byte, timeouts.total)):
@@ -214,6 +216,9 @@ class AiohttpTransport:
                     if not _was_idle_close(error, time() - started):
                         raise
                     response = await call.on(self._single)
+        except TimeoutError as error:
+            # Nothing was sent that could be at work.
+            raise _meaning(ConnectionTimeoutError() if _reused.get() is None else error) from None
         except _RAISED as error:
             raise _meaning(error) from None
         try:
@@ -239,11 +244,11 @@ class _Connector(TCPConnector):
         timeout: ClientTimeout,  # noqa: ASYNC109  # aiohttp's signature
     ) -> Connection:
         """Hand out a connection; `_reused` tells the sending task which kind."""
-        _reused.set(False)
         connection = await super().connect(req, traces, timeout)
-        if connection.protocol is not None:
-            _reused.set(connection.protocol in self._handed_out)
-            self._handed_out.add(connection.protocol)
+        protocol = connection.protocol
+        _reused.set(protocol is not None and protocol in self._handed_out)
+        if protocol is not None:
+            self._handed_out.add(protocol)
         return connection
 
 

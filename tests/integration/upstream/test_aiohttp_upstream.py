@@ -498,6 +498,18 @@ class TestSilence:
                     limits=Timeouts(connect=0.05),
                 )
 
+    async def test_a_connection_that_does_not_come_is_no_silence(
+        self, transport: AiohttpTransport
+    ) -> None:
+        """Nothing was sent, so that another may be asked, however soon the headers are due."""
+        async with server(Line.gone) as upstream:
+            with pytest.raises(UpstreamUnreachable):
+                await post(
+                    transport,
+                    upstream.url.replace("http:", "https:"),
+                    limits=Timeouts(connect=20.0, first_byte=0.05),
+                )
+
     async def test_silence_then_data(self, transport: AiohttpTransport) -> None:
         """After a silence the stream can be read on; no byte is lost."""
         go_on = asyncio.Event()
