@@ -7,7 +7,6 @@ in front looks whether there is room, so that what becomes free is not fought fo
 from __future__ import annotations
 
 import asyncio
-from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from app.domain.routing.line import Line, Place
 from app.domain.routing.route import RoutePlan
 from app.ports import Clock
 
@@ -23,11 +23,10 @@ LOOK_S: Final = 0.05
 _SHORTEST_S: Final = 0.001
 
 
-@dataclass(order=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Waiter:
-    rank: int
-    number: int
-    is_first: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
+    place: Place
+    is_first: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class WaitingRoom:
@@ -36,7 +35,7 @@ class WaitingRoom:
     def __init__(self, clock: Clock, at_most: int = 64) -> None:
         self._clock = clock
         self._numbers = count()
-        self._lines: defaultdict[str, list[_Waiter]] = defaultdict(list)
+        self._lines: defaultdict[str, Line[_Waiter]] = defaultdict(Line)
         self.at_most = at_most
         self.waiting = 0
 
@@ -48,9 +47,8 @@ class WaitingRoom:
         Nobody passes those who wait in its line and matter as much.
         """
         rank, deadline = -importance, self._clock.now() + patience_s
-        ahead = self._lines.get(line)
         made = plan()
-        if made.candidates and not (ahead and ahead[0].rank <= rank):
+        if made.candidates and not self._is_anybody_ahead(line, rank):
             return made
         if not self._may_wait(made, deadline):
             return made
@@ -73,30 +71,36 @@ class WaitingRoom:
             await asyncio.sleep(min(max(until, _SHORTEST_S), LOOK_S, left))
         return plan()  # not what was found when it came: its time to come back may be over
 
+    def _is_anybody_ahead(self, line: str, rank: int) -> bool:
+        first = self._lines[line].first if line in self._lines else None
+        return first is not None and first.place[0] <= rank
+
     def _may_wait(self, made: RoutePlan, deadline: float) -> bool:
         in_time = bool(made.candidates) or made.until <= deadline
         return in_time and self.waiting < self.at_most and deadline > self._clock.now()
 
     @contextmanager
-    def _in(self, line: str, rank: int) -> Iterator[_Waiter]:
-        waiter, waiters = _Waiter(rank, next(self._numbers)), self._lines[line]
-        insort(waiters, waiter)
+    def _in(self, name: str, rank: int) -> Iterator[_Waiter]:
+        waiter, line = _Waiter((rank, next(self._numbers))), self._lines[name]
+        before = line.first
+        line.add(waiter.place, waiter)
         self.waiting += 1
-        _appoint(waiters)
+        _appoint(line, before)
         try:
             yield waiter
         finally:
-            waiters.remove(waiter)
+            line.discard(waiter.place)
             self.waiting -= 1
-            _appoint(waiters)
-            if not waiters:
-                self._lines.pop(line, None)
+            _appoint(line, waiter)
+            if not line:
+                self._lines.pop(name, None)
 
 
-def _appoint(waiters: list[_Waiter]) -> None:
-    """Have the first of them look, and nobody else."""
-    for place, waiter in enumerate(waiters):
-        if place == 0:
-            waiter.is_first.set()
-        else:
-            waiter.is_first.clear()
+def _appoint(line: Line[_Waiter], before: _Waiter | None) -> None:
+    """Have the first look, and not who was first before."""
+    if line.first is before:
+        return
+    if before is not None:
+        before.is_first.clear()
+    if line.first is not None:
+        line.first.is_first.set()

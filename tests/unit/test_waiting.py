@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import process_time
 
 import pytest
 
@@ -164,3 +165,21 @@ async def test_whose_patience_ends_is_told_how_things_are_by_then() -> None:
     assert await waiting is FOUND
     line.ptu.room = 1
     await first
+
+
+async def seconds_to_serve(count: int) -> float:
+    """Until so many have joined a line, and room for all has come."""
+    line = Line(Ptu(), at_most=count)
+    began = process_time()
+    asked = [asyncio.create_task(line.ask(str(number))) for number in range(count)]
+    await line.all_wait(count)
+    line.ptu.room = count
+    await asyncio.gather(*asked)
+    assert len(line.served) == count
+    return process_time() - began
+
+
+async def test_a_long_line_costs_each_no_more() -> None:
+    """Eight times as many take about eight times as long, not 64 times."""
+    least = min([await seconds_to_serve(500) for _ in range(3)])
+    assert min([await seconds_to_serve(4_000) for _ in range(2)]) < 24 * least
