@@ -8,6 +8,7 @@ from typing import Final
 from app.domain.cache.guards.items import Item, Reading
 from app.domain.cache.guards.language import language_of
 from app.domain.cache.guards.leftovers import without_counterparts
+from app.domain.cache.guards.legible import is_unreadable, scribbles_differ
 from app.domain.cache.guards.lexicon import Lexicon, lexicon, small_words
 from app.domain.cache.guards.order import stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
@@ -22,7 +23,7 @@ GUARDS: Final = {
     "ord": "ordinal", "unit": "unit",
     "cur": "currency", "time": "time", "neg": "negation", "quant": "quantifier",
     "cmp": "comparison", "rel": "relation", "lang": "language",
-    "out": "output", "courtesy": "quote", "w": "content",
+    "out": "output", "courtesy": "quote", "sign": "sign", "w": "content",
 }  # fmt: skip
 #: Questions that a terse prompt leaves out, the one that counts most first.
 _SOFT: Final = ("howto", "whether", "meaning", "list", "explain", "what")
@@ -47,10 +48,15 @@ class Disagreement:
 
 def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
     """None when both ask for the same; `book` is what is known of languages."""
-    if plain(left).split() == plain(right).split():
+    if left == right:
         return None
     if max(len(left), len(right)) > MAX_CHARS:
         return Disagreement("length")
+    if is_unreadable(left) or is_unreadable(right):
+        return Disagreement("unreadable")
+    left, right = plain(left), plain(right)
+    if scribbles_differ(left, right):
+        return Disagreement("sign")
     readings = _readings(left, right, book)
     if isinstance(readings, Disagreement):
         return readings

@@ -16,7 +16,7 @@ from app.domain.cache.guards.units import Unit, units_of
 _LEADS: Final = frozenset({lex.WEAK, lex.FROM, lex.TO, lex.BY})
 #: What keywords do without.
 _FUNCTIONS: Final = _LEADS | {lex.DROP, lex.CUT, "ask", "rel"}
-_SIGNS: Final = frozenset("/-&|")
+_SIGNS: Final = frozenset("/-&")
 #: Questions that say what a part of a prompt is about; the others are about all of it.
 _COMMAS: Final = frozenset({",", "\u3001", "\uff0c", "\u060c"})
 _ENDS: Final = frozenset(".!?\n\u3002\uff01\uff1f")

@@ -16,6 +16,8 @@ _SLIP_LETTERS: Final = 5
 _SWAP_LETTERS: Final = 3
 _TWO_SLIPS: Final = 9
 _PROBES: Final = 6
+#: The last of the Latin letters, but for rare ones.
+_LATIN: Final = "\u024f"
 #: Words of a prompt that are looked at; with more, slips are not forgiven.
 _MOST_WORDS: Final = 120
 
@@ -72,12 +74,20 @@ def _mended(
 ) -> Token:
     """Names with capitals inside, or of capitals in a text that is not all capitals, stay."""
     word = token.folded
-    if token.kind is not Kind.WORD or not word.isalpha() or spelling.knows(word, language):
+    if token.kind is not Kind.WORD or not _is_of_one_script(word) or spelling.knows(word, language):
         return token
     if token.text.casefold() != token.text and not token.text.istitle() and not shouts:
         return token
     near = [other for other in known if is_slip(word, other)]
     return replace(token, folded=near[0], text=near[0]) if len(set(near)) == 1 else token
+
+
+def _is_of_one_script(word: str) -> bool:
+    """Whether the letters of `word`, folded, are all a to z, or none is Latin.
+
+    No slip of the hand puts another letter among them.
+    """
+    return word.isalpha() and (word.isascii() or min(word) > _LATIN)
 
 
 def is_slip(word: str, meant: str) -> bool:

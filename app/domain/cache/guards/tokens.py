@@ -16,13 +16,13 @@ _QUOTES: Final = str.maketrans(
     {
         "\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "\u2032": "'", "\u201b": "'",
         "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2212": "-", "\u2044": "/",
-        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u200b": "", "\ufeff": "", "\u00ad": "",
+        "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\ufe0e": "", "\ufe0f": "",
     }
 )  # fmt: skip
 _PATTERN: Final = r"""
   (?P<code>```.*?```|`[^`\n]+`)
 | (?P<address>(?:https?|ftp|file)://[^\s<>"')\]]+ | www\.[^\s<>"')\]]+
-    | [\w.+-]+@[\w-]+\.[\w.-]*\w
+    | (?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]*\w
     | (?<![\w/])(?:~|\.{1,2})?/(?:[\w.+-]+/)+[\w.+-]* | (?<!\w)[A-Za-z]:\\[^\s"']+ )
 | (?P<quote>"[^"\n]{1,400}"|[\u201c\u201e\u201d][^\u201c\u201d\n]{1,400}[\u201c\u201d]
     |[\u00ab][^\u00bb\n]{1,400}\u00bb|[\u00bb][^\u00ab\n]{1,400}\u00ab
@@ -45,10 +45,28 @@ _PATTERN: Final = r"""
 | (?P<op>[=!<>]=+|=>|->|<-|&&|\|\||\+\+|<<|>>|:=|\*\*|[-+](?=\d)|[-+*/=<>^|~@\#\\{}\[\]&%$]
     |[\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u00b0\u00a7\u2260\u2264\u2265\u2192\u2190\u00d7\u00f7])
 | (?P<han>[\u3040-\u30ff\u3400-\u9fff]+)
-| (?P<word>(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_])+
-    (?:'(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_])+)*'?)
-| (?P<stop>[\n.!?;:,()\u3002\uff01\uff1f\u3001\uff0c\u2014\u2013\u2026\u00bf\u00a1\u061f\u060c]+)
+| (?P<word>(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_])
+    (?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_]|MARKS)*
+    (?:'(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_]|MARKS)+)*'?)
+| (?P<stop>
+    [\n.!?;:,()\u3002\uff01\uff1f\u3001\uff0c\u2014\u2013\u2026\u00bf\u00a1\u061f\u060c\u0964]+)
+| (?P<mark>(?<!\d)['"\u201c\u201d\u201e\u00ab\u00bb\u300a-\u300f])
+| (?P<sign>\S)
 """
+#: Where the combining marks of the scripts in use are.
+_MARKED: Final = (range(0x300, 0x1100), range(0x1700, 0x1D00), range(0xA600, 0xABFF))
+#: Forms of a letter that mean the letter; a power, a fraction or a circled letter is not one.
+_FORMS: Final = (
+    "<wide>",
+    "<narrow>",
+    "<noBreak>",
+    "<initial>",
+    "<medial>",
+    "<final>",
+    "<isolated>",
+)
+_LIGATURES: Final = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06\u2026"
+_LONGEST_FORM: Final = 3
 
 
 class Kind(Enum):
@@ -63,12 +81,14 @@ class Kind(Enum):
     QUOTE = auto()
     OPERATOR = auto()
     STOP = auto()
+    SIGN = auto()  # what is nothing else: an emoji, a mathematical sign
 
 
 _KINDS: Final = {
     "code": Kind.CODE, "address": Kind.ADDRESS, "quote": Kind.QUOTE, "clock": Kind.CLOCK,
     "date": Kind.DATE, "ident": Kind.CODE, "slice": Kind.CODE, "number": Kind.NUMBER,
     "op": Kind.OPERATOR, "word": Kind.WORD, "han": Kind.WORD, "stop": Kind.STOP,
+    "sign": Kind.SIGN,
 }  # fmt: skip
 
 
@@ -84,12 +104,26 @@ class Token:
 
 @functools.cache
 def _tokenizer() -> re.Pattern[str]:
-    return re.compile(_PATTERN, re.VERBOSE | re.DOTALL)
+    marks = (chr(code) for codes in _MARKED for code in codes)
+    found = "".join(mark for mark in marks if unicodedata.category(mark).startswith("M"))
+    return re.compile(_PATTERN.replace("MARKS", f"[{found}]"), re.VERBOSE | re.DOTALL)
 
 
 def plain(text: str) -> str:
-    """One form for what looks alike: width, ligatures, apostrophes, dashes, spaces."""
-    return unicodedata.normalize("NFKC", text.translate(_QUOTES)).translate(_QUOTES)
+    """One form for what is the same: width, ligatures, apostrophes, dashes, spaces.
+
+    Powers, fractions and circled letters stay as they are, unlike in NFKC.
+    """
+    formed = text if text.isascii() else "".join(_formed(char) for char in text)
+    return unicodedata.normalize("NFC", formed.translate(_QUOTES)).translate(_QUOTES)
+
+
+@functools.lru_cache(maxsize=4096)
+def _formed(char: str) -> str:
+    if char in _LIGATURES or unicodedata.decomposition(char).startswith(_FORMS):
+        form = unicodedata.normalize("NFKC", char)
+        return form if len(form) <= _LONGEST_FORM else char
+    return char
 
 
 def fold(word: str) -> str:
@@ -119,7 +153,8 @@ def tokens_of(text: str) -> tuple[Token, ...]:
     found = []
     end = -1
     for match in _tokenizer().finditer(shown):
-        kind = _KINDS[str(match.lastgroup)]
-        found.append(Token(kind, match[0], fold(match[0]), match.start() == end))
+        kind = _KINDS.get(str(match.lastgroup))
+        if kind:
+            found.append(Token(kind, match[0], fold(match[0]), match.start() == end))
         end = match.end()
     return tuple(found)

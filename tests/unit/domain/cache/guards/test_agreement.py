@@ -58,6 +58,16 @@ def book() -> Phrasebook:
         ("What is the capital of Italy?", "Was ist die Hauptstadt von Italien?", "prompt-language"),
         ("What does my home insurance cover?", "What does my car insurance cover?", "content"),
         ("Nenne einen Planeten", "Nenne alle Planeten", "quantifier"),
+        ("Can my dog eat \U0001f347?", "Can my dog eat \U0001f955?", "sign"),
+        (
+            "Which country is \U0001f1e9\U0001f1ea?",
+            "Which country is \U0001f1ef\U0001f1f5?",
+            "sign",
+        ),
+        ("Is it done? \u2705", "Is it done? \u274c", "sign"),
+        ("Is it done?", "Is it done? \u280e\u2801", "sign"),
+        ("What is A \u222a B?", "What is A \u2229 B?", "sign"),
+        ("Is it on?", "Is it on?\U000e0061", "unreadable"),
     ],
 )
 def test_it_names_what_is_different(book: Phrasebook, left: str, right: str, guard: str) -> None:
@@ -101,6 +111,21 @@ def test_it_lets_the_same_pass(book: Phrasebook, left: str, right: str) -> None:
     """The same question in other words agrees, whichever prompt came first."""
     assert agree(left, right, book) is None
     assert agree(right, left, book) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("What is 10\u00b2?", "What is 102?"),
+        ("How many ml are 1\u00bd cups?", "How many ml are 11/2 cups?"),
+        ("Solve x\u00b2 = 16 for x", "Solve x2 = 16 for x"),
+        ("Where do I find my account?", "Where do I find my acc\u043eunt?"),
+    ],
+)
+def test_what_looks_nearly_alike_is_not_the_same(book: Phrasebook, left: str, right: str) -> None:
+    """Powers and fractions are no digits, and no slip puts a Cyrillic letter in an English word."""
+    assert agree(left, right, book)
+    assert agree(right, left, book)
 
 
 def test_a_slip_makes_no_other_word_the_same(book: Phrasebook) -> None:

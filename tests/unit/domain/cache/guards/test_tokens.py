@@ -24,6 +24,10 @@ from app.domain.cache.guards.tokens import Kind, fold, plain, tokens_of
         ("x == y", [Kind.WORD, Kind.OPERATOR, Kind.WORD]),
         ("a, b", [Kind.WORD, Kind.STOP, Kind.WORD]),
         ("ExcelのA", [Kind.WORD, Kind.WORD, Kind.WORD]),
+        ("\U0001f600\u2705", [Kind.SIGN, Kind.SIGN]),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", [Kind.WORD]),
+        ('a " b', [Kind.WORD, Kind.WORD]),
+        ("5'", [Kind.NUMBER, Kind.SIGN]),
         ("", []),
     ],
 )
@@ -38,3 +42,11 @@ def test_what_looks_alike_is_alike() -> None:
     assert fold("\u00c9t\u00e9") == "ete"
     assert fold("Stra\u00dfe") == "strasse"
     assert fold("\u0419") == "\u0439"
+
+
+@pytest.mark.parametrize(
+    "sign", ["10\u00b2", "1\u00bd", "\u24d0", "\u2460", "\u2122", "\U0001d400"]
+)
+def test_what_means_something_else_stays(sign: str) -> None:
+    """A power is no digit, a fraction no two numbers, a circled letter no letter."""
+    assert plain(sign) == sign
