@@ -29,3 +29,7 @@ class MemoryResponseOwners:
         self._owners.move_to_end((tenant, response_id))
         if len(self._owners) > self._limit:
             self._owners.popitem(last=False)
+
+    async def forget(self, tenant: str, response_id: str) -> None:
+        """Have a response no owner any more."""
+        self._owners.pop((tenant, response_id), None)

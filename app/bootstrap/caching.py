@@ -26,7 +26,7 @@ from app.domain.identity.directory import Directory
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.price import PriceTable
 from app.domain.routing.deployment import Fleet
-from app.ports import Clock, Embedder, ResponseOwners
+from app.ports import Clock, Embedder
 from app.settings import Cache, Settings
 from app.stages.caching import (
     ByMeaning,
@@ -122,7 +122,6 @@ def caching_of(
     fleet: Fleet,
     cached: Cached,
     *,
-    owners: ResponseOwners,
     prices: PriceTable,
     clock: Clock,
 ) -> Caching:
@@ -131,7 +130,7 @@ def caching_of(
     return Caching(
         Rules(_policy(settings), _salt(fleet)),
         Lookups(
-            TheSame(answers, owners, clock),
+            TheSame(answers, clock),
             _by_meaning(cache, cached, clock),
             Flights(patience_s=cache.coalesce_s, generation=cached.own.keys.answers_generation),
             cached.meaning.measured.measuring if cached.meaning else None,

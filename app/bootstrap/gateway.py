@@ -132,7 +132,6 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             settings,
             fleet,
             resources.cached,
-            owners=resources.owners,
             prices=prices,
             clock=resources.clock,
         ),

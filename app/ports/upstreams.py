@@ -53,6 +53,13 @@ class ResponseOwners(Protocol):
         """Remember the owner. Never raises: a lost claim costs a later 404, not this answer."""
         ...
 
+    async def forget(self, tenant: str, response_id: str) -> None:
+        """Have a response that was deleted no owner any more; other replicas may take a while.
+
+        Never raises: who is asked for it says that it is gone.
+        """
+        ...
+
 
 class UpstreamResponse(Protocol):
     """An upstream's answer, its body still to be read."""

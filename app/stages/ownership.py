@@ -48,10 +48,15 @@ class Ownership:
     async def claim(self, principal: Principal, answer: Answer) -> None:
         """Remember who made a response and its items, before their ids reach the client.
 
+        One that was deleted has no owner any more: it is not asked for again.
+
         Of a stream, the items are known with its last event. Of an answer that is too large to be
         read whole, only the response itself is remembered.
         """
         operation, status = answer.request.operation, answer.status
+        if operation is Operation.DELETE_RESPONSE and status < HTTPStatus.MULTIPLE_CHOICES:
+            deleted = answer.request.route.response_id or ""
+            await self._owners.forget(principal.tenant.name, deleted)
         if answer.response_id is not None:
             await self._claim(principal, answer, (answer.response_id,))
         if operation not in _TELLING or status >= HTTPStatus.MULTIPLE_CHOICES:

@@ -72,3 +72,14 @@ async def test_a_second_claim_counts(owners: ResponseOwners, tenant: str) -> Non
     await owners.claim(tenant, "resp_1", "paygo")
 
     assert await owners.owner(tenant, "resp_1") == "paygo"
+
+
+async def test_what_was_deleted_has_no_owner(owners: ResponseOwners, tenant: str) -> None:
+    """Nor has what was never there; another tenant's of the same id stays."""
+    for name in (tenant, f"{tenant}-other"):
+        await owners.claim(name, "resp_1", "ptu-east")
+    for response_id in ("resp_1", "resp_1", "\ud800"):
+        await owners.forget(tenant, response_id)
+
+    assert await owners.owner(tenant, "resp_1") is None
+    assert await owners.owner(f"{tenant}-other", "resp_1") == "ptu-east"

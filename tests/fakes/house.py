@@ -193,7 +193,7 @@ class House:
                 salt=lambda _model: b"",
             ),
             Lookups(
-                TheSame(answers, self.owners, self.clock),
+                TheSame(answers, self.clock),
                 by_meaning,
                 Flights(patience_s=30.0, generation=lambda _tenant: (self.generation,)),
                 Measuring(

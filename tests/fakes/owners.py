@@ -26,5 +26,10 @@ class FakeResponseOwners:
         if not self.lost:
             self.claims[tenant, response_id] = deployment
 
+    async def forget(self, tenant: str, response_id: str) -> None:
+        await asyncio.sleep(0)
+        if not self.lost:
+            self.claims.pop((tenant, response_id), None)
+
     def __repr__(self) -> str:
         return f"<FakeResponseOwners {self.claims}>"

@@ -6,6 +6,7 @@ While Redis is away, claims are kept by this process alone, and only what it kno
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Final
 
 from app.adapters.redis.account import account_key
@@ -48,6 +49,15 @@ class RedisResponseOwners:
             await self._batch.call(("SET", key, deployment, "EX", KEPT_S))
         except StoreUnavailable:
             self.lost_claims_total += 1
+
+    async def forget(self, tenant: str, response_id: str) -> None:
+        """Have a response no owner any more. Never raises.
+
+        Other replicas that know it, and all while Redis is away, go on asking the deployment.
+        """
+        await self._recent.forget(tenant, response_id)
+        with suppress(StoreUnavailable):
+            await self._batch.call(("DEL", _key(tenant, response_id)))
 
 
 def _key(tenant: str, response_id: str) -> str:

@@ -22,7 +22,8 @@ class Bypass(StrEnum):
 
     OPERATION = "operation"  # nothing of it is cached, or nothing by meaning
     BACKGROUND = "background"  # the answer comes later, to be asked for by its id
-    STORED = "stored"  # part of what is asked is stored upstream, and may change there
+    #: Part of what is asked is stored upstream and may change there, or the answer is to be stored.
+    STORED = "stored"
     REMOTE = "remote"  # part of what is asked is behind a URL, and may change there
     HOSTED_TOOLS = "hosted_tools"  # live data, or effects beside the answer
 

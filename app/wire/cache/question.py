@@ -3,7 +3,8 @@
 Fields that do not shape it, by OpenAI's reference of each operation (openai-python 3.51) and
 Azure's (v1, 2026-11), are named here; all others count, those of tomorrow included. A request that
 does not hold all that it asks about has no question: what is stored upstream or behind a URL may
-change while the request stays the same.
+change while the request stays the same. A response that is to be stored has none either: it is an
+object of its own, and who made it can read, continue and delete it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _UNSHAPING_OF: Final = {
         "store",  # filed for evaluations; the gateway does not serve what is filed
         "user_security_context",  # Azure's, for Defender
     },
-    # `store` counts as what it comes to: only a stored answer can be asked for by its id.
+    # What is stored has no question, whatever else it says.
     # `prompt_cache_options` may ask for no answer at all (`prewarm`), and is told in the answer.
     Operation.RESPONSES: _UNSHAPING | {"metadata", "prompt_cache_key", "store"},
     Operation.COMPLETIONS: _UNSHAPING,
@@ -98,8 +99,6 @@ def _shaping(request: InferenceRequest, fields: Fields) -> Fields:
     dropped = _UNSHAPING_OF[request.operation]
     shaping = {name: each for name, each in fields.items() if name not in dropped}
     shaping.pop("model", None)
-    if request.operation is Operation.RESPONSES:
-        shaping["store"] = request.stores
     return shaping
 
 
@@ -110,7 +109,8 @@ def _bypass(request: InferenceRequest, fields: Mapping[str, Any]) -> Bypass | No
         return Bypass.STORED
     if _has_hosted_tools(fields):
         return Bypass.HOSTED_TOOLS
-    return None
+    # Its id stands for an object of the caller's own, to be read, continued and deleted.
+    return Bypass.STORED if request.stores else None
 
 
 def _takes_stored(request: InferenceRequest, fields: Mapping[str, Any]) -> bool:

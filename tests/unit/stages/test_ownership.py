@@ -154,3 +154,14 @@ async def test_only_what_an_upstream_made_is_claimed(
     assert owners.claims == {}
     await ownership.claim(ACME, made(None, "ptu", "rs_1", request=reading("resp_1")))
     assert list(owners.claims) == [("acme", "rs_1")]
+
+
+@pytest.mark.parametrize(("status", "left"), [(200, []), (404, ["resp_1"]), (500, ["resp_1"])])
+async def test_what_was_deleted_is_nobodys(
+    ownership: Ownership, owners: FakeResponseOwners, status: int, left: list[str]
+) -> None:
+    """If it was; its tenant is told that there is none, and nobody is asked."""
+    await ownership.claim(ACME, made("resp_1", "paygo"))
+    deleting = InferenceRequest(match("DELETE", "/v1/responses/resp_1", ""), "", b"")
+    await ownership.claim(ACME, made(None, "paygo", request=deleting, status=status))
+    assert [response_id for _, response_id in owners.claims] == left

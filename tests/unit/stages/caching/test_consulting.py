@@ -144,6 +144,19 @@ async def test_a_response_repeats_what_its_own_caller_said(house: House) -> None
     assert (said["user"], said["metadata"]) == ("bob", {"case": "2"})
 
 
+async def test_a_response_that_is_stored_is_made_for_each(house: House) -> None:
+    """Its id is an object of the caller's, with its own metadata, to be deleted by it alone."""
+    house.rule = BOTH
+    for each in ("resp_1", "resp_2"):
+        body = {"id": each, "object": "response", "status": "completed", "output": []}
+        house.upstream("ptu").answers(200, body=json.dumps(body).encode())
+    fields = {"model": "gpt-4o", "input": "What is the capital of France?"}
+    served = [await house.serve(FakeCall("/v1/responses", fields)) for _ in range(2)]
+    assert [json.loads(reply.body)["id"] for reply, _ in served] == ["resp_1", "resp_2"]
+    assert {receipt.cache.reason for _, receipt in served} == {"stored"}
+    assert house.answers.asked == 0
+
+
 async def test_an_answer_grows_too_old(house: House) -> None:
     """By the policy in force now, not the one it was kept under; and by what the caller allows."""
     house.upstream("ptu").completes().completes().completes()

@@ -17,7 +17,9 @@ FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}
 
 
 def asked(path: str, fields: dict[str, Any], salt: bytes = b"") -> Question | Bypass:
-    body = json.dumps({"model": "m", **fields}).encode()
+    """Responses are not stored: those that are have no question."""
+    said = {"store": False} if path == RESPONSES else {}
+    body = json.dumps({"model": "m", **said, **fields}).encode()
     return question_of(read_request(match("POST", path, ""), body), salt=salt)
 
 
