@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Final
 
 from app.domain.capacity.capacity import CapacityTold, WindowTold
@@ -18,6 +19,9 @@ _UTILIZATION: Final = "azure-openai-deployment-utilization"
 _MILLISECOND: Final = 0.001
 _NOTHING: Final = CapacityTold()
 _DURATION: Final = re.compile(r"(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,6})?)(ms|s))?\Z")
+_PERCENT: Final = re.compile(r" *([0-9]{1,6}(?:\.[0-9]{1,9})?) *%? *", re.ASCII)
+#: A full PTU takes one request of any size more; beyond five times its depth it is a mistake.
+_MOST_UTILIZATION: Final = 5.0
 _LONGEST_TEXT: Final = 16
 
 
@@ -45,11 +49,9 @@ def wait_told(seconds: float | None, headers: Mapping[str, str]) -> Wait | None:
 
 
 def _percent(text: str) -> float | None:
-    try:
-        value = float(text[:_LONGEST_TEXT].strip().removesuffix("%")) / 100
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None
+    found = _PERCENT.fullmatch(text[:_LONGEST_TEXT])
+    value = float(found[1]) / 100 if found else inf
+    return value if value <= _MOST_UTILIZATION else None
 
 
 def _count(text: str) -> int | None:

@@ -38,6 +38,10 @@ _CALM: Final = 0.002
 #: So long after Azure last confirmed or corrected the belief, a request that can go nowhere else is
 #: sent in spite of it: a wrong one would not be found out.
 FRESH_S: Final = 10.0
+#: No refusal asks for a longer wait, so that nothing fuller is believed of Azure's word; and where
+#: it has not spoken for as long, one request asks it, whatever is believed.
+PROBE_AFTER_S: Final = 300.0
+_MOST_TOLD: Final = DEPTH + PROBE_AFTER_S
 #: Evidence as narrow as this says where the level is, even where the belief agrees with it.
 _NARROW: Final = 0.5
 #: An interval with one end says no less than one as wide as this.
@@ -72,6 +76,7 @@ class ShadowBucket:
         "_level",
         "_returned",
         "_since",
+        "_spoken",
         "_syncs",
         "_taken",
         "_taken_since",
@@ -86,6 +91,7 @@ class ShadowBucket:
         self._syncs = 0
         self._back_at = inf  # after a refusal that nothing announced, when one may ask
         self._heard = -inf  # whenever Azure said how full it is
+        self._spoken = now  # or let a request in, or was asked for want of a word
         # What happened since the level was last revealed, or was nothing.
         self._since = now
         self._taken_since = self._drained_since = 0.0
@@ -113,13 +119,14 @@ class ShadowBucket:
         if over + min(MOST_MARGIN, sqrt(noise * passed)) <= _ROUNDING:
             return now
         wait = min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
-        return min(now + wait, max(self.earliest_at(now, headroom), self._back_at))
+        least = max(self.earliest_at(now, headroom), self._back_at)
+        return min(now + wait, least, self._probe_at(now))
 
     def earliest_at(self, now: float, headroom: float = 0.0) -> float:
         """The same without a margin for what is not known."""
         self._drain(now)
         over = self._level + headroom + LEAST_MARGIN - DEPTH
-        return now if over <= _ROUNDING else now + over / self.pace
+        return now if over <= _ROUNDING else min(now + over / self.pace, self._probe_at(now))
 
     def is_fresh(self, now: float) -> bool:
         """Whether the belief rests on something recent; what is older is no reason to refuse by.
@@ -145,6 +152,8 @@ class ShadowBucket:
     def take(self, seconds: float, now: float) -> float:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
         self._drain(now)
+        if self._probe_at(now) <= now:
+            self._spoken = now
         added = seconds * self.scale
         if now >= self._back_at:
             self._back_at = inf
@@ -178,6 +187,7 @@ class ShadowBucket:
         This and the next two say whether anything was learnt.
         """
         self._drain(now)
+        self._spoken = now
         room = DEPTH + own + self._more(mark) - self._level
         self._learnt, by = accepted(self._learnt, room, self._stretch(now))
         if by == 0:
@@ -189,18 +199,21 @@ class ShadowBucket:
     def refused(self, mark: Mark, wait: Wait | None, now: float) -> bool:
         """A request was refused; it was taken, and undone before."""
         self._drain(now)
+        self._spoken = now
         if wait is None:
             return self._learn(DEPTH, inf, now)
         if self._learnt.noise < _CALM and self._level < DEPTH - MOST_MARGIN:
             self._back_at = now + wait.seconds
-        most = DEPTH + wait.seconds * self.pace
-        least = DEPTH + max(0.0, wait.seconds - wait.grain_s) * self.pace
+        seconds = min(wait.seconds, PROBE_AFTER_S)
+        most = DEPTH + seconds * self.pace
+        least = DEPTH + max(0.0, seconds - wait.grain_s) * self.pace
         return self._learn(least - self.returned_since(mark), most + self._more(mark), now)
 
     def told(self, utilization: float, mark: Mark, now: float) -> bool:
         """An answer said how full the bucket is, 1.0 being all."""
         self._drain(now)
-        level = utilization * DEPTH
+        self._spoken = now
+        level = min(utilization, _MOST_TOLD / DEPTH) * DEPTH
         return self._learn(level - self.returned_since(mark), level + self._more(mark), now)
 
     def belief(self) -> Belief:
@@ -210,10 +223,14 @@ class ShadowBucket:
     def adopt(self, belief: Belief, unheard: float, now: float) -> None:
         """Believe what another replica was revealed, who had not heard of these seconds yet."""
         self._drain(now)
+        self._spoken = now
         self._learnt = belief.learnt
         self._level = max(0.0, belief.level + unheard * self.scale)
         self._synced(now)
         self._taken_since = unheard
+
+    def _probe_at(self, now: float) -> float:
+        return max(now, self._spoken + PROBE_AFTER_S)
 
     def _more(self, mark: Mark) -> float:
         """Sent after the marked request: what that one's answer says may not have it yet."""

@@ -26,6 +26,12 @@ NOTHING = CapacityTold()
         ("nan%", None),
         ("inf", None),
         ("full", None),
+        ("500%", 5.0),
+        ("501%", None),
+        ("8740%", None),
+        ("1e308%", None),
+        ("1_0_0%", None),
+        ("١٢%", None),
     ],
 )
 def test_a_ptu_tells_how_full_it_is(text: str, value: float | None) -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.capacity.shadow_bucket import DEPTH, LEAST_MARGIN, MOST_MARGIN, ShadowBucket
+from app.domain.capacity.shadow_bucket import (
+    DEPTH,
+    LEAST_MARGIN,
+    MOST_MARGIN,
+    PROBE_AFTER_S,
+    ShadowBucket,
+)
 from app.domain.capacity.wait import Wait
 
 
@@ -185,7 +191,7 @@ def test_traffic_that_nobody_tells_of_widens_the_margin_for_a_while() -> None:
     for _ in range(200):
         now += 5.0
         bucket.told(level(bucket, now) / DEPTH, bucket.mark(), now)
-        bucket.take(5.0, now)
+        bucket.take(5.0 * bucket.pace, now)
     assert wary > MOST_MARGIN / 2
     assert margin(bucket, now) < 0.5
 
@@ -308,3 +314,37 @@ def test_an_answer_that_agrees_is_news_too() -> None:
     bucket.take(5.0, 1.0)
     assert not bucket.told(1.0, mark, 1.0)
     assert bucket.is_fresh(10.5)
+
+
+@pytest.mark.parametrize("revealed", [87.4, 1e306])
+def test_nothing_is_believed_that_no_refusal_could_tell(revealed: float) -> None:
+    """Whatever an answer says: of what cannot be, no more than the longest wait stays."""
+    bucket = ShadowBucket(0.0)
+    bucket.take(1.0, 0.0)
+    bucket.told(revealed, bucket.mark(), 0.0)
+    assert level(bucket, 0.0) <= DEPTH + PROBE_AFTER_S
+    bucket.told(0.3, bucket.mark(), 1.0)
+    assert level(bucket, 1.0) == pytest.approx(18.0)
+
+
+def test_one_request_asks_what_azure_has_not_spoken_of_for_long() -> None:
+    """However full it is believed to be: one each time, until there is a word."""
+    bucket = ShadowBucket(0.0)
+    bucket.take(5000.0, 0.0)
+    bucket.accepted(bucket.mark(), 5000.0, 0.0)
+    probed_at = bucket.room_at(1.0)
+    assert probed_at == bucket.earliest_at(1.0) == PROBE_AFTER_S
+    assert bucket.room_at(probed_at, headroom=30.0) == probed_at
+    added = bucket.take(1.0, probed_at)
+    assert bucket.room_at(probed_at + 1) == 2 * PROBE_AFTER_S
+    bucket.accepted(bucket.mark(), added, probed_at + 1)
+    assert bucket.room_at(probed_at + 1) < probed_at + 3
+
+
+def test_who_was_refused_has_been_spoken_to() -> None:
+    """By Azure, or by another replica that was."""
+    one, other = full(over=PROBE_AFTER_S + 60), full(over=PROBE_AFTER_S + 60)
+    one.refused(one.mark(), Wait(PROBE_AFTER_S, 0.001), 250.0)
+    other.adopt(one.belief(), 0.0, 250.0)
+    for bucket in (one, other):
+        assert bucket.room_at(PROBE_AFTER_S) >= 250 + PROBE_AFTER_S - 1
