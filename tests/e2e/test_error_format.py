@@ -131,13 +131,13 @@ CASES: dict[str, Case] = {
 
 
 def small(suffix: str) -> dict[str, Any]:
-    """Bodies of 2 KiB at most, upstreams with a second for their first byte, two deployments."""
+    """Bodies of 2 KiB at most, upstreams that have 3 s for an answer, two deployments."""
     config = ptu_and_paygo(suffix)
     config["deployments"].pop(f"paygo-b-{suffix}")
     config["models"]["gpt-4o"]["tiers"] = [[f"ptu-{suffix}"], [f"paygo-a-{suffix}"]]
     return config | {
         "limits": {"max_body_bytes": 2048},
-        "timeouts": {"first_byte_s": 1, "drain_lag_s": 0, "drain_s": 1},
+        "timeouts": {"first_byte_s": 1, "total_s": 3, "drain_lag_s": 0, "drain_s": 1},
     }
 
 
