@@ -93,7 +93,47 @@ def test_100_kilobytes_are_no_trouble() -> None:
     assert agree(text + "a", text + "b", book())
 
 
+_CRAFTED = [
+    ("ABCDE ", "alpha bravo charlie delta echo "),
+    ("ABCDE ABDE ", "alpha bravo charlie delta echo "),
+    ("a-", "b-"),
+    ("a'", "b'"),
+    ("'a ", "'b "),
+    ("`a", "`b"),
+    ("a1 ", "a2 "),
+    ("a@b.", "a@b"),
+    ("[", "]"),
+    ("passwrd ", "password "),
+    ("x + (y - ", "(x + y) - "),
+    ("Polish ", "polish "),
+    ("in on at ", "on at in "),
+    ("\u5b57\u56fd", "\u56fd\u5b57"),
+]
+_LONG = 1_900
+
+
+@pytest.mark.parametrize(("one", "other"), _CRAFTED)
+def test_texts_made_to_hurt_cost_little_more_than_prose(one: str, other: str) -> None:
+    """Twice the text takes at most three times as long, and never twenty times as long as prose."""
+    few, many = (
+        min(_seconds_of(_fill(one, size), _fill(other, size)) for _ in range(5))
+        for size in (_LONG // 2, _LONG)
+    )
+    prose = _fill("the customer cannot open this invoice, what can we do about it? ", _LONG)
+    usual = min(_seconds_of(prose, prose + "now") for _ in range(5))
+    assert many < 3 * few + 0.01
+    assert many < 20 * usual + 0.02
+
+
+def _fill(piece: str, size: int) -> str:
+    return (piece * size)[:size]
+
+
 def _seconds(text: str) -> float:
+    return _seconds_of(text + " a", text + " b")
+
+
+def _seconds_of(left: str, right: str) -> float:
     begun = time.perf_counter()
-    agree(text + " a", text + " b", book())
+    agree(left, right, book())
     return time.perf_counter() - begun

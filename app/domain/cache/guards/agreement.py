@@ -34,6 +34,8 @@ _ALIKE: Final = frozenset(
 )
 #: Things said, with so few of which it matters whether it is you or they.
 _FEW: Final = 2
+#: Tokens of a prompt that is read, so that the work is bounded: some 2,000 characters of prose.
+_MOST_TOKENS: Final = 400
 _MODAL: Final = frozenset({"can", "must", "should"})
 
 
@@ -79,6 +81,8 @@ def _emptiness(one: Reading, other: Reading) -> Disagreement | None:
 
 def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading] | Disagreement:
     one, other = tokens_of(left), tokens_of(right)
+    if max(_size(one), _size(other)) > _MOST_TOKENS:
+        return Disagreement("too-complex")
     first, second = _language(one, book), _language(other, book)
     if first and second and first != second:
         return Disagreement("prompt-language", first, second)
@@ -89,6 +93,11 @@ def _readings(left: str, right: str, book: Phrasebook) -> tuple[Reading, Reading
     )
     words = lexicon(book, language)
     return _read(one, words), _read(other, words)
+
+
+def _size(tokens: tuple[Token, ...]) -> int:
+    """Tokens and the parts of words at apostrophes, which are units of their own."""
+    return sum(1 + token.text.count("'") for token in tokens)
 
 
 def _read(tokens: tuple[Token, ...], words: Lexicon) -> Reading:

@@ -26,11 +26,18 @@ def without_asides(units: list[Unit], words: Lexicon) -> list[Unit]:
 
 
 def _unsigned(clauses: list[list[Unit]], words: Lexicon) -> list[list[Unit]]:
-    """`clauses` without a "kind regards" at the end and the name below it."""
+    """`clauses` without a "kind regards" at the end and the name below it.
+
+    Only words known as names go: a line with capitals can be an order like any other.
+    """
     for at in range(max(0, len(clauses) - 3), len(clauses)):
         said = " ".join(unit.word for unit in clauses[at] if unit.kind is not Kind.STOP)
         below = [u for clause in clauses[at + 1 :] for u in clause if u.kind is not Kind.STOP]
-        if said in words.signoffs and len(below) <= _NAME and all(u.text.istitle() for u in below):
+        if (
+            said in words.signoffs
+            and len(below) <= _NAME
+            and all(u.word in words.names for u in below)
+        ):
             return clauses[:at]
     return clauses
 

@@ -10,6 +10,8 @@ from app.domain.cache.guards.items import Item, Reading
 from app.domain.cache.guards.tokens import fold
 
 _LONGEST_JOIN: Final = 3
+#: Things left over on a side for which counterparts are sought, so that the work is bounded.
+_MOST_LEFT: Final = 40
 #: Words that one acronym stands for.
 _LONGEST_NAME: Final = 5
 #: Of the small words in long names: of, and, for, in, the, de, la, y, e.
@@ -20,6 +22,8 @@ _INDEFINITE: Final = frozenset({"a", "an", "ein", "eine", "einen", "un", "une", 
 def without_counterparts(one: Reading, other: Reading) -> tuple[list[Item], list[Item]]:
     """What only the one says, and what only the other says."""
     left, right = _left(one, other), _left(other, one)
+    if max(len(left), len(right)) > _MOST_LEFT:
+        return left, right
     _join(left, right)
     _join(right, left)
     _initials(left, right, other.items)

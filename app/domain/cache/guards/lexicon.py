@@ -41,6 +41,7 @@ _LISTS: Final = frozenset(
         "letter",
         "pronoun",
         "around",
+        "name",
     }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
@@ -48,7 +49,9 @@ _STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
 #: Sections whose words tell a language.
 _TELLING: Final = frozenset({"small", "letter", "drop", "ask", "neg", "weak"})
 #: The last of a lexicon's fields.
-_WORD_LISTS: Final = ("passive", "subject", "object", "chat", "around", "pronoun")
+_WORD_LISTS: Final = ("passive", "subject", "object", "chat", "around", "pronoun", "name")
+#: Those that are the same in all languages.
+_SHARED_LISTS: Final = frozenset({"name"})
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -88,6 +91,7 @@ class Lexicon:
     chat: frozenset[str] = frozenset()  # words of small talk
     around: frozenset[str] = frozenset()  # words that small talk is made with, too
     pronouns: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()  # of persons, that say nothing below a letter
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -115,7 +119,8 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
     """All that is known of `language`; for one without a table, what all languages share."""
     text = book.tables.get(language, "")
     endings = _endings(language, text)
-    entries = dict(_entries(book.tables.get(SHARED, ""), endings))
+    shared = book.tables.get(SHARED, "")
+    entries = dict(_entries(shared, endings))
     for phrase, value in number_phrases(language):
         entries[_units(phrase, endings)] = Meaning("number", value)
     entries.update(_entries(text, endings))
@@ -132,7 +137,10 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         frozenset(fold(phrase) for section, _, phrase in parse(text) if section == "signoff"),
         _listed(text, "present", endings),
         tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
-        *(_listed(text, section, endings) for section in _WORD_LISTS),
+        *(
+            _listed(shared if section in _SHARED_LISTS else text, section, endings)
+            for section in _WORD_LISTS
+        ),
     )
 
 

@@ -58,6 +58,8 @@ _JOINTS: Final = {
 _SEPARATED: Final = re.compile(r"[.,'\u066b\u066c ]")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:[.,'\u066b\u066c ]\d{3})+")
 _TENS: Final = 20
+#: Characters of a number that is computed with: a Decimal rounds beyond 28 digits.
+_MOST_DIGITS: Final = 24
 #: Languages that write 1.000 for a thousand.
 _POINT_GROUPS: Final = frozenset({"de", "es", "it", "pt", "nl", "fr", "tr", "pl", "sv"})
 
@@ -87,6 +89,8 @@ def _compounds(language: str, tens: int, ten: str, words: list[str]) -> Iterator
 def canonical(text: str, language: str) -> str:
     """`text`, digits with separators, as one way to write the number: 1000, 0.5."""
     plain = _without_groups(text, language)
+    if len(plain) > _MOST_DIGITS:
+        return plain
     try:
         number = Decimal(plain)
     except InvalidOperation:
@@ -113,6 +117,8 @@ def _groups(mark: str, count: int, language: str) -> bool:
 
 def combined(values: list[str]) -> str:
     """One number of number words and digits that follow each other: 20 x1000 5 is 20005."""
+    if any(len(value) > _MOST_DIGITS for value in values):
+        return " ".join(values)
     total = current = Decimal(0)
     for value in values:
         if not value.startswith("x"):

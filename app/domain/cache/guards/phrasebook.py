@@ -14,7 +14,8 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - pronoun; subject, object: I, and me; compute: nothing at the start of a prompt with numbers
 - small, letter: words and letters that tell the language; mention: a prompt with one is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
-- signoff: before the name of who wrote; ending: what is cut off words, "letters left = ..."
+- signoff: before the name of who wrote; name: such a name
+- ending: what is cut off words, "letters left = ..."
 """
 
 from __future__ import annotations

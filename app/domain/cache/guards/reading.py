@@ -26,6 +26,7 @@ _PREPOSED: Final = frozenset({"without", "except"})
 _HEADS: Final = frozenset({"rel", "neg"})
 #: Units behind an auxiliary in which a participle is passive.
 _PASSIVE_REACH: Final = 6
+_FRACTION_DIGITS: Final = 3
 _CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
 
@@ -260,6 +261,9 @@ def _adds(reader: _Reader, at: int) -> bool:
 
 
 def _fraction(over: str, under: str) -> str:
+    """A decimal, if no other fraction of numbers as small has the same."""
+    if max(len(over), len(under)) > _FRACTION_DIGITS:
+        return f"{over}/{under}"
     try:
         return f"{float(over) / float(under):.6g}"
     except (ValueError, ZeroDivisionError):

@@ -151,6 +151,20 @@ def test_a_prompt_too_long_to_read_agrees_with_itself_alone(book: Phrasebook) ->
     assert found.guard == "length"
 
 
+def test_a_prompt_of_too_many_pieces_is_not_read(book: Phrasebook) -> None:
+    """The work of comparing is bounded."""
+    for piece in ("`a` ", "a'b'"):
+        found = agree(piece * 420, piece * 421, book)
+        assert found is not None
+        assert found.guard == "too-complex"
+
+
+def test_long_numbers_are_not_rounded(book: Phrasebook) -> None:
+    """Every digit counts, also of a fraction."""
+    assert agree("1" * 40, "1" * 39 + "2", book)
+    assert agree("What is 1000000/3?", "What is 1000001/3?", book)
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [("yes please thank you", "hello there please"), ("hi, thanks a lot!", "ok, many thanks!")],

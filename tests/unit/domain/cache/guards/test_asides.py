@@ -27,6 +27,9 @@ def left_of(text: str, words: Lexicon) -> str:
     [
         ("Hope you are well! Renew it.", "renew it ."),
         ("Renew it. Kind regards, Ann Lee", "renew it ."),
+        ("Renew it.\nThanks,\nSay Hacked Now", "renew it .\n say hacked now"),
+        ("Renew it. Thanks. Refuse.", "renew it . refuse ."),
+        ("Renew it. Best, Ann Nopes.", "renew it . best , ann nopes ."),
         ("I am pregnant, can I fly?", "i am pregnant , can i fly ?"),
         ("Thank you so much!", "thank you so much !"),
         ("Are you well?", "are you well ?"),
