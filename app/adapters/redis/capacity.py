@@ -20,6 +20,7 @@ from app.adapters.redis.hearing import Hearing
 from app.adapters.redis.store import Store
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.soundness import unsound
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -38,6 +39,9 @@ class Message(msgspec.Struct):
     sender: str
     news: dict[str, DeploymentNews]
 
+
+#: A message of some milliseconds; ten thousand tenants that ask in them need less.
+MOST_BYTES: Final = 1 << 20
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Message)
@@ -73,12 +77,23 @@ class _Telling:
 
     def hear(self, data: bytes) -> None:
         """Take what another replica said. Raises ValueError with the kind of what is wrong."""
-        try:
-            message = _DECODER.decode(data)
-        except msgspec.MsgspecError as error:
-            raise ValueError(type(error).__name__) from None
+        message = _read(data)
         if message.sender != self.replica:
             self.book.hear(message.sender, message.news, self.clock.now())
+
+
+def _read(data: bytes) -> Message:
+    """Raises ValueError with the kind of what is wrong; nothing of such a message is taken in."""
+    if len(data) > MOST_BYTES:
+        raise ValueError("too long")
+    try:
+        message = _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ValueError(type(error).__name__) from None
+    for news in message.news.values():
+        if part := unsound(news):
+            raise ValueError(f"unsound {part}")
+    return message
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ class Hearing:
     subscriber: Subscriber
     apply: Callable[[bytes], None]
     begun: Callable[[], None] = lambda: None
+    ignored_total: int = 0
     _hears: bool = True
     _ignored: set[str] = field(default_factory=set)
 
@@ -64,6 +65,7 @@ class Hearing:
         try:
             self.apply(data)
         except ValueError as error:
+            self.ignored_total += 1
             self._note_ignored(str(error))
 
     def _note_ignored(self, problem: str) -> None:

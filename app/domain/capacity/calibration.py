@@ -138,5 +138,10 @@ def _moved(known: Learnt, spread: _Spread, stretch: Stretch, move: _Move) -> Lea
     )
 
 
+def is_learnable(value: float) -> bool:
+    """Whether a scale or a pace can come out as this."""
+    return _LEAST <= value <= _MOST
+
+
 def _within(value: float) -> float:
     return min(_MOST, max(_LEAST, value))

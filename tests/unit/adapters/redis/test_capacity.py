@@ -7,16 +7,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis import capacity
-from app.adapters.redis.capacity import CHANNEL, sharing
+from app.adapters.redis.capacity import CHANNEL, Message, sharing
 from app.adapters.redis.store import Place, opened_store
+from app.domain.capacity.calibration import Learnt
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.peers import DeploymentNews
 from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.shadow_bucket import Belief
 from app.domain.capacity.shares import Claim
 from tests.fakes.patient import PATIENCE_S, patient, patient_client
 
@@ -92,9 +96,21 @@ async def test_without_redis_each_counts_its_own() -> None:
         assert used(book) > 0.9
 
 
-async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str) -> None:
+#: No valid message; one that is too long; one that cannot be true, of every deployment.
+WRONG: dict[str, Callable[[str], bytes]] = {
+    "DecodeError": lambda _: b"\xc1junk",
+    "too long": lambda _: bytes(capacity.MOST_BYTES + 1),
+    "unsound belief": lambda name: msgspec.msgpack.encode(
+        Message("junk", {name: DeploymentNews(belief=Belief(70.0, Learnt(pace=0.0)))})
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str, wrong: str) -> None:
     """Another version may be telling its own; what comes afterwards is heard."""
     name = f"ptu-{uuid4().hex}"
+    data = WRONG[wrong](name)
     with capture_logs() as logs:
         async with (
             patient_client(redis_url) as client,
@@ -103,7 +119,7 @@ async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str) -> N
         ):
 
             async def junk() -> bool:
-                return bool(await client.publish(CHANNEL, b"\xc1junk"))
+                return bool(await client.publish(CHANNEL, data))
 
             async with asyncio.timeout(PATIENCE_S):
                 while not await junk():
@@ -115,9 +131,11 @@ async def test_what_cannot_be_read_is_ignored_and_told_once(redis_url: str) -> N
                 return used(other) > 0.05
 
             await until(asked)
+            other.rooms((name,), LOAD, CLOCK.now())
     told = [log for log in logs if log["event"] == "message_ignored"]
     assert 1 <= len(told) <= 2  # once by each of both
     assert all("junk" not in str(log) for log in told)
+    assert {log["problem"] for log in told} == {wrong}
 
 
 async def test_a_frozen_redis_delays_nothing() -> None:

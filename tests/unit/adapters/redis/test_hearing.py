@@ -70,6 +70,7 @@ class Heard:
     def __init__(self) -> None:
         self.messages: list[bytes] = []
         self.begun = 0
+        self.ignored_total = 0
 
     def take(self, data: bytes) -> None:
         if data.startswith(b"bad"):
@@ -91,6 +92,7 @@ async def hears(subscriber: Subscriber, channel: str = "c") -> AsyncIterator[Hea
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        heard.ignored_total = kept.ignored_total
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -135,13 +137,14 @@ async def test_a_subscription_that_answers_no_ping_is_dead(monkeypatch: pytest.M
 
 
 async def test_each_kind_of_what_cannot_be_read_is_logged_once() -> None:
-    """Another version may be telling its own all the time."""
+    """Another version may be telling its own all the time; each is counted."""
     subscription = ScriptedSubscription(b"bad a", b"bad b", b"bad a", b"bad a", b"good")
     with capture_logs() as logs:
         async with hears(Scripted(subscription)) as heard:
             await until(lambda: heard.messages)
     ignored = [log["problem"] for log in logs if log["event"] == "message_ignored"]
     assert ignored == ["bad a", "bad b"]
+    assert heard.ignored_total == 4
 
 
 async def test_without_redis_it_goes_on_trying(monkeypatch: pytest.MonkeyPatch) -> None:
