@@ -41,14 +41,14 @@ class Standing:
         `now` is the moment that their rooms are to be compared with.
         """
         found: dict[str, Outlook] = {}
+        holds = self.holds.holds()
         for names in tiers:
             rooms = self.capacity.rooms(names, load, now) if load is not None else {}
             available = availability(names, self.health, now)
             for name in names:
-                failing = available.absent.get(name)
-                room = self._sized(name, load, now) or self._room(
-                    name, rooms.get(name), failing, now
-                )
+                room, hold = rooms.get(name), holds.get(name, 0.0)
+                held_until = self._held_until(name, load, hold=hold, room=room, now=now)
+                room = _known(room, held_until, available.absent.get(name), now)
                 factor = available.factors.get(name, 1.0)
                 if room is not None or factor < 1:
                     found[name] = Outlook(room or Room(now), factor)
@@ -57,7 +57,9 @@ class Standing:
     def refusal(self, name: str, load: Load | None, now: float) -> Room | None:
         """Why a deployment is not to be asked now, whoever else is left; None: it may be asked."""
         rooms = self.capacity.rooms((name,), load, now) if load is not None else {}
-        room = self._sized(name, load, now) or self._room(name, rooms.get(name), None, now)
+        room, hold = rooms.get(name), self.holds.holds().get(name, 0.0)
+        held_until = self._held_until(name, load, hold=hold, room=room, now=now)
+        room = _known(room, held_until, None, now)
         return room if room is not None and room.firm and room.at > now else None
 
     def affinity(self, tenant: str, key: bytes, now: float) -> Affinity | None:
@@ -116,28 +118,29 @@ class Standing:
         else:
             self.health.completed(deployment)
 
-    def _sized(self, name: str, load: Load | None, now: float) -> Room | None:
-        """A hold of requests of this size."""
-        held = self.size_holds.get(name) if load is not None else None
-        if held is None or load is None or not held.covers(estimate(load.demand), now):
-            return None
-        return Room(held.until, SpillReason.HELD)
+    def _held_until(
+        self, name: str, load: Load | None, *, hold: float, room: Room | None, now: float
+    ) -> float:
+        """The later of a deployment's hold, and a hold of requests of this size.
 
-    def _room(
-        self, name: str, room: Room | None, failing_until: float | None, now: float
-    ) -> Room | None:
-        """A hold before all else, until there is room as well; one that is over says nothing.
-
-        It is over as soon as enough was given back for it: that is a fact, and no belief.
+        A hold is over as soon as enough was given back for it: that is a fact, and no belief.
         """
-        used = room.utilization if room is not None else None
-        sooner_s = room.sooner_s if room is not None else 0.0
-        held_until = self.holds.holds().get(name, 0.0) - sooner_s
-        if held_until > now:
-            at, until = (room.at, room.until) if room is not None and room.firm else (now, now)
-            earliest = max(held_until, until)
-            return Room(max(held_until, at), SpillReason.HELD, used, earliest=earliest)
-        if failing_until is not None and (room is None or room.at <= now or not room.firm):
-            until = max(failing_until, math.nextafter(now, math.inf))
-            return Room(until, SpillReason.UNHEALTHY, used, firm=False)
-        return room
+        until, by_size = hold - (room.sooner_s if room else 0.0), self.size_holds.get(name)
+        if by_size is None or load is None or not by_size.covers(estimate(load.demand), now):
+            return until
+        return max(until, by_size.until)
+
+
+def _known(
+    room: Room | None, held_until: float, failing_until: float | None, now: float
+) -> Room | None:
+    """A hold before all else, until there is room as well; one that is over says nothing."""
+    used = room.utilization if room is not None else None
+    if held_until > now:
+        at, until = (room.at, room.until) if room is not None and room.firm else (now, now)
+        earliest = max(held_until, until)
+        return Room(max(held_until, at), SpillReason.HELD, used, earliest=earliest)
+    if failing_until is not None and (room is None or room.at <= now or not room.firm):
+        until = max(failing_until, math.nextafter(now, math.inf))
+        return Room(until, SpillReason.UNHEALTHY, used, firm=False)
+    return room

@@ -16,8 +16,10 @@ class FakeHoldBoard:
         self._clock = clock or FakeClock()
         self.until: dict[str, float] = {}
         self.told: list[tuple[str, float]] = []
+        self.reads = 0
 
     def holds(self) -> Mapping[str, float]:
+        self.reads += 1
         now = self._clock.now()
         return {name: until for name, until in self.until.items() if until > now}
 

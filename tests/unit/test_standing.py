@@ -169,6 +169,37 @@ def test_a_refusal_by_size_holds_what_is_as_large() -> None:
     assert scene.standing.refusal("paygo", small, scene.now) is not None
 
 
+def test_of_a_hold_and_a_hold_by_size_the_later_says_until_when() -> None:
+    """Who comes back when the one is over would find the other."""
+    for by_size_s, all_s in ((1, 40), (40, 1)):
+        scene = Scene()
+        scene.standing.hold_by_size("paygo", LOAD, scene.now + by_size_s, scene.now)
+        scene.standing.hold("paygo", scene.now + all_s)
+        outlook, refusal = scene.outlook("paygo"), scene.standing.refusal("paygo", LOAD, scene.now)
+        assert outlook is not None
+        assert refusal is not None
+        assert outlook.room.until == refusal.until == scene.now + 40
+        assert outlook.room.reason is SpillReason.HELD
+
+
+def test_a_hold_by_size_lasts_until_there_is_room_as_well() -> None:
+    """As any hold does."""
+    scene = Scene()
+    scene.fill()
+    scene.standing.hold_by_size("ptu", LOAD, scene.now + 1, scene.now)
+    held = scene.outlook()
+    assert held is not None
+    assert held.room.until > scene.now + 9
+
+
+def test_holds_are_read_once_for_a_plan() -> None:
+    """They are a mapping of all deployments, and a plan looks at a hundred of them."""
+    scene = Scene()
+    read = scene.holds.reads
+    scene.standing.outlooks((("ptu", "ptu-b"), ("paygo",)), LOAD, scene.now)
+    assert scene.holds.reads == read + 1
+
+
 def test_broken_answers_count_until_one_is_complete() -> None:
     """Five in a row."""
     scene = Scene()
