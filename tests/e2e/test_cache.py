@@ -82,6 +82,27 @@ async def streamed(client: AsyncOpenAI, **more: Any) -> dict[str, Any]:
     return final.model_dump(exclude_none=True)
 
 
+async def test_a_long_stream_is_kept(redis_url: str) -> None:
+    """What counts is what it says: its frames are longer than the longest answer that is kept."""
+
+    async def read(team: Stack) -> tuple[str, int]:
+        body = question("Tell me all of it", stream=True) | {"max_tokens": 3000}
+        url, headers = f"{team.base_url}/chat/completions", {"authorization": f"Bearer {team.key}"}
+        async with team.http.post(url, json=body, headers=headers) as answer:
+            return answer.headers["x-spillgate-cache"], len(await answer.read())
+
+    def config(suffix: str) -> dict[str, Any]:
+        said = {"exact": {"enabled": True}, "max_entry_bytes": 64 * 1024, "replay_tokens_per_s": 0}
+        return ptu_and_paygo(suffix) | {"cache": said}
+
+    async with stack(redis_url, config) as team:
+        result, length = await read(team)
+        assert (result, length > 5 * 64 * 1024) == ("miss", True)
+        await eventually(lambda: team.receipts.kept)
+        await kept(team)
+        assert (await read(team))[0] == "exact"
+
+
 async def test_a_hit_is_a_request_that_costs_nothing(redis_url: str) -> None:
     """In the record of it, with what it saved and whose answer it was."""
     async with stack(redis_url, exact) as team:

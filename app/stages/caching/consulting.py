@@ -14,7 +14,7 @@ from typing import Final
 from app.domain.cache.entry import Bypass, Entry
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.cache.policy import CachePolicy
-from app.domain.call.request import INFERENCE, InferenceRequest
+from app.domain.call.request import INFERENCE, InferenceRequest, Operation
 from app.domain.identity.tenant import Principal
 from app.errors import NotCached
 from app.observation import Observation
@@ -41,6 +41,7 @@ class Consulted:
     hit: Entry | None = None
     would_be: Entry | None = None  # a hit, were the cache not only watching, or found wrong
     vector: bytes | None = None
+    operation: Operation = Operation.CHAT_COMPLETIONS
     keeps_up_to: int = 0  # bytes of the answer; 0: it is not to be kept
     recording: Recording | None = None
 
@@ -48,7 +49,7 @@ class Consulted:
         """The reply that the answer is to be sent through."""
         if not self.keeps_up_to:
             return reply
-        self.recording = Recording(reply, at_most=self.keeps_up_to)
+        self.recording = Recording(reply, self.operation, at_most=self.keeps_up_to)
         return self.recording
 
 
@@ -117,6 +118,7 @@ class Caching:
             self._measure(asker, asked, consulted, observation)
             return
         with self._lookups.flights.leading(asked.key) as flight:
+            consulted.operation = request.operation
             consulted.keeps_up_to = self._keeping.at_most
             yield consulted
             entry = await self._keeping.entry(asked, observation, consulted.recording)
@@ -198,7 +200,10 @@ class Caching:
 
     async def _meant(self, asked: Asked, observation: Observation) -> Consulted:
         by_meaning = self._lookups.by_meaning
-        if by_meaning is None or not asked.by_meaning:
+        if not asked.by_meaning:
+            return Consulted()
+        if by_meaning is None:
+            observation.cache = replace(observation.cache, reason="embedder_unavailable")
             return Consulted()
         found = await by_meaning.find(asked)
         if found.entry is None:

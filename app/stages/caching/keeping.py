@@ -18,8 +18,7 @@ from app.observation import Observation
 from app.ports import AnswerCache, Clock
 from app.stages.caching.asked import Asked
 from app.stages.caching.recording import Recording
-from app.wire.cache.fold import fold
-from app.wire.cache.unkept import Unkept, unkept
+from app.wire.cache.unkept import unkept
 
 #: Larger ones are put together and looked through in a thread.
 _BLOCKING_BYTES: Final = 64 * 1024
@@ -50,18 +49,12 @@ class Keeping:
     ) -> Entry | None:
         """The answer as an entry; None where it is not to be kept."""
         served, usage = observation.served, observation.meter.usage
-        sent = recording.body if recording is not None else None
-        if recording is None or sent is None or served is None or served.status != HTTPStatus.OK:
+        if recording is None or served is None or served.status != HTTPStatus.OK or usage is None:
             return None
-        told = usage if recording.is_stream else None
-        read = partial(_whole, asked.request.operation, sent, told, folds=recording.is_stream)
-        is_long = len(sent) > _BLOCKING_BYTES
+        read = partial(_whole, asked.request.operation, recording, usage)
+        is_long = recording.size > _BLOCKING_BYTES
         whole = await asyncio.to_thread(read) if is_long else read()
-        if (
-            whole is None
-            or usage is None
-            or (whole.for_the_same and not asked.policy.exact.enabled)
-        ):
+        if whole is None or (whole.for_the_same and not asked.policy.exact.enabled):
             return None
         return self._entry(asked, observation, served, whole, usage)
 
@@ -92,9 +85,9 @@ class Keeping:
             return  # it was counted, and the next request asks again
 
 
-def _whole(operation: Operation, sent: bytes, usage: Usage | None, *, folds: bool) -> _Whole | None:
-    body = fold(operation, sent, usage=usage) if folds else sent
-    if isinstance(body, Unkept):
+def _whole(operation: Operation, recording: Recording, usage: Usage) -> _Whole | None:
+    body = recording.body(usage)
+    if body is None:
         return None
     reason = unkept(operation, body)
     if reason is None or reason.for_the_same:

@@ -32,6 +32,11 @@ class Folder:
         self._buffer = FrameBuffer(_NO_LIMIT)
         self.unkept: Unkept | None = None  # once it is known that nothing will come of it
 
+    @property
+    def size(self) -> int:
+        """About how long the body is by now, in bytes; what is held takes a small multiple."""
+        return self._folding.size
+
     def add(self, data: bytes) -> None:
         """Take the next bytes, cut anywhere."""
         if self.unkept is None:

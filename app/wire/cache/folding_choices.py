@@ -12,7 +12,14 @@ import msgspec
 
 from app.domain.call.request import Operation
 from app.domain.quota.usage import Usage
-from app.wire.cache.merging import Text, Unfoldable, extend, keep_same, merge_filter_results
+from app.wire.cache.merging import (
+    Text,
+    Unfoldable,
+    extend,
+    keep_same,
+    merge_filter_results,
+    weight,
+)
 from app.wire.cache.unkept import Unkept, is_filtered
 
 Fields = dict[str, Any]
@@ -30,9 +37,10 @@ _OBJECT: Final = {
 
 
 class ChoicesFolding:
-    """One stream on its way to one body."""
+    """One stream on its way to one body; `size` is about how long that is by now, in bytes."""
 
     def __init__(self, operation: Operation) -> None:
+        self.size = 0
         self._is_chat = operation is Operation.CHAT_COMPLETIONS
         self._body: Fields = {"object": _OBJECT[operation]}
         self._choices: dict[int, _Choice] = {}
@@ -41,6 +49,8 @@ class ChoicesFolding:
 
     def take(self, data: bytes) -> None:
         """Take the data of one event. Raises Unfoldable, and msgspec's errors for no JSON."""
+        if self._done:
+            raise Unfoldable  # who reads the stream does not read on
         if data.startswith(b"[DONE]"):
             self._done = True
             return
@@ -73,13 +83,16 @@ class ChoicesFolding:
     def _member(self, name: str, value: Any) -> None:
         if name in _ANNOTATIONS:
             known = self._body.get(name) or []
-            extend(self._body, name, [each for each in value or () if each not in known])
+            news = [each for each in value or () if each not in known]
+            self.size += weight(news)
+            extend(self._body, name, news)
         elif name in _LATEST:
             self._body[name] = value or self._body.get(name)
         elif name == "created":
             self._body[name] = self._body.get(name) or value
         elif name not in _OF_STREAMS and value != "":
             # Annotations come without identity: their id and model are empty.
+            self.size += 0 if name in self._body else weight(value)
             keep_same(self._body, name, value)
 
     def _choice(self, choice: Any) -> None:
@@ -89,7 +102,7 @@ class ChoicesFolding:
         known = self._choices.get(index)
         if known is None:
             known = self._choices[index] = _Choice(index)
-        known.take(choice)
+        self.size += known.take(choice)
 
 
 class _Choice:
@@ -113,29 +126,51 @@ class _Choice:
         """Whether a reason to end has come."""
         return self._finish is not None
 
-    def take(self, choice: Fields) -> None:
+    def take(self, choice: Fields) -> int:
+        """How much longer the body gets by it, about."""
+        grown = 0
         for name, piece in (choice.pop("delta", None) or {}).items():
+            grown += self._grown(name, piece)
             self._delta(name, piece)
         if "text" in choice:
+            grown += self._grown("text", choice["text"])
             self._text("text", choice.pop("text"))
-        self._add_logprobs(choice.pop("logprobs", None))
+        logprobs = choice.pop("logprobs", None)
+        grown += self._grown("logprobs", logprobs)
+        self._add_logprobs(logprobs)
         if choice != self._last:
             self._last = choice
             for name, value in choice.items():
-                self._member(name, value)
+                grown += self._member(name, value)
+        return grown
 
-    def _member(self, name: str, value: Any) -> None:
+    def _grown(self, name: str, piece: Any) -> int:
+        """Raises Unfoldable for what is said after the end, which an SDK would or would not add."""
+        if not piece or name == "role":
+            return 0
+        if self.is_finished:
+            raise Unfoldable
+        return len(piece) if isinstance(piece, str) else weight(piece)
+
+    def _member(self, name: str, value: Any) -> int:
         if name == "finish_reason":
             if value == "content_filter":
                 raise Unfoldable(Unkept.FILTERED)
+            if value and self._finish not in (None, value):
+                raise Unfoldable
             self._finish = value or self._finish
         elif name == "content_filter_results":
             if is_filtered(value):
                 raise Unfoldable(Unkept.FILTERED)
             self._filter = self._filter or {}
+            before = len(self._filter)
             merge_filter_results(self._filter, value)
+            return weight(value) if len(self._filter) > before else 0
         elif name not in _OF_STREAMS:
+            before = len(self._rest)
             keep_same(self._rest, name, value)
+            return weight(value) if len(self._rest) > before else 0
+        return 0
 
     def whole(self, *, is_chat: bool) -> Fields:
         choice: Fields = {"index": self._index, "finish_reason": self._finish}

@@ -30,9 +30,10 @@ _RESPONSE: Final = msgspec.json.Decoder(_Response)
 
 
 class ResponseFolding:
-    """One stream on its way to one body."""
+    """One stream on its way to one body; `size` is how long that is, once it is there, in bytes."""
 
     def __init__(self) -> None:
+        self.size = 0
         self._items = 0  # that were announced
         self._body: bytes | None = None
 
@@ -41,10 +42,13 @@ class ResponseFolding:
         event = _EVENT.decode(data)
         if event.type in {"error", "response.failed"}:
             raise Unfoldable(Unkept.ERROR)
+        if self._body is not None:
+            raise Unfoldable  # who reads the stream does not read on
         if event.type == "response.output_item.added":
             self._items += 1
         elif event.type in _WHOLE:
             self._body = bytes(event.response)
+            self.size = len(self._body)
 
     def body(self, usage: Usage | None) -> bytes:
         """The body; `usage` is for a stream that does not tell it. Raises Unfoldable."""

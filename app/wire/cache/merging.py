@@ -8,6 +8,8 @@ from app.wire.cache.unkept import Unkept
 
 Fields = dict[str, Any]
 
+_MEMBER: Final = 4
+_AT_ONCE: Final = 128
 _SEVERITIES: Final = {"safe": 0, "low": 1, "medium": 2, "high": 3}
 
 
@@ -20,11 +22,15 @@ class Unfoldable(Exception):
 
 
 class Text:
-    """A string in pieces; None until one came, so that null stays null."""
+    """A string in pieces; None until one came, so that null stays null.
 
-    __slots__ = ("_pieces",)
+    Pieces are joined as they come: as objects they take some twelve times their length.
+    """
+
+    __slots__ = ("_joined", "_pieces")
 
     def __init__(self) -> None:
+        self._joined: list[str] = []
         self._pieces: list[str] | None = None
 
     def add(self, value: object) -> None:
@@ -36,10 +42,24 @@ class Text:
         if self._pieces is None:
             self._pieces = []
         self._pieces.append(value)
+        if len(self._pieces) == _AT_ONCE:
+            self._joined.append("".join(self._pieces))
+            self._pieces.clear()
 
     def whole(self) -> str | None:
         """All of it."""
-        return None if self._pieces is None else "".join(self._pieces)
+        return None if self._pieces is None else "".join([*self._joined, *self._pieces])
+
+
+def weight(value: object) -> int:
+    """About how long a value is in JSON, or a little longer; bytes."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(name) + _MEMBER + weight(each) for name, each in value.items())
+    if isinstance(value, list):
+        return sum(_MEMBER + weight(each) for each in value)
+    return _MEMBER
 
 
 def keep_same(fields: Fields, name: str, value: object) -> None:

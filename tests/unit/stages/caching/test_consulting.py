@@ -148,8 +148,7 @@ async def test_a_response_that_is_stored_is_made_for_each(house: House) -> None:
     """Its id is an object of the caller's, with its own metadata, to be deleted by it alone."""
     house.rule = BOTH
     for each in ("resp_1", "resp_2"):
-        body = {"id": each, "object": "response", "status": "completed", "output": []}
-        house.upstream("ptu").answers(200, body=json.dumps(body).encode())
+        house.upstream("ptu").answers(200, body=json.dumps({"id": each, "output": []}).encode())
     fields = {"model": "gpt-4o", "input": "What is the capital of France?"}
     served = [await house.serve(FakeCall("/v1/responses", fields)) for _ in range(2)]
     assert [json.loads(reply.body)["id"] for reply, _ in served] == ["resp_1", "resp_2"]
@@ -380,6 +379,19 @@ async def test_a_lost_embedder_is_a_miss(house: House) -> None:
     assert receipt.cache.reason == "embedder_unavailable"
     same, _ = await house.serve(asked())
     assert same.headers["x-spillgate-cache"] == "exact"
+
+
+async def test_without_anything_that_finds_by_meaning_the_record_says_so(house: House) -> None:
+    """As when the embedder fails."""
+    house.rule = BOTH
+    caching = house.gateway.caching
+    caching._lookups = replace(caching._lookups, by_meaning=None)  # noqa: SLF001  # none was opened
+    house.upstream("ptu").completes()
+    _, receipt = await house.serve(asked())
+    assert (receipt.cache.result, receipt.cache.reason) == (
+        CacheResult.MISS,
+        "embedder_unavailable",
+    )
 
 
 async def test_an_entry_that_is_not_what_the_index_said_is_not_served(house: House) -> None:

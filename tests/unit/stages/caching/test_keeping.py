@@ -47,7 +47,7 @@ class Scene:
 
     async def kept(self, vector: bytes | None = VECTOR) -> Any:
         """What is in the cache afterwards, with its vector."""
-        recording = Recording(RecordingReply(), at_most=1_000_000)
+        recording = Recording(RecordingReply(), Operation.CHAT_COMPLETIONS, at_most=1_000_000)
         await recording.start(200, {"content-type": "application/json"})
         await recording.send(self.body)
         await recording.finish()
