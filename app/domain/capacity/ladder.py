@@ -56,6 +56,8 @@ class Ladder:
         """It is not there any more."""
         self._moves(name)
         del self._rungs[name]
+        if len(self._moved) > 2 * len(self._rungs) + _FEW:
+            self._begin()  # nobody has asked for long, and most that moved are gone
 
     def guaranteed(self, level: float, most: float) -> float:
         """Of all ahead of `level`, each guarantee times how far, at most `most`."""

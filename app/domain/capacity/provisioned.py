@@ -45,13 +45,14 @@ class Provisioned:
     """`now` is seconds of one clock that never runs backwards."""
 
     __slots__ = (
-        "_asked",
         "_bucket",
         "_capacity",
         "_news",
         "_peers",
         "_refusals",
         "_shares",
+        "_told",
+        "_told_since",
         "largest_s",
         "replica",
     )
@@ -64,7 +65,8 @@ class Provisioned:
         self._shares = Shares(now)
         self._peers = Peers()
         self._refusals = Refusals(replica)
-        self._asked: dict[str, float] = {}
+        self._told: set[str] = set()  # that they ask, in this second
+        self._told_since = now
         self._news: DeploymentNews | None = None
         #: What one request may weigh while other tenants ask, in sixtieths of the bucket.
         self.largest_s = inf
@@ -186,8 +188,11 @@ class Provisioned:
 
     def _ask(self, claim: Claim, now: float) -> None:
         self._shares.asked(claim, now, self._bucket.pace)
-        if now - self._asked.get(claim.tenant, -ASKED_EVERY_S) >= ASKED_EVERY_S:
-            self._asked[claim.tenant] = now
+        if now - self._told_since >= ASKED_EVERY_S:
+            self._told_since = now
+            self._told.clear()
+        if claim.tenant not in self._told:
+            self._told.add(claim.tenant)
             self._to_tell().asked.append(claim)
 
     def _charge(self, tenant: str, amount: float) -> float:

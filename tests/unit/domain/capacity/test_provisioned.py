@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pickle import dumps
+
 import msgspec
 import pytest
 
@@ -160,6 +162,24 @@ def test_a_request_that_is_refused_gives_nothing_back() -> None:
     second.refused(NOTHING_TOLD, Wait(5.0, 0.001), 0.0)
     other.hear("one", told(one), 0.0)
     assert one.room(load(1), 0.0).sooner_s == other.room(load(1), 0.0).sooner_s == 0
+
+
+def test_tenants_that_are_gone_leave_nothing_behind() -> None:
+    """Whatever their number: a gateway runs for months."""
+    ptu = begun()
+    visit(ptu, range(200))
+    kept = len(dumps(ptu))
+    visit(ptu, range(200, 1000))
+    assert len(dumps(ptu)) <= 1.2 * kept
+
+
+def visit(ptu: Provisioned, seconds: range) -> None:
+    """A tenant each second, that never comes again."""
+    for now in seconds:
+        each = load(100, tenant=f"tenant-{now:04}")
+        ptu.room(each, now)
+        ptu.take(each, now).settle(Demand(100, 0), now)
+        ptu.news(now)
 
 
 def test_a_tenant_is_charged_what_it_used() -> None:
