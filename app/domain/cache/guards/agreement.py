@@ -16,6 +16,7 @@ from app.domain.cache.guards.quantities import with_quantities
 from app.domain.cache.guards.reading import read
 from app.domain.cache.guards.spelling import mended
 from app.domain.cache.guards.tokens import MAX_CHARS, Token, plain, tokens_of
+from app.domain.cache.guards.verbatim import is_apart
 
 #: The guard that looks after each kind of item, in the order they are asked.
 GUARDS: Final = {
@@ -70,6 +71,7 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
         or _persons(one, other)
         or _items(one, other, book)
         or stands(one, other)
+        or (Disagreement("verbatim") if is_apart(left, right) else None)
     )
 
 
