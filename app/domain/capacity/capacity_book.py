@@ -8,7 +8,7 @@ from math import inf
 from app.domain.capacity.capacity import DeploymentCapacity, Place
 from app.domain.capacity.demand import Load
 from app.domain.capacity.paygo_window import Lowered, Paygo, PaygoCapacity
-from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.peers import DeploymentNews, Peers
 from app.domain.capacity.provisioned import Provisioned, PtuCapacity
 from app.domain.capacity.room import Room
 from app.domain.capacity.shadow_bucket import DEPTH
@@ -24,6 +24,7 @@ class CapacityBook:
         self._replica = replica
         self._configured: dict[str, Configured] = {}
         self._known: dict[str, DeploymentCapacity] = {}
+        self._peers: dict[str, Peers] = {}
         #: Called when something was taken, which others should hear of at once.
         self.on_take: Callable[[], object] = _nothing
 
@@ -42,7 +43,7 @@ class CapacityBook:
         self._known = {
             name: self._known[name]
             if self._configured.get(name) == each
-            else self._begun(each, now)
+            else self._begun(each, self._peers.setdefault(name, Peers()), now)
             for name, each in configured.items()
         }
         self._configured = dict(configured)
@@ -91,10 +92,10 @@ class CapacityBook:
             if known is not None:
                 known.hear(sender, each, now)
 
-    def _begun(self, configured: Configured, now: float) -> DeploymentCapacity:
+    def _begun(self, configured: Configured, peers: Peers, now: float) -> DeploymentCapacity:
         if isinstance(configured, PtuCapacity):
-            return Provisioned(configured, self._replica, now)
-        return Paygo(configured)
+            return Provisioned(configured, self._replica, now, peers=peers)
+        return Paygo(configured, peers=peers)
 
 
 def _nothing() -> None:

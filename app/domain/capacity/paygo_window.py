@@ -89,12 +89,13 @@ class Paygo:
 
     __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_tokens")
 
-    def __init__(self, capacity: PaygoCapacity) -> None:
+    def __init__(self, capacity: PaygoCapacity, *, peers: Peers | None = None) -> None:
+        """`peers`: what was counted before a reload."""
         calls = inf if capacity.rpm is None else capacity.rpm * CALLS_WINDOW_S / 60
         self._configured_tpm = capacity.tpm
         self._tokens = _Window(inf if capacity.tpm is None else capacity.tpm, TOKENS_WINDOW_S)
         self._calls = _Window(calls, CALLS_WINDOW_S)
-        self._peers = Peers()
+        self._peers = Peers() if peers is None else peers
         self._news: DeploymentNews | None = None
 
     def room(self, _load: Load, now: float) -> Room:

@@ -31,6 +31,7 @@ class DeploymentNews:
     heard: dict[str, float] = field(default_factory=dict)  # by replica, the total that is in it
     returned: float = 0.0  # all that it ever gave back
     waits: Waits | None = None  # of its refusals, in seconds from now on
+    age_s: float | None = None  # since when it has kept count of this deployment
 
 
 class Change(NamedTuple):
@@ -47,7 +48,11 @@ class _Heard(NamedTuple):
 
 
 class Peers:
-    """What one replica took of one deployment, and what it heard that others did."""
+    """What one replica took of one deployment, and what it heard that others did.
+
+    It outlives what is believed of the deployment, which begins anew where a reload changes it:
+    totals that began anew, too, would look to the others as if all had been given back.
+    """
 
     __slots__ = ("_heard", "_own", "_returned", "_told")
 
@@ -71,9 +76,10 @@ class Peers:
         news.heard = {peer: heard.total for peer, heard in self._heard.items()}
         self._told = self._own
 
-    def knows(self, replica: str) -> bool:
-        """Whether it was heard of before."""
-        return replica in self._heard
+    def has_begun(self, sender: str, news: DeploymentNews, now: float) -> bool:
+        """Whether it keeps count anew since it was last heard of, or was never."""
+        known = self._heard.get(sender)
+        return known is None or (news.age_s is not None and now - news.age_s > known.at)
 
     def hear(self, sender: str, news: DeploymentNews, now: float) -> Change:
         """What the sender took and gave back that was not heard of yet."""

@@ -45,6 +45,7 @@ class Provisioned:
     """`now` is seconds of one clock that never runs backwards."""
 
     __slots__ = (
+        "_begun",
         "_bucket",
         "_capacity",
         "_news",
@@ -57,13 +58,19 @@ class Provisioned:
         "replica",
     )
 
-    def __init__(self, capacity: PtuCapacity, replica: str, now: float) -> None:
-        """`replica` is this one's name among those that hear each other."""
+    def __init__(
+        self, capacity: PtuCapacity, replica: str, now: float, *, peers: Peers | None = None
+    ) -> None:
+        """`replica` is this one's name among those that hear each other.
+
+        `peers`: what was counted before a reload.
+        """
+        self._begun = now
         self._capacity = capacity
         self.replica = replica
         self._bucket = ShadowBucket(now)
         self._shares = Shares(now)
-        self._peers = Peers()
+        self._peers = Peers() if peers is None else peers
         self._refusals = Refusals(replica)
         self._told: set[str] = set()  # that they ask, in this second
         self._told_since = now
@@ -108,7 +115,7 @@ class Provisioned:
         news, self._news = self._news, None
         if news is not None:
             self._peers.tell(news)
-            news.waits = self._refusals.own(now)
+            news.waits, news.age_s = self._refusals.own(now), now - self._begun
             if news.belief is not None:
                 news.belief = self._bucket.belief()
         return news
@@ -119,8 +126,8 @@ class Provisioned:
             self._shares.asked(claim, now, self._bucket.pace)
         for tenant, seconds in news.taken.items():
             self._shares.took(tenant, seconds * self._bucket.scale)
-        if not self._peers.knows(sender):
-            self._tell_belief(learnt=True)  # it has just begun, and knows nothing
+        if self._peers.has_begun(sender, news, now):
+            self._tell_belief(learnt=self._is_older(news, now))  # it knows nothing yet
         change = self._peers.hear(sender, news, now)
         self._bucket.heard(change.taken, change.returned, now)
         self._returned(change.returned, now)
@@ -219,6 +226,10 @@ class Provisioned:
         before = self._bucket.utilization(now)
         yield
         self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
+
+    def _is_older(self, news: DeploymentNews, now: float) -> bool:
+        """Than the sender; where that does not say, than a moment, as it is of another version."""
+        return now - self._begun >= (ASKED_EVERY_S if news.age_s is None else news.age_s)
 
     def _tell_belief(self, *, learnt: bool) -> None:
         if learnt:

@@ -37,6 +37,7 @@ def unsound(news: DeploymentNews) -> str | None:
         "amounts": _within([news.fresh, news.calls, *news.taken.values()], _MOST_AT_ONCE)
         and news.calls >= 0,
         "claims": all(map(_is_claim, news.asked)),
+        "age": news.age_s is None or 0 <= news.age_s <= _MOST_EVER,
         "waits": news.waits is None or _is_wait(news.waits),
         "belief": news.belief is None
         or (_is_level(news.belief.level) and _is_learnt(news.belief.learnt)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.domain.capacity.capacity import CapacityTold, WindowTold
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.demand import Demand, Load
@@ -11,6 +13,7 @@ from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
 
 NOW = 1000.0
+OTHER_PTU = PtuCapacity(200.0, 4.0)
 PTU, PAYGO = PtuCapacity(100.0, 4.0), PaygoCapacity(tpm=1000)
 LARGE = Load(Claim("acme"), Demand(9000, 0))  # a minute and a half of the PTU
 
@@ -60,6 +63,34 @@ def test_replicas_tell_each_other() -> None:
     other.hear("one", one.news(NOW), NOW)
     assert other.utilizations(NOW) == {"ptu": 1.5}
     assert one.news(NOW) == {}
+
+
+@pytest.mark.parametrize("between", [{}, {"ptu": OTHER_PTU}], ids=["gone for a while", "changed"])
+def test_who_reloads_earlier_gives_nothing_back(
+    between: dict[str, PtuCapacity | PaygoCapacity],
+) -> None:
+    """Others hear what it takes from then on; what it had taken is still there."""
+    one, other = begun("one"), begun("other")
+    for _ in range(3):
+        for book in (one, other):
+            book.take("ptu", LARGE, NOW)
+            book.take("paygo", LARGE, NOW)
+        other.hear("one", one.news(NOW), NOW)
+        one.hear("other", other.news(NOW), NOW)
+    used = other.utilizations(NOW)
+    for configured in (between, {"ptu": OTHER_PTU, "paygo": PaygoCapacity(tpm=2000)}):
+        one.follow(configured, NOW)
+    small = Load(Claim("acme"), Demand(60, 0))
+    one.take("ptu", small, NOW)
+    one.take("paygo", small, NOW)
+    other.hear("one", one.news(NOW), NOW)
+    now = other.utilizations(NOW)
+    assert now["ptu"] == pytest.approx(used["ptu"] + 0.3 / 60)
+    assert now["paygo"] == pytest.approx(used["paygo"] + 0.06)
+    one.hear("other", other.news(NOW), NOW)
+    other.take("ptu", small, NOW)
+    one.hear("other", other.news(NOW), NOW)
+    assert one.utilizations(NOW)["ptu"] == pytest.approx((0.3 + 0.6) / 60)
 
 
 def test_whoever_tells_the_others_is_told_of_what_is_taken() -> None:

@@ -56,9 +56,19 @@ def test_of_a_stranger_only_what_is_new_counts() -> None:
     one.add(500.0)
     news(one)
     one.add(2.0)
-    assert not other.knows("one")
+    assert other.has_begun("one", news(one), 0.0)
+    one.add(2.0)
     assert other.hear("one", news(one), 0.0) == Change(2.0, 0.0)
-    assert other.knows("one")
+    assert not other.has_begun("one", news(one), 0.0)
+
+
+def test_who_begins_anew_is_told_apart() -> None:
+    """By how long it has kept count; another version does not say."""
+    one, other = Peers(), Peers()
+    other.hear("one", news(one), 10.0)
+    for age_s, has_begun in ((12.0, False), (1.5, True), (None, False)):
+        told = replace(news(one), age_s=age_s)
+        assert other.has_begun("one", told, 12.0) is has_begun
 
 
 def test_who_was_silent_for_long_is_a_stranger_again() -> None:

@@ -217,6 +217,41 @@ def test_who_has_just_begun_is_told_what_is_believed() -> None:
     assert seconds(new, 0.0) == pytest.approx(50.0)
 
 
+def test_who_has_just_begun_tells_no_belief_of_its_own() -> None:
+    """It has heard of nothing yet; adopted by the others, that would be an empty bucket."""
+    now = 30.0
+    old, new = begun("old"), Provisioned(CAPACITY, "new", now)
+    old.take(load(5000), now)
+    old.news(now)
+    old.take(load(600), now)
+    new.hear("old", told(old, now), now)
+    new.take(load(100), now)
+    old.hear("new", told(new, now), now)
+    assert seconds(old, now) == pytest.approx(57.0)
+    new.hear("old", told(old, now), now)
+    assert seconds(new, now) == pytest.approx(57.0)
+
+
+def test_who_begins_anew_is_told_what_is_believed() -> None:
+    """After a reload that changed the deployment; once."""
+    one, other = begun("one"), begun("other")
+    other.hear("one", told_of(one, 0.0), 0.0)
+    other.take(load(5000), 1.0)
+    other.news(1.0)
+    again = Provisioned(CAPACITY, "one", 2.0)
+    other.hear("one", told_of(again, 2.0), 2.0)
+    again.hear("other", told(other, 2.0), 2.0)
+    assert seconds(again, 2.0) == pytest.approx(49.0)
+    other.hear("one", told_of(again, 3.0), 3.0)
+    assert other.news(3.0) is None
+
+
+def told_of(ptu: Provisioned, now: float) -> DeploymentNews:
+    """What it tells after a tenant has asked."""
+    ptu.room(load(1), now)
+    return told(ptu, now)
+
+
 def bounded(now: float = 0.0) -> Provisioned:
     """No request may take more than half of the bucket while others ask."""
     ptu = Provisioned(CAPACITY, "one", now)

@@ -30,6 +30,7 @@ SOUND = DeploymentNews(
     heard={"two": 5.0},
     returned=3.0,
     waits=Waits(4.0, -3.0),
+    age_s=60.0,
 )
 
 
@@ -77,6 +78,7 @@ def test_an_amount_that_cannot_be(value: float) -> None:
     assert unsound(replace(SOUND, taken={"acme": value})) == "amounts"
     assert unsound(replace(SOUND, returned=-1.0)) == "totals"
     assert unsound(replace(SOUND, calls=-1)) == "amounts"
+    assert unsound(replace(SOUND, age_s=value)) == "age"
 
 
 @pytest.mark.parametrize(
