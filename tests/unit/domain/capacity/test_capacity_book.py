@@ -78,8 +78,8 @@ def test_who_reloads_earlier_gives_nothing_back(
         other.hear("one", one.news(NOW), NOW)
         one.hear("other", other.news(NOW), NOW)
     used = other.utilizations(NOW)
-    for configured in (between, {"ptu": OTHER_PTU, "paygo": PaygoCapacity(tpm=2000)}):
-        one.follow(configured, NOW)
+    one.follow(between, NOW)
+    one.follow({"ptu": OTHER_PTU, "paygo": PaygoCapacity(tpm=2000)}, NOW)
     small = Load(Claim("acme"), Demand(60, 0))
     one.take("ptu", small, NOW)
     one.take("paygo", small, NOW)
