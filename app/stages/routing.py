@@ -108,7 +108,6 @@ class Routing:
         request_class = principal.tenant.routing.request_class
         plan = observation.plan = await self._waiting.room.planned(
             lambda: self._plan(principal, request, choices, load),
-            line=request.model,
             importance=request_class,
             patience_s=min(self._waiting.patience_s[request_class], self._wait_left(observation)),
         )

@@ -10,6 +10,8 @@ from time import process_time
 import pytest
 
 from app.adapters.clock import SystemClock
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.route import Absence, Candidate, RoutePlan
 from app.waiting import WaitingRoom
@@ -51,9 +53,7 @@ class Line:
 
     async def ask(self, name: str, importance: int = 1, patience_s: float = LONG_S) -> RoutePlan:
         """Wait for a plan."""
-        plan = await self.room.planned(
-            self.ptu.plan, line="gpt-4o", importance=importance, patience_s=patience_s
-        )
+        plan = await self.room.planned(self.ptu.plan, importance=importance, patience_s=patience_s)
         if plan.candidates:
             self.served.append(name)
         return plan
@@ -157,11 +157,9 @@ async def test_whose_patience_ends_is_told_how_things_are_by_then() -> None:
     first = asyncio.create_task(line.ask("first"))
     await line.all_wait(1)
     other = Ptu(frees_in_s=0.0, clock=line.ptu.clock)
-    waiting = asyncio.create_task(
-        line.room.planned(other.plan, line="gpt-4o", importance=1, patience_s=0.1)
-    )
+    waiting = asyncio.create_task(line.room.planned(other.plan, importance=1, patience_s=0.1))
     await line.all_wait(2)
-    other.room = 1
+    other.room = 2  # each look takes one here, and those in front look in between
     assert await waiting is FOUND
     line.ptu.room = 1
     await first
@@ -183,3 +181,144 @@ async def test_a_long_line_costs_each_no_more() -> None:
     """Eight times as many take about eight times as long, not 64 times."""
     least = min([await seconds_to_serve(500) for _ in range(3)])
     assert min([await seconds_to_serve(4_000) for _ in range(2)]) < 24 * least
+
+
+class Zones:
+    """Deployments with and without room; looking takes nothing, and being let in takes one."""
+
+    def __init__(self, **free: int) -> None:
+        self.free = free
+        self.clock = SystemClock()
+        self.room = WaitingRoom(self.clock)
+        self.absent: dict[str, tuple[SpillReason, float]] = {}  # why, and for how long
+
+    def plan(self, *names: str) -> RoutePlan:
+        """In this order; who has no room will have some in a moment, unless it says otherwise."""
+        now = self.clock.now()
+        absences = []
+        for tier, name in enumerate(names):
+            why, wait_s = self.absent.get(name, (SpillReason.PREDICTED, 0.01))
+            if not self.free[name]:
+                absences.append(Absence(name, tier, why, now + wait_s))
+        candidates = [Candidate(n, tier) for tier, n in enumerate(names) if self.free[n]]
+        load = Load(Claim("acme"), Demand(1, 1))
+        return RoutePlan(tuple(candidates), tuple(absences), load)
+
+    async def ask(self, *names: str, importance: int = 1, patience_s: float = LONG_S) -> str:
+        """Where it was let in; empty where nowhere."""
+        made = await self.room.planned(
+            lambda: self.plan(*names), importance=importance, patience_s=patience_s
+        )
+        return self.let_in(made)
+
+    def let_in(self, made: RoutePlan) -> str:
+        """As the gateway does it: at once, before anybody else has a turn."""
+        if not made.candidates:
+            return ""
+        name = made.candidates[0].deployment
+        self.free[name] -= 1
+        return name
+
+    async def waits(self, *names: str, importance: int = 1) -> asyncio.Task[str]:
+        """A request that is in line."""
+        before = self.room.waiting
+        task = asyncio.create_task(self.ask(*names, importance=importance))
+        await until(lambda: self.room.waiting > before)
+        return task
+
+
+async def test_who_may_use_something_else_does_not_wait() -> None:
+    """However important those are who wait for what it does not need."""
+    zones = Zones(eu=0, us=2)
+    bound = await zones.waits("eu", importance=3)
+    assert await zones.ask("us") == "us"
+    assert await zones.ask("us", "eu") == "us"
+    assert not bound.done()
+    zones.free["eu"] = 1
+    assert await bound == "eu"
+
+
+async def test_what_others_wait_for_in_front_is_left_to_them() -> None:
+    """The plan says why; who matters more is not behind them."""
+    zones = Zones(eu=0, us=9)
+    bound = await zones.waits("eu")
+    zones.free["eu"] = 2
+    made = await zones.room.planned(lambda: zones.plan("eu", "us"), importance=1, patience_s=LONG_S)
+    assert [each.deployment for each in made.candidates] == ["us"]
+    (absence,) = made.absences
+    assert (absence.deployment, absence.reason) == ("eu", SpillReason.PREDICTED)
+    assert await zones.ask("eu", "us", importance=2) == "eu"
+    assert await bound == "eu"
+
+
+async def test_who_waits_for_one_of_two_takes_what_comes_first() -> None:
+    """And does not hold up who waits for the other."""
+    zones = Zones(eu=0, us=0)
+    either = await zones.waits("eu", "us")
+    eu, us = await zones.waits("eu"), await zones.waits("us")
+    zones.free["us"] = 1
+    assert await either == "us"
+    zones.free["us"] = 1
+    assert await us == "us"
+    assert not eu.done()
+    zones.free["eu"] = 1
+    assert await eu == "eu"
+
+
+async def test_what_comes_too_late_is_not_waited_for() -> None:
+    """So that it is nobody's in front when somebody else finds room there."""
+    zones = Zones(eu=0, us=0)
+    zones.absent["us"] = (SpillReason.HELD, 2 * LONG_S)
+    waiting = await zones.waits("eu", "us")
+    zones.free["us"] = 1
+    assert await zones.ask("us") == "us"
+    zones.free["eu"] = 1
+    assert await waiting == "eu"
+
+
+@pytest.mark.parametrize("why", [SpillReason.SHARE, SpillReason.SIZE])
+async def test_who_has_no_room_where_others_have_does_not_hold_them_up(why: SpillReason) -> None:
+    """Its tenant's part is used up, or it is too large: what is free is for others."""
+    zones = Zones(ptu=0)
+    zones.absent["ptu"] = (why, 0.01)
+    greedy = await zones.waits("ptu")
+    del zones.absent["ptu"]
+    zones.free["ptu"] = 1
+    assert await zones.ask("ptu") == "ptu"
+    zones.free["ptu"] = 1
+    assert await greedy == "ptu"
+
+
+async def test_who_may_not_go_there_any_more_leaves_that_line() -> None:
+    """Those behind it go on: a policy changes while a request waits."""
+    zones = Zones(eu=0, us=0)
+    places: list[tuple[str, ...]] = [("us", "eu")]
+    first = asyncio.create_task(
+        zones.room.planned(lambda: zones.plan(*places[0]), importance=1, patience_s=LONG_S)
+    )
+    await until(lambda: zones.room.waiting == 1)
+    second = await zones.waits("us")
+    places[0] = ("eu",)
+    zones.free["us"] = 1
+    assert await second == "us"
+    zones.free["eu"] = 1
+    assert zones.let_in(await first) == "eu"
+
+
+async def test_whose_patience_ends_lets_those_in_front_look_first() -> None:
+    """There is one place, and it is not the one who leaves that gets it."""
+    zones = Zones(eu=0)
+    zones.absent["eu"] = (SpillReason.PREDICTED, 0.01)
+    first = await zones.waits("eu")
+    second = asyncio.create_task(zones.ask("eu", patience_s=0.1))
+    await until(lambda: zones.room.waiting == 2)
+    looked = zones.plan
+
+    def plan(*names: str) -> RoutePlan:
+        if asyncio.current_task() is second:
+            zones.free["eu"] = int(not first.done())
+        return looked(*names)
+
+    zones.plan = plan  # type: ignore[method-assign]  # room comes at the very end
+    assert await second == ""
+    assert await first == "eu"

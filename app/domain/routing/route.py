@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final
@@ -120,6 +120,17 @@ class RoutePlan:
             and each.reason is not SpillReason.POLICY
             and each.deployment not in names
         ]
+
+    def leaving(self, names: Collection[str], now: float) -> RoutePlan:
+        """The plan where these candidates have no room, because others wait for it in front."""
+        known = {each.deployment for each in self.absences}
+        absences = tuple(
+            Absence(each.deployment, each.tier, SpillReason.PREDICTED, now, each.utilization)
+            for each in self.candidates
+            if each.deployment in names and each.deployment not in known
+        )
+        candidates = tuple(each for each in self.candidates if each.deployment not in names)
+        return replace(self, candidates=candidates, absences=(*absences, *self.absences))
 
     @property
     def until(self) -> float:

@@ -259,7 +259,7 @@ class PatienceSeen(WaitingRoom):
         self.seen: list[float] = []
 
     async def planned(
-        self, plan: Callable[[], RoutePlan], *, line: str, importance: int, patience_s: float
+        self, plan: Callable[[], RoutePlan], *, importance: int, patience_s: float
     ) -> RoutePlan:
         self.seen.append(patience_s)
         return plan()

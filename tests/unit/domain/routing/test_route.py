@@ -156,3 +156,15 @@ def test_a_candidate_has_what_ranked_it() -> None:
     )
     ranked = {each.deployment: (each.weight, each.wait_s, each.is_warm) for each in made.candidates}
     assert ranked == {"a": (2.0, pytest.approx(6.0), False), "b": (1.0, 0.0, True)}
+
+
+def test_what_is_left_to_others_has_no_room() -> None:
+    """It is absent for that, once; what else the plan says stays."""
+    first, second = Candidate("a", 0, 0.9), Candidate("b", 1)
+    held = Absence("c", 1, SpillReason.HELD, NOW + 5)
+    left = RoutePlan((first, second), (held,), spill_spent=True).leaving({"a"}, NOW)
+    taken = Absence("a", 0, SpillReason.PREDICTED, NOW, 0.9)
+    assert left == RoutePlan((second,), (taken, held), spill_spent=True)
+    doubtful = Absence("b", 1, SpillReason.PREDICTED, NOW + 1)
+    vague = RoutePlan((second,), (doubtful,), last_resort=True)
+    assert vague.leaving({"b"}, NOW) == RoutePlan((), (doubtful,), last_resort=True)
