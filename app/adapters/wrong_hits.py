@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from app.domain.cache.error_rate import Comparison
@@ -38,9 +38,12 @@ class ToldWrong:
     """The port WrongHits."""
 
     def __init__(
-        self, answers: Answers, explanations: Explanations, evidence: Evidence | None
+        self,
+        answers: Answers,
+        explanations: Explanations,
+        evidence: Callable[[], Evidence | None],
     ) -> None:
-        """`evidence` None: nothing is answered by meaning."""
+        """`evidence` gives None while nothing is answered by meaning."""
         self._answers = answers
         self._explanations = explanations
         self._evidence = evidence
@@ -78,7 +81,8 @@ class ToldWrong:
         return await self._answers.evict(tenant, Selection(fingerprint=fingerprint))
 
     async def _count(self, tenant: str, model: str, distance: float, told: str) -> bool:
-        if self._evidence is None or not await self._evidence.is_news(tenant, told):
+        evidence = self._evidence()
+        if evidence is None or not await evidence.is_news(tenant, told):
             return False
-        self._evidence.record(tenant, model, distance, Comparison.DIFFERENT)
+        evidence.record(tenant, model, distance, Comparison.DIFFERENT)
         return True

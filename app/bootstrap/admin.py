@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
+from app.adapters.redis.measured_errors import RedisMeasuredErrors
 from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
@@ -56,6 +57,8 @@ def admin_plane(
 
 
 def _cache(state: State, cached: Cached) -> CacheServices:
-    errors = cached.meaning.measured.errors if cached.meaning is not None else None
+    def errors() -> RedisMeasuredErrors | None:
+        return cached.meaning.measured.errors if cached.meaning is not None else None
+
     wrong_hits = ToldWrong(cached.answers, state.explanations, errors)
     return CacheServices(cached.answers, wrong_hits, errors)

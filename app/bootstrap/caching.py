@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from typing import Final
 
-from app.adapters.phrasebook import load_phrasebook
 from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
 from app.adapters.redis.answers_script import Room
 from app.adapters.redis.store import Place
-from app.adapters.semantic_index import Space
-from app.bootstrap.embedding import embedding
 from app.bootstrap.errands import OwnRequests
-from app.bootstrap.measuring import Compared, Measured, measuring_hits
-from app.domain.cache.decision import Verdict, may_serve
-from app.domain.cache.guards.phrasebook import Phrasebook
-from app.domain.cache.policy import CachePolicy, CacheRule, policy_of, rule_of
-from app.domain.cache.thresholds import compared_threshold_of, threshold_of
+from app.bootstrap.meaning import Meaning, Opening, Parts, opening
+from app.domain.cache.policy import CachePolicy, policy_of, rule_of
+from app.domain.cache.thresholds import threshold_of
 from app.domain.identity.directory import Directory
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.price import PriceTable
 from app.domain.routing.deployment import Fleet
-from app.ports import Clock, Embedder
+from app.ports import Clock
 from app.settings import Cache, Settings
 from app.stages.caching import (
     ByMeaning,
     Caching,
     Flights,
-    Judge,
     Keeping,
     Limits,
     Lookups,
@@ -50,44 +43,32 @@ _LARGEST_TENANT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """What finds by meaning, what judges what it finds, and what measures that."""
-
-    embedder: Embedder
-    judge: Judge
-    measured: Measured
-
-
-@dataclass(frozen=True, slots=True)
 class Cached:
-    """Kept answers, and the way to find them by meaning; None where nobody wants one.
-
-    `own` is how the cache asks for something itself.
-    """
+    """Kept answers, and the way to find them by meaning; `own` is how the cache asks itself."""
 
     answers: RedisAnswers
-    meaning: Meaning | None
+    by_meaning: Opening
     own: OwnRequests
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """None until somebody asks for it and it is open."""
+        return self.by_meaning.current
 
 
 @asynccontextmanager
 async def answer_cache(
-    place: Place, clock: Clock, settings: Settings, directory: Directory, own: OwnRequests
+    place: Place,
+    clock: Clock,
+    settings: Settings,
+    directory: Callable[[], Directory],
+    own: OwnRequests,
 ) -> AsyncIterator[Cached]:
-    """The cache of a process; its model is loaded now if anybody is answered by meaning."""
-    async with AsyncExitStack() as opened:
-        enter = opened.enter_async_context
-        embedder, meaning = None, None
-        if _finds_by_meaning(settings, directory):
-            embedder = await enter(embedding(settings, clock, own.embed))
-        if embedder is not None:
-            book = await asyncio.to_thread(load_phrasebook)
-            compared = Compared(embedder, book, compared_threshold_of(embedder.name))
-            measuring = measuring_hits(place, clock, settings.cache, compared, own)
-            meaning = Meaning(embedder, _judge(book), await enter(measuring))
-        space = Space(embedder.name, embedder.dimensions) if embedder is not None else None
-        answers = kept_answers(place, clock, limits=_limits(settings.cache), space=space)
-        yield Cached(await enter(answers), meaning, own)
+    """The cache of a process; its model is loaded once anybody is answered by meaning."""
+    async with kept_answers(place, clock, limits=_limits(settings.cache)) as answers:
+        parts = Parts(answers, place, clock, own)
+        async with opening(parts, settings, directory) as by_meaning:
+            yield Cached(answers, by_meaning, own)
 
 
 def _limits(cache: Cache) -> AnswerLimits:
@@ -97,24 +78,6 @@ def _limits(cache: Cache) -> AnswerLimits:
         entry_size=cache.max_entry_bytes,
         room=Room(answers=cache.max_entries, size=_LARGEST_TENANT * cache.max_entry_bytes),
     )
-
-
-def _judge(book: Phrasebook) -> Judge:
-    def judge(asked: str, kept: str, distance: float, threshold: float) -> Verdict:
-        return may_serve(asked, kept, distance, threshold=threshold, book=book)
-
-    return judge
-
-
-def _finds_by_meaning(settings: Settings, directory: Directory) -> bool:
-    """Whether the configuration or a tenant of the directory asks for it anywhere."""
-    rules: Iterable[CacheRule] = chain(
-        [rule_of(settings.cache)],
-        (rule_of(model.cache) for model in settings.models.values()),
-        (rule_of(tenant.cache) for tenant in settings.tenants.values()),
-        (tenant.cache for tenant in directory.tenants.values()),
-    )
-    return any(rule.semantic.enabled for rule in rules)
 
 
 def caching_of(

@@ -12,6 +12,7 @@ import structlog
 from pydantic import BaseModel
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
+from app.adapters.background import background
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.receipt_log import ReceiptLog
@@ -57,6 +58,7 @@ class Process:
         )
         self._started_with = first.settings
         self._turn = asyncio.Lock()
+        resources.cached.by_meaning.changed.clear()  # the first snapshot has what there is
 
     async def reload(self, settings: Settings) -> None:
         """Swap in a new snapshot; requests under way end on the one they started with.
@@ -69,13 +71,29 @@ class Process:
             await self._state.follow(settings)
             self._put_in_force(following)
         _log.info("config reloaded", deployments=len(settings.deployments))
-        if waiting := _waiting(self._started_with, settings):
+        opened_with = self.resources.cached.by_meaning.opened_with
+        if waiting := _waiting(self._started_with, settings, opened_with):
             _log.warning("config waits for the next start", settings=waiting)
+
+    async def keep_renewing(self) -> None:
+        """Put a snapshot of the same settings in force whenever the cache can do more, or less."""
+        changed = self.resources.cached.by_meaning.changed
+        while True:
+            await changed.wait()
+            changed.clear()
+            try:
+                async with self._turn:
+                    settings = self.current.settings
+                    self._put_in_force(await snapshot(settings, self.resources))
+            except Exception:
+                changed.set()  # for whoever begins this again
+                raise
 
     def _put_in_force(self, following: Snapshot) -> None:
         resources = self.resources
         self.current = following
         resources.cached.own.current = following.errands
+        resources.cached.by_meaning.settings = following.settings
         if resources.cached.meaning is not None:
             bound = false_hit_bound(following.settings, resources.keys.tenants)
             resources.cached.meaning.measured.errors.bound = bound
@@ -113,7 +131,7 @@ async def running(
     ):
         own, place = OwnRequests(state.keys), _cache_place(settings, redis_url)
         cached = await lifetimes.enter_async_context(
-            answer_cache(place, state.clock, settings, state.directory.current, own)
+            answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
         resources = _resources(state, cached, transport, lifetimes, observers)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
@@ -129,6 +147,7 @@ async def running(
         )
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (
+            background("semantic cache in force", process.keep_renewing),
             serving(admin, admin_socket, **limits),
             serving(process.data_plane, data_socket, **limits) as data_server,
         ):
@@ -204,13 +223,16 @@ def _live(fleet: Fleet, resources: Resources) -> Live:
     )
 
 
-def _waiting(before: Settings, after: Settings) -> list[str]:
-    """Paths of what is read at the start alone, and is not what it was then."""
+def _waiting(before: Settings, after: Settings, opened_with: Settings | None) -> list[str]:
+    """Paths of what is read at the start alone, and is not what it was then.
+
+    Of the semantic cache it is what it was opened with, None where it was not.
+    """
     sections = [(name, getattr(before, name), getattr(after, name)) for name in _READ_AT_START]
     waiting = [path for section in sections for path in _differing(*section)]
     timeouts = _differing("timeouts", before.timeouts, after.timeouts)
     waiting += [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
-    caches = _differing("cache", before.cache, after.cache)
+    caches = _differing("cache", (opened_with or after).cache, after.cache)
     return waiting + [path for path in caches if path in _CACHE_READ_AT_START]
 
 

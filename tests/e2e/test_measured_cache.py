@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.adapters.embedder.local import DEFAULT, missing
-from app.bootstrap.caching import Meaning
+from app.bootstrap.meaning import Meaning
 from app.domain.cache.error_rate import Comparison
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 

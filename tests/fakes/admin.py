@@ -155,8 +155,8 @@ class AdminHouse:
 
     def cache(self) -> CacheServices:
         """What looks after kept answers."""
-        wrong_hits = ToldWrong(self.kept, self, self.errors)
-        return CacheServices(self.kept, wrong_hits, self.errors)
+        wrong_hits = ToldWrong(self.kept, self, lambda: self.errors)
+        return CacheServices(self.kept, wrong_hits, lambda: self.errors)
 
     def deployments(self) -> DeploymentList:
         """As a process would list them."""

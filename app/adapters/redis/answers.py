@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -55,16 +55,15 @@ class RedisAnswers:
         lookups: AnswersScript,
         upkeep: AnswersScript,
         keeper: Keeping,
-        index: SemanticIndex | None,
         *,
         clock: Clock,
         entry_size: int,
     ) -> None:
-        """`lookups` are what requests wait for, `upkeep` is the rest; without index no meaning."""
+        """`lookups` are what requests wait for, `upkeep` is the rest; `indexed` adds meaning."""
         self._lookups = lookups
         self._upkeep = upkeep
         self._keeping = keeper
-        self._index = index
+        self._index: SemanticIndex | None = None
         self._clock = clock
         self._entry_size = entry_size
         self.damaged_total = 0
@@ -78,6 +77,15 @@ class RedisAnswers:
     def index(self) -> SemanticIndex | None:
         """The index by meaning, which tells why it is off where it is."""
         return self._index
+
+    @contextmanager
+    def indexed(self, index: SemanticIndex) -> Iterator[None]:
+        """Find by meaning, too, within the scope; what was kept before it is not found so."""
+        self._index = index
+        try:
+            yield
+        finally:
+            self._index = None
 
     async def find(self, tenant: str, fingerprint: bytes) -> Entry | None:
         """The answer to this very request. Raises StoreUnavailable, ValueError."""
@@ -220,22 +228,37 @@ async def kept_answers(
 
         lookups = AnswersScript((await way("cache", limits.lookup_s)).batch)
         upkeep = await way("cache, upkeep", limits.work_s)
-        index = None
-        if space is not None:
-            searches = await way("cache, by meaning", limits.search_s)
-            index = await enter(indexing(searches.batch, place, space))
         memory = await enter(watching_memory(upkeep.servers))
         script = AnswersScript((await way("cache, keeping", limits.work_s)).batch)
         bounds = Bounds(limits.room, limits.queue, lambda: memory.is_full)
         keeper = await enter(keeping(script, clock, bounds))
-        yield RedisAnswers(
+        answers = RedisAnswers(
             lookups,
             AnswersScript(upkeep.batch),
             keeper,
-            index,
             clock=clock,
             entry_size=limits.entry_size,
         )
+        if space is not None:
+            bounded = replace(place, patience_s=limits.search_s)
+            await enter(found_by_meaning(answers, bounded, clock, space))
+        yield answers
+
+
+@asynccontextmanager
+async def found_by_meaning(
+    answers: RedisAnswers, place: Place, clock: Clock, space: Space
+) -> AsyncIterator[None]:
+    """Have them found by meaning, too, as long as the scope is open.
+
+    `place` is where they are, its patience that of a search.
+    """
+    async with (
+        opened_store(place, clock, "redis: cache, by meaning") as searches,
+        indexing(searches.batch, place, space) as index,
+    ):
+        with answers.indexed(index):
+            yield
 
 
 async def _whole(meta: Meta, body: bytes) -> Entry:

@@ -58,5 +58,5 @@ def add_cache_error_routes(router: APIRouter, services: AdminServices) -> None:
 
 async def _errors(services: AdminServices, tenant: str) -> list[ErrorRateView]:
     """None where nothing is answered by meaning. Raises StoreUnavailable."""
-    errors = services.cache.errors
+    errors = services.cache.errors()
     return [ErrorRateView.of(each) for each in await errors.listed(tenant)] if errors else []

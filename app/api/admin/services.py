@@ -26,11 +26,11 @@ class ExplanationReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheServices:
-    """What looks after kept answers."""
+    """What looks after kept answers; `errors` gives None while nothing is answered by meaning."""
 
     kept: KeptAnswers
     wrong_hits: WrongHits
-    errors: MeasuredErrors | None = None  # None: nothing is answered by meaning
+    errors: Callable[[], MeasuredErrors | None]
 
 
 @dataclass(frozen=True, slots=True)

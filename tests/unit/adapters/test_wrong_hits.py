@@ -41,7 +41,7 @@ class Scene:
         self.answers = RememberedAnswers(self.clock)
         self.explanations = Explanations()
         self.evidence = FakeMeasuredErrors(self.clock)
-        self.told = ToldWrong(self.answers, self.explanations, self.evidence)
+        self.told = ToldWrong(self.answers, self.explanations, lambda: self.evidence)
 
     async def served(self, result: CacheResult = CacheResult.SEMANTIC) -> None:
         entry = an_entry(
@@ -107,5 +107,5 @@ async def test_what_nobody_knows(scene: Scene) -> None:
 
 async def test_without_meaning_there_is_nothing_to_count(scene: Scene) -> None:
     """It is evicted all the same."""
-    told = ToldWrong(scene.answers, scene.explanations, None)
+    told = ToldWrong(scene.answers, scene.explanations, lambda: None)
     assert await told.told_wrong("acme", request_id="req_2") == WrongHit(1, counted=False)

@@ -96,9 +96,21 @@ async def test_an_admin_key_that_was_rotated_out_opens_nothing(
         assert (await status(OLD_KEY), await status(NEW_KEY)) == (401, 200)
 
 
+async def test_an_embedder_that_nobody_asked_for_yet_waits_for_nothing(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """It is opened as the configuration says by then."""
+    changed = settings_of(redis_url, tmp_path, cache={"embedder": {"dimensions": 64}})
+    async with process_of(settings_of(redis_url, tmp_path)) as (process, _):
+        with capture_logs() as logs:
+            await process.reload(changed)
+    assert [log for log in logs if log["event"] == WAITING] == []
+
+
 async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: Path) -> None:
     """At each reload for as long as it differs from what was started with; never its value."""
-    given = settings_of(redis_url, tmp_path)
+    semantic = {"semantic": {"enabled": True}}
+    given = settings_of(redis_url, tmp_path, cache=semantic)
     changed = settings_of(
         redis_url,
         tmp_path,
@@ -107,7 +119,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
         timeouts={"header_s": 3, "keep_alive_s": 4, "body_s": 5},
         ledger={"retention_days": 40},
         budgets={"webhook": "https://hooks.example/secret"},
-        cache={"embedder": {"dimensions": 64}, "lookup_ms": 60},
+        cache={"embedder": {"dimensions": 64}, "lookup_ms": 60} | semantic,
     )
     async with process_of(given) as (process, _):
         with capture_logs() as logs:

@@ -70,7 +70,7 @@ async def test_nothing_is_measured_where_nothing_is_answered_by_meaning(
 ) -> None:
     """An empty list, and no mistake."""
     services = house.services()
-    app = create_admin(replace(services, cache=replace(services.cache, errors=None)))
+    app = create_admin(replace(services, cache=replace(services.cache, errors=lambda: None)))
     async with house.client(app=app) as owner:
         assert (await owner.get("cache/errors")).json() == {"data": [], "next": None}
         assert (await owner.get("cache/search/errors")).json() == {"data": []}
