@@ -121,7 +121,7 @@ def test_texts_made_to_hurt_cost_little_more_than_prose(one: str, other: str) ->
     )
     prose = _fill("the customer cannot open this invoice, what can we do about it? ", _LONG)
     usual = min(_seconds_of(prose, prose + "now") for _ in range(5))
-    assert many < 3 * few + 0.01
+    assert many < 3 * few + 0.02
     assert many < 20 * usual + 0.02
 
 
@@ -134,6 +134,6 @@ def _seconds(text: str) -> float:
 
 
 def _seconds_of(left: str, right: str) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     agree(left, right, book())
-    return time.perf_counter() - begun
+    return time.process_time() - begun

@@ -10,6 +10,7 @@ from app.domain.cache.guards.language import language_of
 from app.domain.cache.guards.leftovers import without_counterparts
 from app.domain.cache.guards.legible import is_unreadable, scribbles_differ
 from app.domain.cache.guards.lexicon import Lexicon, lexicon, small_words
+from app.domain.cache.guards.minimal import differs
 from app.domain.cache.guards.order import stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.guards.quantities import with_quantities
@@ -71,6 +72,7 @@ def agree(left: str, right: str, book: Phrasebook) -> Disagreement | None:
         or _persons(one, other)
         or _items(one, other, book)
         or stands(one, other)
+        or _wording(one, other, book)
         or (Disagreement("verbatim") if is_apart(left, right) else None)
     )
 
@@ -115,6 +117,11 @@ def stands(one: Reading, other: Reading) -> Disagreement | None:
     """Disagreement on the order of what both say."""
     pair = stands_apart(one, other)
     return Disagreement("direction", *pair) if pair else None
+
+
+def _wording(one: Reading, other: Reading, book: Phrasebook) -> Disagreement | None:
+    words = lexicon(book, one.language)
+    return Disagreement("wording") if differs(one.units, other.units, words) else None
 
 
 def _questions(one: Reading, other: Reading) -> Disagreement | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from app.domain.cache.guards.units import Unit
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -35,6 +37,7 @@ class Reading:
     persons: frozenset[str] = frozenset()
     pronouns: frozenset[str] = frozenset()
     is_terse: bool = False  # bare keywords
+    units: tuple[Unit, ...] = ()  # all that was read
 
     def count(self) -> Counter[tuple[str, str]]:
         """How often each thing is said."""

@@ -42,6 +42,7 @@ _LISTS: Final = frozenset(
         "pronoun",
         "around",
         "name",
+        "apart",
     }
 )
 #: Sections whose phrases count at the start of a sentence, and what they are there.
@@ -49,9 +50,9 @@ _STARTS: Final = {"start": DROP, "ask-start": "ask", "compute": "compute"}
 #: Sections whose words tell a language.
 _TELLING: Final = frozenset({"small", "letter", "drop", "ask", "neg", "weak"})
 #: The last of a lexicon's fields.
-_WORD_LISTS: Final = ("passive", "subject", "object", "chat", "around", "pronoun", "name")
-#: Those that are the same in all languages.
-_SHARED_LISTS: Final = frozenset({"name"})
+_WORD_LISTS: Final = ("passive", "subject", "object", "chat", "around", "pronoun", "name", "apart")
+#: Those of which all languages share some.
+_SHARED_LISTS: Final = frozenset({"name", "apart"})
 #: Words of the longest phrase.
 _LONGEST: Final = 12
 
@@ -92,6 +93,7 @@ class Lexicon:
     around: frozenset[str] = frozenset()  # words that small talk is made with, too
     pronouns: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()  # of persons, that say nothing below a letter
+    apart: frozenset[str] = frozenset()  # small words and endings that tell near prompts apart
 
     def longest(self, units: Sequence[Unit], at: int) -> tuple[int, Meaning] | None:
         """The longest phrase that begins at `at`, with its number of words."""
@@ -138,7 +140,7 @@ def lexicon(book: Phrasebook, language: str) -> Lexicon:
         _listed(text, "present", endings),
         tuple(phrase for section, _, phrase in parse(text) if section == "participle"),
         *(
-            _listed(shared if section in _SHARED_LISTS else text, section, endings)
+            _listed(f"{text}\n{shared}" if section in _SHARED_LISTS else text, section, endings)
             for section in _WORD_LISTS
         ),
     )

@@ -15,6 +15,7 @@ A table is text. `[section]` begins a section, `#` a remark. Every other line is
 - small, letter: words and letters that tell the language; mention: a prompt with one is about words
 - whether: begins a yes-or-no question; ask-start: as ask, at the start of a sentence
 - signoff: before the name of who wrote; name: such a name
+- apart: small words, and endings, that count where prompts differ in hardly a word
 - ending: what is cut off words, "letters left = ..."
 """
 

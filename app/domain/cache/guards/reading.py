@@ -102,6 +102,7 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
         frozenset(reader.persons),
         frozenset(reader.pronouns),
         is_terse=reader.is_terse,
+        units=tuple(units),
     )
 
 

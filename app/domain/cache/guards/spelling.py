@@ -18,6 +18,8 @@ _TWO_SLIPS: Final = 9
 _PROBES: Final = 6
 #: The last of the Latin letters, but for rare ones.
 _LATIN: Final = "\u024f"
+#: Languages of whose words the dictionary does not have every case.
+_INFLECTED: Final = frozenset({"ru"})
 #: Words of a prompt that are looked at; with more, slips are not forgiven.
 _MOST_WORDS: Final = 120
 
@@ -78,7 +80,11 @@ def _mended(
         return token
     if token.text.casefold() != token.text and not token.text.istitle() and not shouts:
         return token
-    near = [other for other in known if is_slip(word, other)]
+    near = [
+        other
+        for other in known
+        if is_slip(word, other) and not (language in _INFLECTED and _ends_apart(word, other))
+    ]
     return replace(token, folded=near[0], text=near[0]) if len(set(near)) == 1 else token
 
 
@@ -88,6 +94,12 @@ def _is_of_one_script(word: str) -> bool:
     No slip of the hand puts another letter among them.
     """
     return word.isalpha() and (word.isascii() or min(word) > _LATIN)
+
+
+def _ends_apart(word: str, other: str) -> bool:
+    """Whether only the last letters differ: another case, not a slip."""
+    shorter = min(len(word), len(other))
+    return word[: shorter - 1] == other[: shorter - 1]
 
 
 def is_slip(word: str, meant: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.adapters.phrasebook import load_phrasebook
-from app.domain.cache.guards.spelling import NO_SPELLING, edits, is_slip
+from app.domain.cache.guards.spelling import NO_SPELLING, edits, is_slip, mended
+from app.domain.cache.guards.tokens import tokens_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,10 @@ def test_the_dictionary_knows_words_and_not_their_slips() -> None:
     assert not spelling.knows("acount", "en")
     assert not spelling.knows("account", "xx")
     assert not NO_SPELLING.knows("account", "en")
+
+
+def test_another_case_is_no_slip() -> None:
+    """Where a dictionary lacks cases, a word with another ending is another word."""
+    spelling = load_phrasebook().spelling
+    asked, kept = tokens_of("Учителя ударил ученик"), tokens_of("Учитель ударил ученика")
+    assert mended(asked, kept, "ru", spelling) == asked
