@@ -54,6 +54,7 @@ async def test_a_response_can_be_asked_for_again(redis_url: str) -> None:
             await sdk.retrieve(made.id)
         rows = await team.served()
         assert {row["deployment"] for row in rows[1:]} == {team.name("paygo-a")}
+        assert len(rows) == 5, "nobody is asked for what is gone"
 
 
 async def test_a_streamed_response_can_be_asked_for_again(redis_url: str) -> None:
