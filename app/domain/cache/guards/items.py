@@ -38,6 +38,7 @@ class Reading:
     pronouns: frozenset[str] = frozenset()
     is_terse: bool = False  # bare keywords
     units: tuple[Unit, ...] = ()  # all that was read
+    is_about_words: bool = False  # "translate", "spell": how it is written matters
 
     def count(self) -> Counter[tuple[str, str]]:
         """How often each thing is said."""

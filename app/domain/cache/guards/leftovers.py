@@ -24,8 +24,9 @@ def without_counterparts(one: Reading, other: Reading) -> tuple[list[Item], list
     left, right = _left(one, other), _left(other, one)
     if max(len(left), len(right)) > _MOST_LEFT:
         return left, right
-    _join(left, right)
-    _join(right, left)
+    if not (one.is_about_words or other.is_about_words):
+        _join(left, right)
+        _join(right, left)
     _initials(left, right, other.items)
     _initials(right, left, one.items)
     _ones(left, one, other)

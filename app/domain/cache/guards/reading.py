@@ -27,6 +27,7 @@ _HEADS: Final = frozenset({"rel", "neg"})
 #: Units behind an auxiliary in which a participle is passive.
 _PASSIVE_REACH: Final = 6
 _FRACTION_DIGITS: Final = 3
+_EXPLAIN: Final = lex.Meaning("ask", "explain")
 _CLAUSES: Final = frozenset({"when", "where", "who", "why", "how"})
 _ORDINAL: Final = frozenset({"st", "nd", "rd", "th", "er", "eme", "e", "o", "a", "º", "ª"})
 
@@ -103,6 +104,7 @@ def read(tokens: tuple[Token, ...], words: lex.Lexicon) -> Reading:
         frozenset(reader.pronouns),
         is_terse=reader.is_terse,
         units=tuple(units),
+        is_about_words=reader.mentions,
     )
 
 
@@ -310,8 +312,10 @@ def _phrase(reader: _Reader, at: int) -> int:
 
 
 def _begins_whether(reader: _Reader, unit: Unit, found: tuple[int, lex.Meaning] | None) -> bool:
-    """Whether a yes-or-no question begins; "could you tell me" begins none."""
-    is_courtesy = found is not None and found[0] > 1 and found[1].kind == lex.DROP
+    """Whether a yes-or-no question begins; "could you tell me" and "can you explain" begin none."""
+    is_courtesy = (
+        found is not None and found[0] > 1 and (found[1].kind == lex.DROP or found[1] == _EXPLAIN)
+    )
     return unit.word in reader.words.whether and not is_courtesy
 
 

@@ -68,6 +68,11 @@ def book() -> Phrasebook:
         ("Is it done?", "Is it done? \u280e\u2801", "sign"),
         ("What is A \u222a B?", "What is A \u2229 B?", "sign"),
         ("Is it on?", "Is it on?\U000e0061", "unreadable"),
+        ("What is (1+2)*3?", "What is 1+2*3?", "verbatim"),
+        ("Is the cat in the box?", "Is the cat on the box?", "wording"),
+        ("A few users complained, why?", "Few users complained, why?", "quantifier"),
+        ("Учитель ударил ученика", "Учителя ударил ученик", "wording"),
+        ("Count the words: ice cream", "Count the words: icecream", "content"),
     ],
 )
 def test_it_names_what_is_different(book: Phrasebook, left: str, right: str, guard: str) -> None:
@@ -103,6 +108,7 @@ def test_it_names_what_is_different(book: Phrasebook, left: str, right: str, gua
         ("Wie groß ist München?", "wie gross ist Muenchen"),
         ("¿Cómo compro un billete?", "Hola, ¿cómo puedo comprar un billete? Gracias"),
         ("Comment résilier mon abonnement ?", "Comment puis-je annuler mon abonnement ?"),
+        ("Please explain what a mutex is", "Can you explain what a mutex is?"),
         ("Where do I find my account?", "where do i find my acount"),
         ("List the causes of the war", "What are the causes of the war?"),
     ],
