@@ -11,7 +11,7 @@ from app.domain.cache.guards.leftovers import without_counterparts
 from app.domain.cache.guards.legible import is_unreadable, scribbles_differ
 from app.domain.cache.guards.lexicon import Lexicon, lexicon, small_words
 from app.domain.cache.guards.minimal import differs
-from app.domain.cache.guards.order import stands_apart
+from app.domain.cache.guards.order import places_differ, stands_apart
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.guards.quantities import with_quantities
 from app.domain.cache.guards.reading import read
@@ -121,7 +121,8 @@ def stands(one: Reading, other: Reading) -> Disagreement | None:
 
 def _wording(one: Reading, other: Reading, book: Phrasebook) -> Disagreement | None:
     words = lexicon(book, one.language)
-    return Disagreement("wording") if differs(one.units, other.units, words) else None
+    apart = differs(one.units, other.units, words) or places_differ(one, other, words.apart)
+    return Disagreement("wording") if apart else None
 
 
 def _questions(one: Reading, other: Reading) -> Disagreement | None:

@@ -28,13 +28,17 @@ _FUTURE: Final = frozenset({"will"})
 _MODALS: Final = frozenset({"could", "should", "would", "must", "might", "may"})
 _HALF_NEGATIONS: Final = frozenset({"plus", "personne", "aucun", "aucune", "rien", "jamais"})
 _NE: Final = frozenset({"ne", "n"})
+#: Units that are others in capitals.
+_CASED_UNITS: Final = frozenset(
+    {"mw", "mg", "mv", "mhz", "mpa", "kb", "mb", "gb", "tb", "mbps", "gbps"}
+)
 _COMMA: Final = ","
 
 
 def differs(left: Sequence[Unit], right: Sequence[Unit], words: Lexicon) -> bool:
     """Whether a small word, an ending, an accent or a capital tells them apart."""
     one, other = _words(left), _words(right)
-    if _timed(one, other, words.endings.language):
+    if _timed(one, other, words.endings.language) or _units_differ(one, other):
         return True
     if len(one) != len(other):
         return False
@@ -64,6 +68,18 @@ def _timed(one: list[Unit], other: list[Unit], language: str) -> bool:
     if _was(left) != _was(right) and _FUTURE & (left ^ right):
         return True
     return _unreal(one) != _unreal(other)
+
+
+def _units_differ(one: list[Unit], other: list[Unit]) -> bool:
+    """Whether a unit, as mW and MW, has other capitals, where both are written well."""
+    if not (_has_case(one) and _has_case(other)):
+        return False
+    left, right = (
+        {unit.text for unit in side if unit.word in _CASED_UNITS} for side in (one, other)
+    )
+    return left != right and bool(
+        {each.lower() for each in left} & {each.lower() for each in right}
+    )
 
 
 def _was(said: set[str]) -> bool:

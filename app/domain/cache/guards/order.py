@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 from app.domain.cache.guards.items import Item, Reading
+from app.domain.cache.guards.lexicon import WEAK
 
 _STRONG: Final = frozenset({"from", "to", "by"})
 #: Items of which all pairs are compared; longer prompts must keep the order.
@@ -51,6 +52,15 @@ class _Match:
         return self.here.lead != self.there.lead and bool(
             _STRONG & {self.here.lead, self.there.lead}
         )
+
+
+def places_differ(one: Reading, other: Reading, places: frozenset[str]) -> bool:
+    """Whether the same thing stands behind another preposition of `places`: in it, on it."""
+    return any(
+        match.here.lead != match.there.lead
+        and {match.here.lead, match.there.lead} <= {f"{WEAK}:{place}" for place in places}
+        for match in _matches(one.items, other.items)
+    )
 
 
 def stands_apart(one: Reading, other: Reading) -> _Pair | None:

@@ -9,11 +9,13 @@ from typing import Final
 _LINES: Final = re.compile(r"^([ \t]*)\S", re.MULTILINE)
 _QUOTED: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`")
 _BLANKS: Final = re.compile(r"\s{2,}|^.\s|\s.$")
-#: Punctuation that is asked about, or begins a word: "what does ; do", ".gitignore", "5!".
+#: Punctuation that is asked about, or begins a word: "what does ; do", ".gitignore", "5!";
+#: and exponents.
 _POINTED: Final = re.compile(
     r"(?<!\S)[.!?;:,()]+(?=[ \t]+[a-z0-9])"
     r"|(?<!\S)[.!?;:,]+(?=\w)(?!(?<=\.)net\b)"
-    r"|(?<=[\d)])!+",
+    r"|(?<=[\d)])!+"
+    r"|\de[-+]?\d+",
     re.IGNORECASE,
 )
 _EXPRESSION: Final = re.compile(

@@ -35,6 +35,7 @@ def differ(book: Phrasebook, language: str, left: str, right: str) -> bool:
         ("en", "Could I have won?", "Could I win?"),
         ("en", "If A then B. B. Is A so?", "If A then B. A. Is B so?"),
         ("en", "How many kB in a MB?", "How many kb in a Mb?"),
+        ("en", "Is 5 MW much", "Could you say whether 5 mW is much"),
         ("en", "Say it in Polish: polish", "Say it in polish: Polish"),
         ("de", "Was ist im Haus?", "Was ist am Haus?"),
         ("de", "Was kostet das für sie?", "Was kostet das für Sie?"),

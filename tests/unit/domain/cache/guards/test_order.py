@@ -6,7 +6,7 @@ import pytest
 
 from app.adapters.phrasebook import load_phrasebook
 from app.domain.cache.guards.lexicon import Lexicon, lexicon
-from app.domain.cache.guards.order import stands_apart
+from app.domain.cache.guards.order import places_differ, stands_apart
 from app.domain.cache.guards.reading import read
 from app.domain.cache.guards.tokens import tokens_of
 
@@ -38,3 +38,20 @@ def test_phrases_move_and_roles_do_not(
     one, other = (read(tokens_of(text), english) for text in (left, right))
     assert (stands_apart(one, other) is not None) is apart
     assert (stands_apart(other, one) is not None) is apart
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "differ"),
+    [
+        ("is it in the box", "please, is it on the box", True),
+        ("the fair in June", "in June the fair", False),
+        ("a lock for bikes", "a bike lock", False),
+    ],
+)
+def test_a_place_is_where_the_preposition_says(
+    english: Lexicon, left: str, right: str, *, differ: bool
+) -> None:
+    """The same noun behind another preposition of place is another place."""
+    one, other = (read(tokens_of(text), english) for text in (left, right))
+    assert places_differ(one, other, english.apart) is differ
+    assert places_differ(other, one, english.apart) is differ

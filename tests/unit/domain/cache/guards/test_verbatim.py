@@ -26,6 +26,7 @@ from app.domain.cache.guards.verbatim import is_apart
         ("What does !important do?", "What does important do?"),
         ("What does ; do in bash", "What does : do in bash"),
         ("What does () mean?", "What does , mean?"),
+        ("What is 1e5?", "What is 1e-5?"),
         ("explain cp a b", "explain cp b a"),
     ],
 )
