@@ -34,17 +34,18 @@ class Background:
     async def run(self, work: Work) -> None:
         """Keep it going until this is cancelled."""
         while True:
+            error: BaseException | None = None
             try:
                 await work()
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+            except asyncio.CancelledError as given_up:
+                if _is_cancelled():
                     raise
-                self._note(error)  # what it waited for was given up, not the work
-            except Exception as error:  # noqa: BLE001  # see above: told, and begun again
-                self._note(error)
-            else:
-                self._note(None)
+                error = given_up  # what it waited for, not the work
+            except Exception as failure:  # noqa: BLE001  # see above: told, and begun again
+                error = failure
+            if _is_cancelled():
+                raise asyncio.CancelledError  # which `wait_for` may swallow (Python 3.11)
+            self._note(error)
             await asyncio.sleep(self._pause_s)
 
     def _note(self, error: BaseException | None) -> None:
@@ -55,6 +56,11 @@ class Background:
             self._told.add(trouble)
             log = structlog.get_logger()
             log.error("background_work_failed", work=self._name, error=trouble[0], at=trouble[1])
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
 
 
 def _place(error: BaseException) -> str:

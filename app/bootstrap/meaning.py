@@ -92,7 +92,8 @@ class Opening:
                     log.info("semantic_cache_ready", embedder=found.embedder.name)
                 self.changed.set()
                 self.tried.set()
-                await asyncio.get_running_loop().create_future()
+                while not _is_given_up():
+                    await asyncio.sleep(LOOK_S)
         finally:
             self.current = None
             self.changed.set()
@@ -144,6 +145,12 @@ async def _opened(parts: Parts, settings: Settings) -> AsyncIterator[Meaning | N
         searched = replace(place, patience_s=settings.cache.semantic_lookup_ms / _MS)
         await enter(found_by_meaning(parts.answers, searched, clock, space))
         yield Meaning(embedder, _judge(book), measured)
+
+
+def _is_given_up() -> bool:
+    """Whether the end came while it was opened: `wait_for` may swallow that (Python 3.11)."""
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())
 
 
 def _judge(book: Phrasebook) -> Judge:

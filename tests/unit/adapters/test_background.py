@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -121,3 +122,21 @@ async def test_what_is_raised_in_the_scope_goes_on() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert work.begun == work.ended
+
+
+async def test_an_end_that_the_work_swallowed_is_the_end() -> None:
+    """Whether the work returns then or fails: it is not begun again, and the scope is left."""
+    for fails in (False, True):
+        begun: list[bool] = []
+
+        async def deaf(begun: list[bool] = begun, *, fails: bool = fails) -> None:
+            begun.append(True)
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            if fails:
+                raise ValueError("afterwards")
+
+        async with asyncio.timeout(30), background("deaf", deaf, pause_s=0):
+            while not begun:
+                await asyncio.sleep(0)
+        assert begun == [True]
