@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import structlog
+
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.kept import Selection
 from app.domain.cache.measured import WrongHit
 from app.domain.cache.outcome import CacheResult
 from app.domain.explain.explanation import Explanation
-from app.errors import UnknownEntry
+from app.errors import StoreUnavailable, UnknownEntry
 from app.ports import AnswerCache, HitEvidence, KeptAnswers
 
 
@@ -82,7 +84,12 @@ class ToldWrong:
 
     async def _count(self, tenant: str, model: str, distance: float, told: str) -> bool:
         evidence = self._evidence()
-        if evidence is None or not await evidence.is_news(tenant, told):
+        try:
+            if evidence is None or not await evidence.is_news(tenant, told):
+                return False
+        except StoreUnavailable:
+            # A full store lets go of the answer, and takes no note.
+            structlog.get_logger().warning("false_hit_not_counted", tenant=tenant, model=model)
             return False
         evidence.record(tenant, model, distance, Comparison.DIFFERENT)
         return True

@@ -92,8 +92,8 @@ class Opening:
                     log.info("semantic_cache_ready", embedder=found.embedder.name)
                 self.changed.set()
                 self.tried.set()
-                while not _is_given_up():
-                    await asyncio.sleep(LOOK_S)
+                if not _is_given_up():
+                    await asyncio.Event().wait()
         finally:
             self.current = None
             self.changed.set()

@@ -133,6 +133,7 @@ def wrong(
             return
         counted = "counted as a false hit" if answer["data"]["counted"] else "not counted"
         work.output.lines([f"{_evicted(answer['data']['evicted'])}, {counted}"])
+        _note_unrecorded(work, answer["data"])
 
 
 def _evict(work: Session, tenant: str, body: dict[str, Any]) -> None:
@@ -142,10 +143,17 @@ def _evict(work: Session, tenant: str, body: dict[str, Any]) -> None:
         return
     found = answer["data"]
     work.output.lines([_evicted(found["evicted"])])
+    _note_unrecorded(work, found)
     if not found["evicted"] and "request_id" in body and found["fingerprint"] is None:
         work.output.note(
             "nothing is known of that request, or no longer: see `spillgate cache list`"
         )
+
+
+def _note_unrecorded(work: Session, found: Record) -> None:
+    """Gateways before this one do not tell: they evict nothing that they cannot record."""
+    if not found.get("recorded", True):
+        work.output.note("the audit log could not be written: the gateway's own log has it")
 
 
 def _evicted(count: int) -> str:

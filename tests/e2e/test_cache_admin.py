@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from app.adapters.redis.connection import redis_client
+from app.adapters.redis.embedded import embedded_redis
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 
 OWNER = "an-admin-key-of-tests"
@@ -170,7 +173,7 @@ async def test_an_answer_that_was_wrong_is_gone(redis_url: str) -> None:
         _, hit = await ask(team, team.key)
         await owner.explained(hit)
         told = await owner.call("POST", f"cache/{mine}/wrong-hits", {"request_id": hit})
-        assert told == {"tenant": mine, "evicted": 1, "counted": False}
+        assert told == {"tenant": mine, "evicted": 1, "counted": False, "recorded": True}
         assert (await ask(team, team.key))[0] == "miss"
 
 
@@ -198,3 +201,16 @@ async def test_what_is_under_way_at_an_eviction_is_given_to_nobody_who_asks_late
 def flights(team: Stack) -> int:
     """How many requests are waited for, if somebody asks the same."""
     return len(team.process.current.gateway.caching.flights)
+
+
+async def test_a_full_redis_lets_go_of_what_it_holds(tmp_path: Path) -> None:
+    """Though it takes no line of the audit log, which the answer says."""
+    async with embedded_redis(tmp_path / "redis") as server, stack(server.url, exact) as team:
+        owner, mine = Admin(team), f"team-{team.suffix}"
+        assert [(await ask(team, team.key))[0] for _ in range(2)] == ["miss", "exact"]
+        async with redis_client(server.url, operation_timeout_s=30) as client:
+            await client.config_set("maxmemory", 1)
+            evicted = await owner.call("POST", f"cache/{mine}/evictions", {"all": True})
+            assert (evicted["evicted"], evicted["recorded"]) == (1, False)
+            assert await owner.call("GET", f"cache/{mine}/answers") == []
+            await client.config_set("maxmemory", 0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from typing import Annotated, Final, Self
 
 import structlog
@@ -132,6 +133,7 @@ class WrongView(BaseModel):
     tenant: str
     evicted: int = Field(description="answers")
     counted: bool = Field(description="as a false hit: found by meaning, and told the first time")
+    recorded: bool = Field(description="in the audit log; false: it could not be written")
 
 
 class EvictedView(BaseModel):
@@ -142,6 +144,7 @@ class EvictedView(BaseModel):
     fingerprint: str | None = Field(
         description="of the answer that the request got or made; null: that is not known"
     )
+    recorded: bool = Field(description="in the audit log; false: it could not be written")
 
 
 def add_cache_routes(router: APIRouter, services: AdminServices) -> None:
@@ -185,19 +188,22 @@ def _add_list(router: APIRouter, services: AdminServices) -> None:
 def _add_eviction(router: APIRouter, services: AdminServices) -> None:
     @router.post("/cache/{name}/evictions", openapi_extra=needs(Action.EVICT_CACHE))
     async def evict(caller: CallerOf, name: str, body: EvictionBody) -> Item[EvictedView]:
-        """Have answers served no more; it is recorded in the audit log first.
+        """Have answers served no more, then record it: a full store lets go, and takes nothing.
 
         By a request's id: what the request got from the cache or what is kept of its own answer,
         whichever of both there is. What was got is known as long as the request can be explained.
         """
         tenant = tenant_of(services, caller, name).name
         got = await _got(services, tenant, body.request_id)
-        await _record(services, caller, tenant, body.recorded())
         selections = [body.selection(), *([Selection(bytes.fromhex(got))] if got else [])]
-        evicted = await _evicted(services, tenant, selections)
+        async with _recorded(services, caller, tenant, body.recorded()) as record:
+            evicted = await _evicted(services, tenant, selections)
         log = structlog.get_logger()
         log.info("answers_evicted", tenant=tenant, evicted=evicted, by=body.recorded())
-        return Item(data=EvictedView(tenant=tenant, evicted=evicted, fingerprint=got))
+        view = EvictedView(
+            tenant=tenant, evicted=evicted, fingerprint=got, recorded=record.is_written
+        )
+        return Item(data=view)
 
 
 def _add_telling(router: APIRouter, services: AdminServices) -> None:
@@ -210,14 +216,14 @@ def _add_telling(router: APIRouter, services: AdminServices) -> None:
         """
         tenant = tenant_of(services, caller, name).name
         said: dict[str, str] = body.model_dump(exclude_none=True)
-        await _record(services, caller, tenant, said)
-        told = await services.cache.wrong_hits.told_wrong(
-            tenant,
-            request_id=body.request_id or "",
-            fingerprint=bytes.fromhex(body.fingerprint or ""),
-        )
+        async with _recorded(services, caller, tenant, said) as record:
+            told = await services.cache.wrong_hits.told_wrong(
+                tenant,
+                request_id=body.request_id or "",
+                fingerprint=bytes.fromhex(body.fingerprint or ""),
+            )
         structlog.get_logger().info("answer_told_wrong", tenant=tenant, by=said, **asdict(told))
-        return Item(data=WrongView(tenant=tenant, **asdict(told)))
+        return Item(data=WrongView(tenant=tenant, recorded=record.is_written, **asdict(told)))
 
 
 async def _got(services: AdminServices, tenant: str, request_id: str | None) -> str | None:
@@ -228,12 +234,38 @@ async def _got(services: AdminServices, tenant: str, request_id: str | None) -> 
     return (found.cache.fingerprint or None) if found and found.cache else None
 
 
-async def _record(
+@dataclass(slots=True)
+class _Record:
+    """Whether it is in the audit log."""
+
+    is_written: bool = False
+
+
+@asynccontextmanager
+async def _recorded(
     services: AdminServices, caller: Caller, tenant: str, evicted: dict[str, str]
-) -> None:
-    """Raises StoreUnavailable: nothing is evicted that nobody is told of."""
-    entry = CacheEntry(tenant, evicted)
-    await services.store.change([Change(EntryKind.CACHE, tenant, entry)], caller.actor)
+) -> AsyncIterator[_Record]:
+    """Recorded afterwards, also what broke off; an eviction stands without its record."""
+    record = _Record()
+    try:
+        yield record
+    except StoreUnavailable:
+        await _write(services, caller, tenant, evicted)
+        raise
+    record.is_written = await _write(services, caller, tenant, evicted)
+
+
+async def _write(
+    services: AdminServices, caller: Caller, tenant: str, evicted: dict[str, str]
+) -> bool:
+    change = Change(EntryKind.CACHE, tenant, CacheEntry(tenant, evicted))
+    try:
+        await services.store.change([change], caller.actor)
+    except StoreUnavailable:
+        log = structlog.get_logger()
+        log.warning("eviction_not_recorded", tenant=tenant, by=evicted, actor=caller.actor.name)
+        return False
+    return True
 
 
 async def _evicted(services: AdminServices, tenant: str, selections: Sequence[Selection]) -> int:

@@ -73,6 +73,8 @@ def test_evicting_says_how_many(
     assert (result.exit_code, result.out, result.err) == (0, "1 answer evicted\n", "")
     assert api.last.body == body
     assert run("cache", "evict", "search", *options, "--json").json == answer
+    api.answer("POST", "cache/search/evictions", {"data": answer["data"] | {"recorded": False}})
+    assert "audit log could not be written" in run("cache", "evict", "search", *options).err
 
 
 def test_a_request_that_nothing_is_known_of_is_said(api: FakeAdminApi, run: Run) -> None:

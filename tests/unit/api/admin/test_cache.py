@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from app.domain.cache.entry import Question
 from app.domain.cache.outcome import CacheResult
@@ -138,6 +139,7 @@ async def test_answers_are_evicted_in_one_of_four_ways(
         "tenant": "search",
         "evicted": len(gone),
         "fingerprint": None,
+        "recorded": True,
     }
     assert await left(kept) == {0, 1, 2} - gone
     assert await left(kept, "other") == {0}
@@ -149,7 +151,12 @@ async def test_an_answer_is_evicted_by_a_request_that_got_it(
     """Its explanation knows which; what the request's own answer made is gone, too."""
     explained(kept, "req-hit", fingerprint(1))
     evicted = await evict(tenant_admin, request_id="req-hit")
-    assert evicted == {"tenant": "search", "evicted": 1, "fingerprint": fingerprint(1).hex()}
+    assert evicted == {
+        "tenant": "search",
+        "evicted": 1,
+        "fingerprint": fingerprint(1).hex(),
+        "recorded": True,
+    }
     assert await left(kept) == {0, 2}
     explained(kept, "req-0", fingerprint(2))  # an id that was used twice
     assert (await evict(tenant_admin, request_id="req-0"))["evicted"] == 2
@@ -224,13 +231,24 @@ async def test_a_cache_out_of_reach_is_a_503(kept: AdminHouse, owner: httpx2.Asy
     assert "may be left" in answer.json()["error"]["message"]
 
 
-async def test_nothing_is_evicted_that_cannot_be_recorded(
+async def test_an_eviction_stands_where_it_cannot_be_recorded(
     kept: AdminHouse, owner: httpx2.AsyncClient
 ) -> None:
-    """Where the log is out of reach, so are evictions."""
+    """A store that is full takes no line of a log; what it holds must go all the same."""
     kept.store.away = True
+    with capture_logs() as logs:
+        evicted = await evict(owner, all=True)
+    assert (evicted["evicted"], evicted["recorded"]) == (3, False)
+    assert await left(kept) == set()
+    (line,) = [each for each in logs if each["event"] == "eviction_not_recorded"]
+    assert (line["tenant"], line["by"]) == ("search", {"all": "true"})
+
+
+async def test_what_broke_off_is_recorded(kept: AdminHouse, owner: httpx2.AsyncClient) -> None:
+    """Some of it may be gone."""
+    kept.kept.away = True
     assert (await owner.post("cache/search/evictions", json={"all": True})).status_code == 503
-    assert await left(kept) == {0, 1, 2}
+    assert set(kept.store.current.caches) == {"search"}
 
 
 async def test_a_deleted_tenants_answers_are_not_its_successors(

@@ -86,6 +86,7 @@ async def test_an_answer_that_was_wrong_is_evicted_and_counted(
             "tenant": "search",
             "evicted": evicted,
             "counted": counted,
+            "recorded": True,
         }
     assert answered.errors.recorded == [("search", "gpt-4o", 0.07, Comparison.DIFFERENT)]
     assert await answered.kept.find("search", DIGEST) is None
