@@ -95,13 +95,23 @@ def caching_of(
         Lookups(
             TheSame(answers, clock),
             _by_meaning(cache, cached, clock),
-            Flights(patience_s=cache.coalesce_s, generation=cached.own.keys.answers_generation),
+            Flights(patience_s=cache.coalesce_s, generation=_generation(cached)),
             cached.meaning.measured.measuring if cached.meaning else None,
         ),
         Keeping(answers, prices, clock, at_most=cache.max_entry_bytes),
         Replay(clock, tokens_per_s=cache.replay_tokens_per_s),
         clock=clock,
     )
+
+
+def _generation(cached: Cached) -> Callable[[str], tuple[object, ...]]:
+    """Of the tenant, of evictions that the directory tells of, and of this process's own."""
+
+    def generation(tenant: str) -> tuple[object, ...]:
+        known = cached.own.keys.answers_generation(tenant)
+        return *known, cached.answers.last_eviction(tenant)
+
+    return generation
 
 
 def caches_of(settings: Settings) -> Callable[[Principal], Mapping[str, CachePolicy]]:

@@ -9,6 +9,7 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
+from app.domain.cache.kept import Selection
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 TOOL: Any = {
@@ -163,6 +164,21 @@ async def test_a_hundred_identical_requests_ask_once(redis_url: str) -> None:
         assert {answer.model_dump_json() for _, answer in served} == {
             served[0][1].model_dump_json()
         }
+
+
+async def test_an_eviction_that_could_not_be_recorded_parts_requests_all_the_same(
+    redis_url: str,
+) -> None:
+    """On the worker that evicts; what other tenants wait for they get."""
+    async with stack(redis_url, exact, ttft_ms=1500) as team:
+        flights = team.process.current.gateway.caching.flights
+        for tenant, result in (("another", "exact"), (f"team-{team.suffix}", "miss")):
+            first = asyncio.create_task(ask(team, f"What has {tenant}?"))
+            await eventually(lambda: len(flights) == 1)
+            await team.process.resources.cached.answers.evict(tenant, Selection())
+            assert (await ask(team, f"What has {tenant}?"))[0] == result
+            assert (await first)[0] == "miss"
+            await eventually(lambda: len(flights) == 0)
 
 
 async def test_what_means_the_same_is_answered_once(redis_url: str) -> None:

@@ -32,6 +32,7 @@ from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection
 from app.ports import Clock
 
 _BEGINNING: Final = "+inf"
+_MOST_MARKS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class RedisAnswers:
         self._index: SemanticIndex | None = None
         self._clock = clock
         self._entry_size = entry_size
+        self._evictions: dict[str, object] = {}
         self.damaged_total = 0
 
     @property
@@ -129,6 +131,18 @@ class RedisAnswers:
 
     async def evict(self, tenant: str, selection: Selection) -> int:
         """Have answers served no more; how many there were. Raises StoreUnavailable."""
+        try:
+            return await self._evict(tenant, selection)
+        finally:
+            if len(self._evictions) >= _MOST_MARKS:
+                self._evictions.clear()
+            self._evictions[tenant] = object()
+
+    def last_eviction(self, tenant: str) -> object:
+        """Another object after an eviction by this process, whether it is on record or not."""
+        return self._evictions.get(tenant)
+
+    async def _evict(self, tenant: str, selection: Selection) -> int:
         tag = tag_of(tenant)
         if selection.is_all:
             count, trash = await self._upkeep.clear(tag)
