@@ -9,6 +9,7 @@ from app.domain.cache.outcome import CacheResult
 from app.domain.capacity.spill import SpillReason
 from app.domain.explain.explanation import (
     AttemptRecord,
+    CachedRecord,
     CandidateRecord,
     Explanation,
     SettledRecord,
@@ -133,10 +134,7 @@ def _ending(explanation: Explanation) -> Iterator[str]:
     yield f"{_OUTCOMES[explanation.outcome]}{status}{after}."
     cache = explanation.cache
     if cache is not None and cache.result in _CACHED:
-        yield (
-            f"It is the answer to {cache.source}, from {duration(cache.age_s or 0.0)} before, "
-            f"which {_CACHED[cache.result]}."
-        )
+        yield f"It is {_kept(cache)}, which {_CACHED[cache.result]}{_measured(cache)}."
     elif explanation.deployment is None and not explanation.attempts:
         yield "No deployment was asked."
     elif explanation.deployment is not None:
@@ -144,8 +142,34 @@ def _ending(explanation: Explanation) -> Iterator[str]:
         kind = f" ({explanation.deployment_kind})" if explanation.deployment_kind else ""
         tries = "the first asked" if asked == 1 else f"the last of {asked} asked"
         yield f"It was served by {explanation.deployment}{kind}, {tries}."
+    if cache is not None:
+        yield from _not_served(cache)
     if explanation.last_resort and explanation.candidates:
         yield "Nobody was expected to have room: those that might were asked all the same."
+
+
+def _kept(cache: CachedRecord) -> str:
+    return f"the answer to {cache.source}, from {duration(cache.age_s or 0.0)} before"
+
+
+def _measured(cache: CachedRecord) -> str:
+    """How near the prompts were, and what the answer is evicted by."""
+    if cache.distance is None:
+        return ""
+    return f" (distance {cache.distance:.4f}, fingerprint {cache.fingerprint})"
+
+
+def _not_served(cache: CachedRecord) -> Iterator[str]:
+    """What was near, and why nobody was answered by it."""
+    if cache.result is not CacheResult.MISS or cache.distance is None:
+        return
+    away = f"at a distance of {cache.distance:.4f}"
+    if cache.would_hit:
+        yield f"The cache, which only watches, would have given {_kept(cache)}, {away}."
+    elif cache.source:
+        yield f"The cache had {_kept(cache)}, {away}, and kept it back ({cache.reason})."
+    else:
+        yield f"The nearest prompt in the cache, {away}, was not taken ({cache.reason})."
 
 
 def _spilling(explanation: Explanation) -> Iterator[str]:

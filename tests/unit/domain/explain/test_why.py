@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain.cache.outcome import CacheResult
@@ -46,6 +48,37 @@ def test_an_answer_from_the_cache_says_whose_it_was(result: CacheResult, said: s
     sentence = summary(found)[1]
     assert sentence.startswith("It is the answer to req_1, from 12.0 s before, which")
     assert said in sentence
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"result": CacheResult.SEMANTIC, "source": "req_1", "age_s": 3.0, "fingerprint": "ab"},
+            "It is the answer to req_1, from 3.0 s before, which meant the same "
+            "(distance 0.0123, fingerprint ab).",
+        ),
+        (
+            {"source": "req_1", "age_s": 3.0, "would_hit": True},
+            "The cache, which only watches, would have given the answer to req_1, from 3.0 s "
+            "before, at a distance of 0.0123.",
+        ),
+        (
+            {"source": "req_1", "age_s": 3.0, "reason": "tightened"},
+            "The cache had the answer to req_1, from 3.0 s before, at a distance of 0.0123, and "
+            "kept it back (tightened).",
+        ),
+        (
+            {"reason": "negation"},
+            "The nearest prompt in the cache, at a distance of 0.0123, was not taken (negation).",
+        ),
+    ],
+)
+def test_what_was_near_is_told(more: dict[str, Any], said: str) -> None:
+    """Given or not, by whom it was refused, and how near it was."""
+    cached = CachedRecord(**{"result": CacheResult.MISS, "distance": 0.0123} | more)
+    found = Explanation("r", 0.0, 0.1, Outcome.FINISHED, "t", cache=cached)
+    assert said in summary(found)
 
 
 @pytest.mark.parametrize("throttle", list(ThrottleClass))
