@@ -80,7 +80,7 @@ class Errands:
         choices = self.routing.choices(principal, request, None)
         # The account keeps the cap, too: it is exact over all workers, as every other limit.
         cap = measuring_limits(errand.usd_per_day)
-        await self.admission.admit(principal, request, choices, observation, within=cap)
+        await self.admission.admit(principal, request, choices, observation, measuring=cap)
         _refuse_on_credit(observation, capped=bool(cap))
         plan = await self.routing.plan(principal, request, choices, observation)
         async with self.upstreams.answer(plan, request, errand.headers, observation) as answer:

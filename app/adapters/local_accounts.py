@@ -59,7 +59,7 @@ class LocalAccounts:
         held, charged = reservation.scopes_held, reservation.scopes_charged(spilled=spilled)
         self._add(reservation, held, reservation.ask.amounts, -1)
         self._add(reservation, charged, actual, 1)
-        for scope in held:
+        for scope in held if not reservation.ask.aside else ():
             self._live[reservation.ask.tenant, scope] -= 1
         self._live = +self._live
 
@@ -118,7 +118,7 @@ class LocalAccounts:
         ask = granted.ask
         self._held[ask.id] = granted
         self._add(granted, granted.scopes_held, ask.amounts, 1)
-        for scope in granted.scopes_held:
+        for scope in granted.scopes_held if not ask.aside else ():
             self._live[ask.tenant, scope] += 1
         for limit in limits:
             if limit.kind is Kind.WINDOW:

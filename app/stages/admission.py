@@ -58,12 +58,12 @@ class Admission:
         choices: Choices,
         observation: Observation,
         *,
-        within: tuple[Limit, ...] = (),
+        measuring: tuple[Limit, ...] = (),
     ) -> None:
         """Put demand and reservation into `observation`; none where the route costs nothing.
 
-        It has to fit `within` further limits, too. Raises QuotaExceeded or BudgetExhausted with
-        the limit that refused, QuotaUnavailable.
+        What measures the cache has to fit the limits of `measuring`, too, and counts in no rate.
+        Raises QuotaExceeded or BudgetExhausted with the limit that refused, QuotaUnavailable.
         """
         if request.route.accounting is Accounting.NONE:
             return
@@ -78,7 +78,7 @@ class Admission:
         amounts = Amounts(requests=1, tokens=prompt + most, nano_usd=nano_usd)
         draft = _draft(principal, request, amounts, observation)
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
-        ask = ask.within(within)
+        ask = ask.measuring(measuring) if measuring else ask
         if choices.may_leave_first:
             ask = ask.within(spill_limits(principal.tenant.routing.spill_usd_per_day))
         granted = await self._accounts.reserve(ask, principal.tenant)

@@ -164,6 +164,19 @@ async def test_measuring_costs_no_more_than_it_may_a_day() -> None:
     assert [row.kind for row in house.accounts.rows] == ["settled", "refused", "settled"]
 
 
+async def test_measuring_takes_no_requests_place() -> None:
+    """It is in no rate and in no concurrency of its tenant's, and is in its budgets."""
+    names = (LimitName.RPM, LimitName.TPM, LimitName.CONCURRENCY, LimitName.USD_PER_DAY)
+    tenant = replace(ACME, limits=tuple(LimitRule(name, 1000) for name in names))
+    house = House()
+    house.upstream("ptu").completes(usage=(9, 2)).completes()
+    await house.errands.run(errand(tenant, usd_per_day=1.0))
+    (ask,) = house.accounts.asks
+    assert ([limit.scope for limit in ask.limits], ask.aside) == (["tenant", "measuring"], True)
+    await house.errands.run(errand(tenant, purpose=Purpose.EMBEDDING))
+    assert len(house.accounts.asks[1].limits) == len(names)
+
+
 async def test_measuring_waits_for_the_account() -> None:
     """What a tenant's own requests may do without it, its measuring may not."""
     house = House()

@@ -79,6 +79,7 @@ class AccountScript:
                 "limits": ask.limits,
                 "ttl_ms": self._ttl_ms,
                 "draft": ask.draft.decode(),
+                "aside": ask.aside,
             },
         )
         if answer["outcome"] == "refused":

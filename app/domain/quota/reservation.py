@@ -26,6 +26,8 @@ class Amounts:
 class Ask:
     """A reservation asked for; `id` makes asking twice the same as asking once.
 
+    `aside`: it counts in no concurrency.
+
     `days` and `months` are those around now in the tenant's time zone: the account's clock picks.
     """
 
@@ -37,11 +39,20 @@ class Ask:
     days: tuple[CalendarWindow, ...]
     months: tuple[CalendarWindow, ...]
     draft: bytes = b"{}"  # the ledger row, should the reservation expire
+    aside: bool = False
 
     def within(self, limits: tuple[Limit, ...]) -> Ask:
         """The same, within further limits, whose scopes it counts in, too."""
         scopes = dict.fromkeys((*self.scopes, *(limit.scope for limit in limits)))
         return replace(self, scopes=tuple(scopes), limits=(*self.limits, *limits))
+
+    def measuring(self, limits: tuple[Limit, ...]) -> Ask:
+        """The same, within further limits and the tenant's budgets, and apart from its rates.
+
+        Whoever measures takes no request's place: neither in a window nor in concurrency.
+        """
+        budgets = tuple(limit for limit in self.limits if limit.kind in BUDGETS)
+        return replace(self, limits=budgets, aside=True).within(limits)
 
     def at(self, days: tuple[CalendarWindow, ...], months: tuple[CalendarWindow, ...]) -> Ask:
         """The same at another time."""

@@ -36,6 +36,7 @@ from app.domain.quota.limit import (
     LimitRule,
     Mode,
     limit_of,
+    measuring_limits,
     scopes_of,
     spill_limits,
 )
@@ -295,6 +296,23 @@ async def test_a_hold_that_nobody_extends_ends(account: Account) -> None:
     assert await account.settle(kept, 5) == "settled"
     assert await account.used(LimitName.TOKENS_PER_DAY) == 9
     assert [mark for _, mark in await account.rows()] == [b"expired", b"late", b""]
+
+
+async def test_what_measures_takes_no_requests_place(account: Account) -> None:
+    """Neither in a window nor in concurrency; the tenant's budgets hold and count it."""
+    names = (LimitName.RPM, LimitName.TPM, LimitName.CONCURRENCY)
+    rates = [limit(name, 1_000_000) for name in names]
+    ask = account.ask(*rates, limit(LimitName.TOKENS_PER_DAY, 1_000), name="m")
+    measuring = await account.script.reserve(ask.measuring(measuring_limits(1.0)))
+    assert isinstance(measuring, Reservation)
+    assert [await account.used(name) for name in names] == [0, 0, 0]
+    await account.take(*rates, name="own")
+    assert [await account.used(name) for name in names] == [1, 10, 1]
+    assert await account.settle(measuring, 7) == "settled"
+    assert [await account.used(name) for name in names] == [1, 10, 1]
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 17
+    refused = account.ask(limit(LimitName.TOKENS_PER_DAY, 20)).measuring(measuring_limits(1.0))
+    assert isinstance(await account.script.reserve(refused), Refusal)
 
 
 async def test_an_extended_hold_lives_on(account: Account) -> None:

@@ -87,7 +87,9 @@ local function total(charge, changes)
   end
 end
 
+-- What is held aside is in no concurrency: nobody who asks is kept out by it.
 local function live(hold, change)
+  if hold.aside then return end
   for _, scope in ipairs(hold.scopes) do redis.call('HINCRBY', key('live'), scope, change) end
 end
 
@@ -221,7 +223,7 @@ end
 
 ---- Operations ---------------------------------------------------------------------------------
 
--- {id, scopes, requests, tokens, nano_usd, days, months, limits, ttl_ms, draft}
+-- {id, scopes, requests, tokens, nano_usd, days, months, limits, ttl_ms, draft, aside}
 -- -> {outcome: admitted | refused | unseeded | skewed, …}; amounts as strings, cjson would round
 -- A limit is {name, scope, kind: live | window | day | month, measure, amount, mode, window_ms?}.
 -- Over one of mode `spill` nothing is taken in its scope, and the asker does not use what it limits.
@@ -276,7 +278,7 @@ local function reserve(ask)
   end
   local hold = { scopes = without(ask.scopes, left_out), day = day, month = month, windows = windows,
     requests = ask.requests, tokens = ask.tokens, nano_usd = digits(ask.nano_usd),
-    draft = ask.draft }
+    draft = ask.draft, aside = ask.aside or nil }
   total(hold, { { 'held', ask, 1, hold.scopes } })
   live(hold, 1)
   redis.call('DEL', key('expired', ask.id))  -- asked for again: there is one hold to settle

@@ -55,18 +55,24 @@ def test_an_answer_from_the_cache_says_whose_it_was(result: CacheResult, said: s
     [
         (
             {"result": CacheResult.SEMANTIC, "source": "req_1", "age_s": 3.0, "fingerprint": "ab"},
-            "It is the answer to req_1, from 3.0 s before, which meant the same "
-            "(distance 0.0123, fingerprint ab).",
+            (
+                "It is the answer to req_1, from 3.0 s before, which meant the same "
+                "(distance 0.0123, fingerprint ab)."
+            ),
         ),
         (
             {"source": "req_1", "age_s": 3.0, "would_hit": True},
-            "The cache, which only watches, would have given the answer to req_1, from 3.0 s "
-            "before, at a distance of 0.0123.",
+            (
+                "The cache, which only watches, would have given the answer to req_1, from 3.0 s "
+                "before, at a distance of 0.0123."
+            ),
         ),
         (
             {"source": "req_1", "age_s": 3.0, "reason": "tightened"},
-            "The cache had the answer to req_1, from 3.0 s before, at a distance of 0.0123, and "
-            "kept it back (tightened).",
+            (
+                "The cache had the answer to req_1, from 3.0 s before, at a distance of 0.0123, "
+                "and kept it back (tightened)."
+            ),
         ),
         (
             {"reason": "negation"},
@@ -76,7 +82,8 @@ def test_an_answer_from_the_cache_says_whose_it_was(result: CacheResult, said: s
 )
 def test_what_was_near_is_told(more: dict[str, Any], said: str) -> None:
     """Given or not, by whom it was refused, and how near it was."""
-    cached = CachedRecord(**{"result": CacheResult.MISS, "distance": 0.0123} | more)
+    given: dict[str, Any] = {"result": CacheResult.MISS, "distance": 0.0123} | more
+    cached = CachedRecord(**given)
     found = Explanation("r", 0.0, 0.1, Outcome.FINISHED, "t", cache=cached)
     assert said in summary(found)
 
