@@ -74,9 +74,12 @@ def test_an_owner_that_was_away_has_its_part_within_ten_seconds(replicas: int) -
 
 
 @replicas_and_seeds
-def test_who_gives_up_huge_requests_gains_nothing(replicas: int, seed: int) -> None:
-    """Caps of a minute, dropped at once: neither credit, nor holds that keep the owner out."""
-    feints = Asks(Claim("feints"), 3, feint_every=20)
+@pytest.mark.parametrize(("every", "cap_s"), [(20, 60.0), (5, 10.0)], ids=["huge", "large"])
+def test_who_gives_up_huge_requests_gains_nothing(
+    every: int, cap_s: float, replicas: int, seed: int
+) -> None:
+    """Caps that are dropped at once: neither credit, nor holds that keep the owner out."""
+    feints = Asks(Claim("feints"), 3, feint_every=every, feint_s=cap_s)
     tally = played(feints, Asks(BIG, 0.7), replicas=replicas, seed=seed, minutes=13)
     measured = range(WARM, 13)
     big = tally.part("big", measured)
