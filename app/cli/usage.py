@@ -21,6 +21,7 @@ from app.cli.session import Json, Session, Since, Until, session
 from app.domain.ledger.usage_query import DIMENSIONS, TAG
 
 _SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
+_SAVED: Final = "saved_nano_usd"
 
 
 class Format(StrEnum):
@@ -164,7 +165,12 @@ def _usage_columns(groups: Sequence[str]) -> list[Column]:
         Column("OUTPUT", lambda row: shown.count(row["output"]), right=True),
         Column("ESTIMATED", lambda row: shown.count(row["estimated"]), right=True),
         Column("COST", lambda row: shown.dollars(row["nano_usd"]), right=True),
+        *([_saved_column()] if "cache" in groups else ()),
     ]
+
+
+def _saved_column() -> Column:
+    return Column("SAVED", lambda row: shown.dollars(row.get(_SAVED, 0)), right=True)
 
 
 def _group_column(name: str) -> Column:
@@ -176,6 +182,7 @@ def _with_total(groups: Sequence[Record], by: Sequence[str]) -> list[Record]:
     if len(groups) < 2:  # noqa: PLR2004  # of one group the sum is itself
         return list(groups)
     sums: dict[str, Any] = {name: sum(group[name] for group in groups) for name in _SUMS}
+    sums[_SAVED] = sum(group.get(_SAVED, 0) for group in groups)
     return [*groups, dict.fromkeys(by) | {by[0]: "total"} | sums]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from unicodedata import east_asian_width
 
 from app.domain.cache.entry import Bypass, Entry, Question
 from app.domain.cache.policy import CachePolicy, SemanticPolicy
@@ -62,7 +63,13 @@ def _outside(question: Question, policy: SemanticPolicy) -> str:
     asked = question.temperature
     if (_USUAL_TEMPERATURE if asked is None else asked) > policy.max_temperature:
         return Bypass.TEMPERATURE
-    length = len(question.prompt.strip())
-    if length < policy.min_prompt_chars:
+    prompt = question.prompt.strip()
+    length = len(prompt)
+    if length < policy.min_prompt_chars and _letters(prompt) < policy.min_prompt_chars:
         return Bypass.TOO_SHORT
     return Bypass.TOO_LONG if length > policy.max_prompt_chars else ""
+
+
+def _letters(prompt: str) -> int:
+    """As many letters as say the same: one of Chinese, Japanese or Korean says as much as two."""
+    return len(prompt) + sum(east_asian_width(each) in {"W", "F"} for each in prompt)

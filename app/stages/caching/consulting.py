@@ -165,7 +165,7 @@ class Caching:
         if not policy.is_on:
             return None
         directives = directives_of(headers)
-        question = question_of(request, salt=self._salt(request.model, headers))
+        question = question_of(request, salt=self._salt(principal, request.model, headers))
         if isinstance(question, Bypass):
             observation.cache = CacheRecord(reason=question)
             return None
@@ -175,9 +175,12 @@ class Caching:
             return None
         return Asked(principal.tenant.name, request, question, policy, directives)
 
-    def _salt(self, model: str, headers: Mapping[str, str]) -> bytes:
-        """What shapes the answer beside the body."""
+    def _salt(self, principal: Principal, model: str, headers: Mapping[str, str]) -> bytes:
+        """What shapes the answer beside the body, and where it may have been made."""
         said = [f"{name}:{said}" for name, said in _passed_on(headers).items()]
+        routing = principal.tenant.routing
+        for name, places in (("zones", routing.data_zones), ("regions", routing.regions)):
+            said += [] if places is None else [f"{name}:{','.join(sorted(places))}"]
         return "\n".join([self._rules.salt(model).hex(), *said]).encode()
 
     async def _find(self, asked: Asked, observation: Observation) -> Consulted:

@@ -52,6 +52,18 @@ def test_usage_is_a_table_with_its_sum(api: FakeAdminApi, run: Run) -> None:
     assert api.last.query == {"group_by": "tenant,model", "since": f"{NOW - 7 * 86400:.0f}"}
 
 
+def test_usage_by_cache_says_what_was_saved(api: FakeAdminApi, run: Run) -> None:
+    """Of each group, and in all; other tables have no such column."""
+    hits = CHAT | {"cache": "exact", "saved_nano_usd": 1_500_000_000}
+    meant = CHAT | {"cache": "semantic", "saved_nano_usd": 500_000_000}
+    api.answer("GET", "usage", {"data": [hits, meant]})
+    head, *lines = run("usage", "--by", "cache").lines
+    assert head.endswith("SAVED")
+    saved = [line.split()[-1] for line in lines if "$" in line]
+    assert saved == ["$1.5000", "$0.5000", "$2.0000"]
+    assert "SAVED" not in run("usage", "--by", "tenant").lines[0]
+
+
 def test_usage_on_a_terminal_is_a_table(api: FakeAdminApi, on_terminal: Run) -> None:
     """Of one group there is no sum."""
     api.answer("GET", "usage", {"data": [CHAT]})

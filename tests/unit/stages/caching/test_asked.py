@@ -52,6 +52,8 @@ def test_how_old_an_answer_may_be(age: float, allowed: float | None, *, fresh: b
     [
         (QUESTION, ""),
         (Question(b"f" * 16, b"p" * 16, "  France?        "), "too_short"),
+        (Question(b"f" * 16, b"p" * 16, "北京有多少人"), ""),
+        (Question(b"f" * 16, b"p" * 16, "多少人"), "too_short"),
         (Question(b"f" * 16, b"p" * 16, "x" * 2001), "too_long"),
         (Question(b"f" * 16, b"p" * 16, QUESTION.prompt, temperature=1.5), "temperature"),
         (Question(b"f" * 16, reason="tools"), "tools"),

@@ -15,12 +15,15 @@ from app.domain.cache.decision import may_serve
 from app.domain.cache.entry import Entry
 from app.domain.cache.outcome import CacheResult
 from app.domain.cache.policy import CacheRule, ExactRule, SemanticRule
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import RowKind
 from app.errors import ClientGone, MalformedRequest, NotCached
+from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.call import FakeCall
+from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import at_angle
-from tests.fakes.house import House, Near
+from tests.fakes.house import House, Near, deployment, fleet
 from tests.fakes.reply import RecordingReply
 
 EXACT = CacheRule(exact=ExactRule(enabled=True))
@@ -435,3 +438,21 @@ async def test_a_poisoned_neighbour_is_not_served(house: House, poison: str, vic
     reply, receipt = await house.serve(asked(fields[1]))
     assert b"right" in reply.body
     assert receipt.cache.distance == pytest.approx(0.0, abs=1e-6)
+
+
+async def test_what_was_answered_anywhere_is_no_answer_within_a_zone() -> None:
+    """A tenant that is bound to data zones or regions finds what was made under that rule alone."""
+    made = (replace(deployment("ptu"), data_zone="eu", region="swedencentral"),)
+    bindings = (
+        RoutePolicy(),
+        RoutePolicy(data_zones=frozenset({"eu"})),
+        RoutePolicy(data_zones=frozenset({"eu", "us"})),
+        RoutePolicy(regions=frozenset({"swedencentral"})),
+    )
+    answers = FakeAnswerCache(FakeClock())
+    for policy in bindings:
+        house = House(fleet(*made), tenants=(Tenant("acme", routing=policy),), answers=answers)
+        house.rule = EXACT
+        house.upstream("ptu").completes("Paris")
+        results = [(await house.serve(asked()))[1].cache.result for _ in range(2)]
+        assert results == [CacheResult.MISS, CacheResult.EXACT]
