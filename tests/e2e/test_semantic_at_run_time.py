@@ -85,7 +85,7 @@ async def test_the_end_comes_while_it_is_opened(redis_url: str) -> None:
 
 
 async def test_an_embedder_that_is_none(redis_url: str) -> None:
-    """It is said once, and requests are served."""
+    """It is said once; requests are served, and their reason says it each time."""
 
     def config(suffix: str) -> dict[str, Any]:
         made = off(suffix)
@@ -102,6 +102,9 @@ async def test_an_embedder_that_is_none(redis_url: str) -> None:
             await patch(team, SWITCHED_ON)
             await eventually(team.process.resources.cached.by_meaning.tried.is_set)
             assert [await ask(team, phrase) for phrase in PHRASES] == ["miss", "miss"]
+            await eventually(lambda: len(team.receipts.kept) == len(PHRASES))
+            reasons = {each.cache.reason for each in team.receipts.kept}
+    assert reasons == {"embedder_unavailable"}
     assert [each["log_level"] for each in logs if each["event"] == "semantic_cache_off"] == [
         "warning"
     ]
