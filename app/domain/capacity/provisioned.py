@@ -176,6 +176,7 @@ class Provisioned:
         if difference:
             self._bucket.correct(difference, now)
             self._peers.add(difference)
+            self._to_tell()
             self._returned(-difference, now)
         owing = seconds * self._bucket.scale - place.charged
         if abs(owing) > _ROUNDING:

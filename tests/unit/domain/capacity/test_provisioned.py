@@ -164,6 +164,20 @@ def test_a_request_that_is_refused_gives_nothing_back() -> None:
     assert one.room(load(1), 0.0).sooner_s == other.room(load(1), 0.0).sooner_s == 0
 
 
+def test_what_was_not_charged_is_told_to_have_come_back_all_the_same() -> None:
+    """The tenant was as far behind as one can be; the room is there for all."""
+    one, other = begun("one"), begun("other")
+    for tenant in ("all", "rival"):
+        one.room(load(100, tenant=tenant), 0.0)
+    for _ in range(3):
+        place = one.take(load(2000), 0.0)
+    other.hear("one", told(one), 0.0)
+    assert seconds(other, 0.0) == pytest.approx(60.0)
+    place.settle(None, 0.0)
+    other.hear("one", told(one), 0.0)
+    assert seconds(other, 0.0) == pytest.approx(40.0)
+
+
 def test_tenants_that_are_gone_leave_nothing_behind() -> None:
     """Whatever their number: a gateway runs for months."""
     ptu = begun()
