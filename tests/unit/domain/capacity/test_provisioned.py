@@ -169,8 +169,7 @@ def test_what_was_not_charged_is_told_to_have_come_back_all_the_same() -> None:
     one, other = begun("one"), begun("other")
     for tenant in ("all", "rival"):
         one.room(load(100, tenant=tenant), 0.0)
-    for _ in range(3):
-        place = one.take(load(2000), 0.0)
+    place, *_ = [one.take(load(2000), 0.0) for _ in range(3)][::-1]
     other.hear("one", told(one), 0.0)
     assert seconds(other, 0.0) == pytest.approx(60.0)
     place.settle(None, 0.0)
