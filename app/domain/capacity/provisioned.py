@@ -81,7 +81,8 @@ class Provisioned:
     def room(self, load: Load, now: float) -> Room:
         """When there is room for a request of this tenant and class, which asks hereby."""
         self._ask(load.claim, now)
-        return replace(self._room(load, now), sooner_s=self._refusals.sooner_s(now))
+        room, sooner_s = self._room(load, now), self._refusals.sooner_s(now)
+        return replace(room, sooner_s=sooner_s) if sooner_s else room
 
     def _room(self, load: Load, now: float) -> Room:
         at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
