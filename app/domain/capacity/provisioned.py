@@ -41,6 +41,10 @@ class PtuCapacity:
         return (demand.prompt - cached + self.output_ratio * demand.output) / self.tokens_per_s
 
 
+#: Those that began within it count as of the same age, seconds: longer than news take.
+_TOGETHER_S: Final = 0.25
+
+
 class Provisioned:
     """`now` is seconds of one clock that never runs backwards."""
 
@@ -128,7 +132,7 @@ class Provisioned:
         for tenant, seconds in news.taken.items():
             self._shares.took(tenant, seconds * self._bucket.scale)
         if self._peers.has_begun(sender, news, now):
-            self._tell_belief(learnt=self._is_older(news, now))  # it knows nothing yet
+            self._tell_belief(learnt=self._is_older(sender, news, now))  # it knows nothing yet
         change = self._peers.hear(sender, news, now)
         self._bucket.heard(change.taken, change.returned, now)
         self._returned(change.returned, now)
@@ -229,9 +233,16 @@ class Provisioned:
         yield
         self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
 
-    def _is_older(self, news: DeploymentNews, now: float) -> bool:
-        """Than the sender; where that does not say, than a moment, as it is of another version."""
-        return now - self._begun >= (ASKED_EVERY_S if news.age_s is None else news.age_s)
+    def _is_older(self, sender: str, news: DeploymentNews, now: float) -> bool:
+        """Than the sender; where that does not say, than a moment, as it is of another version.
+
+        News take a while, in which the one that hears grows older: of two that began together both
+        would think so, and exchange what they believe. Then the names decide.
+        """
+        older_s = now - self._begun - (ASKED_EVERY_S if news.age_s is None else news.age_s)
+        if news.age_s is not None and abs(older_s) < _TOGETHER_S:
+            return self.replica < sender
+        return older_s >= 0
 
     def _tell_belief(self, *, learnt: bool) -> None:
         if learnt:

@@ -221,13 +221,26 @@ def test_nothing_is_told_where_nothing_happened() -> None:
 
 def test_who_has_just_begun_is_told_what_is_believed() -> None:
     """By all that hear of it for the first time."""
-    old, new = begun("old"), begun("new")
-    old.take(load(5000), 0.0)
-    old.news(0.0)
-    new.room(load(1), 0.0)
-    old.hear("new", told(new), 0.0)
-    new.hear("old", told(old), 0.0)
-    assert seconds(new, 0.0) == pytest.approx(50.0)
+    now = 30.0
+    old, new = begun("old"), Provisioned(CAPACITY, "new", now)
+    old.take(load(5000), now)
+    old.news(now)
+    new.room(load(1), now)
+    old.hear("new", told(new, now), now)
+    new.hear("old", told(old, now), now)
+    assert seconds(new, now) == pytest.approx(50.0)
+
+
+def test_of_two_that_began_together_one_tells_what_it_believes() -> None:
+    """While news are on their way the one that hears grows older: both would think they are."""
+    one, two = begun("one"), Provisioned(CAPACITY, "two", 0.01)
+    for ptu in (one, two):
+        ptu.take(load(600), 0.02)
+    from_one, from_two = told(one, 0.03), told(two, 0.03)
+    one.hear("two", from_two, 0.05)
+    two.hear("one", from_one, 0.05)
+    told_by = [ptu.news(0.06) for ptu in (one, two)]
+    assert [news is not None and news.belief is not None for news in told_by] == [True, False]
 
 
 def test_who_has_just_begun_tells_no_belief_of_its_own() -> None:
