@@ -112,6 +112,7 @@ _CRAFTED = [
 _LONG = 1_900
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("one", "other"), _CRAFTED)
 def test_texts_made_to_hurt_cost_little_more_than_prose(one: str, other: str) -> None:
     """Twice the text takes at most three times as long, and never sixty times as long as prose."""
