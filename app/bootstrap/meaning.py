@@ -25,7 +25,7 @@ from app.bootstrap.measuring import Compared, Measured, measuring_hits
 from app.domain.cache.decision import Verdict, may_serve
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CacheRule, rule_of
-from app.domain.cache.thresholds import compared_threshold_of
+from app.domain.cache.thresholds import compared_threshold_of, threshold_of
 from app.domain.identity.directory import Directory
 from app.ports import Clock, Embedder
 from app.settings import Settings
@@ -139,7 +139,8 @@ async def _opened(parts: Parts, settings: Settings) -> AsyncIterator[Meaning | N
             yield None
             return
         book = await asyncio.to_thread(load_phrasebook)
-        compared = Compared(embedder, book, compared_threshold_of(embedder.name))
+        name = embedder.name
+        compared = Compared(embedder, book, threshold_of(name), compared_threshold_of(name))
         measured = await enter(measuring_hits(place, clock, settings.cache, compared, own))
         space = Space(embedder.name, embedder.dimensions)
         searched = replace(place, patience_s=settings.cache.semantic_lookup_ms / _MS)

@@ -31,11 +31,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What answers are compared by; `widest` is how far apart prompts of one answer may be."""
+    """What is measured, and by what: cosine distances of prompts and of answers.
+
+    `widest` is how far apart prompts of one answer may be, `answers` how far two answers may be
+    that could still say the same.
+    """
 
     embedder: Embedder
     book: Phrasebook
     widest: float
+    answers: float
 
 
 @asynccontextmanager
@@ -57,5 +62,5 @@ async def measuring_hits(
 def _comparator(cache: Cache, compared: Compared, errands: Errands) -> Comparator:
     if cache.comparator.model is not None:
         return ByModel(errands, cache.comparator.model)
-    # Answers are longer than prompts: where half as far apart, they say the same.
-    return ByText(compared.embedder, compared.book, near=compared.widest / 2)
+    # Half as far apart they do say the same; in between nobody can tell.
+    return ByText(compared.embedder, compared.book, near=compared.answers / 2)

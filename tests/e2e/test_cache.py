@@ -9,7 +9,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
+from app.adapters.embedder.local import DEFAULT
 from app.domain.cache.kept import Selection
+from app.domain.cache.thresholds import threshold_of
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 TOOL: Any = {
@@ -192,5 +194,9 @@ async def test_what_means_the_same_is_answered_once(redis_url: str) -> None:
         near = await ask(team, "how do i reset my password")
         assert near[0] == "semantic"
         assert near[1] == first[1]
+        measured = team.process.resources.cached.meaning
+        assert measured is not None
+        in_force = measured.measured.errors.threshold(f"team-{team.suffix}", "gpt-4o")
+        assert in_force == threshold_of(DEFAULT), "nothing was found wrong"
         other = await ask(team, "How do I reset my username?")
         assert other[0] == "miss"
