@@ -1,0 +1,324 @@
+"""Every metric that Spillgate exports; dashboards, alerts and docs name these and no others.
+
+`llm_` families are about what tenants ask and deployments answer, `spillgate_` ones about the
+gateway itself. The former count requests of the data plane; what the gateway asks for itself
+(errands) is in families of its own, so that requests are not callers' that no caller sent, while
+dollars and tokens of both together are the ledger's.
+
+Label values are closed sets or configured names. `tenant` has at most `metrics.most_tenants` values
+and `other` for the rest; what names no configured model is `other`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from app.adapters.metrics.buckets import (
+    DISTANCE,
+    FIRST_TOKEN_S,
+    LAG_S,
+    LATENCY_S,
+    OUTPUT_TOKEN_S,
+    OVERHEAD_S,
+    RETRY_AFTER_S,
+    TOKENS,
+    WAIT_S,
+)
+from app.adapters.metrics.family import Family, Merge, counter, gauge, histogram
+
+#: Requests: is it up, is it fast.
+REQUESTS: Final = counter(
+    "llm_requests_total",
+    "Requests by the status sent; 499: the client left before any was.",
+    "model", "tenant", "status",
+)  # fmt: skip
+ERRORS: Final = counter(
+    "llm_errors_total",
+    "Requests that failed; fault: client, policy (a limit or rule of ours), capacity (Azure had "
+    "none), upstream, gateway.",
+    "model", "error_type", "fault",
+)  # fmt: skip
+LATENCY: Final = histogram(
+    "llm_request_latency_seconds",
+    "From the request's headers to the last byte, of requests that were answered with 2xx.",
+    "model",
+    buckets=LATENCY_S,
+)
+FIRST_TOKEN: Final = histogram(
+    "llm_time_to_first_token_seconds",
+    "From the request's headers to the first token handed to the client, of streams.",
+    "model", "deployment",
+    buckets=FIRST_TOKEN_S,
+)  # fmt: skip
+OUTPUT_TOKEN: Final = histogram(
+    "llm_time_per_output_token_seconds",
+    "From the first token to the last byte by the tokens after the first, of finished streams.",
+    "model", "deployment",
+    buckets=OUTPUT_TOKEN_S,
+)  # fmt: skip
+OVERHEAD: Final = histogram(
+    "llm_gateway_overhead_seconds",
+    "From the request's headers to the first attempt, without waiting in line.",
+    buckets=OVERHEAD_S,
+)
+IN_FLIGHT: Final = gauge(
+    "llm_requests_in_flight", "Requests that are being served.", merge=Merge.SUM
+)
+
+#: Tokens and dollars: who spends what.
+TOKENS_USED: Final = counter(
+    "llm_tokens_total",
+    "Tokens charged; types are disjoint: input, cached_input, output, reasoning.",
+    "model", "tenant", "type",
+)  # fmt: skip
+DEPLOYMENT_TOKENS: Final = counter(
+    "llm_deployment_tokens_total",
+    "The same tokens by the deployment that served them.",
+    "deployment", "type",
+)  # fmt: skip
+COST: Final = counter(
+    "llm_cost_dollars_total", "What requests cost, by the price table.", "model", "tenant"
+)
+DEPLOYMENT_COST: Final = counter(
+    "llm_deployment_cost_dollars_total",
+    "The same dollars by the deployment that served them.",
+    "deployment", "kind",
+)  # fmt: skip
+SPILL_COST: Final = counter(
+    "llm_spill_cost_dollars_total", "What requests cost that left their first tier.", "tenant"
+)
+INPUT_TOKENS: Final = histogram(
+    "llm_request_input_tokens", "Prompt tokens of one request, cached ones included.",
+    "model",
+    buckets=TOKENS,
+)  # fmt: skip
+OUTPUT_TOKENS: Final = histogram(
+    "llm_request_output_tokens", "Output tokens of one request, reasoning included.",
+    "model",
+    buckets=TOKENS,
+)  # fmt: skip
+ESTIMATED: Final = counter(
+    "llm_usage_estimated_total",
+    "Answers whose upstream did not tell their usage: charged by an estimate.",
+    "deployment",
+)
+
+#: Routing: how full are the PTUs, why does it spill.
+SPILL: Final = counter(
+    "llm_spill_total", "Answered requests that left their first tier.", "model", "reason"
+)
+CLASS_REQUESTS: Final = counter(
+    "llm_class_requests_total",
+    "Answered requests by class and why they spilled; none: they did not.",
+    "class", "spill",
+)  # fmt: skip
+ATTEMPTS: Final = counter(
+    "llm_attempts_total",
+    "Deployments asked; verdict: accept, throttled, failed, misconfigured, too_long.",
+    "deployment", "verdict",
+)  # fmt: skip
+THROTTLES: Final = counter(
+    "llm_throttles_total",
+    "429s of deployments; reason: tokens, calls, lowered, provisioned, peak_load.",
+    "deployment", "reason",
+)  # fmt: skip
+RETRY_AFTER: Final = histogram(
+    "llm_retry_after_seconds", "How long deployments asked to be left alone.",
+    "deployment",
+    buckets=RETRY_AFTER_S,
+)  # fmt: skip
+PTU_UTILIZATION: Final = gauge(
+    "llm_ptu_utilization_ratio",
+    "How full the gateway believes a PTU deployment to be; 1 is all of it.",
+    "deployment",
+    merge=Merge.MAX,
+)
+PTU_REPORTED: Final = gauge(
+    "llm_ptu_reported_utilization_ratio",
+    "How full the deployment's last answer said that it is; absent until one does.",
+    "deployment",
+    merge=Merge.MAX,
+)
+PTU_SHARE: Final = gauge(
+    "llm_ptu_share_ratio", "A tenant's part of what is in use of a PTU deployment.",
+    "deployment", "tenant",
+    merge=Merge.MAX,
+)  # fmt: skip
+HOLD: Final = gauge(
+    "llm_deployment_hold_seconds", "For how long a deployment will not be asked; 0: it may be.",
+    "deployment",
+    merge=Merge.MAX,
+)  # fmt: skip
+HEALTH: Final = gauge(
+    "llm_deployment_health_state",
+    "1 for the state: healthy, ejected, half_open, ramping; the sum of workers that think so.",
+    "deployment", "state",
+    merge=Merge.SUM,
+)  # fmt: skip
+DEPLOYMENT_INFO: Final = gauge(
+    "llm_deployment_info", "1 for each configured deployment.",
+    "deployment", "kind", "model", "region", "data_zone",
+    merge=Merge.MAX,
+)  # fmt: skip
+CAPACITY: Final = gauge(
+    "llm_deployment_capacity_tokens_per_minute",
+    "What a deployment can take: of a PTU by Azure's sizing table, of PAYGO its quota, or what "
+    "Azure grants of it for now.",
+    "deployment",
+    merge=Merge.MIN,
+)
+QUEUE: Final = gauge("llm_queue_length", "Requests that wait for room.", merge=Merge.SUM)
+QUEUE_WAIT: Final = histogram(
+    "llm_queue_wait_seconds", "How long requests waited for room, of those that waited.",
+    "class",
+    buckets=WAIT_S,
+)  # fmt: skip
+
+#: Quotas and budgets.
+QUOTA_USED: Final = gauge(
+    "llm_quota_used_ratio",
+    "How much of a tenant's limit is used and held; above 1 where it is soft.",
+    "tenant", "limit",
+    merge=Merge.MAX,
+)  # fmt: skip
+QUOTA_REFUSALS: Final = counter(
+    "llm_quota_refusals_total", "Requests refused for a limit of their tenant.", "tenant", "limit"
+)
+DEGRADED: Final = counter(
+    "llm_degraded_requests_total",
+    "Requests granted without the account; policy: local_share, fail_open.",
+    "tenant", "policy",
+)  # fmt: skip
+ANOMALY: Final = gauge(
+    "llm_tenant_anomaly_score",
+    "How far a tenant's last whole hour is from its own history, in robust standard deviations; "
+    "measure: requests, tokens, dollars.",
+    "tenant", "measure",
+    merge=Merge.MAX,
+)  # fmt: skip
+
+#: The cache: what does it save.
+CACHE_REQUESTS: Final = counter(
+    "llm_cache_requests_total", "Requests by where their answer came from: exact, semantic, miss, "
+    "bypass.", "result",
+)  # fmt: skip
+CACHE_REASONS: Final = counter(
+    "llm_cache_decisions_total",
+    "Why requests were not answered from the cache, where there is more to say than miss.",
+    "result", "reason",
+)  # fmt: skip
+CACHE_SAVED_COST: Final = counter(
+    "llm_cache_saved_dollars_total", "What hits would have cost.", "model", "tenant"
+)
+CACHE_SAVED_TOKENS: Final = counter(
+    "llm_cache_saved_tokens_total", "Tokens that hits did not use.", "model", "type"
+)
+CACHE_SAVED_TIME: Final = counter(
+    "llm_cache_saved_seconds_total", "What hits would have taken longer.", "model"
+)
+CACHE_DISTANCE: Final = histogram(
+    "llm_cache_nearest_distance", "Cosine distance of the nearest kept question.",
+    "result",
+    buckets=DISTANCE,
+)  # fmt: skip
+CACHE_ERROR: Final = gauge(
+    "llm_cache_false_hit_ratio",
+    "Of answers by meaning, how many were wrong, measured by samples; bound: estimate, upper "
+    "(95 %), allowed.",
+    "bound",
+    merge=Merge.MAX,
+)
+CACHE_COMPARISONS: Final = counter(
+    "llm_cache_comparisons_total", "Hits by meaning that were compared with a fresh answer.",
+    "result",
+)  # fmt: skip
+CACHE_DAMAGED: Final = counter(
+    "llm_cache_damaged_total", "Kept answers that could not be read, and were not served."
+)
+
+#: What the gateway asked for itself.
+ERRANDS: Final = counter(
+    "spillgate_errands_total", "Requests of the gateway's own, by purpose and outcome.",
+    "purpose", "outcome",
+)  # fmt: skip
+ERRAND_TOKENS: Final = counter(
+    "spillgate_errand_tokens_total", "Tokens charged for them.", "purpose", "type"
+)
+ERRAND_COST: Final = counter("spillgate_errand_cost_dollars_total", "What they cost.", "purpose")
+
+#: Dependencies: which fail, and which policy is in force meanwhile.
+DEPENDENCY_UP: Final = gauge(
+    "spillgate_dependency_up",
+    "Whether a dependency answers: redis, accounts, ledger, cache, embedder, webhook, entra.",
+    "dependency",
+    merge=Merge.MIN,
+)
+DEPENDENCY_FAILURES: Final = counter(
+    "spillgate_dependency_failures_total",
+    "Failures of a dependency and the policy that held: local_share, fail_open, fail_closed, "
+    "bypass (go on without), retry (kept and sent again), drop (counted and left out).",
+    "dependency", "policy",
+)  # fmt: skip
+LEDGER_WAITING: Final = gauge(
+    "spillgate_ledger_waiting_rows", "Charges that Redis has not confirmed yet.", merge=Merge.SUM
+)
+LEDGER_DROPPED: Final = counter(
+    "spillgate_ledger_dropped_rows_total",
+    "Rows that are in no ledger; kind: refusal (never a charge), refused (Redis will not have it), "
+    "unspooled (waited with no place on the disk).",
+    "kind",
+)
+LEDGER_DRIFT: Final = gauge(
+    "spillgate_ledger_drift_dollars",
+    "The largest difference between an account and the sum of its ledger, as last compared.",
+    merge=Merge.MAX,
+)
+ARCHIVE_AGE: Final = gauge(
+    "spillgate_archive_copied_timestamp_seconds",
+    "When the ledger was last copied to its archive, as Unix time.",
+    merge=Merge.MAX,
+)
+LOST: Final = counter(
+    "spillgate_telemetry_lost_total",
+    "What was to be told and is not: explanation, span, log_record, budget_alert.",
+    "kind",
+)
+
+#: The process.
+LOOP_LAG: Final = histogram(
+    "spillgate_event_loop_lag_seconds", "How late the event loop woke up, looked at regularly.",
+    buckets=LAG_S,
+)  # fmt: skip
+CONNECTIONS: Final = gauge(
+    "spillgate_upstream_connections", "Connections to upstreams; state: active, idle.",
+    "state",
+    merge=Merge.SUM,
+)  # fmt: skip
+CONFIG_GENERATION: Final = gauge(
+    "spillgate_config_generation", "How often a configuration was put in force, of each worker.",
+    merge=Merge.MIN,
+)  # fmt: skip
+CONFIG_RELOAD_OK: Final = gauge(
+    "spillgate_config_last_reload_successful", "0 where the file in place could not be put in "
+    "force.", merge=Merge.MIN,
+)  # fmt: skip
+WORKERS: Final = gauge("spillgate_workers", "Workers that tell.", merge=Merge.SUM)
+DRAINING: Final = gauge("spillgate_draining", "1 while it says no at /readyz.", merge=Merge.MAX)
+EXPIRY: Final = gauge(
+    "spillgate_expiry_timestamp_seconds",
+    "When something that has to be renewed ends, as Unix time; kind: token (Entra ID, renewed by "
+    "itself), certificate, retirement (of a deployment's model).",
+    "kind", "name",
+    merge=Merge.MIN,
+)  # fmt: skip
+BUILD_INFO: Final = gauge(
+    "spillgate_build_info", "1; the version that runs.", "version", "python", merge=Merge.MAX
+)
+
+#: All of them, in the order of this page.
+FAMILIES: Final[tuple[Family, ...]] = tuple(
+    value for value in tuple(globals().values()) if isinstance(value, Family)
+)
+BY_NAME: Final[Mapping[str, Family]] = MappingProxyType({each.name: each for each in FAMILIES})
