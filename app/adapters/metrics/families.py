@@ -169,6 +169,12 @@ CAPACITY: Final = gauge(
     "deployment",
     merge=Merge.MIN,
 )
+PTU_PRICE: Final = gauge(
+    "llm_ptu_cost_dollars_per_hour",
+    "What a PTU deployment costs an hour, used or not: its PTUs by their price.",
+    "deployment",
+    merge=Merge.MAX,
+)
 QUEUE: Final = gauge("llm_queue_length", "Requests that wait for room.", merge=Merge.SUM)
 QUEUE_WAIT: Final = histogram(
     "llm_queue_wait_seconds", "How long requests waited for room, of those that waited.",
