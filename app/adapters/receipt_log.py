@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 import structlog
@@ -10,6 +11,11 @@ import structlog
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.attempt import Attempt
 from app.domain.routing.route import Absence
+
+#: Of the receipt: what is told in another form, or is of traces and clocks alone.
+_LEFT_OUT: Final = (
+    "plan", "reservation", "started", "skipped", "trace", "stage_ends", "relayed"
+)  # fmt: skip
 
 
 class ReceiptLog:
@@ -21,7 +27,7 @@ class ReceiptLog:
     def observe(self, receipt: Receipt) -> None:
         """Write the line. It holds ids and counts, and no word of what was asked or answered."""
         fields = msgspec.to_builtins(replace(receipt, plan=None, reservation=None))
-        for name in ("plan", "reservation", "started", "skipped"):
+        for name in _LEFT_OUT:
             del fields[name]
         fields["attempts"] = [_attempt(attempt) for attempt in receipt.attempts]
         if receipt.plan is not None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
 from app.domain.call.request import Operation
+from app.domain.call.trace import TraceContext
 from app.domain.capacity.spill import SpillReason
 from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
@@ -63,3 +64,9 @@ class Receipt:
     reservation: Reservation | None = None  # what was taken before it ran; None: nothing
     cache: CacheRecord = BYPASSED
     errand: Purpose | None = None  # the gateway's own request, and what for; None: a caller's
+    trace: TraceContext | None = None  # None: no trace goes through the gateway
+    trace_id: str | None = None  # of the trace, where a span of this request is recorded
+    stage_ends: tuple[float, ...] = ()  # on the monotonic clock, in the order of the stages
+    relayed: float | None = None  # when the last byte was out; None: it did not come to that
+    output_cap: int | None = None  # tokens that the caller allowed
+    choices: int = 1  # answers that the caller asked for

@@ -59,6 +59,7 @@ class Attempt:
     throttle: ThrottleClass | None = None  # why it refused, where it did
     native_spillover_from: str | None = None  # Azure itself moved it away from this deployment
     utilization: float | None = None  # as the answer told it, 1.0 being all of a PTU
+    span_id: str = ""  # its own in the request's trace; empty: there is none
 
 
 def judge(status: int, code: str | None) -> Verdict:
