@@ -12,9 +12,10 @@ from app.domain.ledger.completion import Receipt
 from app.domain.routing.attempt import Attempt
 from app.domain.routing.route import Absence
 
-#: Of the receipt: what is told in another form, or is of traces and clocks alone.
+#: Of the receipt: what is told in another form, and what only a trace shows.
 _LEFT_OUT: Final = (
-    "plan", "reservation", "started", "skipped", "trace", "stage_ends", "relayed"
+    "plan", "reservation", "started", "skipped",
+    "trace", "stage_ends", "relayed", "output_cap", "choices",
 )  # fmt: skip
 
 

@@ -97,6 +97,7 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
         "time_to_first_token": 0.125,
         "bytes_relayed": 100,
         "frames_relayed": 3,
+        "trace_id": None,
     }
 
 
