@@ -306,6 +306,11 @@ CONFIG_GENERATION: Final = gauge(
     "spillgate_config_generation", "How often a configuration was put in force, of each worker.",
     merge=Merge.MIN,
 )  # fmt: skip
+CONFIG_HASH: Final = gauge(
+    "spillgate_config_hash",
+    "The file in force, as the first 48 bits of its SHA-256: equal where replicas have the same.",
+    merge=Merge.MAX,
+)
 CONFIG_RELOAD_OK: Final = gauge(
     "spillgate_config_last_reload_successful", "0 where the file in place could not be put in "
     "force.", merge=Merge.MIN,
