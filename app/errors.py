@@ -227,10 +227,12 @@ class QuotaExceeded(SpillgateError):
         *,
         retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
+        limit: str | None = None,
     ) -> None:
-        """`retry_after_s` is None where waiting is pointless."""
+        """`retry_after_s` is None where waiting is pointless; `limit` is the name of a limit."""
         super().__init__(message, retry_after_s=retry_after_s)
         self.headers = headers or {}
+        self.limit = limit
         if retry_after_s is None:
             self.should_retry = False  # type: ignore[misc]  # waiting changes nothing
 

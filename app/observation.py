@@ -16,7 +16,14 @@ from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, spill_of
 from app.domain.routing.route import Absence, RoutePlan
-from app.errors import ClientGone, NowhereAllowed, ShuttingDown, SpillgateError, UpstreamError
+from app.errors import (
+    ClientGone,
+    NowhereAllowed,
+    QuotaExceeded,
+    ShuttingDown,
+    SpillgateError,
+    UpstreamError,
+)
 from app.ports import Call, Clock
 from app.wire.client_timeout import client_timeout_s
 from app.wire.relayed import RelayedText
@@ -137,6 +144,7 @@ class Observation:
             skipped=tuple(self.skipped),
             reservation=self.reservation,
             cache=self.cache,
+            limit=ended.limit if isinstance(ended, QuotaExceeded) else None,
             errand=self.errand,
         )
 

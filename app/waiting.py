@@ -16,7 +16,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -76,8 +76,10 @@ class WaitingRoom:
             return free
         if not self._may_wait(made, waiter):
             return made
+        began = self._clock.now()
         with self._in_line(waiter, made):
-            return await self._in_turn(waiter, plan, made)
+            planned = await self._in_turn(waiter, plan, made)
+        return replace(planned, waited_s=self._clock.now() - began)
 
     async def _in_turn(
         self, waiter: _Waiter, plan: Callable[[], RoutePlan], made: RoutePlan

@@ -15,7 +15,7 @@ from app.adapters.redis.measured_errors import RedisMeasuredErrors
 from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
-from app.api.admin.services import AdminServices, CacheServices
+from app.api.admin.services import AdminServices, CacheServices, MetricsPage
 from app.api.readiness import Readiness
 from app.bootstrap.caching import Cached
 from app.bootstrap.state import State
@@ -29,6 +29,7 @@ def admin_plane(
     cached: Cached,
     deployments: Callable[[], DeploymentList],
     readiness: Readiness,
+    metrics: MetricsPage,
 ) -> FastAPI:
     """The application; `settings` are those in force."""
     archive = (settings().ledger or Ledger()).archive
@@ -50,6 +51,7 @@ def admin_plane(
             explanations=state.explanations,
             cache=_cache(state, cached),
             models=lambda: settings().models,
+            metrics=metrics,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),
         )

@@ -15,6 +15,7 @@ from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.background import background
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
+from app.adapters.metrics.exposition import Metrics
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
@@ -35,7 +36,7 @@ from app.settings import Settings, load_catalog
 from app.waiting import WaitingRoom
 
 EMBEDDED_DIRECTORY = Path(".spillgate")
-_READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys")
+_READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys", "metrics")
 _TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
 _CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
 
@@ -133,7 +134,9 @@ async def running(
         cached = await lifetimes.enter_async_context(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
-        resources = _resources(state, cached, transport, lifetimes, observers)
+        metrics = Metrics(settings.metrics.most_tenants)
+        told = (metrics.receipts, *observers)
+        resources = _resources(state, cached, transport, lifetimes, told)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
@@ -144,6 +147,7 @@ async def running(
             cached=cached,
             deployments=process.deployments,
             readiness=process.readiness,
+            metrics=metrics.page,
         )
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
+from app.settings.metrics import Metrics
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.routing import Routing
@@ -39,6 +40,7 @@ class Settings(Section):
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
     explain: Explain = Explain()
+    metrics: Metrics = Metrics()
     prices: Prices = Prices()
     cache: Cache = Cache()
     simulator: Simulator = Simulator()

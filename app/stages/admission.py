@@ -158,7 +158,7 @@ def _refused(refusal: Refusal, ask: Ask) -> QuotaExceeded:
     )
     kind = BudgetExhausted if refusal.is_budget else QuotaExceeded
     headers = rate_limit_headers(_left_of(refusal, ask.limits))
-    return kind(message, retry_after_s=refusal.wait_s, headers=headers)
+    return kind(message, retry_after_s=refusal.wait_s, headers=headers, limit=limit.name)
 
 
 def _left_of(refusal: Refusal, limits: Iterable[Limit]) -> list[tuple[Limit, int]]:

@@ -73,7 +73,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_who_finds_room_does_not_wait() -> None:
     """One look, and no turn of the loop."""
     line = Line(Ptu(room=1))
-    assert await line.ask("a") is FOUND
+    assert await line.ask("a") == FOUND
     assert (line.ptu.asked, line.room.waiting) == (1, 0)
 
 
@@ -83,7 +83,7 @@ async def test_room_that_comes_in_time_is_waited_for() -> None:
     waiting = asyncio.create_task(line.ask("a"))
     await line.all_wait(1)
     line.ptu.room = 1
-    assert await waiting is FOUND
+    assert await waiting == FOUND
     assert line.room.waiting == 0
 
 
@@ -148,7 +148,7 @@ async def test_who_leaves_lets_the_next_look() -> None:
     await line.all_wait(2)
     gone.cancel()
     line.ptu.room = 1
-    assert await next_one is FOUND
+    assert await next_one == FOUND
     assert (line.served, line.room.waiting) == (["next"], 0)
 
 
@@ -161,7 +161,7 @@ async def test_whose_patience_ends_is_told_how_things_are_by_then() -> None:
     waiting = asyncio.create_task(line.room.planned(other.plan, importance=1, patience_s=0.1))
     await line.all_wait(2)
     other.room = 2  # each look takes one here, and those in front look in between
-    assert await waiting is FOUND
+    assert await waiting == FOUND
     line.ptu.room = 1
     await first
 

@@ -20,6 +20,7 @@ from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
 from app.api.admin.me import add_me_route
+from app.api.admin.metrics import metrics_router
 from app.api.admin.request_ids import HEADER, RequestIds, request_id
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
@@ -52,6 +53,8 @@ def create_admin(services: AdminServices) -> FastAPI:
     )
     app.add_middleware(RequestIds)
     app.include_router(_health(services.readiness))
+    if services.metrics is not None:
+        app.include_router(metrics_router(services.metrics))
     app.include_router(_admin(services))
     app.add_exception_handler(SpillgateError, _render)
     app.add_exception_handler(RequestValidationError, _render_validation)

@@ -24,6 +24,10 @@ class ExplanationReader(Protocol):
         ...
 
 
+#: By the `Accept` header: the content type, and the page.
+MetricsPage = Callable[[str], Awaitable[tuple[str, bytes]]]
+
+
 @dataclass(frozen=True, slots=True)
 class CacheServices:
     """What looks after kept answers; `errors` gives None while nothing is answered by meaning."""
@@ -49,6 +53,7 @@ class AdminServices:
     cache: CacheServices
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
+    metrics: MetricsPage | None = None
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.
     audit_copy: Callable[[], Iterable[AuditRecord]] = tuple
 

@@ -63,6 +63,7 @@ class Receipt:
     skipped: tuple[Absence, ...] = ()  # candidates that were not asked when their turn came
     reservation: Reservation | None = None  # what was taken before it ran; None: nothing
     cache: CacheRecord = BYPASSED
+    limit: str | None = None  # the name of the tenant's limit that had no room
     errand: Purpose | None = None  # the gateway's own request, and what for; None: a caller's
     trace: TraceContext | None = None  # None: no trace goes through the gateway
     trace_id: str | None = None  # of the trace, where a span of this request is recorded

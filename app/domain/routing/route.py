@@ -108,6 +108,7 @@ class RoutePlan:
     affinity: Affinity | None = None
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
     spill_spent: bool = False  # as of the choices
+    waited_s: float | None = field(default=None, compare=False)  # in line; None: it did not wait
 
     def beside(self, candidate: Candidate) -> list[str]:
         """The deployments of its tier that policy permits, itself among them."""

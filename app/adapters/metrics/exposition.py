@@ -1,0 +1,43 @@
+"""The page that Prometheus reads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from app.adapters.metrics.families import FAMILIES
+from app.adapters.metrics.instruments import Instruments
+from app.adapters.metrics.names import TenantLabels
+from app.adapters.metrics.readings import Page, Readings
+from app.adapters.metrics.receipts import ReceiptMetrics
+
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The metrics of one process: `receipts` is its Observer, `readings` takes readers."""
+
+    def __init__(self, most_tenants: int) -> None:
+        """So many tenants have series of their own."""
+        self._instruments = Instruments()
+        self.tenants = TenantLabels(most_tenants)
+        self.receipts = ReceiptMetrics(self._instruments, self.tenants)
+        self.readings = Readings()
+
+    async def page(self, accept: str) -> tuple[str, bytes]:
+        """The content type and the page, by the `Accept` header; rendered in a thread."""
+        if "application/openmetrics-text" in accept:
+            return OPENMETRICS, await self.openmetrics()
+        return TEXT, await asyncio.to_thread(generate_latest, self._page())
+
+    async def openmetrics(self) -> bytes:
+        """The page in OpenMetrics, which alone has exemplars."""
+        return await asyncio.to_thread(generate_openmetrics, self._page())
+
+    def _page(self) -> Page:
+        """With what is read now, on the loop, so that nothing changes meanwhile."""
+        return Page(FAMILIES, self._instruments.registry, self.readings.read())

@@ -1,0 +1,217 @@
+"""Counts receipts: what a caller's request came to, and what an errand of our own did.
+
+This is on every request's way, so children are looked up in dicts by what the receipt has anyway.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.adapters.metrics import families as f
+from app.adapters.metrics.instruments import Instruments
+from app.adapters.metrics.names import TenantLabels, model_label
+from app.domain.cache.outcome import CacheRecord
+from app.domain.call.errand import Purpose
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.ledger.error_type import FAULTS, error_type
+from app.domain.quota.limit import NANO
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt, Verdict
+
+#: Nobody sent a status to a client that left before there was one (nginx's own code for it).
+CLIENT_LEFT: Final = 499
+_ESTIMATED: Final = "estimated"
+_SUCCESS: Final = range(200, 300)
+_STATUSES: Final = range(100, 600)
+
+
+class ReceiptMetrics:
+    """An Observer."""
+
+    def __init__(self, instruments: Instruments, tenants: TenantLabels) -> None:
+        """`tenants` is shared with whatever else has series of tenants."""
+        self._tenants = tenants
+        self._spending = _Spending(instruments)
+        self._routing = _Routing(instruments)
+        self._cache = _Cache(instruments)
+        self._errands = _Errands(instruments)
+        self._requests = instruments.counters(f.REQUESTS)
+        self._errors = instruments.counters(f.ERRORS)
+        self._latency = instruments.histograms(f.LATENCY)
+        self._first_token = instruments.histograms(f.FIRST_TOKEN)
+        self._output_token = instruments.histograms(f.OUTPUT_TOKEN)
+        self._overhead = instruments.histograms(f.OVERHEAD)
+        self._refusals = instruments.counters(f.QUOTA_REFUSALS)
+        self._degraded = instruments.counters(f.DEGRADED)
+
+    def observe(self, receipt: Receipt) -> None:
+        """Count it; an errand only among errands."""
+        if receipt.errand is not None:
+            self._errands.count(receipt.errand, receipt)
+            return
+        model, tenant = model_label(receipt.model), self._tenants(receipt.tenant)
+        self._requests[model, tenant, _status(receipt)].inc()
+        kind = error_type(receipt)
+        if kind is not None:
+            self._errors[model, kind, FAULTS[kind]].inc()
+        self._time(receipt, model)
+        if receipt.limit is not None:
+            self._refusals[tenant, receipt.limit].inc()
+        if receipt.attempts or receipt.plan is not None:
+            self._routing.count(receipt, model)
+        if receipt.reservation is not None:
+            if receipt.reservation.degraded is not None:
+                self._degraded[tenant, receipt.reservation.degraded].inc()
+            self._spending.count(receipt, model, tenant)
+            self._cache.count(receipt.cache, model, tenant)
+
+    def _time(self, receipt: Receipt, model: str) -> None:
+        is_whole = receipt.outcome is Outcome.FINISHED
+        if is_whole and receipt.status in _SUCCESS:
+            self._latency[(model,)].observe(receipt.duration, _exemplar(receipt))
+        if receipt.attempts:
+            waited = receipt.plan.waited_s if receipt.plan is not None else None
+            before = receipt.attempts[0].started - receipt.started - (waited or 0.0)
+            self._overhead[()].observe(max(0.0, before))
+        first = receipt.time_to_first_token
+        if first is None or receipt.deployment is None or not receipt.stream:
+            return
+        self._first_token[model, receipt.deployment].observe(first, _exemplar(receipt))
+        usage = receipt.usage
+        if is_whole and usage is not None and usage.output > 1 and _ESTIMATED not in receipt.flags:
+            each = max(0.0, receipt.duration - first) / (usage.output - 1)
+            self._output_token[model, receipt.deployment].observe(each, _exemplar(receipt))
+
+
+class _Spending:
+    """Tokens and dollars; both are the ledger's."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._tokens = instruments.counters(f.TOKENS_USED)
+        self._of_deployment = instruments.counters(f.DEPLOYMENT_TOKENS)
+        self._cost = instruments.counters(f.COST)
+        self._cost_of_deployment = instruments.counters(f.DEPLOYMENT_COST)
+        self._spill_cost = instruments.counters(f.SPILL_COST)
+        self._input = instruments.histograms(f.INPUT_TOKENS)
+        self._output = instruments.histograms(f.OUTPUT_TOKENS)
+        self._estimated = instruments.counters(f.ESTIMATED)
+
+    def count(self, receipt: Receipt, model: str, tenant: str) -> None:
+        usage, deployment = receipt.usage, receipt.deployment
+        if deployment is None or usage is None:
+            return
+        for kind, tokens in disjoint(usage):
+            self._tokens[model, tenant, kind].inc(tokens)
+            self._of_deployment[deployment, kind].inc(tokens)
+        if usage.input or usage.output:
+            self._input[(model,)].observe(usage.input)
+            self._output[(model,)].observe(usage.output)
+        if _ESTIMATED in receipt.flags:
+            self._estimated[(deployment,)].inc()
+        dollars = receipt.nano_usd / NANO
+        if dollars:
+            self._cost[model, tenant].inc(dollars)
+            self._cost_of_deployment[deployment, receipt.deployment_kind or ""].inc(dollars)
+            if receipt.spill is not SpillReason.NONE:
+                self._spill_cost[(tenant,)].inc(dollars)
+
+
+class _Routing:
+    """Who was asked, who refused, and who served in the end."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._spill = instruments.counters(f.SPILL)
+        self._classes = instruments.counters(f.CLASS_REQUESTS)
+        self._attempts = instruments.counters(f.ATTEMPTS)
+        self._throttles = instruments.counters(f.THROTTLES)
+        self._retry_after = instruments.histograms(f.RETRY_AFTER)
+        self._wait = instruments.histograms(f.QUEUE_WAIT)
+
+    def count(self, receipt: Receipt, model: str) -> None:
+        for attempt in receipt.attempts:
+            self._attempts[attempt.deployment, attempt.verdict].inc()
+            if attempt.verdict is Verdict.THROTTLED:
+                self._throttled(attempt)
+        if receipt.spill is not SpillReason.NONE:
+            self._spill[model, receipt.spill].inc()
+        plan = receipt.plan
+        if plan is None or plan.load is None:
+            return
+        name = plan.load.claim.request_class.name.lower()
+        if receipt.deployment is not None:
+            self._classes[name, receipt.spill].inc()
+        if plan.waited_s is not None:
+            self._wait[(name,)].observe(plan.waited_s)
+
+    def _throttled(self, attempt: Attempt) -> None:
+        if attempt.throttle is not None:
+            self._throttles[attempt.deployment, attempt.throttle].inc()
+        if attempt.retry_after_s is not None:
+            self._retry_after[(attempt.deployment,)].observe(attempt.retry_after_s)
+
+
+class _Cache:
+    """What the cache did for requests that it could be asked for."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._results = instruments.counters(f.CACHE_REQUESTS)
+        self._reasons = instruments.counters(f.CACHE_REASONS)
+        self._distance = instruments.histograms(f.CACHE_DISTANCE)
+        self._saved_cost = instruments.counters(f.CACHE_SAVED_COST)
+        self._saved_tokens = instruments.counters(f.CACHE_SAVED_TOKENS)
+        self._saved_time = instruments.counters(f.CACHE_SAVED_TIME)
+
+    def count(self, cache: CacheRecord, model: str, tenant: str) -> None:
+        self._results[(cache.result,)].inc()
+        if cache.reason:
+            self._reasons[cache.result, cache.reason].inc()
+        if cache.distance is not None:
+            self._distance[(cache.result,)].observe(cache.distance)
+        if not cache.is_hit:
+            return
+        self._saved_cost[model, tenant].inc(cache.saved_nano_usd / NANO)
+        self._saved_time[(model,)].inc(max(0.0, cache.saved_s))
+        if cache.saved is not None:
+            for kind, tokens in disjoint(cache.saved):
+                self._saved_tokens[model, kind].inc(tokens)
+
+
+class _Errands:
+    """The gateway's own requests."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._errands = instruments.counters(f.ERRANDS)
+        self._tokens = instruments.counters(f.ERRAND_TOKENS)
+        self._cost = instruments.counters(f.ERRAND_COST)
+
+    def count(self, purpose: Purpose, receipt: Receipt) -> None:
+        self._errands[purpose, receipt.outcome].inc()
+        if receipt.deployment is None or receipt.usage is None:
+            return
+        for kind, tokens in disjoint(receipt.usage):
+            self._tokens[purpose, kind].inc(tokens)
+        self._cost[(purpose,)].inc(receipt.nano_usd / NANO)
+
+
+def disjoint(usage: Usage) -> list[tuple[str, int]]:
+    """Tokens by type, each counted once and in one type; without those that there were none of."""
+    cached = min(usage.cached, usage.input)
+    reasoning = min(usage.reasoning, usage.output)
+    found = (
+        ("input", usage.input - cached),
+        ("cached_input", cached),
+        ("output", usage.output - reasoning),
+        ("reasoning", reasoning),
+    )
+    return [each for each in found if each[1] > 0]
+
+
+def _status(receipt: Receipt) -> int | str:
+    status = CLIENT_LEFT if receipt.status is None else receipt.status
+    return status if status in _STATUSES else "other"
+
+
+def _exemplar(receipt: Receipt) -> dict[str, str] | None:
+    """The trace of a request of which a span is recorded: somebody can look at it."""
+    return None if receipt.trace_id is None else {"trace_id": receipt.trace_id}
