@@ -1,0 +1,1 @@
+"""One module for each dashboard: the list of its panels."""
