@@ -101,6 +101,11 @@ class Archive:
         """The id of the tenant's last archived entry; `0-0` before the first."""
         return self._tally.positions.get(tenant, START)
 
+    @property
+    def last_line(self) -> int:
+        """The number of its last line, over all files; 0 before the first."""
+        return self._tally.n
+
     def append(self, tenant: str, entries: Sequence[Entry]) -> int:
         """Archive one tenant's entries; see `append_all`."""
         return self.append_all({tenant: entries})

@@ -61,7 +61,7 @@ def rows_table(rows: Iterable[LedgerRow]) -> Table:
     numbers = {each.name for each in fields(LedgerRow) if each.type in {"int", "int | None"}}
     columns = (*(each.name for each in fields(LedgerRow)), "month")
     texts = frozenset(columns) - numbers - _FLOATS - _BOOLEANS
-    return Table(columns, texts, (_record(row) for row in rows))
+    return Table(columns, texts, (row_record(row) for row in rows))
 
 
 def groups_table(groups: Sequence[UsageGroup], group_by: Sequence[str]) -> Table:
@@ -80,7 +80,8 @@ def export(table: Table, form: Format, target: IO[bytes]) -> int:
     return writers[form](table, target)
 
 
-def _record(row: LedgerRow) -> dict[str, Any]:
+def row_record(row: LedgerRow) -> dict[str, Any]:
+    """A row's values by column; see `rows_table`."""
     tags = msgspec.json.encode(row.tags).decode()
     values = {**_values(row), "kind": row.kind.value, "month": row.month}
     return {**values, "flags": " ".join(row.flags), "tags": tags}

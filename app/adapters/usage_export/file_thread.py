@@ -1,0 +1,92 @@
+"""The thread that writes exported files, beside an event loop that it must not hold up.
+
+A mounted bucket that hangs hangs this thread alone, and no process that ends waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Final
+
+import structlog
+
+from app.adapters.archive.archive import Archive
+from app.adapters.archive.copier import LedgerCopier
+from app.adapters.usage_export.files import FileExporter
+from app.adapters.usage_export.pace import Ended
+from app.ports import Clock
+
+LOOK_S: Final = 10.0
+#: For so long after its end a period waits for rows that are still in Redis.
+MOST_WAIT_S: Final = 3600.0
+#: How long leaving waits for the thread.
+_JOIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveProgress:
+    """How far the archive is, as its own process knows."""
+
+    archive: Archive
+    copier: LedgerCopier
+    clock: Clock
+
+    def complete_until(self) -> float:
+        """When it last had all that Redis had, Unix seconds."""
+        return self.clock.unix() - self.copier.behind_s
+
+    def moment(self) -> float:
+        """The time as far as it is archived; behind by an hour at most."""
+        return max(self.complete_until(), self.clock.unix() - MOST_WAIT_S)
+
+
+@dataclass(slots=True)
+class FileThread:
+    """Exports whenever there is something to export; `failures_total` counts what went wrong."""
+
+    exporter: FileExporter
+    last_line: Callable[[], int]
+    moment: Callable[[], float]
+    ended: Event
+    failures_total: int = 0
+    _trouble: str | None = field(default=None)
+
+    def run(self) -> None:
+        """Until `ended` is set."""
+        while not self.ended.wait(LOOK_S):
+            self.export_due()
+
+    def export_due(self) -> None:
+        """All that is due now, unless something is wrong: that is told once, and tried again."""
+        try:
+            while self.exporter.step(self.last_line(), self.moment()):
+                self._note(None)
+        except Ended:
+            return
+        except Exception as error:  # noqa: BLE001  # a volume, a package; a thread must go on
+            self._note(error)
+
+    def _note(self, error: Exception | None) -> None:
+        trouble = f"{type(error).__name__}: {error}" if error else None
+        self.failures_total += error is not None
+        if trouble != self._trouble and trouble:
+            structlog.get_logger().error("usage_not_exported", error=trouble)
+        elif trouble != self._trouble:
+            structlog.get_logger().info("usage_exported_again")
+        self._trouble = trouble
+
+
+@asynccontextmanager
+async def exporting_files(work: FileThread) -> AsyncIterator[None]:
+    """Exported for as long as the scope is open."""
+    thread = Thread(target=work.run, name="usage export", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        work.ended.set()
+        await asyncio.to_thread(thread.join, _JOIN_S)
