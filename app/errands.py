@@ -81,10 +81,13 @@ class Errands:
         # The account keeps the cap, too: it is exact over all workers, as every other limit.
         cap = measuring_limits(errand.usd_per_day)
         await self.admission.admit(principal, request, choices, observation, measuring=cap)
+        observation.stage_ended()
         _refuse_on_credit(observation, capped=bool(cap))
         plan = await self.routing.plan(principal, request, choices, observation)
+        observation.stage_ended()
         async with self.upstreams.answer(plan, request, errand.headers, observation) as answer:
             await self.relay.pass_on(answer, reply, observation)
+            observation.answered()
 
 
 def _refuse_on_credit(observation: Observation, *, capped: bool) -> None:

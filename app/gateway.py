@@ -62,6 +62,7 @@ class Gateway:
         route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
         principal = observation.principal = await self.authentication.principal(call.headers)
+        observation.stage_ended()
         observation.tags = request_tags(call.headers)
         if route.operation in catalogue.OPERATIONS:
             await self.catalogue.answer(principal, route, reply)
@@ -74,17 +75,23 @@ class Gateway:
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
+        observation.stage_ended()
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
         await self.admission.admit(principal, request, choices, observation)
+        observation.stage_ended()
         # After admission: a hit is a request for the quota. What is answered inside may be kept.
         async with self.caching.consulted(
             principal, request, call.headers, observation
         ) as consulted:
+            observation.stage_ended()
             if consulted.hit is not None:
                 await self.caching.replay(consulted.hit, request, reply, observation)
+                observation.answered()
                 return
             plan = await self.routing.plan(principal, request, choices, observation)
+            observation.stage_ended()
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
                 # Before the first byte: with it the client learns the id and may come back at once.
                 await self.ownership.claim(principal, answer)
                 await self.relay.pass_on(answer, consulted.recorded(reply), observation)
+                observation.answered()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.cache.outcome import BYPASSED
 from app.domain.call.errand import Purpose
 from app.domain.call.request import InferenceRequest, Route
+from app.domain.call.trace import TraceContext
 from app.domain.capacity.demand import Demand
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.tenant import Principal
@@ -70,6 +72,9 @@ class Observation:
         self.served: Attempt | None = None
         self.broken: SpillgateError | None = None
         self.cache = BYPASSED
+        self.trace: TraceContext | None = None  # None: nothing is traced
+        self.relayed: float | None = None  # when the answer was out
+        self._stage_ends: list[float] = []
         self._receipt: Receipt | None = None
 
     @property
@@ -86,6 +91,24 @@ class Observation:
     def started_at(self) -> float:
         """When the request came, as Unix time."""
         return self._started_at
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What came with the request, names in lower case."""
+        return self._call.headers
+
+    @property
+    def next_span_id(self) -> str:
+        """Of the attempt that is made next; empty where nothing is traced."""
+        return "" if self.trace is None else self.trace.child(len(self.attempts) + 1)
+
+    def stage_ended(self) -> None:
+        """Note when; stages come in one order, so that no name is needed."""
+        self._stage_ends.append(self._clock.now())
+
+    def answered(self) -> None:
+        """Note when the answer was out."""
+        self.relayed = self._clock.now()
 
     @property
     def awaited_until(self) -> float:
@@ -146,6 +169,11 @@ class Observation:
             cache=self.cache,
             limit=ended.limit if isinstance(ended, QuotaExceeded) else None,
             errand=self.errand,
+            trace=self.trace,
+            stage_ends=tuple(self._stage_ends),
+            relayed=self.relayed,
+            output_cap=request.output_cap if request else None,
+            choices=request.choices if request else 1,
         )
 
     def _model(self, ended: BaseException | None) -> str | None:
@@ -162,6 +190,12 @@ class Observation:
         """The receipt, completed by what was charged; it is the one observers see."""
         told = usage if self.reservation is not None else self.receipt.usage
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
+        return self._receipt
+
+    def recorded(self) -> Receipt:
+        """The receipt, with the trace that spans of it are recorded in."""
+        trace_id = self.trace.trace_id if self.trace is not None else None
+        self._receipt = replace(self.receipt, trace_id=trace_id)
         return self._receipt
 
 

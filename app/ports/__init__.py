@@ -1,6 +1,6 @@
 """What the stages need from outside, as Protocols; adapters and the HTTP layer provide them."""
 
-from app.ports.accounting import Accounts, Countable, Observer, TokenEstimator
+from app.ports.accounting import Accounts, Countable, Observer, TokenEstimator, Tracing
 from app.ports.cache import (
     AnswerCache,
     Embedder,
@@ -35,6 +35,7 @@ __all__ = [
     "Reply",
     "ResponseOwners",
     "TokenEstimator",
+    "Tracing",
     "Upstream",
     "UpstreamResponse",
     "WrongHits",

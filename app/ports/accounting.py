@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.domain.call.request import InferenceRequest
+from app.domain.call.trace import Caller, TraceContext
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.calendar import CalendarWindow
@@ -80,4 +81,16 @@ class Observer(Protocol):
 
     def observe(self, receipt: Receipt) -> None:
         """Take note; must neither block nor raise."""
+        ...
+
+
+class Tracing(Protocol):
+    """Which requests are traced."""
+
+    def begin(self, caller: Caller | None, now: float) -> TraceContext:
+        """The context of a request that came at `now`, on the monotonic clock."""
+        ...
+
+    def keeps(self, receipt: Receipt) -> bool:
+        """Whether spans of it are to be recorded, now that it is over."""
         ...

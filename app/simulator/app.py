@@ -129,6 +129,9 @@ class SimulatorApp:
             deployment=site.deployment.name,
             endpoint=target.operation or "/".join(incoming.segments[1:]),
             started=incoming.received,
+            traceparent=incoming.headers.get("traceparent", ""),
+            tracestate=incoming.headers.get("tracestate", ""),
+            baggage=incoming.headers.get("baggage", ""),
         )
         return Call(incoming, site, target, client, row, self.simulator.ledger)
 

@@ -17,7 +17,7 @@ class Row(msgspec.Struct, kw_only=True):
     """One request, from when it came until it ended; times are Unix seconds with fractions.
 
     Tokens are those that a bill would show: none for what was refused. The status is 499 when the
-    client left before there was one.
+    client left before there was one. Trace context is as the headers said it, empty without any.
     """
 
     deployment: str
@@ -31,6 +31,9 @@ class Row(msgspec.Struct, kw_only=True):
     started: float
     ended: float = 0.0
     outcome: Outcome = "error"
+    traceparent: str = ""
+    tracestate: str = ""
+    baggage: str = ""
 
 
 class Total(msgspec.Struct):

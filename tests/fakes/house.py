@@ -20,7 +20,7 @@ from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
 from app.gateway import Gateway
-from app.ports import Accounts, AnswerCache, Clock
+from app.ports import Accounts, AnswerCache, Clock, Tracing
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.caching import (
@@ -112,10 +112,12 @@ class House:
         tenants: Sequence[Tenant] = (),
         accounts: Accounts | None = None,
         answers: AnswerCache | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Without a fleet: a PTU deployment first, then a pay-as-you-go one.
 
-        `accounts` and `answers` are real ones, where the story is about them.
+        `accounts` and `answers` are real ones, where the story is about them; without `tracing`
+        nothing is traced.
         """
         self.fleet = served or fleet("ptu", "paygo")
         self.clock = FakeClock()
@@ -128,6 +130,7 @@ class House:
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator()
         self.observer = RecordingObserver()
+        self.tracing = tracing
         self.answers = FakeAnswerCache(self.clock)
         self.points: dict[str, Sequence[float]] = {}  # of texts; others are near to none
         self.embedder = FakeEmbedder(self.points, patience_s=30.0)
@@ -146,7 +149,7 @@ class House:
     def _gateway(self, keys: FakeKeyDirectory, accounts: Accounts, answers: AnswerCache) -> Gateway:
         return Gateway(
             clock=self.clock,
-            telemetry=Telemetry([self.observer]),
+            telemetry=Telemetry([self.observer], self.tracing),
             settlement=Settlement(accounts, self.estimator, PRICES),
             admission=Admission(
                 accounts,

@@ -6,6 +6,10 @@ Names and forms are those of W3C Trace Context, level 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: Zero is no id.
+_IDS: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,10 @@ class TraceContext:
     span_id: str
     is_sampled: bool
     caller: Caller | None = None  # None: the trace begins here
+
+    def child(self, number: int) -> str:
+        """The id of one of its spans, counted from 1, without drawing another random number.
+
+        Ids have to differ within a trace alone; two requests of one trace drew theirs at random.
+        """
+        return f"{(int(self.span_id, 16) - 1 + number) % _IDS + 1:016x}"

@@ -35,6 +35,7 @@ from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
 from app.wire.capacity import capacity_told
+from app.wire.trace_context import caller_of, passed_on, trace_headers
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
@@ -96,7 +97,7 @@ class Upstreams:
         NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of them.
         """
         tries = _Tries(deadline=self._deadline(plan, observation))
-        forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
+        forwarded = _forwarded(headers, observation)
         self._retries.started(self._clock.now())
         asker = asker_of(observation, request)
         prospects = self._prospects(plan, asker, observation)
@@ -106,11 +107,13 @@ class Upstreams:
                 continue
             with self._occupying(deployment, plan, observation) as occupancy:
                 started = self._clock.now()
-                opened = await self._open(deployment, request, forwarded, asker, tries)
+                span_id = observation.next_span_id
+                traced = forwarded | _traced(observation, span_id)
+                opened = await self._open(deployment, request, traced, asker, tries)
                 if opened is None:
                     break
                 with closing(opened):
-                    attempt = self._attempt(candidate, opened, started)
+                    attempt = self._attempt(candidate, opened, started, span_id)
                     observation.attempts.append(attempt)
                     occupancy.opened(opened, observation.meter)
                     if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
@@ -187,7 +190,9 @@ class Upstreams:
     ) -> AbstractContextManager[Occupancy]:
         return occupying(deployment.name, plan, self._standing, observation, self._clock)
 
-    def _attempt(self, candidate: Candidate, opened: Opened, started: float) -> Attempt:
+    def _attempt(
+        self, candidate: Candidate, opened: Opened, started: float, span_id: str
+    ) -> Attempt:
         headers, deployment = opened.headers, self._fleet.deployments[candidate.deployment]
         return Attempt(
             deployment=candidate.deployment,
@@ -205,6 +210,7 @@ class Upstreams:
             upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
             native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
             utilization=capacity_told(headers).utilization,
+            span_id=span_id,
         )
 
     def _learn(self, attempt: Attempt, opened: Opened, prospects: Prospects, tries: _Tries) -> None:
@@ -229,3 +235,16 @@ class Upstreams:
                 tries.refusal, tries.refused = opened.answer, attempt
                 # Nobody knows what it was doing: asked elsewhere, a long answer is paid for again.
                 tries.is_over = isinstance(opened.error, UpstreamTimeout)
+
+
+def _forwarded(headers: Mapping[str, str], observation: Observation) -> dict[str, str]:
+    """What of a caller's headers reaches every upstream; of its trace, where we have none."""
+    forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
+    caller = caller_of(headers) if observation.trace is None else None
+    return forwarded if caller is None else forwarded | passed_on(caller)
+
+
+def _traced(observation: Observation, span_id: str) -> dict[str, str]:
+    """What makes an attempt's span the upstream's caller."""
+    trace = observation.trace
+    return {} if trace is None else trace_headers(trace, span_id)

@@ -528,6 +528,19 @@ async def test_only_harmless_headers_reach_an_upstream() -> None:
     assert search.upstream.asked[0].headers == forwarded
 
 
+async def test_a_callers_trace_passes_through_where_nothing_is_traced() -> None:
+    """Only where it is a valid one, and never its baggage."""
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for given, passed in (
+        ({"traceparent": traceparent, "tracestate": "a=1"}, True),
+        ({"traceparent": "nonsense", "tracestate": "a=1"}, False),
+    ):
+        search = Search("ptu")
+        search.upstream("ptu").completes()
+        await search.play(headers={**given, "baggage": "customer=Jane"})
+        assert search.upstream.asked[0].headers == (given if passed else {})
+
+
 async def test_an_attempt_is_a_record_of_its_own() -> None:
     """Who was asked, what came, when, and what Azure calls it."""
     search = Search("ptu", "paygo")
