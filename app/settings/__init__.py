@@ -12,6 +12,7 @@ from app.settings.process import Admin, Keys, Ledger, Limits, Listen, Redis, Tls
 from app.settings.routing import Routing
 from app.settings.tenancy import Model, SpillBudget, Tenant, TenantLimits
 from app.settings.tiers import WeightedTarget
+from app.settings.tracing import AlwaysTraced, TraceExport, Tracing
 from app.settings.unsupported import unsupported
 from app.settings.upstream import (
     Auth,
@@ -26,6 +27,7 @@ from app.settings.upstream import (
 
 __all__ = [
     "Admin",
+    "AlwaysTraced",
     "Auth",
     "Cache",
     "CacheRules",
@@ -58,6 +60,8 @@ __all__ = [
     "Timeouts",
     "Tls",
     "TokenPrices",
+    "TraceExport",
+    "Tracing",
     "UpstreamTimeouts",
     "WeightedTarget",
     "build",

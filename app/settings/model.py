@@ -21,6 +21,7 @@ from app.settings.routing import Routing
 from app.settings.section import Name, Section
 from app.settings.tenancy import Model, Tenant
 from app.settings.tiers import WeightedTarget
+from app.settings.tracing import Tracing
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
 
 
@@ -40,6 +41,7 @@ class Settings(Section):
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
     explain: Explain = Explain()
+    tracing: Tracing = Tracing()
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
     cache: Cache = Cache()
