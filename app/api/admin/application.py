@@ -28,6 +28,7 @@ from app.api.admin.shapes import ErrorAnswer
 from app.api.admin.simulation import add_simulation_route
 from app.api.admin.tenants import add_tenant_routes
 from app.api.admin.throttle import WrongKeys
+from app.api.admin.tracing import telemetry
 from app.api.admin.usage import add_usage_routes
 from app.api.admin.validation import malformed
 from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
@@ -50,6 +51,7 @@ def create_admin(services: AdminServices) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=telemetry(services.tracing),
     )
     app.add_middleware(RequestIds)
     app.include_router(_health(services.readiness))

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from opentelemetry.trace import TracerProvider
+
 from app.api.admin.deployments import DeploymentList
 from app.api.admin.reading import UsageReader
 from app.api.admin.roles import Authentication
@@ -56,6 +58,7 @@ class AdminServices:
     metrics: MetricsPage | None = None
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.
     audit_copy: Callable[[], Iterable[AuditRecord]] = tuple
+    tracing: TracerProvider | None = None  # None: no spans
 
     @property
     def authentication(self) -> Authentication:
