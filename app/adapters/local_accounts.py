@@ -10,7 +10,7 @@ from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from typing import Final
 
-from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.calendar import CalendarWindow, hour_of
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure, Mode
 from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
 from app.ports import Clock
@@ -37,18 +37,17 @@ class LocalAccounts:
         """Grant within `share` of each limit (0 to 1); None checks nothing and only counts."""
         if ask.id in self._held:
             return self._held[ask.id]
-        day, month = self._current(ask.days), self._current(ask.months)
+        granted = self._granted(ask, policy)
         self._forget_ended()
         limits = () if share is None else tuple(_scaled(limit, share) for limit in ask.limits)
         over: list[int] = []
         for index, limit in enumerate(limits):
-            refusal = self._refusal(ask, limit, day, month)
+            refusal = self._refusal(granted, limit)
             if refusal is not None and limit.mode is Mode.HARD:
                 return replace(refusal, limit=ask.limits[index])
             if refusal is not None:
                 over.append(index)
-        generation = f"local:{policy}"
-        granted = Reservation(ask, generation, day, month, over=tuple(over), degraded=policy)
+        granted = replace(granted, over=tuple(over))
         self._take(granted, limits)
         return granted
 
@@ -68,15 +67,19 @@ class LocalAccounts:
         """Reservations that are not settled yet."""
         return len(self._held)
 
+    def _granted(self, ask: Ask, policy: str) -> Reservation:
+        day, month = self._current(ask.days), self._current(ask.months)
+        hour = hour_of(day, self._clock.unix())
+        return Reservation(ask, f"local:{policy}", day, month, degraded=policy, hour=hour)
+
     def _current(self, windows: tuple[CalendarWindow, ...]) -> CalendarWindow:
         now = self._clock.unix() * 1000
         return next(each for each in windows if each.starts <= now < each.ends)
 
-    def _refusal(
-        self, ask: Ask, limit: Limit, day: CalendarWindow, month: CalendarWindow
-    ) -> Refusal | None:
+    def _refusal(self, granted: Reservation, limit: Limit) -> Refusal | None:
+        ask, window = granted.ask, granted.window(limit.kind)
         need = 1 if limit.kind is Kind.LIVE else ask.amounts.of(limit.measure)
-        used = self._used((ask.tenant, limit.scope), limit, day, month)
+        used = self._used((ask.tenant, limit.scope), limit, window)
         if need == 0 or used + need <= limit.amount:
             return None
         if need > limit.amount:
@@ -86,17 +89,13 @@ class LocalAccounts:
         if limit.kind is Kind.WINDOW:
             excess = used + need - limit.amount
             return Refusal(limit, used, need, self._wait((ask.tenant, limit.scope), limit, excess))
-        ends = (day if limit.kind is Kind.DAY else month).ends
-        return Refusal(limit, used, need, ends / 1000 - self._clock.unix())
+        return Refusal(limit, used, need, window.ends / 1000 - self._clock.unix())
 
-    def _used(
-        self, account: Account, limit: Limit, day: CalendarWindow, month: CalendarWindow
-    ) -> int:
+    def _used(self, account: Account, limit: Limit, window: CalendarWindow) -> int:
         if limit.kind is Kind.LIVE:
             return self._live[account]
         if limit.kind is Kind.WINDOW:
             return sum(amount for _, amount in self._window(account, limit))
-        window = day if limit.kind is Kind.DAY else month
         return self._totals[window][account, limit.measure]
 
     def _window(self, account: Account, limit: Limit) -> deque[tuple[float, int]]:
@@ -128,7 +127,7 @@ class LocalAccounts:
     def _add(
         self, reservation: Reservation, scopes: tuple[str, ...], amounts: Amounts, sign: int
     ) -> None:
-        for window in (reservation.day, reservation.month):
+        for window in filter(None, (reservation.hour, reservation.day, reservation.month)):
             for scope in scopes:
                 for measure in Measure:
                     account = (reservation.ask.tenant, scope)

@@ -19,7 +19,7 @@ from app.adapters.redis.account import UNSEEDED, AccountScript, SeedTotals, acco
 from app.adapters.redis.batch import Batch
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.accounts_of import Balances, Totals, fields_of
-from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.calendar import CalendarWindow, days_around, hours_of, months_around
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -78,7 +78,12 @@ class Seeder:
         now = self._clock.unix()
         days, months = days_around(now, tenant.zone), months_around(now, tenant.zone)
         found = await self._history.balances(tenant.name, days, months)
-        totals = [*_totals("day", days, found.days), *_totals("month", months, found.months)]
+        hours = tuple(hour for day in days for hour in hours_of(day) if hour.name in found.hours)
+        totals = [
+            *_totals("hour", hours, found.hours),
+            *_totals("day", days, found.days),
+            *_totals("month", months, found.months),
+        ]
         generation = uuid4().hex
         seeded = await self._script.seed(
             tenant.name, totals, generation=generation, charged=found.latest

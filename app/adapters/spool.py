@@ -38,6 +38,7 @@ class _Hold(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]  # that are charged
     day: CalendarWindow
     month: CalendarWindow
+    hour: CalendarWindow | None = None
 
 
 class Spooled(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,7 +59,8 @@ class Spooled(msgspec.Struct, frozen=True, omit_defaults=True):
             return Settlement(None, Charge(self.actual, row), self.sent)
         charge = Charge(self.actual, row, spilled=SPILLED in hold.scopes)
         ask = Ask(hold.id, self.tenant, hold.scopes, Amounts(), (), (), ())
-        return Settlement(Reservation(ask, hold.generation, hold.day, hold.month), charge)
+        kept = Reservation(ask, hold.generation, hold.day, hold.month, hour=hold.hour)
+        return Settlement(kept, charge)
 
 
 _DECODER: Final = msgspec.json.Decoder(Spooled)
@@ -145,7 +147,7 @@ def _line(tenant: str, settlement: Settlement, at: float) -> bytes:
     charge, hold = settlement.charge, None
     if (given := settlement.reservation) is not None:
         scopes = given.scopes_charged(spilled=charge.spilled)
-        hold = _Hold(given.ask.id, given.generation, scopes, given.day, given.month)
+        hold = _Hold(given.ask.id, given.generation, scopes, given.day, given.month, given.hour)
     row = charge.row.decode("utf-8", "replace")  # what is no text is refused in any case
     spooled = Spooled(tenant, at, row, charge.actual, hold, settlement.sent)
     return sealed(msgspec.json.encode(spooled)[1:])

@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from app.domain.ledger.usage_query import DIMENSIONS, TAG
-from app.domain.quota.limit import LimitName
+from app.domain.quota.limit import RULE_NAMES, LimitName
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION: Final = re.compile(r"(\d+)([smhdw])")
@@ -93,7 +93,7 @@ def amount(limit: LimitName, given: str) -> float:
 def rule(given: str) -> dict[str, object]:
     """`rpm=600` as a limit on the whole tenant."""
     name, _, value = given.partition("=")
-    known = [limit.value for limit in LimitName]
+    known = [limit.value for limit in RULE_NAMES]
     if name not in known or not value:
         raise typer.BadParameter(f"{given!r} is no limit: NAME=AMOUNT, NAME one of {known}")
     return {"name": name, "amount": amount(LimitName(name), value)}

@@ -24,13 +24,24 @@ from app.cli.session import (
     confirm,
     session,
 )
-from app.domain.quota.limit import LimitName, LimitRule, Mode
+from app.domain.quota.limit import RULE_NAMES, LimitName, LimitRule, Mode
 
 #: Another administrator may change the tenant between our reading and writing.
 _TRIES: Final = 3
 
-_NAMES: Final = ", ".join(LimitName)
-_Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=_NAMES)]
+_NAMES: Final = ", ".join(RULE_NAMES)
+
+
+def _settable(name: LimitName | None) -> LimitName | None:
+    if name is not None and name not in RULE_NAMES:
+        raise typer.BadParameter(f"{name} is only part of what a tenant may spill: one of {_NAMES}")
+    return name
+
+
+_Name = Annotated[LimitName, typer.Argument(metavar="LIMIT", help=_NAMES, callback=_settable)]
+_NameOrNone = Annotated[
+    LimitName | None, typer.Argument(metavar="LIMIT", help=_NAMES, callback=_settable)
+]
 #: As `RuleMode`, in words.
 _Mode = Literal["hard", "soft", "shadow"]
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Requests, tokens or dollars.")]
@@ -108,7 +119,7 @@ def set_limit(  # noqa: PLR0913  # one parameter for each argument and option
 def unset(  # noqa: PLR0913  # one parameter for each argument and option
     ctx: typer.Context,
     tenant: TenantName,
-    name: Annotated[LimitName | None, typer.Argument(metavar="LIMIT", help=_NAMES)] = None,
+    name: _NameOrNone = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Remove all of its limits.")] = False,
     yes: Yes = False,

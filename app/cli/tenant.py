@@ -16,6 +16,9 @@ from app.cli.limit import limit_columns
 from app.cli.output import Column, Record
 from app.cli.session import Json, Session, TenantName, Yes, confirm, session
 
+#: Of a spill budget, over which time.
+_A: Final = {"usd_per_hour": "an hour", "usd_per_day": "a day"}
+
 COLUMNS: Final = (
     Column("TENANT", lambda tenant: shown.text(tenant["name"])),
     Column("STATE", lambda tenant: "disabled" if tenant["disabled"] else "active"),
@@ -259,4 +262,4 @@ def _show(work: Session, tenant: Record) -> None:
 def _spill(value: str | Record) -> str:
     if isinstance(value, str):
         return shown.text(value)
-    return f"{shown.amount('usd_per_day', value['usd_per_day'])} a day"
+    return " and ".join(f"{shown.amount(name, usd)} {_A[name]}" for name, usd in value.items())

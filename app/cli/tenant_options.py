@@ -15,7 +15,7 @@ from app.domain.quota.limit import LimitName
 
 KINDS: Final = ("applications", "objects", "groups")
 _CLASSES: Final = [each.name.lower() for each in sorted(RequestClass, reverse=True)]
-_USD: Final = "usd_per_day"
+_BUDGETS: Final = (LimitName.USD_PER_HOUR, LimitName.USD_PER_DAY)
 
 Models = Annotated[str | None, typer.Option("--models", help="Names with commas: a,b.")]
 Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name: Europe/Berlin.")]
@@ -29,7 +29,8 @@ Weight = Annotated[
     float | None, typer.Option("--ptu-weight", help="For what nobody is guaranteed; usually 1.")
 ]
 MaySpill = Annotated[
-    str | None, typer.Option("--spill", help=f"allow, deny, or {_USD}=50: so much a day.")
+    str | None,
+    typer.Option("--spill", help="allow, deny, usd_per_hour=5, usd_per_day=50, or both: a=5,b=50."),
 ]
 Zones = Annotated[str | None, typer.Option("--data-zones", help="The only ones: us,eu.")]
 Regions = Annotated[str | None, typer.Option("--regions", help="The only ones: eastus,westus.")]
@@ -85,13 +86,16 @@ def _class(value: str) -> str:
 
 
 def _spill(value: str) -> str | dict[str, float]:
-    """`allow`, `deny` or `usd_per_day=50`."""
-    name, equals, amount = value.partition("=")
-    if equals and name == _USD:
-        return {_USD: given.amount(LimitName.USD_PER_DAY, amount)}
-    if value not in list(Spill):
-        raise typer.BadParameter(f"{value!r} is none of allow, deny, {_USD}=AMOUNT")
-    return value
+    """`allow`, `deny`, or budgets: `usd_per_hour=5,usd_per_day=50`, or one of them."""
+    if value in list(Spill):
+        return value
+    parts = [part.partition("=") for part in value.split(",")]
+    known = ((LimitName(name), usd) for name, _, usd in parts if name in _BUDGETS)
+    budgets = {name.value: given.amount(name, usd) for name, usd in known}
+    if len(budgets) < len(parts):
+        forms = " or ".join(f"{name}=AMOUNT" for name in _BUDGETS)
+        raise typer.BadParameter(f"{value!r} is none of allow, deny, {forms}, or both with a comma")
+    return budgets
 
 
 def _as_it_is(value: Any) -> Any:

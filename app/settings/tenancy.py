@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from app.settings.caching import CacheRules
 from app.settings.callers import TenantCallers
@@ -14,7 +23,7 @@ from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
 from app.settings.tiers import MAX_WEIGHT, WeightedTarget, normalised_tiers
 
-SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_day"
+SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_hour, usd_per_day or both"
 
 SpillChoice = Literal["allow", "deny"]
 RequestClass = Literal["critical", "interactive", "standard", "batch"]
@@ -58,9 +67,19 @@ class TenantLimits(Section):
 
 
 class SpillBudget(Section):
-    """Spilling is allowed up to this much money a day."""
+    """Spilling is allowed up to so much money an hour, and so much a day; one is said at least.
 
-    usd_per_day: _Money
+    Both are calendar windows in the tenant's time zone.
+    """
+
+    usd_per_hour: _Money | None = None
+    usd_per_day: _Money | None = None
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Self:
+        if self.usd_per_hour is None and self.usd_per_day is None:
+            raise PydanticCustomError("spill_form", SPILL_FORMS)
+        return self
 
 
 def _spill_form(value: object) -> str | None:

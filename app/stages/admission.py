@@ -11,7 +11,7 @@ from app.domain.capacity.demand import Demand
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around
-from app.domain.quota.limit import NANO, Limit, Measure, limits_on, scopes_of, spill_limits
+from app.domain.quota.limit import NANO, Limit, Measure, limits_on, scopes_of
 from app.domain.quota.price import PriceTable
 from app.domain.quota.reservation import Amounts, Ask, Refusal
 from app.domain.routing.deployment import Deployment, Fleet
@@ -80,7 +80,7 @@ class Admission:
         ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
         ask = ask.measuring(measuring) if measuring else ask
         if choices.may_leave_first:
-            ask = ask.within(spill_limits(principal.tenant.routing.spill_usd_per_day))
+            ask = ask.within(principal.tenant.routing.spill_limits)
         granted = await self._accounts.reserve(ask, principal.tenant)
         if isinstance(granted, Refusal):
             raise _refused(granted, ask)

@@ -113,7 +113,7 @@ class Routing:
         )
         if not plan.candidates:
             if plan.spill_spent and reservation is not None and plan.until == NEVER:
-                left_s = reservation.day.ends / 1000 - self._clock.unix()
+                left_s = reservation.spills_again / 1000 - self._clock.unix()
                 raise BudgetExhausted(SPILL_SPENT, retry_after_s=max(0.0, left_s))
             raise no_capacity(plan.absences, self._clock.now(), spill_spent=plan.spill_spent)
         return plan

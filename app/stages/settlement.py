@@ -150,6 +150,7 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
         day=reservation.day.name if reservation else "",
         cache=receipt.cache.result.value,
         saved_nano_usd=receipt.cache.saved_nano_usd,
+        hour=reservation.hour.name if reservation and reservation.hour else "",
         errand=receipt.errand.value if receipt.errand else "",
     )
 

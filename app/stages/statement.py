@@ -20,7 +20,6 @@ from app.domain.quota.limit import (
     Measure,
     limit_of,
     limits_on_key,
-    spill_limits,
 )
 from app.ports import Accounts, Clock, Reply
 
@@ -57,7 +56,7 @@ class Statement:
         """Send it. Raises StoreUnavailable."""
         tenant, now = principal.tenant, self._clock.unix()
         limits = limits_on_key(tenant.limits, principal.key_id, now)
-        limits += spill_limits(tenant.routing.spill_usd_per_day)
+        limits += tenant.routing.spill_limits
         days, months = days_around(now, tenant.zone), months_around(now, tenant.zone)
         used = await self._accounts.read(tenant.name, (*limits, *_TOTALS), days, months)
         said = {

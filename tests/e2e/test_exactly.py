@@ -201,14 +201,17 @@ async def test_a_crowd_over_four_workers_gets_exactly_its_room(workers: Workers)
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("window", ["usd_per_day", "usd_per_hour"])
 @pytest.mark.parametrize("form", ["stream", "whole"])
-async def test_a_crowd_spills_exactly_as_far_as_there_is_money(workers: Workers, form: str) -> None:
+async def test_a_crowd_spills_exactly_as_far_as_there_is_money(
+    workers: Workers, form: str, window: str
+) -> None:
     """The first tier refuses what all of them ask: whom the budget leaves out nobody serves."""
     workers.start({"probe": {}}, answer_after_ms=0)
     assert await workers.storm("probe", stream=False, size=1) == {200: 1}
     each = (await workers.reserved("probe"))["reserved_nano_usd"]
     workers.stop()
-    budget = {"usd_per_day": ROOM * each / NANO}
+    budget = {window: ROOM * each / NANO}
     workers.start({}, answer_after_ms=ANSWER_AFTER_MS, spill={"spilling": budget})
     statuses = await workers.storm("spilling", stream=form == "stream")
     assert statuses == {200: ROOM, 429: CROWD - ROOM}

@@ -31,11 +31,13 @@ class Told(NamedTuple):
     text: str
 
 
-def budget_of(usd: float, *, refuses: tuple[str, ...] = ()) -> Callable[[str], Mapping[str, Any]]:
-    """A tenant that may spill for so much a day; the PTU refuses these parameters."""
+def budget_of(
+    usd: float, *, refuses: tuple[str, ...] = (), window: str = "usd_per_day"
+) -> Callable[[str], Mapping[str, Any]]:
+    """A tenant that may spill for so much a day or hour; the PTU refuses these parameters."""
 
     def config(suffix: str) -> dict[str, Any]:
-        given = ptu_and_paygo(suffix) | {"tenant": {"spill": {"usd_per_day": usd}}}
+        given = ptu_and_paygo(suffix) | {"tenant": {"spill": {window: usd}}}
         given["deployments"][f"ptu-{suffix}"]["refuses"] = list(refuses)
         return given
 
@@ -104,6 +106,25 @@ async def test_a_crowd_spills_for_no_more_than_the_budget(redis_url: str) -> Non
         assert 0 < spent <= USD * NANO
         over = [each for each in kept if "spill:usd_per_day" in each.flags]
         assert len(over) == len(refused)
+
+
+async def test_by_the_hour_it_is_new_with_the_hour(redis_url: str) -> None:
+    """What is told when only money would help: the hour's end, not the day's."""
+    config = budget_of(0.0, refuses=("temperature",), window="usd_per_hour")
+    async with stack(redis_url, config) as team:
+        told = await ask(team, temperature=0.5)
+        assert (told.status, told.headers["x-should-retry"]) == (429, "false")
+        assert json.loads(told.text)["error"]["code"] == "insufficient_quota"
+        assert 0 < int(told.headers["retry-after-ms"]) <= 3_600_000
+        (receipt,) = await receipts(team, 1)
+        assert "spill:usd_per_hour" in receipt.flags
+        assert (await spill_limit(team))["name"] == "usd_per_hour"
+        url = f"{team.process.admin_url}/admin/v1/tenants/team-{team.suffix}"
+        more = {"spill": {"usd_per_hour": USD, "usd_per_day": 2 * USD}}
+        async with team.http.patch(url, json=more, headers=ADMIN) as answer:
+            assert answer.status == 200, await answer.text()
+            assert (await answer.json())["data"]["spill"] == more["spill"]
+        assert (await ask(team, temperature=0.5)).status == 200
 
 
 async def test_it_is_spent_to_the_last_request_that_fits(redis_url: str) -> None:

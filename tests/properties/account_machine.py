@@ -19,10 +19,10 @@ from redis.asyncio import Redis
 
 from app.adapters.redis.account import AccountScript, SeedTotals, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch, Command, Script
-from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.calendar import CalendarWindow, days_around, hours_of, months_around
 from app.domain.quota.limit import SPILLED, Kind, Limit, LimitName, Measure, Mode, scopes_of
 from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
-from tests.properties.oracle import Charged, Oracle, need, sums, without_zeros
+from tests.properties.oracle import Charged, Oracle, counted, need, sums, without_zeros
 
 T = TypeVar("T")
 Windows = tuple[CalendarWindow, ...]
@@ -35,7 +35,7 @@ local time = {{ math.floor(clock / 1000), (clock % 1000) * 1000 }}
 """
 TTL_S: Final = 90.0
 #: Of the keys of an account, those that are hashes; what follows a colon is not looked at.
-HASHES: Final = {"day", "month", "window", "live", "holds"}
+HASHES: Final = {"hour", "day", "month", "window", "live", "holds"}
 #: In which today's day and month windows are, so that no total is too old to be kept.
 ZONES: Final = (UTC, ZoneInfo("America/Sao_Paulo"), ZoneInfo("Africa/Cairo"))
 
@@ -59,6 +59,7 @@ SETTABLE: Final = (
     limit(LimitName.TOKENS_PER_MONTH, "tenant", Kind.MONTH, Measure.TOKENS),
     limit(LimitName.USD_PER_DAY, "model:m2", Kind.DAY, Measure.NANO_USD),
     limit(LimitName.USD_PER_DAY, SPILLED, Kind.DAY, Measure.NANO_USD),
+    limit(LimitName.USD_PER_HOUR, SPILLED, Kind.HOUR, Measure.NANO_USD),
 )
 
 
@@ -190,12 +191,14 @@ class Tenant:
 
     def _check_grant(self, granted: Reservation, ask: Ask) -> None:
         assert (granted.day.name, granted.month.name) == (self.oracle.day, self.oracle.month)
+        assert granted.hour is not None
+        assert granted.hour.name == self.oracle.hour
+        shut = self.oracle.shut(ask.amounts, ask.limits)
         for index, met in enumerate(ask.limits):
             must, may = self.oracle.lacks(met, need(ask.amounts, met))
             assert must <= (index in granted.over) <= may
             least, most = self.oracle.used(met)
-            is_shut = met.mode is Mode.SPILL and must
-            room = met.amount - (0 if is_shut else need(ask.amounts, met))
+            room = met.amount - (0 if met.scope in shut else need(ask.amounts, met))
             assert room - most <= granted.left[index] <= room - least
 
     def extend(self, ids: Sequence[str]) -> None:
@@ -213,7 +216,9 @@ class Tenant:
         expected = self.oracle.outcomes(id_, of_this_generation=ours)
         unspilled = tuple(scope for scope in granted.ask.scopes if scope != SPILLED)
         scopes = (*unspilled, SPILLED) if spilled else unspilled
-        charged = Charged(id_, actual, scopes, granted.day.name, granted.month.name)
+        assert granted.hour is not None
+        windows = granted.day.name, granted.month.name, granted.hour.name
+        charged = Charged(id_, actual, scopes, *windows)
         charge = Charge(actual, json.dumps(_row(charged)).encode(), spilled)
         outcomes = self.server.run(self.script.settle(self.name, [Settlement(granted, charge)]))
         assert outcomes[0] in expected
@@ -252,7 +257,9 @@ class Tenant:
         for row, mark in self.rows:
             if mark != "expired":
                 first.setdefault(row["id"], row)
-        windows = dict(zip(("day", "month"), self.around(), strict=True))
+        days, months = self.around()
+        hours = tuple(hour for day in days for hour in hours_of(day))
+        windows = {"hour": hours, "day": days, "month": months}
         totals = [
             SeedTotals(period, window, _sum_of(first.values(), period, window.name))
             for period in windows
@@ -278,7 +285,7 @@ class Tenant:
         held_in = {id_: tuple(hold["scopes"]) for id_, hold in kept.holds.items()}
         assert held_in == {id_: hold.scopes for id_, hold in oracle.holds.items()}
         assert kept.expiry == {id_: hold.ends for id_, hold in oracle.holds.items()}
-        for period in ("day", "month"):
+        for period in ("hour", "day", "month"):
             self._check_totals(kept, period)
         live = without_zeros({name: int(n) for name, n in kept.hashes.get("live", {}).items()})
         assert live == _counts(hold["scopes"] for hold in kept.holds.values())
@@ -295,7 +302,7 @@ class Tenant:
         shown = {getattr(self.oracle, period)}  # older windows are not seeded again
         for name in names:
             holds = [hold for hold in kept.holds.values() if hold[period]["name"] == name]
-            held = sums((hold["scopes"], _amounts(hold)) for hold in holds)
+            held = sums((counted(period, hold["scopes"]), _amounts(hold)) for hold in holds)
             assert kept.total(period, name, "held") == held
             if self.generation == 1 or name in shown:
                 assert kept.total(period, name, "committed") == self.oracle.committed(period, name)
@@ -358,6 +365,7 @@ def _row(charged: Charged) -> dict[str, object]:
         "scopes": charged.scopes,
         "day": charged.day,
         "month": charged.month,
+        "hour": charged.hour,
     }
 
 
@@ -382,4 +390,5 @@ def _counts(groups: Any) -> dict[str, int]:
 
 
 def _sum_of(rows: Any, period: str, name: str) -> dict[str, int]:
-    return sums((row["scopes"], Amounts(*row["amounts"])) for row in rows if row[period] == name)
+    ours = (row for row in rows if row[period] == name)
+    return sums((counted(period, row["scopes"]), Amounts(*row["amounts"])) for row in ours)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Final
 
-from app.domain.quota.limit import Kind, Limit, Measure, Mode
+from app.domain.quota.limit import SPILLED, Kind, Limit, Measure, Mode
 from app.domain.quota.reservation import Amounts
 
 #: A window forgets within this part of its length.
@@ -37,6 +37,7 @@ class Hold:
     scopes: tuple[str, ...]
     day: str
     month: str
+    hour: str
     ends: int
     corrected: list[tuple[Limit, Entry]] = field(default_factory=list)
 
@@ -50,6 +51,7 @@ class Charged:
     scopes: tuple[str, ...]
     day: str
     month: str
+    hour: str
 
 
 class Oracle:
@@ -76,6 +78,12 @@ class Oracle:
         return self.day[:7]
 
     @property
+    def hour(self) -> str:
+        """How many hours of the day have gone by."""
+        midnight = datetime.fromisoformat(self.day).replace(tzinfo=self.zone).timestamp()
+        return f"{self.day}T{int(self.now - midnight * 1000) // 3_600_000:02}"
+
+    @property
     def overdue(self) -> set[str]:
         """Holds that must not count any more, whether or not the account noticed."""
         return {id_ for id_, hold in self.holds.items() if hold.ends <= self.now}
@@ -98,12 +106,13 @@ class Oracle:
     def committed(self, period: str, name: str) -> dict[str, int]:
         """Every total that is not zero, as MEASURE:SCOPE."""
         rows = (each for each in self.charges if getattr(each, period) == name)
-        return sums((each.scopes, each.amounts) for each in rows)
+        return sums((counted(period, each.scopes), each.amounts) for each in rows)
 
     def held(self, period: str, name: str) -> dict[str, int]:
         """The same of what is held."""
         alive = (hold for id_, hold in self.holds.items() if id_ not in self.overdue)
-        return sums((hold.scopes, hold.amounts) for hold in alive if getattr(hold, period) == name)
+        ours = (hold for hold in alive if getattr(hold, period) == name)
+        return sums((counted(period, hold.scopes), hold.amounts) for hold in ours)
 
     def live(self, scope: str) -> int:
         """How many requests run."""
@@ -117,7 +126,7 @@ class Oracle:
             return (self.live(limit.scope),) * 2
         if limit.kind is Kind.WINDOW:
             return self._least(limit), self._most(limit)
-        name = self.day if limit.kind is Kind.DAY else self.month
+        name = getattr(self, limit.kind)
         field_ = f"{limit.measure}:{limit.scope}"
         both = (self.committed(limit.kind, name), self.held(limit.kind, name))
         return (sum(totals.get(field_, 0) for totals in both),) * 2
@@ -163,7 +172,7 @@ class Oracle:
         """It was taken, in every scope that it is not kept out of."""
         shut = self.shut(amounts, limits)
         kept = tuple(scope for scope in scopes if scope not in shut)
-        hold = Hold(amounts, kept, self.day, self.month, self.now + ttl_ms)
+        hold = Hold(amounts, kept, self.day, self.month, self.hour, self.now + ttl_ms)
         for limit in limits:
             if limit.kind is Kind.WINDOW:
                 entry = self._enter(limit, need(amounts, limit))
@@ -204,7 +213,7 @@ class Oracle:
             return
         for limit, entry in hold.corrected:
             self._correct(limit, entry, actual.tokens - hold.amounts.tokens)
-        self.charges.append(replace(charged, day=hold.day, month=hold.month))
+        self.charges.append(replace(charged, day=hold.day, month=hold.month, hour=hold.hour))
 
     def _correct(self, limit: Limit, entry: Entry, difference: int) -> None:
         """It counts from when it was reserved; what is beyond a window that is over counts now."""
@@ -234,6 +243,11 @@ class Oracle:
         self.expired.clear()
         self.adopted = set(first)
         self.entries.clear()
+
+
+def counted(period: str, scopes: Sequence[str]) -> tuple[str, ...]:
+    """The scopes that are counted of a kind of window: by the hour what is spilled alone."""
+    return tuple(scope for scope in scopes if period != Kind.HOUR or scope == SPILLED)
 
 
 def need(amounts: Amounts, limit: Limit) -> int:

@@ -61,10 +61,14 @@ class Accounts(RuleBasedStateMachine):
         begun=st.integers(0, 4 * 3_600_000),
         zones=st.tuples(*[st.integers(0, len(ZONES) - 1)] * 2),
         amounts=st.dictionaries(LIMITS, st.integers(0, 150), max_size=6),
-        to_spill=st.integers(0, 150),
+        to_spill=st.tuples(st.integers(0, 150), st.integers(0, 150)),
     )
     def opens(
-        self, begun: int, zones: tuple[int, int], amounts: dict[int, int], to_spill: int
+        self,
+        begun: int,
+        zones: tuple[int, int],
+        amounts: dict[int, int],
+        to_spill: tuple[int, int],
     ) -> None:
         self.set_clock(self.now + begun)
         self.tenants += [Tenant(self.server, zone, self.now) for zone in zones]
@@ -72,8 +76,9 @@ class Accounts(RuleBasedStateMachine):
             scaled = amount if SETTABLE[which].measure is not Measure.REQUESTS else amount // 25
             for tenant in self.tenants:
                 tenant.limits[which] = replace(SETTABLE[which], amount=scaled)
-        budget = next(i for i, each in enumerate(SETTABLE) if each.mode is Mode.SPILL)
-        self.tenants[0].limits[budget] = replace(SETTABLE[budget], amount=to_spill)
+        budgets = (i for i, each in enumerate(SETTABLE) if each.mode is Mode.SPILL)
+        for budget, amount in zip(budgets, to_spill, strict=True):
+            self.tenants[0].limits[budget] = replace(SETTABLE[budget], amount=amount)
 
     def set_clock(self, now: int) -> None:
         self.now, self.latest = now, max(now, self.latest)
@@ -145,7 +150,10 @@ class Accounts(RuleBasedStateMachine):
 
     # ---- what happens ----
 
-    @rule(ms=st.integers(0, 2_000) | st.sampled_from([10_000, 30_000, 61_000, 91_000, 90_000_000]))
+    @rule(
+        ms=st.integers(0, 2_000)
+        | st.sampled_from([10_000, 30_000, 61_000, 91_000, 3_600_000, 90_000_000])
+    )
     def time_passes(self, ms: int) -> None:
         self.set_clock(self.now + ms)
 
@@ -182,6 +190,11 @@ class Accounts(RuleBasedStateMachine):
                 oracle.now -= step
             step >>= 1
         self.set_clock(oracle.now + 1 + beside)
+
+    @rule(beside=st.sampled_from([-1, 0, 1]))
+    def an_hour_ends(self, beside: int) -> None:
+        """In these zones with the hour of Greenwich."""
+        self.set_clock((self.now // 3_600_000 + 1) * 3_600_000 + beside)
 
     @precondition(lambda self: any(tenant.refused for tenant in self.tenants))
     @rule(which=TENANTS)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from app.adapters.redis.batch import Batch, Script
-from app.domain.quota.calendar import CalendarWindow
+from app.domain.quota.calendar import CalendarWindow, hours_of
 from app.domain.quota.limit import Limit
 from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 
@@ -49,7 +49,7 @@ class Settlement:
 class SeedTotals:
     """Committed totals of one calendar window; `fields` are `MEASURE:SCOPE`."""
 
-    period: str  # day | month
+    period: str  # hour | day | month
     window: CalendarWindow
     fields: Mapping[str, int]
 
@@ -171,13 +171,15 @@ def account_key(tenant: str) -> str:
 
 
 def _reservation(ask: Ask, answer: Mapping[str, Any]) -> Reservation:
+    day = next(day for day in ask.days if day.name == answer["day"])
     return Reservation(
         ask=ask,
         generation=answer["generation"],
-        day=next(day for day in ask.days if day.name == answer["day"]),
+        day=day,
         month=next(month for month in ask.months if month.name == answer["month"]),
         left=tuple(int(left) for left in answer["left"] or ()),
         over=tuple(int(index) for index in answer["over"] or ()),
+        hour=next(hour for hour in hours_of(day) if hour.name == answer["hour"]),
     )
 
 
@@ -199,6 +201,7 @@ def _item(settlement: Settlement) -> dict[str, object]:
         if settlement.sent is not None:
             item["sent"] = int(max(0.0, settlement.sent - SKEW_S) * 1000)
         return item
+    hour = {} if reservation.hour is None else {"hour": reservation.hour}
     return {
         "id": reservation.ask.id,
         "generation": reservation.generation,
@@ -207,4 +210,5 @@ def _item(settlement: Settlement) -> dict[str, object]:
         "scopes": reservation.scopes_charged(spilled=charge.spilled),
         "day": reservation.day,
         "month": reservation.month,
+        **hour,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -30,8 +30,9 @@ def _spill(value: object) -> object:
         except ValidationError:
             raise PydanticCustomError("spill", SPILL_FORMS) from None
     if isinstance(value, SpillBudget):
-        if value.usd_per_day > _MOST_USD:
-            raise PydanticCustomError("spill", f"usd_per_day can be at most {_MOST_USD} dollars")
+        for name, usd in value.model_dump(exclude_none=True).items():
+            if usd > _MOST_USD:
+                raise PydanticCustomError("spill", f"{name} can be at most {_MOST_USD} dollars")
     elif value not in ("allow", "deny"):  # a tuple: it may not be hashable
         raise PydanticCustomError("spill", SPILL_FORMS)
     return value
@@ -62,15 +63,16 @@ class RoutingView(BaseModel):
     request_class: ClassName = Field(alias="class")
     ptu_share: float
     ptu_weight: float
-    spill: SpillChoice | SpillBudget
+    spill: SpillChoice | dict[Literal["usd_per_hour", "usd_per_day"], float]
     data_zones: list[str] | None
     regions: list[str] | None
 
 
 def _spill_of(spill: str | SpillBudget) -> dict[str, Any]:
     if isinstance(spill, SpillBudget):
-        return {"spill": Spill.ALLOW, "spill_usd_per_day": spill.usd_per_day}
-    return {"spill": Spill(spill), "spill_usd_per_day": None}
+        budgets = {f"spill_{name}": usd for name, usd in spill.model_dump().items()}
+        return {"spill": Spill.ALLOW, **budgets}
+    return {"spill": Spill(spill), "spill_usd_per_hour": None, "spill_usd_per_day": None}
 
 
 def _set(names: Iterable[str] | None) -> frozenset[str] | None:
@@ -90,13 +92,11 @@ _KEPT: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
 
 def shown(policy: RoutePolicy) -> dict[str, Any]:
     """A policy as the fields of a RoutingView."""
-    budget = policy.spill_usd_per_day
-    can_spend = policy.spill is Spill.ALLOW and budget is not None
     return {
         "request_class": policy.request_class.name.lower(),
         "ptu_share": policy.ptu_share,
         "ptu_weight": policy.weight,
-        "spill": {"usd_per_day": budget} if can_spend else policy.spill.value,
+        "spill": policy.spill_budgets or policy.spill.value,
         "data_zones": _listed(policy.data_zones),
         "regions": _listed(policy.regions),
     }

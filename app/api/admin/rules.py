@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from pydantic_core import PydanticCustomError
 
 from app.api.admin.shapes import LAST_MOMENT, Body, Moment
-from app.domain.quota.limit import FORMS, LimitName, LimitRule, Measure, Mode, RuleMode
+from app.domain.quota.limit import FORMS, LimitName, LimitRule, Measure, Mode, RuleMode, RuleName
 from app.settings.section import Float, Name
 
 #: Whole numbers that a script's doubles hold exactly, and nano-dollars among them.
@@ -25,7 +25,7 @@ _KeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{
 class RuleBody(Body):
     """One limit of a tenant, or of one of its keys or models, or of both."""
 
-    name: LimitName
+    name: RuleName
     amount: _Amount = Field(description="requests, tokens or US dollars")
     mode: RuleMode = Mode.HARD
     key_id: _KeyId | None = None

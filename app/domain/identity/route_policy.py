@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.domain.capacity.shares import Claim, RequestClass
+from app.domain.quota.limit import Limit, spill_limits
 
 
 class Spill(StrEnum):
@@ -39,6 +40,7 @@ class RoutePolicy:
     weight: float = 1.0  # against others, for what is guaranteed to nobody
     spill: Spill = Spill.ALLOW
     spill_usd_per_day: float | None = None  # None: as much as its budgets allow
+    spill_usd_per_hour: float | None = None
     data_zones: frozenset[str] | None = None  # None: any
     regions: frozenset[str] | None = None
 
@@ -58,6 +60,22 @@ class RoutePolicy:
         """Whether no deployment need be looked at."""
         is_bound = self.data_zones is not None or self.regions is not None
         return self.spill is Spill.ALLOW and not is_bound
+
+    @property
+    def spill_budgets(self) -> dict[str, float]:
+        """Dollars by the names of its spill budgets; none where spilling is denied."""
+        budgets = {
+            "usd_per_hour": self.spill_usd_per_hour,
+            "usd_per_day": self.spill_usd_per_day,
+        }
+        if self.spill is Spill.DENY:
+            return {}
+        return {name: usd for name, usd in budgets.items() if usd is not None}
+
+    @property
+    def spill_limits(self) -> tuple[Limit, ...]:
+        """What its spill budgets come to."""
+        return spill_limits(self.spill_usd_per_day, self.spill_usd_per_hour)
 
     def claim(self, tenant: str) -> Claim:
         """What it may claim of a provisioned deployment."""

@@ -11,11 +11,13 @@ from app.domain.identity.api_key import ApiKey, digest
 from app.domain.identity.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.domain.identity.tenant import LossPolicy
-from app.domain.quota.limit import LimitName, LimitRule
+from app.domain.quota.limit import RULE_NAMES, LimitName, LimitRule
 from app.settings import Settings, SpillBudget
 from app.settings import Tenant as TenantSettings
 
 PEPPER_VERSION: Final = 1
+#: Of a spill budget, over which time.
+_A: Final = {"usd_per_hour": "an hour", "usd_per_day": "a day"}
 
 
 def seeds_of(settings: Settings, pepper: bytes, created_at: float = 0.0) -> list[Entry]:
@@ -58,13 +60,14 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
 
 
 def _routing(tenant: TenantSettings) -> RoutePolicy:
-    budget = tenant.spill.usd_per_day if isinstance(tenant.spill, SpillBudget) else None
+    budget = tenant.spill if isinstance(tenant.spill, SpillBudget) else None
     return RoutePolicy(
         request_class=RequestClass[tenant.request_class.upper()],
         ptu_share=tenant.ptu_share or 0.0,
         weight=tenant.ptu_weight,
         spill=Spill.DENY if tenant.spill == "deny" else Spill.ALLOW,
-        spill_usd_per_day=budget,
+        spill_usd_per_day=budget.usd_per_day if budget else None,
+        spill_usd_per_hour=budget.usd_per_hour if budget else None,
         data_zones=None if tenant.data_zones is None else frozenset(tenant.data_zones),
         regions=None if tenant.regions is None else frozenset(tenant.regions),
     )
@@ -142,7 +145,7 @@ def _limit_differences(seed: TenantEntry, found: TenantEntry) -> Iterator[str]:
         for rule in found.limits
         if rule.key_id is None and rule.model is None
     }
-    for name in LimitName:
+    for name in RULE_NAMES:
         if wanted.get(name) != given.get(name):
             in_force, configured = _amount(given.get(name)), _amount(wanted.get(name))
             yield f"tenants.{seed.name}.limits.{name}: {in_force} in force, not {configured}"
@@ -178,9 +181,8 @@ def _places(places: Collection[str] | None) -> str:
 
 
 def _spill(policy: RoutePolicy) -> str:
-    if policy.spill is Spill.DENY or policy.spill_usd_per_day is None:
-        return policy.spill.value
-    return f"up to {policy.spill_usd_per_day:g} dollars a day"
+    budgets = [f"{usd:g} dollars {_A[name]}" for name, usd in policy.spill_budgets.items()]
+    return f"up to {' and '.join(budgets)}" if budgets else policy.spill.value
 
 
 def _amount(amount: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.domain.call.errand import MEASURING
@@ -25,14 +25,16 @@ Totals = Mapping[str, Amounts]
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Committed totals of one tenant, by name of the day or month, then by scope.
+    """Committed totals of one tenant, by name of the window, then by scope.
 
-    `latest` are the ids that were settled last.
+    `latest` are the ids that were settled last. `hours` are those in which something was spilled,
+    and have that scope alone.
     """
 
     days: Mapping[str, Totals]
     months: Mapping[str, Totals]
     latest: tuple[str, ...] = ()
+    hours: Mapping[str, Totals] = field(default_factory=dict)
 
 
 def balances(rows: Iterable[LedgerRow], days: Collection[str], months: Collection[str]) -> Balances:
@@ -42,17 +44,21 @@ def balances(rows: Iterable[LedgerRow], days: Collection[str], months: Collectio
     """
     by_day = {name: _Scopes() for name in days}
     by_month = {name: _Scopes() for name in months}
+    by_hour: defaultdict[str, _Scopes] = defaultdict(_Scopes)
     latest: deque[str] = deque(maxlen=_LATEST)
     for row in charged_once(rows):
         if row.kind in _SETTLED:
             latest.append(row.id)
         for scopes in (by_day.get(row.day), by_month.get(row.month)):
             if scopes is not None:
-                scopes.add(row)
+                scopes.add(row, _scopes(row))
+        if row.spilled and row.hour and row.day in by_day:
+            by_hour[row.hour].add(row, (SPILLED,))
     return Balances(
         {name: scopes.totals() for name, scopes in by_day.items()},
         {name: scopes.totals() for name, scopes in by_month.items()},
         tuple(latest),
+        {name: scopes.totals() for name, scopes in by_hour.items()},
     )
 
 
@@ -88,9 +94,9 @@ class _Scopes:
     def __init__(self) -> None:
         self._sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
 
-    def add(self, row: LedgerRow) -> None:
+    def add(self, row: LedgerRow, names: Iterable[str]) -> None:
         charged = row.charged
-        for scope in _scopes(row):
+        for scope in names:
             sums = self._sums[scope]
             sums[0] += charged.requests
             sums[1] += charged.tokens

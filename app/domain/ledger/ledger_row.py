@@ -80,6 +80,7 @@ class LedgerRow:
     day: str = ""  # YYYY-MM-DD in the tenant's time zone: the day that is charged
     cache: str = "bypass"  # where the answer came from
     saved_nano_usd: int = 0  # what it would have cost upstream
+    hour: str = ""  # YYYY-MM-DDTNN: which of that day's hours, from 00 on; empty: it is in no hour
     errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
 
     @property

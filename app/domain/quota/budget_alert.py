@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.quota.limit import BUDGETS, MEASURED, Kind, LimitName
+from app.domain.quota.limit import BUDGETS, MEASURED, LimitName
 from app.domain.quota.reservation import Reservation
 
 
@@ -16,7 +16,7 @@ class BudgetAlert:
     tenant: str
     limit: LimitName
     scope: str
-    window: str  # the day or the month
+    window: str  # the hour, the day or the month
     threshold: float
     used: int  # what is held by running requests included
     amount: int
@@ -38,12 +38,11 @@ def alerts_of(reservation: Reservation, thresholds: Sequence[float]) -> tuple[Bu
         used = limit.amount - left
         reached = [each for each in thresholds if limit.amount and used >= each * limit.amount]
         if limit.kind in BUDGETS and limit.scope != MEASURED and reached:
-            window = reservation.day if limit.kind is Kind.DAY else reservation.month
             alert = BudgetAlert(
                 ask.tenant,
                 limit.name,
                 limit.scope,
-                window.name,
+                reservation.window(limit.kind).name,
                 max(reached),
                 used,
                 limit.amount,

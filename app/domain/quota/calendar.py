@@ -1,4 +1,4 @@
-"""Calendar days and months in a tenant's time zone, as moments on the server's clock."""
+"""Calendar hours, days and months in a tenant's time zone, as moments on the server's clock."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 _FIRST = 1
+_HOUR_MS = 3_600_000
 #: Dates, in zones, whose windows are remembered: every request asks, and few of them are new.
 _REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarWindow:
-    """A day or a month: `starts` is in it, `ends` is not; Unix time in milliseconds."""
+    """An hour, a day or a month: `starts` is in it, `ends` is not; Unix time in milliseconds."""
 
     name: str
     starts: int
@@ -32,6 +33,27 @@ def days_around(moment: float, zone: tzinfo = UTC) -> tuple[CalendarWindow, ...]
 def months_around(moment: float, zone: tzinfo = UTC) -> tuple[CalendarWindow, ...]:
     """Last month, this one and the next at `moment` (Unix seconds)."""
     return _months(datetime.fromtimestamp(moment, zone).date().replace(day=_FIRST), zone)
+
+
+def hour_of(day: CalendarWindow, moment: float) -> CalendarWindow:
+    """The hour of this day that `moment` (Unix seconds) is in; of another day's the nearest.
+
+    Hours are counted from the day's beginning, so that each lies in one day in every zone: where
+    clocks change there is a 24th or no 23rd, and a last one may be shorter. An account does the
+    same by its own clock.
+    """
+    hours = hours_of(day)
+    return hours[min(max(0, round(moment * 1000) - day.starts) // _HOUR_MS, len(hours) - 1)]
+
+
+@lru_cache(_REMEMBERED)
+def hours_of(day: CalendarWindow) -> tuple[CalendarWindow, ...]:
+    """All hours of a day."""
+    starts = range(day.starts, day.ends, _HOUR_MS)
+    return tuple(
+        CalendarWindow(f"{day.name}T{number:02}", start, min(start + _HOUR_MS, day.ends))
+        for number, start in enumerate(starts)
+    )
 
 
 @lru_cache(_REMEMBERED)

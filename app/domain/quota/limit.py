@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 NANO = 1_000_000_000
 MINUTE_MS = 60_000
@@ -27,6 +27,7 @@ class LimitName(StrEnum):
     REQUESTS_PER_DAY = "requests_per_day"
     TOKENS_PER_DAY = "tokens_per_day"
     TOKENS_PER_MONTH = "tokens_per_month"
+    USD_PER_HOUR = "usd_per_hour"
     USD_PER_DAY = "usd_per_day"
     USD_PER_MONTH = "usd_per_month"
 
@@ -36,7 +37,8 @@ class Kind(StrEnum):
 
     LIVE = "live"  # what is running now
     WINDOW = "window"  # a sliding window
-    DAY = "day"  # calendar windows in the tenant's time zone
+    HOUR = "hour"  # calendar windows in the tenant's time zone
+    DAY = "day"
     MONTH = "month"
 
 
@@ -65,17 +67,31 @@ FORMS: dict[LimitName, tuple[Kind, Measure]] = {
     LimitName.REQUESTS_PER_DAY: (Kind.DAY, Measure.REQUESTS),
     LimitName.TOKENS_PER_DAY: (Kind.DAY, Measure.TOKENS),
     LimitName.TOKENS_PER_MONTH: (Kind.MONTH, Measure.TOKENS),
+    LimitName.USD_PER_HOUR: (Kind.HOUR, Measure.NANO_USD),
     LimitName.USD_PER_DAY: (Kind.DAY, Measure.NANO_USD),
     LimitName.USD_PER_MONTH: (Kind.MONTH, Measure.NANO_USD),
 }
 #: The modes of limits that somebody sets; a spill policy makes the other.
 RuleMode = Literal[Mode.HARD, Mode.SOFT, Mode.SHADOW]
+#: The names of such limits. Hours are counted of what is spilled alone: a spill policy's.
+RuleName = Literal[
+    LimitName.RPS,
+    LimitName.RPM,
+    LimitName.TPM,
+    LimitName.CONCURRENCY,
+    LimitName.REQUESTS_PER_DAY,
+    LimitName.TOKENS_PER_DAY,
+    LimitName.TOKENS_PER_MONTH,
+    LimitName.USD_PER_DAY,
+    LimitName.USD_PER_MONTH,
+]
+RULE_NAMES: Final[tuple[RuleName, ...]] = get_args(RuleName)
 #: The scope of what was served outside first tiers, of a tenant as a whole.
 SPILLED: Final = "spill"
 #: The scope of what measures the cache, of a tenant as a whole.
 MEASURED: Final = "measuring"
 #: Limits on spending: waiting for them is pointless, and OpenAI has a code of its own for them.
-BUDGETS = frozenset({Kind.DAY, Kind.MONTH})
+BUDGETS = frozenset({Kind.HOUR, Kind.DAY, Kind.MONTH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +162,10 @@ def limits_on_key(rules: Iterable[LimitRule], key_id: str, moment: float) -> tup
     return tuple(limit_of(rule, moment) for rule in rules if rule.key_id in {None, key_id})
 
 
-def spill_limits(usd_per_day: float | None) -> tuple[Limit, ...]:
-    """What a spill budget in US dollars comes to; none where there is none."""
-    return () if usd_per_day is None else (_spill_limit(usd_per_day),)
+def spill_limits(usd_per_day: float | None, usd_per_hour: float | None = None) -> tuple[Limit, ...]:
+    """What spill budgets in US dollars come to; none where there is none."""
+    budgets = {LimitName.USD_PER_HOUR: usd_per_hour, LimitName.USD_PER_DAY: usd_per_day}
+    return tuple(_spill_limit(name, usd) for name, usd in budgets.items() if usd is not None)
 
 
 def measuring_limits(usd_per_day: float | None) -> tuple[Limit, ...]:
@@ -178,8 +195,8 @@ def _whole(rule: LimitRule, in_force: float) -> Limit:
 
 
 @lru_cache(_REMEMBERED)
-def _spill_limit(usd_per_day: float) -> Limit:
-    whole = _whole(LimitRule(LimitName.USD_PER_DAY, usd_per_day), usd_per_day)
+def _spill_limit(name: LimitName, usd: float) -> Limit:
+    whole = _whole(LimitRule(name, usd), usd)
     return replace(whole, scope=SPILLED, mode=Mode.SPILL)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.domain.quota.calendar import CalendarWindow
-from app.domain.quota.limit import BUDGETS, SPILLED, Limit, Measure, Mode
+from app.domain.quota.limit import BUDGETS, SPILLED, Kind, Limit, Measure, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ class Ask:
 class Reservation:
     """What was granted: `left` is what remains of each limit of the ask.
 
-    `generation` is the account's when it was granted; a flushed account has another.
+    `generation` is the account's when it was granted; a flushed account has another. `hour` is None
+    where an older version granted it, or nothing is charged: it then counts in no hour.
     """
 
     ask: Ask
@@ -73,6 +74,7 @@ class Reservation:
     left: tuple[int, ...] = ()
     over: tuple[int, ...] = ()  # indices of limits that it went over, none of them hard
     degraded: str | None = None  # the policy in force because the account was out of reach
+    hour: CalendarWindow | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -85,6 +87,18 @@ class Reservation:
     def may_spill(self) -> bool:
         """Whether what leaving its first tier may cost is held for it."""
         return all(self.ask.limits[index].mode is not Mode.SPILL for index in self.over)
+
+    def window(self, kind: Kind) -> CalendarWindow:
+        """The calendar window that its budgets of this kind count in; of any other the day."""
+        known = {Kind.HOUR: self.hour, Kind.MONTH: self.month}.get(kind)
+        return known or self.day
+
+    @property
+    def spills_again(self) -> int:
+        """When the last of its used up spill budgets begins anew: Unix time in milliseconds."""
+        spent = (self.ask.limits[index] for index in self.over)
+        ends = (self.window(each.kind).ends for each in spent if each.mode is Mode.SPILL)
+        return max(ends, default=0)
 
     @property
     def scopes_held(self) -> tuple[str, ...]:

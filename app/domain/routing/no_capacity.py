@@ -20,7 +20,7 @@ _WHY: Final = {
     SpillReason.UNHEALTHY: "it fails",
 }
 #: What a tenant is told whose request waits in the first tier for want of money.
-SPILL_SPENT: Final = "This tenant's spill budget of the day is used up."
+SPILL_SPENT: Final = "This tenant's spill budget is used up."
 
 
 def no_capacity(

@@ -29,8 +29,9 @@ from app.adapters.redis.batch import Batch
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import opened_store
-from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.calendar import CalendarWindow, days_around, hour_of, months_around
 from app.domain.quota.limit import (
+    RULE_NAMES,
     Limit,
     LimitName,
     LimitRule,
@@ -150,7 +151,7 @@ ROOM = {
 }
 
 
-@pytest.mark.parametrize("name", LimitName)
+@pytest.mark.parametrize("name", RULE_NAMES)
 async def test_a_crowd_is_admitted_exactly_as_far_as_there_is_room(
     account: Account, name: LimitName
 ) -> None:
@@ -162,15 +163,33 @@ async def test_a_crowd_is_admitted_exactly_as_far_as_there_is_room(
     assert sum(isinstance(answer, Reservation) for answer in answers) == 137
 
 
-#: Room to spill for 137 requests of 100 nano-dollars.
-BUDGET = spill_limits(0.0000137)
+#: Room to spill for 137 requests of 100 nano-dollars, by the day, by the hour, and in either.
+USD = 0.0000137
+BUDGETS = {
+    "day": spill_limits(USD),
+    "hour": spill_limits(None, USD),
+    "hour of a day with more": spill_limits(1.0, USD),
+    "day with less than its hour": spill_limits(USD, 1.0),
+}
+BUDGET = BUDGETS["day"]
 
 
-async def test_a_crowd_may_spill_exactly_as_far_as_there_is_money(account: Account) -> None:
+@pytest.fixture
+async def in_the_hour() -> None:
+    """Not so near its end that a test would be in two."""
+    while (left_s := 3600 - time.time() % 3600) < 10:
+        await asyncio.sleep(left_s)
+
+
+@pytest.mark.usefixtures("in_the_hour")
+@pytest.mark.parametrize("budget", BUDGETS.values(), ids=list(BUDGETS))
+async def test_a_crowd_may_spill_exactly_as_far_as_there_is_money(
+    account: Account, budget: tuple[Limit, ...]
+) -> None:
     """500 at once: all are admitted, 137 may spill; so many again as then were not spilled."""
 
     async def crowd() -> list[Reservation]:
-        asks = [account.ask().within(BUDGET) for _ in range(500)]
+        asks = [account.ask().within(budget) for _ in range(500)]
         answers = await asyncio.gather(*map(account.script.reserve, asks))
         assert all(isinstance(answer, Reservation) for answer in answers)
         return [each for each in answers if isinstance(each, Reservation) and each.may_spill]
@@ -209,14 +228,54 @@ async def test_never_more_is_spilled_than_there_is_money(account: Account) -> No
     assert (spilled, await used()) == (137, 13_700)
 
 
-async def test_a_spill_budget_that_is_set_later_knows_the_past(account: Account) -> None:
+@pytest.mark.usefixtures("in_the_hour")
+@pytest.mark.parametrize("name", ["day", "hour"])
+async def test_a_spill_budget_that_is_set_later_knows_the_past(account: Account, name: str) -> None:
     """What was spilled is counted whether there is a budget for it or not."""
     taken = await account.take()
     charge = Charge(Amounts(1, 10, 13_700), b"{}", spilled=True)
     await account.script.settle(account.tenant, [Settlement(taken, charge)])
-    granted = await account.script.reserve(account.ask().within(BUDGET))
+    granted = await account.script.reserve(account.ask().within(BUDGETS[name]))
     assert isinstance(granted, Reservation)
     assert (granted.may_spill, granted.left) == (False, (0,))
+
+
+@pytest.mark.usefixtures("in_the_hour")
+async def test_of_two_spill_budgets_the_one_with_room_loses_none_of_it(account: Account) -> None:
+    """Who is over the hour's holds nothing in the day's either; which it was is told."""
+    budgets = spill_limits(USD, 0.0)
+    granted = await account.script.reserve(account.ask().within(budgets))
+    assert isinstance(granted, Reservation)
+    assert (granted.may_spill, granted.flags) == (False, ("spill:usd_per_hour",))
+    assert granted.left == (0, 13_700)
+    days, months = days_around(time.time()), months_around(time.time())
+    _, used = await account.script.read(account.tenant, budgets, days, months)
+    assert used == (0, 0)
+
+
+@pytest.mark.usefixtures("in_the_hour")
+async def test_what_was_granted_elsewhere_is_charged_in_its_hour(account: Account) -> None:
+    """After a flush; what an older version granted, which names none, in the day alone."""
+
+    async def used() -> tuple[int, ...]:
+        days, months = days_around(time.time()), months_around(time.time())
+        _, amounts = await account.script.read(
+            account.tenant, BUDGETS["day with less than its hour"], days, months
+        )
+        return amounts
+
+    async def settle(hour: CalendarWindow | None) -> None:
+        ask = account.ask()
+        alone = Reservation(ask, "local:fail_open", ask.days[1], ask.months[1], hour=hour)
+        charge = Charge(Amounts(1, 10, 100), b"{}", spilled=True)
+        assert await account.script.settle(account.tenant, [Settlement(alone, charge)]) == [
+            "adopted"
+        ]
+
+    await settle(hour_of(days_around(time.time())[1], time.time()))
+    assert await used() == (100, 100)
+    await settle(None)
+    assert await used() == (100, 200)
 
 
 async def test_a_spilled_request_whose_hold_expired_is_charged_as_that(account: Account) -> None:

@@ -23,7 +23,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around
-from app.domain.quota.limit import LimitName, LimitRule, limits_on, scopes_of
+from app.domain.quota.limit import RULE_NAMES, LimitRule, limits_on, scopes_of
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 
 pytestmark = [
@@ -33,7 +33,7 @@ pytestmark = [
     ),
 ]
 ROUNDS: Final = 2000
-RULES: Final = tuple(LimitRule(name, 1_000_000_000) for name in LimitName)
+RULES: Final = tuple(LimitRule(name, 1_000_000_000) for name in RULE_NAMES)
 ZONE: Final = ZoneInfo("Europe/Berlin")
 
 

@@ -100,6 +100,25 @@ def test_a_spill_budget_is_shared_like_the_others(worker: Worker) -> None:
     assert [take().may_spill for _ in range(6)] == [True] * 4 + [False] * 2
 
 
+def test_a_spill_budget_of_the_hour_is_new_with_the_hour(worker: Worker) -> None:
+    """The day's goes on: what was spilled in the hour before counts in it."""
+    budgets = spill_limits(60e-9, 40e-9)
+
+    def take() -> Reservation:
+        granted = worker.accounts.reserve(worker.ask().within(budgets), 0.5, "local_share")
+        assert isinstance(granted, Reservation)
+        worker.accounts.settle(granted, Amounts(1, 10, 10), spilled=granted.may_spill)
+        return granted
+
+    assert [take().flags for _ in range(3)] == [
+        ("degraded",),
+        ("degraded",),
+        ("spill:usd_per_hour", "degraded"),
+    ]
+    worker.clock.advance(3600)
+    assert [take().flags for _ in range(2)] == [("degraded",), ("spill:usd_per_day", "degraded")]
+
+
 def test_unchecked_everybody_may_spill(worker: Worker) -> None:
     """Where the policy is to grant everything."""
     granted = worker.accounts.reserve(worker.ask().within(spill_limits(0)), None, "fail_open")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.adapters.redis.account import Settlement
 from app.adapters.spool import Spool, Spooled, leftovers
-from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import SPILLED, spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 
@@ -44,6 +44,17 @@ def left(directory: Path, *settlements: Settlement) -> Path:
 def read(directory: Path) -> list[Spooled]:
     """All lines of all that was left behind."""
     return [line for each in leftovers(directory) for line in each.lines()]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_the_hour_that_is_charged_is_kept(directory: Path, *, is_known: bool) -> None:
+    """Where there is one; lines of an older version have none."""
+    held = charge(1)
+    assert held.reservation is not None
+    hour = hour_of(held.reservation.day, NOW) if is_known else None
+    held = replace(held, reservation=replace(held.reservation, hour=hour))
+    left(directory, held)
+    assert [line.settlement for line in read(directory)] == [held]
 
 
 @pytest.mark.parametrize("spilled", [False, True])

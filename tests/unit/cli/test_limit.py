@@ -53,6 +53,8 @@ def test_setting_what_is_not_there_adds_it(team: FakeAdminApi, run: Run) -> None
     assert team.last.body["limits"][3]["mode"] == "shadow"
     asked = len(team.asked)
     assert run("limit", "set", "search-team", "tpm", "1", "--mode", "spill").exit_code == 2
+    assert run("limit", "set", "search-team", "usd_per_hour", "1").exit_code == 2
+    assert run("limit", "unset", "search-team", "usd_per_hour").exit_code == 2
     assert len(team.asked) == asked
 
 

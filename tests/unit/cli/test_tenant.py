@@ -80,6 +80,13 @@ def test_a_list_as_json_is_the_apis_own_in_one_page(api: FakeAdminApi, run: Run)
     assert run("tenant", "list", "--json").json == {"data": [SEARCH, REPORTS], "next": None}
 
 
+def test_spill_budgets_are_shown_as_money_over_time(api: FakeAdminApi, run: Run) -> None:
+    """One, or both."""
+    spill = {"usd_per_hour": 5.0, "usd_per_day": 50.0}
+    api.answer("GET", "tenants/search-team", {"data": SEARCH | {"spill": spill}})
+    assert "$5.00 an hour and $50.00 a day" in run("tenant", "show", "search-team").lines[4]
+
+
 def test_an_empty_list_has_headings_and_is_json(api: FakeAdminApi, run: Run) -> None:
     """So that nothing is not taken for a failure."""
     api.answer("GET", "tenants", {"data": [], "next": None})
@@ -241,7 +248,14 @@ def test_a_change_of_nothing_and_a_tag_that_is_none_are_usage_mistakes(
     assert run("tenant", "create", "x", "--limit", "rpmm=1").exit_code == 2
     assert run("tenant", "create", "x", "--redis-loss", "pray").exit_code == 2
     assert run("tenant", "create", "x", "--class", "urgent").exit_code == 2
-    for spill in ("sometimes", "usd_per_day=", "usd_per_day=much", "usd_per_week=5"):
+    wrong = ("sometimes", "usd_per_day=", "usd_per_day=much", "usd_per_week=5")
+    for spill in (
+        *wrong,
+        "",
+        "usd_per_day=5,",
+        "usd_per_day=5,usd_per_day=6",
+        "deny,usd_per_day=5",
+    ):
         assert run("tenant", "create", "x", "--spill", spill).exit_code == 2
     assert api.asked == []
 

@@ -17,9 +17,14 @@ def test_what_was_not_given_is_not_sent() -> None:
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [("allow", "allow"), ("deny", "deny"), ("usd_per_day=0.5", {"usd_per_day": 0.5})],
+    [
+        ("allow", "allow"),
+        ("deny", "deny"),
+        ("usd_per_day=0.5", {"usd_per_day": 0.5}),
+        ("usd_per_hour=5,usd_per_day=50", {"usd_per_hour": 5, "usd_per_day": 50}),
+    ],
 )
-def test_spilling_in_its_three_forms(value: str, sent: object) -> None:
+def test_spilling_in_its_forms(value: str, sent: object) -> None:
     """As the config has them."""
     assert fields({"spill": value}) == {"spill": sent}
 

@@ -93,7 +93,7 @@ No such file or directory
 33:12: tenants.search.keys[0]: is not a key (spg_live_… or spg_test_…); \
 `spillgate key new` makes one
 33:98: tenants.search.keys[2]: is not a key: its checksum is wrong, so it was mistyped or cut
-34:12: tenants.search.spill: must be allow, deny or a mapping with usd_per_day
+34:12: tenants.search.spill: must be allow, deny or a mapping with usd_per_hour, usd_per_day or both
 35:19: tenants.search.limits.rpm: must be a whole number
 35:25: tenants.search.limits.rpd: unknown key; did you mean rps?
 38:12: tenants.reports.keys[0]: is the same key as tenants.search.keys[1]

@@ -32,6 +32,8 @@ def test_a_plain_configuration_has_nothing_unsupported(
         (TENANT % "class: batch, ptu_share: 0.5, ptu_weight: 2", []),
         (TENANT % "spill: deny, data_zones: [us], regions: [eastus]", []),
         (TENANT % "spill: {usd_per_day: 1}", []),
+        (TENANT % "spill: {usd_per_hour: 1}", []),
+        (TENANT % "spill: {usd_per_hour: 1, usd_per_day: 5}", []),
         (TENANT % "cache: {exact: {enabled: true}}", []),
         ("cache: {semantic: {enabled: true}}", []),
     ],

@@ -14,7 +14,7 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
 from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.domain.identity.tenant import Principal, Tenant
-from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import scopes_of, spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Reservation
 from app.domain.routing.deployment import Fleet, Target
@@ -122,13 +122,14 @@ async def test_all_held_is_no_capacity_until_the_first_is_free(
     assert [each.deployment for each in observation.plan.absences] == ["ptu", "paygo", "last"]
 
 
-def spent(clock: FakeClock, *, over: bool = True) -> Observation:
+def spent(clock: FakeClock, *, over: bool = True, hourly: bool = False) -> Observation:
     """A request that was reserved for, and whose tenant's spill budget is used up."""
-    now = clock.unix()
-    days, months, limits = days_around(now), months_around(now), spill_limits(5)
+    now, (per_day, per_hour) = clock.unix(), (None, 5) if hourly else (5, None)
+    days, months, limits = days_around(now), months_around(now), spill_limits(per_day, per_hour)
     ask = Ask("r", "acme", scopes_of("k", "m"), Amounts(1, 1, 1), (), days, months).within(limits)
     observation = Observation(FakeCall(), clock)
-    observation.reservation = Reservation(ask, "g", days[1], months[1], over=(0,) if over else ())
+    hour, spent_ones = hour_of(days[1], now), (0,) if over else ()
+    observation.reservation = Reservation(ask, "g", days[1], months[1], over=spent_ones, hour=hour)
     return observation
 
 
@@ -159,18 +160,22 @@ async def test_without_money_to_spill_the_first_tier_says_when(
     assert "spill budget" in caught.value.message
 
 
-async def test_where_only_money_would_help_the_day_has_to_end(
-    holds: FakeHoldBoard, clock: FakeClock
+@pytest.mark.parametrize("hourly", [False, True], ids=["day", "hour"])
+async def test_where_only_money_would_help_the_day_or_hour_has_to_end(
+    holds: FakeHoldBoard, clock: FakeClock, *, hourly: bool
 ) -> None:
     """The first tier will not serve at all: OpenAI's code for a budget, and when it is new."""
     drained = DeploymentEntry("ptu", draining=True)
     routing = routing_of(fleet("ptu", "paygo"), holds, clock, drained)
-    observation = spent(clock)
-    assert observation.reservation is not None
+    observation = spent(clock, hourly=hourly)
+    granted = observation.reservation
+    assert granted is not None
+    assert granted.hour is not None
+    window = granted.hour if hourly else granted.day
     choices = routing.choices(ACME, request(), None)
     with pytest.raises(BudgetExhausted) as caught:
         await routing.plan(ACME, request(), choices, observation)
-    assert caught.value.retry_after_s == observation.reservation.day.ends / 1000 - clock.unix()
+    assert caught.value.retry_after_s == window.ends / 1000 - clock.unix()
     assert caught.value.code == "insufficient_quota"
 
 

@@ -229,6 +229,9 @@ async def test_what_left_the_first_tier_is_charged_as_that(
     await scene.play(status=200)
     ((_, charge),) = scene.accounts.settled
     assert (charge.spilled, scene.row.spilled) == (spilled, spilled)
+    ((reservation, _),) = scene.accounts.settled
+    assert reservation.hour is not None
+    assert (scene.row.day, scene.row.hour) == (reservation.day.name, reservation.hour.name)
 
 
 async def test_a_zero_is_a_zero(scene: Scene) -> None:

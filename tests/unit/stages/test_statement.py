@@ -40,6 +40,19 @@ async def test_a_spill_budget_is_told() -> None:
     assert said["used"]["day"] == {"requests": 4, "tokens": 5, "usd": 7e-9}
 
 
+async def test_both_spill_budgets_are_told() -> None:
+    """The hour's and the day's, of one scope."""
+    clock, reply = FakeClock(), RecordingReply()
+    routing = RoutePolicy(spill_usd_per_hour=1.0, spill_usd_per_day=2.5)
+    principal = Principal(Tenant("acme", routing=routing), "k1")
+    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    told = [
+        (each["name"], each["scope"], each["limit"])
+        for each in msgspec.json.decode(reply.body)["limits"]
+    ]
+    assert told == [("usd_per_hour", "spill", 1.0), ("usd_per_day", "spill", 2.5)]
+
+
 async def test_limits_and_totals_are_told() -> None:
     """Each limit that this key may meet, in its own unit; of the totals those of day and month."""
     clock, reply = FakeClock(), RecordingReply()

@@ -12,6 +12,7 @@
 -- What is kept, each below KEYS[1]:
 --   :generation            set when the account was seeded; missing after a flush
 --   :day:DATE :month:DATE  hash; committed:MEASURE:SCOPE and held:MEASURE:SCOPE
+--   :hour:DATETNN         the same of one of a day's hours, of what is spilled alone
 --   :live                  hash; SCOPE -> holds that are alive
 --   :window:NAME:SCOPE     hash; the moment at which a bucket ended -> amount taken in it
 --   :holds                 hash; id -> the hold as JSON      :expiry  sorted set; id -> its end
@@ -31,6 +32,8 @@
 --   90 s later nobody has extended "b" and "c": held 0, two ledger rows, kind "expired"
 
 local MEASURES = { 'requests', 'tokens', 'nano_usd' }
+local SPILLED = 'spill'       -- the one scope that has limits by the hour
+local HOUR_MS = 3600000
 local BUCKETS = 60            -- of a sliding window; what it forgets, it forgets a bucket at a time
 local SWEPT_AT_ONCE = 1000    -- holds that one call lets expire
 local REMEMBERED_S = 172800   -- how long a settlement may be late, or repeated without a hold
@@ -57,34 +60,60 @@ local function current(windows)
   end
 end
 
+-- The hour of a day that the server's time is in, counted from the day's beginning: hours are parts
+-- of their day in every zone, also where clocks change. The last one may be shorter.
+local function hour_of(day)
+  local number = math.floor((now - day.starts) / HOUR_MS)
+  local starts = day.starts + number * HOUR_MS
+  return { name = string.format('%sT%02d', day.name, number), starts = starts,
+    ends = math.min(starts + HOUR_MS, day.ends) }
+end
+
+-- The windows that the server's time is in, by kind; nil where the asker's clock is far off.
+local function windows_of(ask)
+  local day, month = current(ask.days), current(ask.months)
+  return day and month and { day = day, month = month, hour = hour_of(day) }
+end
+
 ---- Totals -------------------------------------------------------------------------------------
 
--- Changes the totals of the day and of the month that `charge` names. `changes` are {state, amounts,
--- sign, scopes}; a state is held or committed.
-local function total(charge, changes)
+-- The fields that `changes` are about, and by how much; of one scope only, if it is given.
+local function deltas_of(changes, only)
   local fields, deltas = {}, {}
   for _, change in ipairs(changes) do
     local state, amounts, sign, scopes = unpack(change)
     for _, measure in ipairs(MEASURES) do
-      if amounts[measure] ~= 0 then
-        for _, scope in ipairs(scopes) do
+      for _, scope in ipairs(amounts[measure] ~= 0 and scopes or {}) do
+        if not only or scope == only then
           fields[#fields + 1] = state .. ':' .. measure .. ':' .. scope
           deltas[#deltas + 1] = sign * amounts[measure]
         end
       end
     end
   end
+  return fields, deltas
+end
+
+local function change(period, window, fields, deltas)
   if #fields == 0 then return end
-  for _, period in ipairs({ 'day', 'month' }) do
-    local where = key(period, charge[period].name)
-    local known, changed = redis.call('HMGET', where, unpack(fields)), {}
-    for i, field in ipairs(fields) do
-      changed[2 * i - 1] = field
-      changed[2 * i] = digits(tonumber(known[i] or 0) + deltas[i])
-    end
-    redis.call('HSET', where, unpack(changed))
-    redis.call('PEXPIREAT', where, digits(charge[period].ends + KEPT_MS))
+  local where = key(period, window.name)
+  local known, changed = redis.call('HMGET', where, unpack(fields)), {}
+  for i, field in ipairs(fields) do
+    changed[2 * i - 1] = field
+    changed[2 * i] = digits(tonumber(known[i] or 0) + deltas[i])
   end
+  redis.call('HSET', where, unpack(changed))
+  redis.call('PEXPIREAT', where, digits(window.ends + KEPT_MS))
+end
+
+-- Changes the totals of the windows that `charge` names: those of the hour of what is spilled alone,
+-- and none where an older version granted it and named no hour. `changes` are {state, amounts, sign,
+-- scopes}; a state is held or committed.
+local function total(charge, changes)
+  local fields, deltas = deltas_of(changes)
+  change('day', charge.day, fields, deltas)
+  change('month', charge.month, fields, deltas)
+  if charge.hour then change('hour', charge.hour, deltas_of(changes, SPILLED)) end
 end
 
 -- What is held aside is in no concurrency: nobody who asks is kept out by it.
@@ -156,24 +185,23 @@ end
 ---- Limits -------------------------------------------------------------------------------------
 
 -- How much of a limit is used, and what is needed to take more of it later.
-local function used_of(limit, day, month)
+local function used_of(limit, windows)
   if limit.kind == 'live' then
     return tonumber(redis.call('HGET', key('live'), limit.scope) or 0)
   end
   if limit.kind == 'window' then return window_of(limit) end
-  local window = limit.kind == 'day' and day or month
   local suffix = ':' .. limit.measure .. ':' .. limit.scope
   local totals = redis.call(
-    'HMGET', key(limit.kind, window.name), 'committed' .. suffix, 'held' .. suffix)
+    'HMGET', key(limit.kind, windows[limit.kind].name), 'committed' .. suffix, 'held' .. suffix)
   return tonumber(totals[1] or 0) + tonumber(totals[2] or 0)
 end
 
 -- Milliseconds until as much would fit; -1: never, however long one waits.
-local function wait_of(limit, need, used, alive, day, month)
+local function wait_of(limit, need, used, alive, windows)
   if need > limit.amount then return -1 end
   if limit.kind == 'live' then return 1000 end
   if limit.kind == 'window' then return wait_for(limit, alive, used + need - limit.amount) end
-  return (limit.kind == 'day' and day or month).ends - now
+  return windows[limit.kind].ends - now
 end
 
 ---- Holds --------------------------------------------------------------------------------------
@@ -225,34 +253,35 @@ end
 
 -- {id, scopes, requests, tokens, nano_usd, days, months, limits, ttl_ms, draft, aside}
 -- -> {outcome: admitted | refused | unseeded | skewed, …}; amounts as strings, cjson would round
--- A limit is {name, scope, kind: live | window | day | month, measure, amount, mode, window_ms?}.
+-- A limit is {name, scope, kind: live | window | hour | day | month, measure, amount, mode, window_ms?};
+-- by the hour only what is spilled is limited.
 -- Over one of mode `spill` nothing is taken in its scope, and the asker does not use what it limits.
 -- Repeating a reservation by its id takes nothing again, and is answered so, too.
 local function reserve(ask)
   local generation = redis.call('GET', key('generation'))
   if not generation then return { outcome = 'unseeded' } end
-  local day, month = current(ask.days), current(ask.months)
-  if not day or not month then return { outcome = 'skewed', now = now } end
+  local windows = windows_of(ask)
+  if not windows then return { outcome = 'skewed', now = now } end
   sweep()
   local known = redis.call('HEXISTS', key('holds'), ask.id) == 1
     or redis.call('EXISTS', key('charged', ask.id)) == 1
-  local left, over, refused, taken, left_out = {}, {}, nil, {}, {}
+  local left, spare, over, refused, taken, left_out = {}, {}, {}, nil, {}, {}
   for i, limit in ipairs(ask.limits) do
     local need = limit.kind == 'live' and 1 or ask[limit.measure]
-    local used, alive, dead = used_of(limit, day, month)
+    local used, alive, dead = used_of(limit, windows)
     if known then need = 0 end
     local room = limit.amount - used - need
     left[i] = digits(room)
     local is_over = room < 0 and need > 0
     if limit.mode == 'spill' then
+      spare[i] = digits(limit.amount - used)
       if is_over or (known and not is_held_in(limit.scope, ask.id)) then
         over[#over + 1] = i - 1
-        left[i] = digits(limit.amount - used)
         left_out[limit.scope] = true
       end
     elseif is_over then
       over[#over + 1] = i - 1
-      local wait = wait_of(limit, need, used, alive, day, month)
+      local wait = wait_of(limit, need, used, alive, windows)
       local longer = not refused or (refused.wait_ms >= 0 and (wait < 0 or wait > refused.wait_ms))
       if limit.mode == 'hard' and longer then
         refused = { limit = i - 1, used = digits(used), wait_ms = wait }
@@ -260,23 +289,27 @@ local function reserve(ask)
     end
     if limit.kind == 'window' then taken[#taken + 1] = { limit = limit, need = need, dead = dead } end
   end
+  for i, left_alone in pairs(spare) do  -- of two budgets one may have room, and the other not
+    if left_out[ask.limits[i].scope] then left[i] = left_alone end
+  end
   local answer = { generation = generation, now = now, left = left, over = over,
-    day = day.name, month = month.name }
+    day = windows.day.name, month = windows.month.name, hour = windows.hour.name }
   if refused then
     answer.outcome, answer.refused = 'refused', refused
     return answer
   end
   answer.outcome = 'admitted'
   if known then return answer end
-  local windows = {}
+  local sliding = {}
   for _, each in ipairs(taken) do
     take_window(each.limit, each.need, each.dead)
     if each.limit.measure == 'tokens' then
-      windows[#windows + 1] = { name = each.limit.name, scope = each.limit.scope,
+      sliding[#sliding + 1] = { name = each.limit.name, scope = each.limit.scope,
         window_ms = each.limit.window_ms, bucket = digits(bucket_of(each.limit)) }
     end
   end
-  local hold = { scopes = without(ask.scopes, left_out), day = day, month = month, windows = windows,
+  local hold = { scopes = without(ask.scopes, left_out), windows = sliding,
+    day = windows.day, month = windows.month, hour = windows.hour,
     requests = ask.requests, tokens = ask.tokens, nano_usd = digits(ask.nano_usd),
     draft = ask.draft, aside = ask.aside or nil }
   total(hold, { { 'held', ask, 1, hold.scopes } })
@@ -375,10 +408,10 @@ local function settle_one(item, generation, known)
   return how
 end
 
--- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month}]}
+-- {items: [{id, generation, actual: {requests, tokens, nano_usd}, row, scopes, day, month, hour?}]}
 -- -> {outcomes: [settled | late | adopted | duplicate | recorded]}
 -- A release is a settlement of nothing. `scopes` are those that are charged, be it fewer than are
--- held in, or others; `day` and `month` are used where no hold is. An item of a row alone is a
+-- held in, or others; `day`, `month` and `hour` are used where no hold is. An item of a row alone is a
 -- request that reserved nothing; `sent` is when it was sent before without an answer, if it was.
 local function settle(ask)
   local generation = redis.call('GET', key('generation'))
@@ -419,13 +452,13 @@ end
 
 -- {days, months, limits} -> {used: [per limit], generation, day, month, now}
 local function read(ask)
-  local day, month = current(ask.days), current(ask.months)
-  if not day or not month then return { outcome = 'skewed', now = now } end
+  local windows = windows_of(ask)
+  if not windows then return { outcome = 'skewed', now = now } end
   sweep()
   local used = {}
-  for i, limit in ipairs(ask.limits) do used[i] = digits((used_of(limit, day, month))) end
+  for i, limit in ipairs(ask.limits) do used[i] = digits((used_of(limit, windows))) end
   return { used = used, generation = redis.call('GET', key('generation')) or '',
-    day = day.name, month = month.name, now = now }
+    day = windows.day.name, month = windows.month.name, now = now }
 end
 
 local operations = { reserve = reserve, extend = extend, settle = settle, seed = seed,

@@ -50,6 +50,7 @@ async def test_that_limits_are_replaced_as_a_whole(
         ([{"name": "usd_per_day", "amount": 1e7}], "limits.0"),
         ([{"name": "rpm", "amount": True}], "limits.0.amount"),
         ([{"name": "rpm"}], "limits.0.amount"),
+        ([{"name": "usd_per_hour", "amount": 1}], "limits.0.name"),
         ([{"name": "rpm", "amount": 1, "override": 2}], "limits.0"),
         ([{"name": "rpm", "amount": 1, "override_until": 5}], "limits.0"),
         ([{"name": "rpm", "amount": 1, "model": "gpt-9"}], "limits.0.model"),

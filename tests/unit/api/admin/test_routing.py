@@ -16,7 +16,7 @@ POLICY: dict[str, Any] = {
     "class": "critical",
     "ptu_share": 0.4,
     "ptu_weight": 3.0,
-    "spill": {"usd_per_day": 50.0},
+    "spill": {"usd_per_hour": 5.0, "usd_per_day": 50.0},
     "data_zones": ["eu", "us"],
     "regions": ["eastus"],
 }
@@ -25,6 +25,7 @@ KEPT = RoutePolicy(
     ptu_share=0.4,
     weight=3.0,
     spill_usd_per_day=50.0,
+    spill_usd_per_hour=5.0,
     data_zones=frozenset({"us", "eu"}),
     regions=frozenset({"eastus"}),
 )
@@ -78,6 +79,19 @@ async def test_that_denying_to_spill_ends_its_budget(
     assert answer.json()["data"]["spill"] == "allow"
 
 
+@pytest.mark.parametrize("name", ["usd_per_hour", "usd_per_day"])
+async def test_that_a_budget_takes_the_place_of_those_there_were(
+    house: AdminHouse, owner: httpx2.AsyncClient, name: str
+) -> None:
+    """All of them: what is not named any more is no budget."""
+    both = {"usd_per_hour": 5.0, "usd_per_day": 50.0}
+    await owner.patch("tenants/search", json={"spill": both})
+    answer = await owner.patch("tenants/search", json={"spill": {name: 7}})
+    assert answer.json()["data"]["spill"] == {name: 7.0}
+    routing = house.store.current.tenants["search"].routing
+    assert routing == RoutePolicy(**{f"spill_{name}": 7.0})
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -92,6 +106,9 @@ async def test_that_denying_to_spill_ends_its_budget(
         ({"spill": None}, "spill"),
         ({"spill": []}, "spill"),
         ({"spill": {"usd_per_day": -1}}, "spill"),
+        ({"spill": {"usd_per_hour": -1, "usd_per_day": 1}}, "spill"),
+        ({"spill": {"usd_per_hour": 1e15}}, "spill"),
+        ({"spill": {}}, "spill"),
         ({"spill": {"usd_per_day": 1e15}}, "spill"),
         ({"spill": {"usd_per_week": 1}}, "spill"),
         ({"data_zones": []}, "data_zones"),

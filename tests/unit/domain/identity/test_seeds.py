@@ -92,6 +92,18 @@ def test_a_tenant_that_says_nothing_of_routing_may_go_anywhere() -> None:
     assert kept.routing == RoutePolicy(spill=Spill.DENY)
 
 
+def test_spill_budgets_are_seeded_as_they_are_said() -> None:
+    """By the hour, by the day or both; a tenant that has other ones differs by a line."""
+    both = {"usd_per_hour": 5, "usd_per_day": 50}
+    (seeded,) = seeded_tenants(settings(t={"spill": both}))
+    assert seeded.routing == RoutePolicy(spill_usd_per_hour=5, spill_usd_per_day=50)
+    assert seeded.routing.spill_budgets == both
+    hourly = replace(seeded, routing=RoutePolicy(spill_usd_per_hour=5))
+    (line,) = differences(settings(t={"spill": both}), directory_of([hourly], 1))
+    found, wanted = "up to 5 dollars an hour", "up to 5 dollars an hour and 50 dollars a day"
+    assert line == f"tenants.t.spill: {found} in force, not {wanted}"
+
+
 def test_what_the_seeds_made_does_not_differ() -> None:
     """And neither does what the configuration never spoke of."""
     assert differences(settings(), in_force()) == []

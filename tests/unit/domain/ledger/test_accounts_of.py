@@ -72,6 +72,25 @@ def test_what_was_spilled_counts_as_that_too() -> None:
     assert found["tenant"] == Amounts(3, 24, 21)
 
 
+def test_hours_have_what_was_spilled_in_them_alone() -> None:
+    """Of the days asked for; rows of older versions name no hour, and count in none."""
+    day, other = DAYS[1], DAYS[0]
+    rows = [
+        ledger_row("a", day=day, hour=f"{day}T07", spill="held"),
+        ledger_row("b", day=day, hour=f"{day}T07"),
+        ledger_row("c", day=day, hour=f"{day}T07", spill="throttled"),
+        ledger_row("d", day=day, hour=f"{day}T08", spill="held"),
+        ledger_row("d", day=day, hour=f"{day}T09", spill="held"),
+        ledger_row("e", day=other, hour=f"{other}T07", spill="held"),
+        ledger_row("f", day=day, spill="held"),
+        ledger_row("g", day=day, hour=f"{day}T07", spill="held", kind=RowKind.RELEASED),
+    ]
+    assert balances(rows, [day], ["2026-11"]).hours == {
+        f"{day}T07": {"spill": Amounts(2, 16, 14)},
+        f"{day}T08": {"spill": Amounts(1, 8, 7)},
+    }
+
+
 def test_what_measured_the_cache_counts_as_that_too() -> None:
     """A lost account still knows what of the day's cap is used; an embedding is not measuring."""
     rows = [ledger_row(each, errand=each) for each in ("sample", "judgement", "embedding", "")]

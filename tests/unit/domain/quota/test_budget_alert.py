@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.domain.quota.budget_alert import alerts_of
-from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import (
     NANO,
     LimitName,
@@ -16,7 +18,8 @@ from app.domain.quota.limit import (
 )
 from app.domain.quota.reservation import Amounts, Ask, Reservation
 
-DAYS, MONTHS = days_around(1_790_000_000.0), months_around(1_790_000_000.0)
+NOW = 1_790_000_000.0
+DAYS, MONTHS = days_around(NOW), months_around(NOW)
 
 
 def granted(*limits: tuple[LimitName, float, int]) -> Reservation:
@@ -56,6 +59,17 @@ def test_a_spill_budget_is_told_of_like_the_others() -> None:
     (alert,) = alerts_of(reservation, (0.8,))
     assert (alert.scope, alert.used, alert.amount) == ("spill", 8 * NANO, 10 * NANO)
     assert alert.identity == "2026-09-21:usd_per_day:spill:0.8"
+
+
+def test_a_spill_budget_of_the_hour_is_told_of_once_an_hour() -> None:
+    """The day's, of which less is used, is not."""
+    ask = replace(granted().ask, limits=()).within(spill_limits(50, 5))
+    hour = hour_of(DAYS[1], NOW)
+    left = (NANO // 2, 45 * NANO)
+    reservation = Reservation(ask, "g", DAYS[1], MONTHS[1], left, hour=hour)
+    (alert,) = alerts_of(reservation, (0.8,))
+    assert alert.identity == f"{hour.name}:usd_per_hour:spill:0.8"
+    assert hour.name.startswith("2026-09-21T")
 
 
 def test_what_is_left_is_not_known_while_degraded() -> None:

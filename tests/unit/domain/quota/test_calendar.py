@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.calendar import (
+    CalendarWindow,
+    days_around,
+    hour_of,
+    hours_of,
+    months_around,
+)
 
 HOUR = 3_600_000
 #: Zones that change clocks at midnight, by half an hour, or far from Greenwich; and one that lost a
@@ -135,3 +141,41 @@ def test_a_month_is_its_days(moment: float, zone: ZoneInfo) -> None:
     month = months_around(moment, zone)[1]
     assert days_around(month.starts / 1000, zone)[1].starts == month.starts
     assert days_around(month.ends / 1000 - 1, zone)[1].ends == month.ends
+
+
+@given(moment=moments, zone=zones)
+def test_a_day_is_its_hours(moment: float, zone: ZoneInfo) -> None:
+    """They abut from its beginning to its end, none is longer than an hour, each has its name."""
+    day = days_around(moment, zone)[1]
+    hours = hours_of(day)
+    assert (hours[0].starts, hours[-1].ends) == (day.starts, day.ends)
+    assert all(earlier.ends == later.starts for earlier, later in pairwise(hours))
+    assert all(0 < hour.ends - hour.starts <= HOUR for hour in hours)
+    assert {hour.ends - hour.starts for hour in hours[:-1]} == {HOUR}
+    assert len({hour.name for hour in hours}) == len(hours)
+
+
+@given(moment=moments, zone=zones)
+def test_every_moment_is_in_its_hour(moment: float, zone: ZoneInfo) -> None:
+    """Of its own day; of another day the first or the last is the nearest."""
+    yesterday, day, tomorrow = days_around(moment, zone)
+    hour = hour_of(day, moment)
+    assert hour.starts <= round(moment * 1000) <= hour.ends
+    assert hour_of(yesterday, moment) == hours_of(yesterday)[-1]
+    assert hour_of(tomorrow, moment) == hours_of(tomorrow)[0]
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "name"),
+    [
+        ("2026-11-21T00:00", "UTC", "2026-11-21T00"),
+        ("2026-11-21T17:59:59.999", "Europe/Berlin", "2026-11-21T17"),
+        ("2026-11-21T18:00", "Asia/Kathmandu", "2026-11-21T18"),
+        ("2026-10-25T02:59", "Europe/Berlin", "2026-10-25T02"),
+        ("2026-10-25T03:00", "Europe/Berlin", "2026-10-25T04"),
+    ],
+)
+def test_an_hour_is_named_by_how_many_went_before(moment: str, zone: str, name: str) -> None:
+    """As on the wall, but for what is left of a day after its clocks were changed."""
+    there = at(moment, zone)
+    assert hour_of(days_around(there, ZoneInfo(zone))[1], there).name == name

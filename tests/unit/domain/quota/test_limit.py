@@ -15,6 +15,7 @@ from app.domain.quota.limit import (
     FORMS,
     MEASURED,
     NANO,
+    RULE_NAMES,
     SPILLED,
     Kind,
     LimitName,
@@ -69,6 +70,16 @@ def test_a_spill_budget_is_a_limit_of_its_own(usd: float, nano: int) -> None:
     assert (limit.scope, limit.mode) == (SPILLED, Mode.SPILL)
     assert spill_limits(None) == ()
     assert set(get_args(RuleMode)) == set(Mode) - {Mode.SPILL}
+
+
+def test_a_spill_budget_is_of_the_hour_of_the_day_or_of_both() -> None:
+    """Each a limit of its own in one scope; nobody sets one by the hour for anything else."""
+    hour, day = spill_limits(50, 5)
+    assert (hour.name, hour.kind, hour.amount) == (LimitName.USD_PER_HOUR, Kind.HOUR, 5 * NANO)
+    assert (day.name, day.kind, day.amount) == (LimitName.USD_PER_DAY, Kind.DAY, 50 * NANO)
+    assert {(each.scope, each.mode) for each in (hour, day)} == {(SPILLED, Mode.SPILL)}
+    assert spill_limits(None, 5) == (hour,)
+    assert set(RULE_NAMES) == set(LimitName) - {LimitName.USD_PER_HOUR}
 
 
 @given(st.fractions(Fraction(1, 60), 1000, max_denominator=60))

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import (
     SPILLED,
+    Kind,
     LimitName,
     LimitRule,
     Measure,
@@ -68,6 +69,20 @@ def test_who_is_over_a_spill_budget_stays_out_of_its_scope() -> None:
     assert (allowed.may_spill, allowed.scopes_held) == (True, ask.scopes)
     assert (kept_back.may_spill, kept_back.scopes_held) == (False, ASK.scopes)
     assert (kept_back.flags, kept_back.soft) == (("spill:usd_per_day",), ())
+
+
+@pytest.mark.parametrize(
+    ("over", "again"), [((), None), ((3,), Kind.HOUR), ((4,), Kind.DAY), ((3, 4), Kind.DAY)]
+)
+def test_who_may_not_spill_may_when_the_last_spent_budget_is_new(
+    over: tuple[int, ...], again: Kind | None
+) -> None:
+    """The hour's or the day's; other limits that it is over say nothing of that."""
+    ask, hour = ASK.within(spill_limits(50, 5)), hour_of(DAYS[1], NOW)
+    granted = Reservation(ask, "g1", DAYS[1], MONTHS[1], over=(1, *over), hour=hour)
+    assert (granted.window(Kind.HOUR), granted.window(Kind.MONTH)) == (hour, MONTHS[1])
+    assert granted.spills_again == (granted.window(again).ends if again else 0)
+    assert granted.may_spill is (again is None)
 
 
 @pytest.mark.parametrize("ask", [ASK, ASK.within(spill_limits(5))], ids=["unlimited", "limited"])
