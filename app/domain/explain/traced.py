@@ -1,0 +1,188 @@
+"""A receipt as the spans of its request: what it was, its stages, and each deployment asked.
+
+    chat gpt-4o                 the request, from its headers to its end
+    ├── authenticate, read, admit, cache, route
+    ├── attempt ptu-east        refused: until its answer was judged
+    └── attempt paygo-sweden    served: until the last byte
+        └── relay               from the first content on
+
+Tokens and cost are the request's alone. Back ends add up what they find, and a request that asked
+three deployments was charged once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.call.trace import TraceContext
+from app.domain.explain.span_attributes import (
+    Server,
+    attempt_attributes,
+    error_type,
+    request_attributes,
+    request_name,
+)
+from app.domain.explain.span_tree import Attributes, Span, SpanEvent, SpanKind, SpanLink, SpanTree
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.routing.attempt import Attempt, Verdict
+
+_STAGES: Final = ("authenticate", "read", "admit", "cache", "route")
+_STAGES_OF_ERRANDS: Final = ("admit", "route")
+_REPLAY: Final = "replay"
+_RELAY: Final = "relay"
+#: Attempts are counted from 1, and are fewer.
+_FIRST_STAGE: Final = 1000
+_NANO: Final = 1_000_000_000
+_FAULTS: Final = frozenset(
+    {
+        Outcome.UPSTREAM_FAILED,
+        Outcome.UPSTREAM_ABORTED,
+        Outcome.SHUT_DOWN,
+        Outcome.INTERNAL_ERROR,
+    }
+)
+_SERVERS_FAULT: Final = 500
+_REFUSED: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """The request's span in Unix nanoseconds; moments on the monotonic clock become such."""
+
+    receipt: Receipt
+    begins: int
+    ends: int
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> _Times:
+        begins = int(receipt.started_at * _NANO)
+        return cls(receipt, begins, begins + int(receipt.duration * _NANO))
+
+    def at(self, moment: float) -> int:
+        """Never outside the request: clocks are read one after the other."""
+        passed = int((moment - self.receipt.started) * _NANO)
+        return min(max(self.begins, self.begins + passed), self.ends)
+
+
+def span_tree(
+    receipt: Receipt, servers: Mapping[str, Server], *, links: tuple[SpanLink, ...] = ()
+) -> SpanTree:
+    """Of a receipt with a trace; `servers` by deployment, as far as they are still configured.
+
+    Raises ValueError for a receipt without.
+    """
+    trace = receipt.trace
+    if trace is None:
+        message = "the request has no trace"
+        raise ValueError(message)
+    times, caller = _Times.of(receipt), trace.caller
+    request = Span(
+        span_id=trace.span_id,
+        parent_id=caller.span_id if caller else "",
+        name=request_name(receipt),
+        kind=SpanKind.INTERNAL if receipt.errand else SpanKind.SERVER,
+        begins=times.begins,
+        ends=times.ends,
+        attributes=request_attributes(receipt, servers),
+        failed=_is_fault(receipt),
+        events=tuple(_events(receipt, times)),
+        links=links,
+    )
+    stages = _stages(receipt, trace, times)
+    spans = (request, *stages, *_attempts(receipt, trace, times, servers))
+    return SpanTree(trace.trace_id, spans, caller.state if caller else "")
+
+
+def _is_fault(receipt: Receipt) -> bool:
+    """What a caller did wrong is no error of its server (semantic conventions, HTTP spans)."""
+    return receipt.outcome in _FAULTS or (receipt.status or 0) >= _SERVERS_FAULT
+
+
+def _events(receipt: Receipt, times: _Times) -> Iterator[SpanEvent]:
+    first = receipt.time_to_first_token
+    if first is not None:
+        yield SpanEvent("first_token", times.at(receipt.started + first))
+
+
+def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Span]:
+    """Each from the end of the one before; the last one may not have come to its end."""
+    if receipt.operation is None:
+        return
+    names = _STAGES_OF_ERRANDS if receipt.errand else _STAGES
+    if receipt.cache.is_hit:
+        names = (*names[:-1], _REPLAY)
+    ends = [*receipt.stage_ends]
+    if receipt.cache.is_hit and receipt.relayed is not None:
+        ends.append(receipt.relayed)
+    began = receipt.started
+    for number, (name, ended) in enumerate(zip(names, ends, strict=False)):
+        yield _stage(name, number, trace, times, (began, ended))
+        began = ended
+    if len(ends) < len(names) and receipt.outcome is not Outcome.FINISHED:
+        span = (began, receipt.started + receipt.duration)
+        unfinished = names[len(ends)]
+        yield _stage(unfinished, len(ends), trace, times, span, error=error_type(receipt))
+
+
+def _stage(
+    name: str,
+    number: int,
+    trace: TraceContext,
+    times: _Times,
+    span: tuple[float, float],
+    *,
+    error: Attributes | None = None,
+) -> Span:
+    return Span(
+        span_id=trace.child(_FIRST_STAGE + number),
+        parent_id=trace.span_id,
+        name=name,
+        kind=SpanKind.INTERNAL,
+        begins=times.at(span[0]),
+        ends=times.at(span[1]),
+        attributes=error or {},
+        failed=error is not None,
+    )
+
+
+def _attempts(
+    receipt: Receipt, trace: TraceContext, times: _Times, servers: Mapping[str, Server]
+) -> Iterator[Span]:
+    last = receipt.attempts[-1] if receipt.attempts else None
+    for number, attempt in enumerate(receipt.attempts, 1):
+        served = attempt is last and attempt.verdict is Verdict.ACCEPT
+        span_id = attempt.span_id or trace.child(number)
+        yield Span(
+            span_id=span_id,
+            parent_id=trace.span_id,
+            name=f"attempt {attempt.deployment}",
+            kind=SpanKind.CLIENT,
+            begins=times.at(attempt.started),
+            ends=_relayed(receipt, times) if served else times.at(attempt.ended),
+            attributes=attempt_attributes(receipt, attempt, servers),
+            failed=attempt.verdict is not Verdict.ACCEPT or (attempt.status or 0) >= _REFUSED,
+        )
+        if served:
+            yield _relay(receipt, attempt, span_id, trace, times)
+
+
+def _relay(
+    receipt: Receipt, attempt: Attempt, span_id: str, trace: TraceContext, times: _Times
+) -> Span:
+    broke_off = receipt.outcome in _FAULTS
+    return Span(
+        span_id=trace.child(_FIRST_STAGE + len(_STAGES)),
+        parent_id=span_id,
+        name=_RELAY,
+        kind=SpanKind.INTERNAL,
+        begins=times.at(attempt.ended),
+        ends=_relayed(receipt, times),
+        attributes=error_type(receipt) if broke_off else {},
+        failed=broke_off,
+    )
+
+
+def _relayed(receipt: Receipt, times: _Times) -> int:
+    return times.ends if receipt.relayed is None else times.at(receipt.relayed)
