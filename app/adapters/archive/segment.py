@@ -75,13 +75,26 @@ def segment_at(directory: Path, number: int, began: float) -> Segment:
     return Segment(number, day, directory / f"ledger-{number:08}-{day}.jsonl")
 
 
-def lines(segment: Segment) -> Iterator[Read]:
-    """Every line of the file, from its beginning; none where retention removed it meanwhile."""
+def lines(segment: Segment, offset: int = 0) -> Iterator[Read]:
+    """Every line of the file behind `offset`; none where retention removed it meanwhile.
+
+    Elsewhere than from the beginning the numbers of lines are not those of the file.
+    """
     try:
         with _open(segment.path) as file:
-            yield from _lines(segment, file)
+            file.seek(offset)
+            yield from _lines(segment, file, offset)
     except FileNotFoundError:
         return
+
+
+def size_of(segment: Segment) -> int:
+    """How many bytes it has, or had before it was compressed; 0 where it cannot be read."""
+    try:
+        with _open(segment.path) as file:
+            return file.seek(0, os.SEEK_END)
+    except (EOFError, OSError, zlib.error):
+        return 0
 
 
 def header(segment: Segment) -> Header | None:
@@ -128,8 +141,8 @@ def _open(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb"))
 
 
-def _lines(segment: Segment, file: IO[bytes]) -> Iterator[Read]:
-    number = ends = 0
+def _lines(segment: Segment, file: IO[bytes], offset: int) -> Iterator[Read]:
+    number, ends = 0, offset
     try:
         for data in file:
             number, ends = number + 1, ends + len(data)
