@@ -21,7 +21,6 @@ TAG: Final = "spillgate"
 GRID_WIDTH: Final = 24
 #: The uid of the data source for traces, as provisioned.
 TRACES: Final = "traces"
-RUNBOOKS: Final = "https://github.com/spillgate/spillgate/blob/main/docs/runbooks"
 #: Grafana's own annotations: whoever wants to mark a deployment finds them.
 _ANNOTATIONS: Final = {
     "list": [
@@ -128,10 +127,10 @@ def _format(panel: Panel) -> prometheus.PromQueryFormat:
     return formats.HEATMAP if isinstance(panel, Heatmap) else formats.TIME_SERIES
 
 
-def _runbook(page: str) -> model.DashboardLink:
-    return model.DashboardLink(
-        title="Runbook", url=f"{RUNBOOKS}/{page}.md", icon="doc", target_blank=True
-    )
+def _runbook(place: str) -> model.DashboardLink:
+    page, _, alert = place.partition("#")
+    url = f"${{runbooks}}{page}.md#{alert}"
+    return model.DashboardLink(title="Runbook", url=url, icon="doc", target_blank=True)
 
 
 def _traces() -> model.DashboardLink:

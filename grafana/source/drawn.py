@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from string import ascii_uppercase
 from typing import Final
 
 from grafana_foundation_sdk.builders import bargauge, common, heatmap, stat, table, timeseries
@@ -174,7 +175,9 @@ def _joined(panel: Table) -> list[model.DataTransformerConfig]:
     """Rows with the same labels become one; columns in the order and by the names given."""
     titles = {each.source: each.title for each in panel.columns}
     order = {each.source: place for place, each in enumerate(panel.columns)}
-    organized = {"excludeByName": {"Time": True}, "renameByName": titles, "indexByName": order}
+    values = {f"Value #{ref_id}" for ref_id in ascii_uppercase[: len(panel.queries)]}
+    hidden = dict.fromkeys(("Time", *sorted(values - set(titles))), True)
+    organized = {"excludeByName": hidden, "renameByName": titles, "indexByName": order}
     steps = [model.DataTransformerConfig(id_val="organize", options=organized)]
     if len(panel.queries) > 1:
         steps.insert(0, model.DataTransformerConfig(id_val="merge", options={}))

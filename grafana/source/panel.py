@@ -35,7 +35,8 @@ PLAIN: Final[Steps] = ((None, BLUE),)
 class Panel:
     """What every panel has. Width and height are in Grafana's grid, which is 24 wide.
 
-    `shows` says what is seen, `red` what to do when it looks bad; `runbook` is a page's name.
+    `shows` says what is seen, `red` what to do when it looks bad; `runbook` is
+    a page's name, `#` and the heading of an alert on it.
     """
 
     title: str

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from grafana_foundation_sdk.builders.dashboard import DatasourceVariable, QueryVariable
+from grafana_foundation_sdk.builders.dashboard import (
+    ConstantVariable,
+    DatasourceVariable,
+    QueryVariable,
+)
 from grafana_foundation_sdk.models import dashboard as model
 
 from app.adapters.metrics.families import BUILD_INFO, DEPLOYMENT_INFO, REQUESTS
 
 SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+#: Where links to runbooks lead, as the external label `runbooks` of prometheus.yml says it.
+RUNBOOKS: Final = "https://github.com/spillgate/spillgate/blob/main/docs/runbooks/"
 #: Of the gateway; a choice of a job narrows instances, and both narrow everything else.
 _HERE: Final = 'job=~"$job", instance=~"$instance"'
 
@@ -31,13 +37,18 @@ _ALL: Final = {"job": ".+", "instance": ".+", "deployment": ""}
 
 
 def variables(names: Iterable[str]) -> list[model.VariableModel]:
-    """The data source, job and instance, and the given ones."""
-    return [_source(), *(_choice(name) for name in ("job", "instance", *names))]
+    """The data source, job and instance, the given ones, and where runbooks are."""
+    choices = (_choice(name) for name in ("job", "instance", *names))
+    return [_source(), *choices, _runbooks()]
 
 
 def _source() -> model.VariableModel:
     built = DatasourceVariable("datasource").label("Data source").type("prometheus")
     return built.current(model.VariableOption(text="Prometheus", value="prometheus")).build()
+
+
+def _runbooks() -> model.VariableModel:
+    return ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS).build()
 
 
 def _choice(name: str) -> model.VariableModel:

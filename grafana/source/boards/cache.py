@@ -59,7 +59,8 @@ SAVED_DOLLARS: Final = Stat(
 SAVED_TOKENS: Final = Stat(
     title="Tokens saved",
     shows="Tokens that hits did not use, in the time shown: room on the PTUs for others.",
-    red="It has no threshold.",
+    red="It has no threshold. Little with many hits: what is asked again is short, and its cache "
+    "costs more than it saves.",
     queries=(Query(or_zero(CHOSEN.grown(CACHE_SAVED_TOKENS)), "saved"),),
     unit="short",
 )
@@ -81,7 +82,7 @@ WRONG: Final = Stat(
     unit="percentunit",
     decimals=1,
     steps=above(0.02, 0.05),
-    runbook="cache-errors",
+    runbook="cache#spillgatecacheerrorboundexceeded",
 )
 DAMAGED: Final = Stat(
     title="Damaged",
@@ -92,7 +93,7 @@ DAMAGED: Final = Stat(
     unit="short",
     decimals=0,
     steps=above(1),
-    runbook="cache-errors",
+    runbook="cache#spillgatecacheerrorboundexceeded",
 )
 
 RESULTS: Final = Graph(
@@ -165,7 +166,7 @@ ERROR: Final = Graph(
     unit="percentunit",
     colors=(("estimate", "blue"), ("upper", "orange"), ("allowed", "red")),
     dashed="/allowed/",
-    runbook="cache-errors",
+    runbook="cache#spillgatecacheerrorboundexceeded",
 )
 COMPARISONS: Final = Graph(
     title="Comparisons",
@@ -175,12 +176,13 @@ COMPARISONS: Final = Graph(
     queries=(Query(CHOSEN.rate(CACHE_COMPARISONS, by=["result"]), "{{result}}"),),
     unit="ops",
     stacked=True,
-    runbook="cache-errors",
+    runbook="cache#spillgatecacheerrorboundexceeded",
 )
 TOKENS: Final = Graph(
     title="Tokens, used and saved",
     shows="Tokens per second that were used (below) and that hits did not use (above).",
-    red="It has no threshold.",
+    red="It has no threshold. Where nothing is saved although the same is asked often, look at "
+    "*why not*.",
     queries=(
         Query(CHOSEN.rate(TOKENS_USED), "used"),
         Query(CHOSEN.rate(CACHE_SAVED_TOKENS), "saved"),

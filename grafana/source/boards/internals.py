@@ -8,6 +8,7 @@ from app.adapters.metrics.families import (
     ARCHIVE_AGE,
     BUILD_INFO,
     CONFIG_GENERATION,
+    CONFIG_HASH,
     CONFIG_RELOAD_OK,
     CONNECTIONS,
     DEGRADED,
@@ -38,9 +39,10 @@ REPLICAS: Final = Stat(
     red="One is down or does not answer in time: see its last log lines. The others go on.",
     queries=(Query(f"sum({ALL.series(UP)}) / count({ALL.series(UP)})", "up"),),
     unit="percentunit",
+    width=3,
     decimals=0,
     steps=below(1, 0.5),
-    runbook="gateway-down",
+    runbook="process#spillgatedown",
 )
 DEPENDENCIES: Final = Stat(
     title="Dependencies",
@@ -52,7 +54,7 @@ DEPENDENCIES: Final = Stat(
     width=12,
     steps=below(1, 1),
     names=(("0", "down", "red"), ("1", "up", "green")),
-    runbook="quota-store-degraded",
+    runbook="dependencies#spillgatequotastoredegraded",
 )
 CONFIGURED: Final = Stat(
     title="Configuration",
@@ -61,9 +63,22 @@ CONFIGURED: Final = Stat(
     "one, with line and column.",
     queries=(Query(ALL.now(CONFIG_RELOAD_OK), "reload"),),
     unit="short",
+    width=3,
     steps=below(1, 1),
     names=(("0", "refused", "red"), ("1", "in force", "green")),
-    runbook="config-refused",
+    runbook="config#spillgateconfigreloadfailed",
+)
+CONFIGURATIONS: Final = Stat(
+    title="Files in force",
+    shows="How many different configurations replicas have in force.",
+    red="More than one for longer than a rollout: a replica could not read the file, or has not "
+    "been given it. *Replicas* below tells which.",
+    queries=(Query(f'count(count_values("hash", {ALL.series(CONFIG_HASH)}))', "files"),),
+    unit="short",
+    width=3,
+    decimals=0,
+    steps=above(2),
+    runbook="config#spillgateconfigsdiffer",
 )
 UNWRITTEN: Final = Stat(
     title="Ledger rows lost",
@@ -72,9 +87,10 @@ UNWRITTEN: Final = Stat(
     "Redis, then settle them by hand.",
     queries=(Query(or_zero(ALL.grown(LEDGER_DROPPED, 'kind!="refusal"')), "lost"),),
     unit="short",
+    width=3,
     decimals=0,
     steps=above(1),
-    runbook="ledger-drift",
+    runbook="ledger#spillgateledgerrowsdropped",
 )
 
 FAILURES: Final = Graph(
@@ -89,7 +105,7 @@ FAILURES: Final = Graph(
     ),
     unit="ops",
     stacked=True,
-    runbook="quota-store-degraded",
+    runbook="dependencies#spillgatequotastoredegraded",
 )
 WITHOUT_ACCOUNT: Final = Graph(
     title="Granted without the account",
@@ -98,7 +114,7 @@ WITHOUT_ACCOUNT: Final = Graph(
     queries=(Query(ALL.rate(DEGRADED, by=["policy"]), "{{policy}}"),),
     unit="reqps",
     stacked=True,
-    runbook="quota-store-degraded",
+    runbook="dependencies#spillgatequotastoredegraded",
 )
 LEDGER: Final = Graph(
     title="Ledger: waiting, and its archive's age",
@@ -111,7 +127,7 @@ LEDGER: Final = Graph(
         Query(ARCHIVE_AGE_S, "archive age, s"),
     ),
     unit="short",
-    runbook="ledger-drift",
+    runbook="ledger#spillgateledgerdrift",
 )
 DRIFT: Final = Graph(
     title="Ledger drift",
@@ -121,7 +137,7 @@ DRIFT: Final = Graph(
     queries=(Query(ALL.now(LEDGER_DRIFT), "drift"),),
     unit="currencyUSD",
     steps=above(0.01),
-    runbook="ledger-drift",
+    runbook="ledger#spillgateledgerdrift",
 )
 
 LAG: Final = Graph(
@@ -135,15 +151,15 @@ LAG: Final = Graph(
     ),
     unit="s",
     steps=above(0.05),
-    runbook="gateway-overhead",
+    runbook="process#spillgateeventlooplag",
 )
 PROCESSOR: Final = Graph(
     title="Processor by replica",
-    shows="Cores in use.",
+    shows="How many cores each replica uses, its workers together.",
     red="Near the number of workers: add workers where there are cores, else replicas.",
     queries=(Query(ALL.rate(CPU, by=BY_INSTANCE), "{{instance}}"),),
     unit="short",
-    runbook="gateway-overhead",
+    runbook="process#spillgateeventlooplag",
 )
 RESIDENT: Final = Graph(
     title="Memory by replica",
@@ -165,6 +181,7 @@ FILES: Final = Graph(
     ),
     unit="percentunit",
     steps=above(0.8),
+    runbook="process#spillgateeventlooplag",
 )
 
 CONNECTED: Final = Graph(
@@ -188,7 +205,7 @@ TOLD: Final = Graph(
     ),
     unit="ops",
     stacked=True,
-    runbook="telemetry-lost",
+    runbook="process#spillgatetelemetrylost",
 )
 GATEWAYS: Final = Table(
     title="Replicas",
@@ -224,7 +241,7 @@ EXPIRIES: Final = Table(
         Column("Value", "Ends in", "s", below(30 * DAY_S, 7 * DAY_S)),
     ),
     width=6,
-    runbook="expiry",
+    runbook="config#spillgatecertificateexpiring",
 )
 
 INTERNALS: Final = Board(
@@ -233,7 +250,7 @@ INTERNALS: Final = Board(
     question="Is the gateway itself well, and what it depends on?",
     variables=(),
     rows=(
-        Row("Now", (REPLICAS, DEPENDENCIES, CONFIGURED, UNWRITTEN)),
+        Row("Now", (REPLICAS, DEPENDENCIES, CONFIGURED, CONFIGURATIONS, UNWRITTEN)),
         Row("What it depends on", (FAILURES, WITHOUT_ACCOUNT, LEDGER, DRIFT)),
         Row("The processes", (LAG, PROCESSOR, RESIDENT, FILES)),
         Row("Connections, versions, and what ends", (CONNECTED, TOLD, GATEWAYS, EXPIRIES)),

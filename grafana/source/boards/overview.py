@@ -24,13 +24,16 @@ from grafana.source.panel import (
     above,
     below,
 )
-from grafana.source.query import Query, Scope, of_all, quantiles
+from grafana.source.query import Query, Scope, or_zero, quantiles
 
 CHOSEN: Final = Scope.of("model", "tenant", "deployment")
 #: Errors are not told by tenant, so what they are a part of must not be narrowed to one either.
 ALL_TENANTS: Final = Scope.of("model")
 #: Ours to answer for: callers' mistakes and refusals by rule are answers, not failures.
 OURS: Final = 'fault=~"capacity|upstream|gateway"'
+THEIRS: Final = 'fault=~"client|policy"'
+#: Recorded by the rules for objectives, which know no instance.
+REMAINING: Final = 'slo:period_error_budget_remaining:ratio{job=~"$job"}'
 FAULT_COLORS: Final = (
     ("client", "blue"),
     ("policy", "yellow"),
@@ -46,31 +49,60 @@ REQUEST_RATE: Final = Stat(
     "try `/healthz` from where they are, then look at DNS, certificates and the ingress.",
     queries=(Query(CHOSEN.rate(REQUESTS), "requests"),),
     unit="reqps",
+    width=3,
 )
 SUCCESS: Final = Stat(
     title="Success, all tenants",
-    shows="Of all requests in the time shown, those that did not fail by a fault of ours, of Azure "
-    "or for want of capacity. The objective is 99.9 %.",
+    shows="Of the requests in the time shown that were ours to serve, those that did not fail for "
+    "want of capacity, by an upstream or by us. The objective is 99.9 %.",
     red="Look at *Errors by whose fault* for where it breaks, then follow the runbook.",
     queries=(
         Query(
-            f"1 - {of_all(ALL_TENANTS.grown(ERRORS, OURS), ALL_TENANTS.grown(REQUESTS))}", "success"
+            f"1 - {or_zero(ALL_TENANTS.grown(ERRORS, OURS))} / (({ALL_TENANTS.grown(REQUESTS)}"
+            f" - {or_zero(ALL_TENANTS.grown(ERRORS, THEIRS))}) > 0)",
+            "success",
         ),
     ),
     unit="percentunit",
+    width=3,
     decimals=2,
     steps=below(0.999, 0.99),
-    runbook="error-budget",
+    runbook="error-budget#spillgateerrorbudgetburnfast",
+)
+BUDGET_LEFT: Final = Stat(
+    title="Error budget left",
+    shows="What is left of the failures that 30 days may have: of availability, of the time to "
+    "first token (2.5 s for 95 of 100) and of overhead, of the worst model each.",
+    red="Below nothing: no risky change until it recovers, and find what used it up: set the time "
+    "shown to 30 days.",
+    queries=(Query(f"min by (slo) ({REMAINING})", "{{slo}}"),),
+    unit="percentunit",
+    width=5,
+    decimals=0,
+    steps=below(0.25, 0),
+    runbook="error-budget#spillgateerrorbudgetburnslow",
 )
 FIRST_TOKEN_NOW: Final = Stat(
-    title="Time to first token, p95",
+    title="First token, p95",
     shows="Within this time 95 of 100 streams had their first token.",
     red="Look at *First token by deployment*. One that is slow alone is Azure's: lower its weight. "
     "All of them slow with a high *overhead* is ours: look at Gateway internals.",
     queries=(Query(CHOSEN.quantile(0.95, FIRST_TOKEN), "p95"),),
     unit="s",
+    width=3,
     steps=above(1, 2.5),
-    runbook="slow-first-token",
+    runbook="slow-answers#spillgatefirsttokenslow",
+)
+OUTPUT_TOKEN_NOW: Final = Stat(
+    title="Per output token, p95",
+    shows="From the first token to the last byte by the tokens after the first.",
+    red="Azure's targets are 10 to 50 ms by model. Above 100 ms people see it stutter: compare "
+    "deployments, one at a time, at the top of the page.",
+    queries=(Query(CHOSEN.quantile(0.95, OUTPUT_TOKEN), "p95"),),
+    unit="s",
+    width=3,
+    steps=above(0.05, 0.1),
+    runbook="slow-answers#spillgateoutputtokenregression",
 )
 LATENCY_NOW: Final = Stat(
     title="Latency, p95",
@@ -79,14 +111,16 @@ LATENCY_NOW: Final = Stat(
     "token and the time per output token, which do not depend on how long answers are.",
     queries=(Query(CHOSEN.quantile(0.95, LATENCY), "p95"),),
     unit="s",
+    width=3,
 )
 THROUGHPUT_NOW: Final = Stat(
-    title="Output tokens per second",
+    title="Output tokens/s",
     shows="What all deployments together generate, reasoning included.",
     red="It has no threshold. Falling while *in flight* rises means that upstreams stall: look at "
     "the time per output token by deployment.",
     queries=(Query(CHOSEN.rate(TOKENS_USED, 'type=~"output|reasoning"'), "output tokens/s"),),
     unit="short",
+    width=2,
 )
 IN_FLIGHT_NOW: Final = Stat(
     title="In flight",
@@ -95,6 +129,7 @@ IN_FLIGHT_NOW: Final = Stat(
     "event loop lags, not because of the number alone.",
     queries=(Query(CHOSEN.now(IN_FLIGHT), "in flight"),),
     unit="short",
+    width=2,
 )
 
 BY_STATUS: Final = Graph(
@@ -116,7 +151,7 @@ BY_FAULT: Final = Graph(
     unit="reqps",
     stacked=True,
     colors=FAULT_COLORS,
-    runbook="error-budget",
+    runbook="error-budget#spillgateerrorbudgetburnfast",
 )
 BY_TYPE: Final = Graph(
     title="Errors by type",
@@ -145,7 +180,7 @@ FIRST_TOKENS: Final = Graph(
     queries=quantiles(CHOSEN, FIRST_TOKEN, 0.5, 0.95, 0.99),
     unit="s",
     traces=True,
-    runbook="slow-first-token",
+    runbook="slow-answers#spillgatefirsttokenslow",
 )
 OUTPUT_TOKENS: Final = Graph(
     title="Time per output token",
@@ -177,7 +212,7 @@ OVERHEADS: Final = Graph(
     ),
     unit="s",
     steps=above(0.05),
-    runbook="gateway-overhead",
+    runbook="process#spillgateeventlooplag",
 )
 BY_TOKEN_TYPE: Final = Graph(
     title="Tokens per second by type",
@@ -196,7 +231,7 @@ FIRST_TOKEN_BY_DEPLOYMENT: Final = Bars(
     queries=(Query(CHOSEN.quantile(0.95, FIRST_TOKEN, by=["deployment"]), "{{deployment}}"),),
     unit="s",
     steps=above(1, 2.5),
-    runbook="slow-first-token",
+    runbook="slow-answers#spillgatefirsttokenslow",
 )
 FIRST_TOKEN_HEAT: Final = Heatmap(
     title="First tokens",
@@ -229,7 +264,9 @@ OVERVIEW: Final = Board(
             (
                 REQUEST_RATE,
                 SUCCESS,
+                BUDGET_LEFT,
                 FIRST_TOKEN_NOW,
+                OUTPUT_TOKEN_NOW,
                 LATENCY_NOW,
                 THROUGHPUT_NOW,
                 IN_FLIGHT_NOW,

@@ -62,7 +62,7 @@ FULLEST: Final = Stat(
     unit="percentunit",
     decimals=0,
     steps=above(0.9, 1),
-    runbook="ptu-saturated",
+    runbook="ptu#spillgateptusaturated",
 )
 NEARLY_FULL: Final = Stat(
     title="Time above 90 %",
@@ -72,7 +72,7 @@ NEARLY_FULL: Final = Stat(
     unit="percentunit",
     decimals=1,
     steps=above(0.33, 0.66),
-    runbook="ptu-saturated",
+    runbook="ptu#spillgateptusaturated",
 )
 FULL: Final = Stat(
     title="Time at 100 %",
@@ -83,7 +83,7 @@ FULL: Final = Stat(
     unit="percentunit",
     decimals=1,
     steps=above(0.1, 0.33),
-    runbook="ptu-saturated",
+    runbook="ptu#spillgateptusaturated",
 )
 SPILL_SHARE: Final = Stat(
     title="Spilled",
@@ -94,7 +94,7 @@ SPILL_SHARE: Final = Stat(
     unit="percentunit",
     decimals=1,
     steps=above(0.2, 0.5),
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
 )
 SPILL_SPENT: Final = Stat(
     title="Spent on spilling",
@@ -103,7 +103,7 @@ SPILL_SPENT: Final = Stat(
     "with what one more PTU costs.",
     queries=(Query(or_zero(CHOSEN.grown(SPILL_COST)), "spilled"),),
     unit="currencyUSD",
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
 )
 WAITING: Final = Stat(
     title="Waiting for room",
@@ -113,7 +113,7 @@ WAITING: Final = Stat(
     queries=(Query(CHOSEN.now(QUEUE), "waiting"),),
     unit="short",
     steps=above(20, 100),
-    runbook="ptu-saturated",
+    runbook="process#spillgatequeuelong",
 )
 
 FULLNESS: Final = Graph(
@@ -131,7 +131,7 @@ FULLNESS: Final = Graph(
     steps=above(0.9, 1),
     most=1,
     dashed="/ reported$/",
-    runbook="ptu-saturated",
+    runbook="ptu#spillgateptusaturated",
 )
 SHARES: Final = Graph(
     title="Who has the PTUs",
@@ -157,7 +157,7 @@ AGAINST_CAPACITY: Final = Bars(
     width=8,
     steps=above(0.8, 0.95),
     most=1,
-    runbook="no-capacity",
+    runbook="deployments#spillgatemodelwithoutcapacity",
 )
 
 WHY: Final = Graph(
@@ -170,7 +170,7 @@ WHY: Final = Graph(
     queries=(Query(CHOSEN.rate(SPILL, by=["reason"]), "{{reason}}"),),
     unit="reqps",
     stacked=True,
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
 )
 BY_CLASS: Final = Graph(
     title="Spilled by class",
@@ -180,7 +180,7 @@ BY_CLASS: Final = Graph(
     queries=(Query(SPILLED_OF_CLASS, "{{class}}"),),
     unit="percentunit",
     most=1,
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
 )
 VERDICTS: Final = Graph(
     title="Attempts by verdict",
@@ -191,7 +191,7 @@ VERDICTS: Final = Graph(
     unit="reqps",
     stacked=True,
     colors=(("accept", "green"), ("throttled", "orange"), ("failed", "red")),
-    runbook="deployment-failing",
+    runbook="deployments#spillgatedeploymentejected",
 )
 REFUSED: Final = Graph(
     title="Throttled by deployment and reason",
@@ -204,7 +204,7 @@ REFUSED: Final = Graph(
     ),
     unit="reqps",
     stacked=True,
-    runbook="no-capacity",
+    runbook="deployments#spillgatepaygolimitlowered",
 )
 
 DEPLOYMENTS: Final = Table(
@@ -231,7 +231,7 @@ DEPLOYMENTS: Final = Table(
     ),
     sort="Serves",
     width=9,
-    runbook="deployment-failing",
+    runbook="deployments#spillgatedeploymentejected",
 )
 RETRY_AFTERS: Final = Heatmap(
     title="Retry-after",
@@ -241,7 +241,7 @@ RETRY_AFTERS: Final = Heatmap(
     queries=(Query(CHOSEN.heat(RETRY_AFTER), "{{le}}"),),
     width=5,
     unit="s",
-    runbook="no-capacity",
+    runbook="deployments#spillgatemodelwithoutcapacity",
 )
 QUEUE_WAITS: Final = Graph(
     title="Waited in line, p95",
@@ -251,7 +251,7 @@ QUEUE_WAITS: Final = Graph(
     queries=(Query(CHOSEN.quantile(0.95, QUEUE_WAIT, by=["class"]), "{{class}}"),),
     width=5,
     unit="s",
-    runbook="ptu-saturated",
+    runbook="ptu#spillgateptusaturated",
 )
 BY_REGION: Final = Graph(
     title="Tokens per minute by region",

@@ -10,6 +10,8 @@ from app.adapters.metrics.families import (
     COST,
     DEPLOYMENT_COST,
     DEPLOYMENT_TOKENS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
     PTU_PRICE,
     QUOTA_REFUSALS,
     QUOTA_USED,
@@ -72,7 +74,7 @@ SPILL_PART: Final = Stat(
     unit="percentunit",
     decimals=1,
     steps=above(0.33, 0.66),
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
 )
 SAVED: Final = Stat(
     title="Saved by the cache",
@@ -89,7 +91,7 @@ REFUSALS: Final = Stat(
     queries=(Query(or_zero(CHOSEN.grown(QUOTA_REFUSALS)), "refused"),),
     unit="short",
     decimals=0,
-    runbook="budget-threshold",
+    runbook="spending#spillgatebudgetnearlyused",
 )
 
 BY_TENANT: Final = Graph(
@@ -100,7 +102,7 @@ BY_TENANT: Final = Graph(
     queries=(Query(f"{DAY_S} * {CHOSEN.rate(COST, by=['tenant'])}", "{{tenant}}"),),
     unit="currencyUSD",
     stacked=True,
-    runbook="budget-threshold",
+    runbook="spending#spillgatebudgetnearlyused",
 )
 BY_MODEL: Final = Graph(
     title="Dollars per day by model",
@@ -133,7 +135,7 @@ PER_MILLION: Final = Graph(
     dashed="/ paygo$/",
     logarithmic=True,
     least=None,
-    runbook="ptu-idle",
+    runbook="ptu#spillgateptuidle",
 )
 
 LIMITS: Final = Table(
@@ -150,7 +152,7 @@ LIMITS: Final = Table(
         Column("Value", "Used", "percentunit", above(0.8, 0.95), gauge=True, decimals=0),
     ),
     sort="Used",
-    runbook="budget-threshold",
+    runbook="spending#spillgatebudgetnearlyused",
 )
 AT_MONTHS_END: Final = Bars(
     title="Monthly limits at the month's end",
@@ -167,7 +169,7 @@ AT_MONTHS_END: Final = Bars(
     steps=above(0.8, 1),
     most=1.5,
     decimals=0,
-    runbook="budget-threshold",
+    runbook="spending#spillgatebudgetnearlyused",
 )
 TENANTS: Final = Table(
     title="Tenants",
@@ -203,8 +205,7 @@ REFUSED: Final = Graph(
     queries=(Query(CHOSEN.rate(QUOTA_REFUSALS, by=["tenant", "limit"]), "{{tenant}} {{limit}}"),),
     unit="reqps",
     stacked=True,
-    width=8,
-    runbook="budget-threshold",
+    runbook="spending#spillgatebudgetnearlyused",
 )
 SPILLED: Final = Graph(
     title="Spilling per day by tenant",
@@ -215,8 +216,20 @@ SPILLED: Final = Graph(
     queries=(Query(f"{DAY_S} * {CHOSEN.rate(SPILL_COST, by=['tenant'])}", "{{tenant}}"),),
     unit="currencyUSD",
     stacked=True,
-    width=8,
-    runbook="spill-spending",
+    runbook="spending#spillgatespillspending",
+)
+LENGTHS: Final = Graph(
+    title="Tokens of a request, p95",
+    shows="Of 100 requests 95 had a prompt and an answer of at most so many tokens.",
+    red="It has no threshold. Longer prompts cost more and begin later. `spillgate usage --by "
+    "tenant` says whose they are.",
+    queries=(
+        Query(CHOSEN.quantile(0.95, INPUT_TOKENS), "input"),
+        Query(CHOSEN.quantile(0.95, OUTPUT_TOKENS), "output"),
+    ),
+    unit="short",
+    logarithmic=True,
+    least=None,
 )
 ANOMALIES: Final = Graph(
     title="Far off its own history",
@@ -228,8 +241,7 @@ ANOMALIES: Final = Graph(
     unit="short",
     least=None,
     steps=above(6),
-    width=8,
-    runbook="tenant-anomaly",
+    runbook="spending#spillgatetenantanomaly",
 )
 
 TENANTS_AND_COST: Final = Board(
@@ -241,6 +253,6 @@ TENANTS_AND_COST: Final = Board(
         Row("In the time shown", (SPENT, A_MONTH, PER_THOUSAND, SPILL_PART, SAVED, REFUSALS)),
         Row("Where it goes", (BY_TENANT, BY_MODEL, BY_KIND, PER_MILLION)),
         Row("Who, and how near to the limits", (TENANTS, LIMITS, AT_MONTHS_END)),
-        Row("What stands out", (REFUSED, SPILLED, ANOMALIES)),
+        Row("What stands out", (REFUSED, SPILLED, LENGTHS, ANOMALIES)),
     ),
 )
