@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
+from app.settings.webhook import WebhookUrl
 
 
 class Tls(Section):
@@ -95,17 +96,8 @@ class Budgets(Section):
 
     alert_at: tuple[Annotated[Float, Field(gt=0, le=1)], ...] = (0.8,)
     """Shares of a budget, 0 to 1."""
-    webhook: Secret | None = None
+    webhook: WebhookUrl | None = None
     """Where alerts are posted to as JSON; https, or http on this machine."""
-
-    @field_validator("webhook")
-    @classmethod
-    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        url = value.get_secret_value() if value else "https://"
-        if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-            msg = "must begin with https://, or with http:// and this machine's own address"
-            raise ValueError(msg)
-        return value
 
 
 class Admin(Section):
