@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from app.domain.explain import attribute_names as names
+from app.domain.ledger.ledger_row import RowKind
+from app.domain.ledger.row_attributes import row_attributes
+from tests.fakes.ledger_rows import ledger_row
+
+
+def test_that_names_are_those_of_spans() -> None:
+    """Who looks for a tenant or a model finds both; what a row has not is left out."""
+    row = ledger_row(
+        "a", request_id="req_1", status=200, flags=("late",), tags={"team": "x"}, nano_usd=5 * 10**8
+    )
+    found = row_attributes(7, row)
+    assert found[names.REQUEST_ID] == "req_1"
+    assert (found[names.INPUT_TOKENS], found[names.OUTPUT_TOKENS]) == (5, 3)
+    assert (found[names.COST], found["spillgate.cost.nano_usd"]) == (0.5, 5 * 10**8)
+    assert (found[names.FLAGS], found["spillgate.tag.team"]) == (("late",), "x")
+    assert found["spillgate.ledger.line"] == 7
+    assert names.ERROR_TYPE not in found
+    assert None not in found.values()
+
+
+def test_that_what_was_not_charged_says_so() -> None:
+    """Amounts of a refused request are none of a bill."""
+    assert row_attributes(1, ledger_row("a"))["spillgate.charged"] is True
+    refused = ledger_row("a", kind=RowKind.REFUSED)
+    assert row_attributes(1, refused)["spillgate.charged"] is False
