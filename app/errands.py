@@ -57,7 +57,7 @@ class Errands:
     async def run(self, errand: Errand) -> Answered:
         """The whole answer. Raises SpillgateError; RequestError where it is the request's fault."""
         call, reply = _OwnCall(self.new_id(), errand.request.route), _Gathered()
-        observation = Observation(call, self.clock, errand.purpose)
+        observation = Observation(call, self.clock, errand.purpose, errand.cause)
         # As in the gateway: whatever happens below is settled first and then seen.
         with self.telemetry.observed(observation):
             async with self.settlement.settled(observation, reply):

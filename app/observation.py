@@ -51,11 +51,21 @@ class Meter:
 class Observation:
     """One request under way; `receipt` is there once it is concluded."""
 
-    def __init__(self, call: Call, clock: Clock, errand: Purpose | None = None) -> None:
-        """Observation starts when the request's headers are here; `errand`: nobody sent it."""
+    def __init__(
+        self,
+        call: Call,
+        clock: Clock,
+        errand: Purpose | None = None,
+        cause: TraceContext | None = None,
+    ) -> None:
+        """Observation starts when the request's headers are here; `errand`: nobody sent it.
+
+        `cause` is the request that an errand is made for.
+        """
         self._call = call
         self._clock = clock
         self.errand = errand
+        self.cause = cause
         self._started = clock.now()
         self._started_at = clock.unix()
         self.meter = Meter()
@@ -170,6 +180,7 @@ class Observation:
             limit=ended.limit if isinstance(ended, QuotaExceeded) else None,
             errand=self.errand,
             trace=self.trace,
+            cause=self.cause,
             stage_ends=tuple(self._stage_ends),
             relayed=self.relayed,
             output_cap=request.output_cap if request else None,

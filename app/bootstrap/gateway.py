@@ -19,6 +19,7 @@ from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.errands import errands_of
 from app.bootstrap.prices import price_table
+from app.bootstrap.tracing import Traced
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
@@ -85,6 +86,8 @@ class Resources:
     """Entra credentials end here, with the process, so that no snapshot waits for another's."""
     credentials: dict[str, Credential] = field(default_factory=dict)
     """Entra credentials by identity and scope; keys are cheap and made anew."""
+    traced: Traced | None = None
+    """None: nothing is traced."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
     health: Health = field(default_factory=Health)
     doubts: Doubts = field(default_factory=Doubts)
@@ -104,12 +107,16 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     callers = DirectoryCallers(tokens, resources.keys) if tokens is not None else None
     prices = price_table(settings, resources.catalog)
     _follow(settings, resources)
+    if resources.traced is not None:
+        resources.traced.follow(settings.tracing, fleet)
     standing = Standing(
         resources.holds, resources.capacity, resources.health, resources.warm, random.random
     )
     gateway = Gateway(
         clock=resources.clock,
-        telemetry=Telemetry(resources.observers),
+        telemetry=Telemetry(
+            resources.observers, resources.traced.sampler if resources.traced else None
+        ),
         settlement=Settlement(
             resources.accounts,
             resources.estimator,

@@ -28,6 +28,8 @@ from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.state import State, shared_state
+from app.bootstrap.tracing import READ_AT_START as TRACING_READ_AT_START
+from app.bootstrap.tracing import Traced, tracing
 from app.domain.call.tokens import TokenCounter
 from app.domain.quota.learned import LearnedOutput
 from app.domain.routing.deployment import Fleet
@@ -135,8 +137,10 @@ async def running(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
         metrics = Metrics(settings.metrics.most_tenants)
-        told = (metrics.receipts, *observers)
-        resources = _resources(state, cached, transport, lifetimes, told)
+        told: tuple[Observer, ...] = (metrics.receipts, *observers)
+        traced = await lifetimes.enter_async_context(tracing(settings.tracing))
+        told = (*told, traced.export) if traced is not None else told
+        resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)
         process.data_url = _url(data_socket.getsockname())
@@ -194,6 +198,8 @@ def _resources(
     transport: AiohttpTransport,
     lifetimes: AsyncExitStack,
     observers: tuple[Observer, ...],
+    *,
+    traced: Traced | None,
 ) -> Resources:
     return Resources(
         clock=state.clock,
@@ -210,6 +216,7 @@ def _resources(
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,
+        traced=traced,
     )
 
 
@@ -236,6 +243,8 @@ def _waiting(before: Settings, after: Settings, opened_with: Settings | None) ->
     waiting = [path for section in sections for path in _differing(*section)]
     timeouts = _differing("timeouts", before.timeouts, after.timeouts)
     waiting += [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
+    traces = _differing("tracing", before.tracing, after.tracing)
+    waiting += [path for path in traces if path in TRACING_READ_AT_START]
     caches = _differing("cache", (opened_with or after).cache, after.cache)
     return waiting + [path for path in caches if path in _CACHE_READ_AT_START]
 

@@ -87,8 +87,11 @@ class Observer(Protocol):
 class Tracing(Protocol):
     """Which requests are traced."""
 
-    def begin(self, caller: Caller | None, now: float) -> TraceContext:
-        """The context of a request that came at `now`, on the monotonic clock."""
+    def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
+        """The context of a request that came at `now`, on the monotonic clock.
+
+        `wanted`: it is made for one that is recorded.
+        """
         ...
 
     def keeps(self, receipt: Receipt) -> bool:

@@ -24,7 +24,9 @@ class Telemetry:
         tracing = self._tracing
         if tracing is not None:
             caller = caller_of(observation.headers)
-            observation.trace = tracing.begin(caller, observation.started)
+            cause = observation.cause
+            wanted = cause is not None and cause.is_sampled
+            observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
         try:
             yield
         finally:

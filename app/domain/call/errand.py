@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.domain.call.request import InferenceRequest
+from app.domain.call.trace import TraceContext
 from app.domain.capacity.shares import RequestClass
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.usage import Usage
@@ -33,7 +34,7 @@ class Errand:
     """One request; it is given up after `limit_s` seconds.
 
     `usd_per_day` is what this tenant's MEASURING errands may cost together, None where nothing but
-    the tenant's own limits holds. `tags` are those of the request that it is made for.
+    the tenant's own limits holds. `tags` and `cause` are those of the request that it is made for.
     """
 
     purpose: Purpose
@@ -43,6 +44,7 @@ class Errand:
     usd_per_day: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    cause: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

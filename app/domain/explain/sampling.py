@@ -59,13 +59,13 @@ class Sampler:
         self._asked_for = _Allowance()
         self._telling = _Allowance()
 
-    def begin(self, caller: Caller | None, now: float) -> TraceContext:
-        """The context of a request that came just now."""
+    def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
+        """The context of a request that came just now; `wanted`: for one that is recorded."""
         span_id = f"{self._bits(64) or 1:016x}"
         if caller is not None:
             return TraceContext(caller.trace_id, span_id, self._follows(caller, now), caller)
         trace_id = f"{self._bits(128) or 1:032x}"
-        return TraceContext(trace_id, span_id, is_chosen(trace_id, self.policy.ratio))
+        return TraceContext(trace_id, span_id, wanted or is_chosen(trace_id, self.policy.ratio))
 
     def keeps(self, receipt: Receipt) -> bool:
         """Whether spans of it are to be recorded, now that it is over."""

@@ -66,6 +66,7 @@ class Receipt:
     limit: str | None = None  # the name of the tenant's limit that had no room
     errand: Purpose | None = None  # the gateway's own request, and what for; None: a caller's
     trace: TraceContext | None = None  # None: no trace goes through the gateway
+    cause: TraceContext | None = None  # the request that an errand is made for, where it is known
     trace_id: str | None = None  # of the trace, where a span of this request is recorded
     stage_ends: tuple[float, ...] = ()  # on the monotonic clock, in the order of the stages
     relayed: float | None = None  # when the last byte was out; None: it did not come to that

@@ -85,6 +85,7 @@ class ByModel:
             limit_s=JUDGEMENT_S,
             usd_per_day=hit.usd_per_day,
             tags=hit.asker.tags,
+            cause=hit.asker.trace,
         )
 
 

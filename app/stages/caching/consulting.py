@@ -109,7 +109,7 @@ class Caching:
         if asked is None:
             yield Consulted()
             return
-        asker = Asker(principal, _passed_on(headers), observation.tags)
+        asker = Asker(principal, _passed_on(headers), observation.tags, observation.trace)
         consulted = await self._find(asked, observation)
         if consulted.hit is None and asked.directives.only_if_cached:
             raise NotCached("There is no answer in the cache, and the request allows no other.")

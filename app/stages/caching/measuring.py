@@ -16,6 +16,7 @@ from app.domain.cache.entry import Entry
 from app.domain.cache.error_rate import Comparison
 from app.domain.call.errand import Answered, Errand, Purpose, patient
 from app.domain.call.request import InferenceRequest, Operation
+from app.domain.call.trace import TraceContext
 from app.domain.identity.tenant import Principal
 from app.errors import BudgetExhausted, SpillgateError
 from app.ports import Aside, Clock, Errands, HitEvidence
@@ -38,6 +39,7 @@ class Asker:
     principal: Principal
     headers: Mapping[str, str]
     tags: Mapping[str, str]
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def _errand(hit: Hit) -> Errand:
         usd_per_day=hit.usd_per_day,
         headers=hit.asker.headers,
         tags=hit.asker.tags,
+        cause=hit.asker.trace,
     )
 
 

@@ -1,0 +1,1 @@
+"""Traces on their way out: `export` makes and sends spans, `exporters` knows where to."""

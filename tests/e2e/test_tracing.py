@@ -1,0 +1,272 @@
+"""Traces of a whole gateway, as a receiver gets them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.otlp import OtlpReceiver, Received, otlp_receiver
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+CALLER = "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
+QUESTION = "my-secret-question"
+
+
+@asynccontextmanager
+async def traced(
+    redis_url: str, more: Mapping[str, Any] | None = None, **tracing: Any
+) -> AsyncIterator[tuple[Stack, OtlpReceiver]]:
+    """A gateway and who gets its traces: all of them, unless told otherwise."""
+    async with otlp_receiver() as receiver:
+        section = {
+            "endpoint": receiver.url,
+            "sample": 1,
+            "caller_sample": 1,
+            "export": {"delay_s": 0.05, "close_s": 10} | tracing.pop("export", {}),
+        }
+
+        def config(suffix: str) -> dict[str, Any]:
+            return ptu_and_paygo(suffix) | {"tracing": section | tracing} | dict(more or {})
+
+        async with stack(redis_url, config) as team:
+            yield team, receiver
+
+
+async def ask(team: Stack, *, stream: bool = False, **headers: str) -> str:
+    """One chat, read to its end; the request's id."""
+    body = {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": QUESTION}],
+        "stream": stream,
+    }
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with team.http.post(
+        f"{team.base_url}/chat/completions",
+        json=body | {"max_tokens": 20},
+        headers={"api-key": team.key, **headers},
+    ) as answer:
+        await answer.read()
+        return answer.headers["x-request-id"]
+
+
+def below(spans: list[Received], parent_id: str) -> list[Received]:
+    found = [each for each in spans if each.parent_id == parent_id]
+    return sorted(found, key=lambda each: each.begins)
+
+
+def nested(spans: list[Received]) -> None:
+    """Every span but the first lies within its parent, which is there."""
+    by_id = {each.span_id: each for each in spans}
+    assert len(by_id) == len(spans)
+    for each in spans:
+        if each.parent_id in by_id:
+            parent = by_id[each.parent_id]
+            assert parent.begins <= each.begins <= each.ends <= parent.ends
+    assert [each.parent_id in by_id for each in spans].count(False) == 1
+
+
+async def test_a_spilled_stream_is_one_trace_from_the_client_to_the_upstream(
+    redis_url: str,
+) -> None:
+    """Complete, nested, with tokens and cost; each upstream was called by its attempt's span."""
+    async with traced(redis_url) as (team, receiver):
+        await team.fault("ptu", status=429, headers={"retry-after-ms": "900"})
+        request_id = await ask(
+            team, stream=True, traceparent=TRACEPARENT, tracestate="acme=1", baggage="user=jane"
+        )
+        receipt = await team.receipt(request_id)
+        spans = await receiver.trace(TRACE)
+        rows = await team.served()
+
+    nested(spans)
+    (request,) = below(spans, CALLER)
+    assert (request.name, request.kind, request.state) == ("chat gpt-4o", "server", "acme=1")
+    assert receipt.usage is not None
+    assert (
+        request.attributes.items()
+        >= {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "azure.ai.openai",
+            "gen_ai.usage.input_tokens": receipt.usage.input,
+            "gen_ai.usage.output_tokens": receipt.usage.output,
+            "spillgate.cost.usd": receipt.nano_usd / 1e9,
+            "spillgate.spill": "throttled",
+            "spillgate.request_id": request_id,
+            "spillgate.tenant": f"team-{team.suffix}",
+        }.items()
+    )
+    assert receipt.usage.output > 0 < receipt.nano_usd
+    assert receipt.trace_id == TRACE
+    children = below(spans, request.span_id)
+    assert [each.name for each in children][:5] == [
+        "authenticate", "read", "admit", "cache", "route",
+    ]  # fmt: skip
+    refused, served = [each for each in children if each.kind == "client"]
+    assert (refused.failed, served.failed) == (True, False)
+    assert refused.attributes["spillgate.throttle"] == "provisioned"
+    assert [each.name for each in below(spans, served.span_id)] == ["relay"]
+    assert request.events == ("first_token",)
+    assert [row["traceparent"] for row in rows] == [
+        f"00-{TRACE}-{each.span_id}-01" for each in (refused, served)
+    ]
+    assert {row["tracestate"] for row in rows} == {"acme=1"}
+    assert {row["baggage"] for row in rows} == {""}
+    assert request.service["service.name"] == "spillgate"
+
+
+async def test_no_word_of_prompt_or_answer_and_no_key_is_sent(redis_url: str) -> None:
+    """Not by default, whatever happened to the request."""
+    async with traced(redis_url) as (team, receiver):
+        await ask(team)
+        await ask(team, stream=True)
+        await team.fault("ptu", status=500)
+        await ask(team)
+        wrong = await ask(team, api_key="spg_test_wrong-key-of-somebody")
+        await team.receipt(wrong)
+        await receiver.until(lambda: len(requests(receiver)) == 4)
+        told = repr(receiver.spans)
+    assert QUESTION not in told
+    assert team.key not in told
+    assert "wrong-key" not in told
+    assert all("messages" not in name for each in receiver.spans for name in each.attributes)
+
+
+def requests(receiver: OtlpReceiver) -> list[Received]:
+    return [each for each in receiver.spans if each.kind == "server"]
+
+
+async def test_of_many_requests_those_worth_a_look_are_traced(redis_url: str) -> None:
+    """A spilled one, a failed one and a slow one, though nothing is sampled."""
+    always = {"slow_s": 1.0}
+    async with traced(redis_url, sample=0, always=always) as (team, receiver):
+        for _ in range(5):
+            await ask(team)
+        await team.fault("ptu", status=429, headers={"retry-after-ms": "100"})
+        spilled = await ask(team)
+        await eventually(lambda: not team.process.resources.holds.holds())
+        await team.fault("ptu", delay_ms=1500)
+        slow = await ask(team)
+        await team.fault("ptu", status=500, times=5)
+        await team.fault("paygo-a", status=500, times=5)
+        await team.fault("paygo-b", status=500, times=5)
+        failed = await ask(team)
+        await receiver.until(lambda: len(requests(receiver)) >= 3)
+        ordinary = await team.receipt(await ask(team, x_request_id="ordinary"))
+    found = {each.attributes["spillgate.request_id"] for each in requests(receiver)}
+    assert {spilled, slow, failed} <= found
+    assert ordinary.trace_id is None or "ordinary" in found
+
+
+async def test_nothing_is_traced_that_nobody_chose(redis_url: str) -> None:
+    """And what the caller has in its own trace goes on to the upstream."""
+    always = {"errors": False, "spills": False, "slow_s": 0}
+    async with traced(redis_url, sample=0, caller_sample=0, always=always) as (team, receiver):
+        receipt = await team.receipt(await ask(team, traceparent=TRACEPARENT))
+        (row,) = await team.served()
+    assert receipt.trace_id is None
+    assert receiver.spans == []
+    assert row["traceparent"].startswith(f"00-{TRACE}-")
+
+
+async def test_without_tracing_a_callers_trace_passes_through(redis_url: str) -> None:
+    """As it came."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        await ask(team, traceparent=TRACEPARENT, tracestate="acme=1")
+        (row,) = await team.served()
+    assert (row["traceparent"], row["tracestate"]) == (TRACEPARENT, "acme=1")
+
+
+async def test_a_receiver_that_is_frozen_costs_requests_nothing(redis_url: str) -> None:
+    """What it does not take waits, then is dropped and counted; and the end does not wait."""
+    export = {"timeout_s": 30, "close_s": 0.2, "queue": 64, "batch": 16}
+    async with traced(redis_url, export=export) as (team, receiver):
+        receiver.frozen = True
+        longest = 0.0
+        for _ in range(30):
+            began = time.perf_counter()
+            await ask(team)
+            longest = max(longest, time.perf_counter() - began)
+        out = team.process.resources.traced
+        assert out is not None
+        assert out.lost_total > 0
+        lost_before = out.lost_total
+        ended = time.perf_counter()
+    assert longest < 15
+    assert time.perf_counter() - ended < 25
+    assert out.lost_total > lost_before
+    assert receiver.spans == []
+
+
+async def test_a_receiver_that_comes_back_gets_what_follows(redis_url: str) -> None:
+    """What it refused meanwhile is counted."""
+    async with traced(redis_url, export={"timeout_s": 0.5}) as (team, receiver):
+        receiver.status = 400
+        await ask(team)
+        out = team.process.resources.traced
+        assert out is not None
+        await eventually(lambda: out.lost_total > 0)
+        receiver.status = 200
+        receipt = await team.receipt(await ask(team))
+        assert receipt.trace_id is not None
+        nested(await receiver.trace(receipt.trace_id))
+
+
+async def test_headers_are_those_of_the_config_alone(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens that the environment has for another collector are not sent to this one."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=somebody-elses,x-other=1")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=somebody-else")
+    headers = {"x-token": "ours"}
+    async with traced(redis_url, headers=headers, service_name="gw") as (team, receiver):
+        receipt = await team.receipt(await ask(team))
+        assert receipt.trace_id is not None
+        (first, *_) = await receiver.trace(receipt.trace_id)
+    sent = receiver.headers[0]
+    assert sent["x-token"] == "ours"
+    assert "authorization" not in sent
+    assert "x-other" not in sent
+    assert (sent["content-encoding"], sent["content-type"]) == ("gzip", "application/x-protobuf")
+    assert first.service["service.name"] == "gw"
+
+
+async def test_what_is_sampled_follows_a_reload(redis_url: str) -> None:
+    """Where it is sent to waits for the next start."""
+    async with traced(redis_url, sample=0) as (team, receiver):
+        quiet = await team.receipt(await ask(team))
+        settings = team.process.current.settings
+        changes = {"sample": 1.0, "endpoint": "http://127.0.0.1:9"}
+        section = settings.tracing.model_copy(update=changes)
+        with capture_logs() as logs:
+            await team.process.reload(settings.model_copy(update={"tracing": section}))
+        told = await team.receipt(await ask(team))
+        assert told.trace_id is not None
+        await receiver.trace(told.trace_id)
+    assert quiet.trace_id is None
+    (waits,) = [each for each in logs if each["event"] == "config waits for the next start"]
+    assert waits["settings"] == ["tracing.endpoint"]
+
+
+async def test_a_sample_of_the_cache_leads_to_the_request_that_it_measures(
+    redis_url: str,
+) -> None:
+    """The gateway's own request is a trace of its own, with a link."""
+    cache = {
+        "semantic": {"enabled": True, "threshold": 0.1, "sample_rate": 1, "sample_usd_per_day": 5}
+    }
+    async with traced(redis_url, {"cache": cache}) as (team, receiver):
+        await ask(team)
+        hit = await team.receipt(await ask(team))
+        assert hit.cache.result.value == "semantic"
+        await receiver.until(lambda: any(each.links for each in receiver.spans))
+    assert hit.trace is not None
+    (errand,) = [each for each in receiver.spans if each.links]
+    assert errand.links == ((hit.trace.trace_id, hit.trace.span_id),)
+    assert errand.kind == "internal"
