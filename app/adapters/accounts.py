@@ -8,7 +8,7 @@ tenant's policy decides; what was granted then is settled afterwards like everyt
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -68,6 +68,7 @@ class SharedAccounts:
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         self._not_seeded_until: dict[str, float] = {}
         self.granted_degraded_total = 0
+        self.out_of_reach_total: Counter[LossPolicy] = Counter()  # by the policy that held
         self.dropped_total = 0
 
     async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
@@ -152,6 +153,7 @@ class SharedAccounts:
         raise Unseeded
 
     def _without_store(self, ask: Ask, policy: LossPolicy) -> Reservation | Refusal:
+        self.out_of_reach_total[policy] += 1
         if policy is LossPolicy.FAIL_CLOSED:
             message = "The gateway cannot check this tenant's quota at the moment."
             raise QuotaUnavailable(message, retry_after_s=1.0)

@@ -22,6 +22,7 @@ import errno
 import io
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
@@ -168,17 +169,29 @@ class AiohttpResponse:
         raise _meaning(error) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many are in use, and how many are kept for the next request."""
+
+    active: int
+    idle: int
+
+
 class AiohttpTransport:
     """Sends requests; open for as long as its context."""
 
     def __init__(self) -> None:
         self._pooled: ClientSession
         self._single: ClientSession
+        self._pooled_connector: _Counted
+        self._single_connector: _Counted
 
     async def __aenter__(self) -> Self:
-        self._pooled = _session(_Connector(limit=0, keepalive_timeout=KEEP_ALIVE_S))
+        self._pooled_connector = _Connector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         # For resends alone: what it opens is never reused.
-        self._single = _session(TCPConnector(limit=0, force_close=True))
+        self._single_connector = _Counted(limit=0, force_close=True)
+        self._pooled = _session(self._pooled_connector)
+        self._single = _session(self._single_connector)
         return self
 
     async def __aexit__(
@@ -189,6 +202,11 @@ class AiohttpTransport:
     ) -> None:
         await self._pooled.close()
         await self._single.close()
+
+    def connections(self) -> Connections:
+        """Those that are open now."""
+        pooled, single = self._pooled_connector.count(), self._single_connector.count()
+        return Connections(pooled.active + single.active, pooled.idle + single.idle)
 
     async def send(
         self,
@@ -228,7 +246,14 @@ class AiohttpTransport:
             raise
 
 
-class _Connector(TCPConnector):
+class _Counted(TCPConnector):
+    """A pool that says how many connections it has."""
+
+    def count(self) -> Connections:
+        return Connections(len(self._acquired), sum(map(len, self._conns.values())))
+
+
+class _Connector(_Counted):
     """A pool that says of the connection it hands out whether it was handed out before."""
 
     def __init__(self, *, limit: int, keepalive_timeout: float) -> None:

@@ -81,6 +81,7 @@ class EntraCredential:
         self._token = ""
         self._expires_on = 0.0
         self._failures = 0
+        self.failures_total = 0
         self._flight: asyncio.Task[str | None] | None = None
         self._flight_is_forced = False
         self._next_forced = -math.inf
@@ -111,6 +112,16 @@ class EntraCredential:
                 await self._tasks.__aexit__(None, None, None)
         finally:
             await self._source.close()
+
+    @property
+    def expires_on(self) -> float:
+        """When the token ends, as Unix time; 0 before there is one."""
+        return self._expires_on
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the last fetch brought a token."""
+        return not self._failures
 
     async def header(self) -> tuple[str, str]:
         """The header with a token that is still good. Raises UpstreamMisconfigured."""
@@ -168,6 +179,7 @@ class EntraCredential:
                 fetched = await self._source.get_token(self._scope)
         except Exception as error:  # noqa: BLE001  # credentials raise what their back ends raise
             self._failures += 1
+            self.failures_total += 1
             return _meaning(error)
         self._token, self._expires_on = fetched.token, float(fetched.expires_on)
         self._failures = 0

@@ -46,6 +46,7 @@ class SigningKeys:
         self._sleep = sleep
         self._keys: SigningKeySet = {}
         self._failures = 0
+        self.failures_total = 0
         self._forced_at = float("-inf")
         self._flight: asyncio.Task[None]
         self._renewal: asyncio.Task[None]
@@ -68,6 +69,11 @@ class SigningKeys:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the last fetch brought keys."""
+        return not self._failures
 
     async def find(self, key_id: str) -> RSAPublicKey | None:
         """The key, or None if the directory has none of that id.
@@ -111,6 +117,7 @@ class SigningKeys:
 
     def _failed(self, error: JwksUnavailable) -> None:
         self._failures += 1
+        self.failures_total += 1
         if self._failures == 1:
             structlog.get_logger().warning(
                 "signing keys not fetched", reason=str(error), known=len(self._keys)

@@ -61,6 +61,11 @@ class DataPlane:
         """Those of the moment."""
         return self._limits()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being served."""
+        return len(self._in_flight)
+
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """One HTTP request."""
         limits = self._limits()

@@ -20,7 +20,7 @@ from watchfiles import awatch
 from app.adapters.logs import configure_logs
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.api.server import CannotListen
-from app.bootstrap.process import running
+from app.bootstrap.process import FileInForce, running
 from app.bootstrap.simulation import (
     NotSimulated,
     Reloadable,
@@ -99,15 +99,18 @@ class ConfigFile:
         self._loaded: tuple[Path, bytes] | None = None
         self._settings: Settings | None = None
         self._told: list[Retirement] = []
+        self.in_force = FileInForce()
 
     def load(self) -> Settings:
         """Read it. Raises ConfigProblems."""
         self._loaded = self._version()  # first: what changes while it is read is read again
         self._settings = listening_on(load(self._path, environment()), self._addresses)
+        self.in_force.digest = self._loaded[1] if self._loaded else b""
         return self._settings
 
     async def reload(self, process: Reloadable) -> None:
         """Put it in force if that works; else the last good one stays."""
+        before, self.in_force.is_last = self.in_force.digest, False
         try:
             await process.reload(self.load())
         except ConfigProblems as found:
@@ -117,6 +120,10 @@ class ConfigFile:
             _log.error("config not reloaded", problems=[str(refused)])
         except Exception:  # noqa: BLE001  # whatever it was, requests are served as before
             _log.exception("config not reloaded")
+        else:
+            self.in_force.is_last = True
+            return
+        self.in_force.digest = before
 
     async def follow(self, process: Reloadable) -> None:
         """Reload whenever the file is another or says something else.
@@ -190,6 +197,7 @@ class _Signals:
 async def _serve(settings: Settings, file: ConfigFile) -> None:
     told = _Signals.heard()
     async with running(settings) as process:
+        process.file = file.in_force
         _log.info("serving", data=process.data_url, admin=process.admin_url)
         await _until(told, process, file)
 
@@ -201,6 +209,7 @@ async def _serve_simulated(settings: Settings, file: ConfigFile) -> None:
         serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url,
         running(pointed_at(settings, simulator_url)) as process,
     ):
+        process.file = file.in_force
         _log.info("serving, all deployments simulated", data=process.data_url,
                   admin=process.admin_url, simulator=simulator_url)  # fmt: skip
         await _until(told, Simulated(process, settings, simulator_url), file)

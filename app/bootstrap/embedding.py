@@ -15,7 +15,7 @@ from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.embedder.remembering import RememberingEmbedder
 from app.adapters.embedder.routed import Ask, EmbeddingModel, RoutedEmbedder
 from app.adapters.embedder.threaded import ThreadedEmbedder
-from app.ports import Clock, Embedder
+from app.ports import Clock
 from app.settings import Settings
 
 _MS: Final = 1000
@@ -32,7 +32,9 @@ _DIMENSIONS: Final[Mapping[str, int]] = MappingProxyType(
 
 
 @asynccontextmanager
-async def embedding(settings: Settings, clock: Clock, ask: Ask) -> AsyncIterator[Embedder | None]:
+async def embedding(
+    settings: Settings, clock: Clock, ask: Ask
+) -> AsyncIterator[RememberingEmbedder | None]:
     """The embedder of a process; None where there is none, which is said once."""
     patience_s = settings.cache.semantic_lookup_ms / _MS
     model = _routed(settings)

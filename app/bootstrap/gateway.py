@@ -6,6 +6,7 @@ import random
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
@@ -55,6 +56,14 @@ from app.standing import Standing
 from app.waiting import WaitingRoom
 
 
+class Identity(NamedTuple):
+    """Whose token it is, and for what; None: the machine's own."""
+
+    scope: str
+    client_id: str | None
+    tenant_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One validated configuration and the gateway that runs on it."""
@@ -84,8 +93,8 @@ class Resources:
     catalog: ModelCatalog
     lifetimes: AsyncExitStack
     """Entra credentials end here, with the process, so that no snapshot waits for another's."""
-    credentials: dict[str, Credential] = field(default_factory=dict)
-    """Entra credentials by identity and scope; keys are cheap and made anew."""
+    credentials: dict[Identity, EntraCredential] = field(default_factory=dict)
+    """Entra credentials; keys are cheap and made anew."""
     traced: Traced | None = None
     """None: nothing is traced."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
@@ -213,7 +222,7 @@ async def _credential(deployment: Deployment, resources: Resources) -> Credentia
 
 async def _entra(entra: Entra, scope: str, resources: Resources) -> Credential:
     """One credential for each identity and scope, however many deployments use it."""
-    identity = f"{scope} {entra.client_id} {entra.tenant_id}"
+    identity = Identity(scope, entra.client_id, entra.tenant_id)
     if identity not in resources.credentials:
         credential = EntraCredential(
             lambda: azure_credential(client_id=entra.client_id, tenant_id=entra.tenant_id),

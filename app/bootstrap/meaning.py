@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from app.adapters.background import background
+from app.adapters.embedder.remembering import RememberingEmbedder
 from app.adapters.phrasebook import load_phrasebook
 from app.adapters.redis.answers import RedisAnswers, found_by_meaning
 from app.adapters.redis.store import Place
@@ -27,7 +28,7 @@ from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CacheRule, rule_of
 from app.domain.cache.thresholds import compared_threshold_of, threshold_of
 from app.domain.identity.directory import Directory
-from app.ports import Clock, Embedder
+from app.ports import Clock
 from app.settings import Settings
 from app.stages.caching import Judge
 
@@ -40,7 +41,7 @@ _MS: Final = 1000
 class Meaning:
     """What finds by meaning, what judges what it finds, and what measures that."""
 
-    embedder: Embedder
+    embedder: RememberingEmbedder
     judge: Judge
     measured: Measured
 

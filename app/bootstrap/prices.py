@@ -52,6 +52,15 @@ def price_table(settings: Settings, catalog: ModelCatalog) -> PriceTable:
     return PriceTable(periods, Price.of(maximum, known=False))
 
 
+def ptu_hours(settings: Settings, catalog: ModelCatalog, day: date) -> dict[str, float]:
+    """By PTU deployment, US dollars that it costs an hour on a day, used or not."""
+    configured = (each for each in settings.deployments.values() if each.kind == "ptu")
+    return {
+        each.name: float(_Sources.of(settings, catalog, each).hour(day) * (each.ptus or 1))
+        for each in configured
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Sources:
     """All that may price one deployment; overrides in the order of their beginning."""
@@ -104,13 +113,21 @@ class _Sources:
         values = (prices.input, prices.cached_input, prices.output)
         return _Known(*(exact(value) * self.factor for value in values))
 
+    def hour(self, day: date) -> Fraction:
+        """What one PTU costs an hour on a day."""
+        return self._hour(_begun(self.by_model, day), _begun(self.by_deployment, day))
+
+    def _hour(self, *overrides: PriceOverride | None) -> Fraction:
+        hour = self.usd_per_ptu_hour
+        for override in overrides:
+            hour = _exact_or(override.usd_per_ptu_hour, hour) if override else hour
+        return hour
+
     def _reserved(self, by_model: PriceOverride | None, own: PriceOverride | None) -> _Known:
         facts = self.facts
         if not facts.known or facts.input_tpm_per_ptu is None:
             return _Known()
-        hour = self.usd_per_ptu_hour
-        for override in (by_model, own):
-            hour = _exact_or(override.usd_per_ptu_hour, hour) if override else hour
+        hour = self._hour(by_model, own)
         size = PtuSize(
             exact(facts.input_tpm_per_ptu), exact(facts.cached_weight), exact(facts.output_ratio)
         )

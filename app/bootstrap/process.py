@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from app.adapters.metrics.exposition import Metrics
 from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
+from app.adapters.redis.watched import Breakers
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
@@ -27,7 +29,8 @@ from app.bootstrap.admin import admin_plane
 from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
-from app.bootstrap.state import State, shared_state
+from app.bootstrap.metrics import dependency_of, read_all
+from app.bootstrap.state import State, Watching, shared_state
 from app.bootstrap.tracing import READ_AT_START as TRACING_READ_AT_START
 from app.bootstrap.tracing import Traced, tracing
 from app.domain.call.tokens import TokenCounter
@@ -45,6 +48,14 @@ _CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
 _log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class FileInForce:
+    """The configuration file that is in force: its SHA-256, and whether it is the one in place."""
+
+    digest: bytes = b""
+    is_last: bool = True
+
+
 class Process:
     """A gateway that serves; `current` is replaced by a reload."""
 
@@ -59,6 +70,8 @@ class Process:
         self.data_plane = DataPlane(
             lambda: self.current.gateway, self.readiness, lambda: _limits(self.current.settings)
         )
+        self.generation = 1
+        self.file: FileInForce | None = None
         self._started_with = first.settings
         self._turn = asyncio.Lock()
         resources.cached.by_meaning.changed.clear()  # the first snapshot has what there is
@@ -73,6 +86,7 @@ class Process:
             following = await snapshot(settings, self.resources)
             await self._state.follow(settings)
             self._put_in_force(following)
+            self.generation += 1
         _log.info("config reloaded", deployments=len(settings.deployments))
         opened_with = self.resources.cached.by_meaning.opened_with
         if waiting := _waiting(self._started_with, settings, opened_with):
@@ -126,23 +140,26 @@ async def running(
     admin_socket = bind(listen.admin_host, listen.admin_port)
     timeouts = settings.timeouts
     limits = {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
+    metrics = Metrics(settings.metrics.most_tenants, SystemClock())
+    watching = Watching(Breakers(dependency_of), metrics.quota.watch)
     async with (
         _redis_url(settings) as redis_url,
-        shared_state(redis_url, SystemClock(), settings) as state,
+        shared_state(redis_url, SystemClock(), settings, watching) as state,
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
-        own, place = OwnRequests(state.keys), _cache_place(settings, redis_url)
+        own = OwnRequests(state.keys)
+        place = replace(_cache_place(settings, redis_url), breakers=watching.breakers)
         cached = await lifetimes.enter_async_context(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
-        metrics = Metrics(settings.metrics.most_tenants)
         told: tuple[Observer, ...] = (metrics.receipts, *observers)
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
         told = (*told, traced.export) if traced is not None else told
         resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)
+        read_all(metrics, process, state, watching.breakers)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())
         admin = admin_plane(
@@ -156,6 +173,7 @@ async def running(
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (
             background("semantic cache in force", process.keep_renewing),
+            background("event loop lag", metrics.loop_lag.keep_looking),
             serving(admin, admin_socket, **limits),
             serving(process.data_plane, data_socket, **limits) as data_server,
         ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,15 +35,25 @@ from app.adapters.redis.lineage import Lineages
 from app.adapters.redis.replicas import replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
+from app.adapters.redis.watched import Breakers
 from app.adapters.seeding import Seeder, seeding
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
+from app.domain.quota.reservation import Reservation
 from app.domain.routing.operations import operation_differences
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
 
 #: For a round trip that reads a page of the ledger, seconds.
 _PAGE_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Whoever wants to know: of the ways to Redis, and of every reservation that is granted."""
+
+    breakers: Breakers
+    granted: Callable[[Reservation], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class State:
     keys: DirectoryKeys
     deployments: set[str]
     explanations: Explanations
+    alerts: BudgetAlerts
+    copier: LedgerCopier | None  # of the process that keeps the archive
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""
@@ -76,13 +88,15 @@ class State:
 
 
 @asynccontextmanager
-async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncIterator[State]:
+async def shared_state(
+    url: str, clock: Clock, settings: Settings, watching: Watching
+) -> AsyncIterator[State]:
     """State in the Redis at `url`; it need not answer yet, nor always.
 
     Raises ArchiveError or OSError where the ledger's archive cannot be used.
     """
     deployments = set(settings.deployments)
-    place = _place(url, settings)
+    place = replace(_place(url, settings), breakers=watching.breakers)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
         store = await enter(opened_store(place, clock))
@@ -93,7 +107,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
         archiving = _Archiving(store, place, clock, keys, directory)
-        seeder = await enter(archiving.opened(settings.ledger or Ledger()))
+        kept = await enter(archiving.opened(settings.ledger or Ledger()))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
         await enter(telling_lowered_limits(lambda: capacity.lowered(clock.now())))
@@ -110,7 +124,7 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
                 clock,
                 drain_s=settings.timeouts.settle_s,
                 archive=Path((settings.ledger or Ledger()).archive),
-                watch=alerts.watch,
+                watch=_both(alerts.watch, watching.granted),
             )
         )
         explanations = await enter(keeping_explanations(batch, clock, settings.explain))
@@ -120,12 +134,24 @@ async def shared_state(url: str, clock: Clock, settings: Settings) -> AsyncItera
             capacity=capacity,
             owners=RedisResponseOwners(batch),
             accounts=accounts,
-            seeder=seeder,
+            seeder=kept.seeder if kept else None,
             directory=directory,
             keys=keys,
             deployments=deployments,
             explanations=explanations,
+            alerts=alerts,
+            copier=kept.copier if kept else None,
         )
+
+
+def _both(
+    first: Callable[[Reservation], None], second: Callable[[Reservation], None]
+) -> Callable[[Reservation], None]:
+    def told(granted: Reservation) -> None:
+        first(granted)
+        second(granted)
+
+    return told
 
 
 def _place(url: str, settings: Settings) -> Place:
@@ -154,6 +180,14 @@ def _tell_differences(settings: Settings, directory: RedisDirectory) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """What keeps the archive."""
+
+    seeder: Seeder
+    copier: LedgerCopier
+
+
+@dataclass(frozen=True, slots=True)
 class _Archiving:
     """The ledger's archive, kept by one process; it alone can tell what a lost account held."""
 
@@ -164,7 +198,7 @@ class _Archiving:
     directory: RedisDirectory
 
     @asynccontextmanager
-    async def opened(self, ledger: Ledger) -> AsyncIterator[Seeder | None]:
+    async def opened(self, ledger: Ledger) -> AsyncIterator[_Kept | None]:
         """Copy and seed, unless another process of this machine does."""
         directory = Path(ledger.archive)
         policy = ArchivePolicy(retention_days=ledger.retention_days)
@@ -179,14 +213,14 @@ class _Archiving:
             place = replace(self.place, patience_s=max(self.place.patience_s, _PAGE_S))
             async with (
                 opened_store(place, self.clock, "redis: ledger") as store,
-                self._copying(store.batch, archive, directory) as seeder,
+                self._copying(store.batch, archive, directory) as kept,
             ):
-                yield seeder
+                yield kept
 
     @asynccontextmanager
     async def _copying(
         self, batch: Batch, archive: Archive, directory: Path
-    ) -> AsyncIterator[Seeder]:
+    ) -> AsyncIterator[_Kept]:
         async def rolled_back(tenant: str) -> None:
             await seeder.note_rolled_back(tenant)
 
@@ -201,4 +235,4 @@ class _Archiving:
             seeding(seeder),
             comparing(comparison),
         ):
-            yield seeder
+            yield _Kept(seeder, copier)

@@ -58,3 +58,36 @@ async def _when(team: Stack, *, requests: int) -> Counter[str]:
             if totals["llm_requests_total"] >= requests:
                 return totals
             await asyncio.sleep(0.01)
+
+
+async def test_state_is_read_when_somebody_looks(redis_url: str) -> None:
+    """Every family is there; those of state have values of this very process."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        await _mixed(team)
+        await _when(team, requests=3)
+        ptu = team.name("ptu")
+        lines = (
+            f'llm_ptu_utilization_ratio{{deployment="{ptu}"}} ',
+            f'llm_deployment_hold_seconds{{deployment="{ptu}"}} 0.0',
+            f'llm_deployment_health_state{{deployment="{ptu}",state="healthy"}} 1.0',
+            f'llm_deployment_capacity_tokens_per_minute{{deployment="{ptu}"}} ',
+            f'llm_ptu_cost_dollars_per_hour{{deployment="{ptu}"}} 100.0',
+            'spillgate_dependency_up{dependency="accounts"} 1.0',
+            'spillgate_dependency_up{dependency="cache"} 1.0',
+            'spillgate_upstream_connections{state="active"} ',
+            "llm_requests_in_flight 0.0",
+            "llm_queue_length 0.0",
+            "spillgate_config_generation 1.0",
+            "spillgate_config_last_reload_successful 1.0",
+            "spillgate_workers 1.0",
+            "spillgate_draining 0.0",
+            "spillgate_build_info{",
+            "spillgate_archive_copied_timestamp_seconds ",
+        )
+        missing: list[str] = ["not looked yet"]
+        async with asyncio.timeout(DEADLINE_S):
+            while missing:
+                async with team.http.get(f"{team.process.admin_url}/metrics") as answer:
+                    page = await answer.text()
+                missing = [line for line in lines if f"\n{line}" not in page]
+                await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ import asyncio
 import math
 import struct
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import shake_128
@@ -18,6 +19,7 @@ from hashlib import shake_128
 import pytest
 
 from app.adapters.embedder.local import Encoder, load, missing
+from app.adapters.embedder.trouble import Trouble
 from app.errors import EmbedderUnavailable
 
 Table = Mapping[str, Sequence[float]]
@@ -77,6 +79,7 @@ class FakeEmbedder:
         self.dimensions = dimensions
         self.asked: list[str] = []
         self.fails = False
+        self.troubles_total: Counter[Trouble] = Counter()
         self._table: Table = {} if table is None else table
         self._patience_s = patience_s
         self._thawed = asyncio.Event()
@@ -88,6 +91,11 @@ class FakeEmbedder:
 
     def thaw(self) -> None:
         self._thawed.set()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it was not told to fail."""
+        return not self.fails
 
     async def embed(self, text: str, tenant: str = "") -> bytes:
         self.asked.append(text)

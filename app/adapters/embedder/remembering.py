@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from hashlib import blake2b
 from typing import Final, Protocol
+
+from app.adapters.embedder.trouble import Trouble
 
 #: Of 512 numbers each, 8 MB.
 MOST_KEPT: Final = 4096
@@ -12,7 +14,17 @@ _DIGEST_BYTES: Final = 16
 
 
 class TenantEmbedder(Protocol):
-    """An embedder that is told for whom it works."""
+    """An embedder that is told for whom it works.
+
+    `troubles_total` counts by reason the calls that got no vector, `is_well` says whether a call
+    made now may get one.
+    """
+
+    @property
+    def troubles_total(self) -> Counter[Trouble]: ...
+
+    @property
+    def is_well(self) -> bool: ...
 
     @property
     def name(self) -> str: ...
@@ -42,6 +54,16 @@ class RememberingEmbedder:
 
     def __len__(self) -> int:
         return len(self._vectors)
+
+    @property
+    def troubles_total(self) -> Counter[Trouble]:
+        """Of the embedder behind it."""
+        return self._embedder.troubles_total
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the embedder behind it is."""
+        return self._embedder.is_well
 
     async def embed(self, text: str, tenant: str = "") -> bytes:
         """The vector, of length 1, as little-endian f32. Raises EmbedderUnavailable."""

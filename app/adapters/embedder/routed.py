@@ -114,6 +114,11 @@ class RoutedEmbedder:
             task.cancel()
         return self._vector(task)
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it is asked: it did not fail again and again."""
+        return self._is_open and not self._breaker.is_lost
+
     def _trouble(self) -> Trouble | None:
         """Why it is no use to ask."""
         if not self._is_open:

@@ -111,6 +111,11 @@ class ThreadedEmbedder:
             raise self._unavailable(vector)
         return vector
 
+    @property
+    def is_well(self) -> bool:
+        """Whether its model is loaded and its thread comes back; a crowd passes."""
+        return self._trouble() in {None, Trouble.FULL}
+
     def _trouble(self) -> Trouble | None:
         """Why it is no use to wait."""
         if self._worker is None:

@@ -8,25 +8,35 @@ from typing import Final
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from app.adapters.metrics.families import FAMILIES
+from app.adapters.metrics.families import FAMILIES, LOOP_LAG, PTU_REPORTED, QUOTA_USED
 from app.adapters.metrics.instruments import Instruments
+from app.adapters.metrics.loop_lag import LoopLag
 from app.adapters.metrics.names import TenantLabels
+from app.adapters.metrics.quota import QuotaUses
 from app.adapters.metrics.readings import Page, Readings
 from app.adapters.metrics.receipts import ReceiptMetrics
+from app.ports import Clock
 
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The metrics of one process: `receipts` is its Observer, `readings` takes readers."""
+    """The metrics of one process: `receipts` is its Observer, `readings` takes readers.
 
-    def __init__(self, most_tenants: int) -> None:
+    `quota` watches reservations; something must run `loop_lag.keep_looking`.
+    """
+
+    def __init__(self, most_tenants: int, clock: Clock) -> None:
         """So many tenants have series of their own."""
         self._instruments = Instruments()
         self.tenants = TenantLabels(most_tenants)
         self.receipts = ReceiptMetrics(self._instruments, self.tenants)
+        self.quota = QuotaUses(self.tenants, clock)
+        self.loop_lag = LoopLag(self._instruments.histograms(LOOP_LAG)[()])
         self.readings = Readings()
+        self.readings.add(QUOTA_USED, self.quota.read)
+        self.readings.add(PTU_REPORTED, lambda: self.receipts.reported(clock.now()))
 
     async def page(self, accept: str) -> tuple[str, bytes]:
         """The content type and the page, by the `Accept` header; rendered in a thread."""

@@ -42,13 +42,14 @@ ERRORS: Final = counter(
 )  # fmt: skip
 LATENCY: Final = histogram(
     "llm_request_latency_seconds",
-    "From the request's headers to the last byte, of requests that were answered with 2xx.",
+    "From the request's headers to the last byte, of requests that were answered whole with 2xx.",
     "model",
     buckets=LATENCY_S,
 )
 FIRST_TOKEN: Final = histogram(
     "llm_time_to_first_token_seconds",
-    "From the request's headers to the first token handed to the client, of streams.",
+    "From the request's headers to the first token handed to the client, of streams that a "
+    "deployment answered.",
     "model", "deployment",
     buckets=FIRST_TOKEN_S,
 )  # fmt: skip
@@ -137,12 +138,14 @@ PTU_UTILIZATION: Final = gauge(
 )
 PTU_REPORTED: Final = gauge(
     "llm_ptu_reported_utilization_ratio",
-    "How full the deployment's last answer said that it is; absent until one does.",
+    "How full the deployment's last answer said that it is; absent where none of the last minute "
+    "did.",
     "deployment",
     merge=Merge.MAX,
 )
 PTU_SHARE: Final = gauge(
-    "llm_ptu_share_ratio", "A tenant's part of what is in use of a PTU deployment.",
+    "llm_ptu_share_ratio",
+    "The part of a PTU deployment that a tenant which asks of it is entitled to.",
     "deployment", "tenant",
     merge=Merge.MAX,
 )  # fmt: skip
@@ -185,7 +188,9 @@ QUEUE_WAIT: Final = histogram(
 #: Quotas and budgets.
 QUOTA_USED: Final = gauge(
     "llm_quota_used_ratio",
-    "How much of a tenant's limit is used and held; above 1 where it is soft.",
+    "How much of a tenant's limit is used and held, in its fullest scope (tenant, key, model); "
+    "above 1 where it is soft. Rates fade in silence, budgets stay until their window ends; limit: "
+    "as configured, and spill_usd_per_day, spill_usd_per_hour.",
     "tenant", "limit",
     merge=Merge.MAX,
 )  # fmt: skip

@@ -21,6 +21,8 @@ from app.domain.routing.attempt import Attempt, Verdict
 
 #: Nobody sent a status to a client that left before there was one (nginx's own code for it).
 CLIENT_LEFT: Final = 499
+#: A PTU drains within a minute: what its last answer said is over by then. Seconds.
+REPORTED_FOR_S: Final = 60.0
 _ESTIMATED: Final = "estimated"
 _SUCCESS: Final = range(200, 300)
 _STATUSES: Final = range(100, 600)
@@ -65,6 +67,10 @@ class ReceiptMetrics:
                 self._degraded[tenant, receipt.reservation.degraded].inc()
             self._spending.count(receipt, model, tenant)
             self._cache.count(receipt.cache, model, tenant)
+
+    def reported(self, now: float) -> dict[tuple[str, ...], float]:
+        """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
+        return self._routing.reported(now)
 
     def _time(self, receipt: Receipt, model: str) -> None:
         is_whole = receipt.outcome is Outcome.FINISHED
@@ -127,12 +133,15 @@ class _Routing:
         self._throttles = instruments.counters(f.THROTTLES)
         self._retry_after = instruments.histograms(f.RETRY_AFTER)
         self._wait = instruments.histograms(f.QUEUE_WAIT)
+        self._reported: dict[str, tuple[float, float]] = {}  # what, and when
 
     def count(self, receipt: Receipt, model: str) -> None:
         for attempt in receipt.attempts:
             self._attempts[attempt.deployment, attempt.verdict].inc()
             if attempt.verdict is Verdict.THROTTLED:
                 self._throttled(attempt)
+            if attempt.utilization is not None:
+                self._reported[attempt.deployment] = (attempt.utilization, attempt.ended)
         if receipt.spill is not SpillReason.NONE:
             self._spill[model, receipt.spill].inc()
         plan = receipt.plan
@@ -143,6 +152,11 @@ class _Routing:
             self._classes[name, receipt.spill].inc()
         if plan.waited_s is not None:
             self._wait[(name,)].observe(plan.waited_s)
+
+    def reported(self, now: float) -> dict[tuple[str, ...], float]:
+        """What was told lately."""
+        told = self._reported.items()
+        return {(name,): used for name, (used, at) in told if now - at < REPORTED_FOR_S}
 
     def _throttled(self, attempt: Attempt) -> None:
         if attempt.throttle is not None:

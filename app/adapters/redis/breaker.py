@@ -12,6 +12,8 @@ FAILURES_TO_OPEN: Final = 5
 FIRST_PAUSE_S: Final = 1.0
 #: A store that is back is used again within this time; a probe costs nobody anything.
 LONGEST_PAUSE_S: Final = 2.0
+#: A store that nobody asks stays as it was found: so long after a pause it is not told as lost.
+KNOWN_FOR_S: Final = 10.0
 
 
 class State(StrEnum):
@@ -38,6 +40,13 @@ class Breaker:
         self._until = 0.0
         self.state = State.CLOSED
         self.failures_total = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the store is known not to answer: nobody has asked for a while says nothing."""
+        if self.state is State.OPEN:
+            return self._clock.now() < self._until + KNOWN_FOR_S
+        return self.state is State.HALF_OPEN
 
     def admits(self) -> bool:
         """Whether a call may be made now; if so, one of the three methods below must follow."""

@@ -27,7 +27,7 @@ from app.adapters.redis.breaker import Breaker, State
 from app.adapters.redis.connection import (
     Place,
     batching_client,
-    redis_breaker,
+    breaker_of,
     subscribing_client,
 )
 from app.errors import StoreUnavailable
@@ -182,7 +182,8 @@ class Cluster:
     async def _opened(self, address: Address) -> Node:
         place = replace(self._place, url=url_at(self._place.url, address))
         lifetime = AsyncExitStack()
-        breaker = redis_breaker(self._clock, f"{self._name} {address}")
+        name = f"{self._name} {address}"
+        breaker = lifetime.enter_context(breaker_of(place, self._clock, name))
         client = await lifetime.enter_async_context(batching_client(place))
         batch = await lifetime.enter_async_context(
             batching(client, breaker, patience_s=place.patience_s)

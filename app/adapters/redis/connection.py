@@ -7,7 +7,8 @@ call has a limit, a failure is told at once, and after some of them the breaker 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.adapters.redis.breaker import Breaker
+from app.adapters.redis.watched import Breakers
 from app.ports import Clock
 
 CONNECT_TIMEOUT_S: Final = 0.25
@@ -46,6 +48,7 @@ class Place:
     cluster: bool = False
     patience_s: float = OPERATION_TIMEOUT_S
     examine: Examine | None = None
+    breakers: Breakers | None = field(default=None, repr=False)  # whoever watches; None: nobody
 
 
 class _LeavesReplicas(AbstractConnection):
@@ -129,6 +132,14 @@ def subscribing_client(url: str) -> Redis:
     """A client for subscriptions, which wait for messages rather than for answers."""
     timeout_s = SUBSCRIPTION_TIMEOUT_S
     return redis_client(url, operation_timeout_s=timeout_s, connect_timeout_s=timeout_s)
+
+
+@contextmanager
+def breaker_of(place: Place, clock: Clock, name: str) -> Iterator[Breaker]:
+    """A breaker for what is opened there, watched as long as the scope is open."""
+    breaker = redis_breaker(clock, name)
+    with place.breakers.watching(name, breaker) if place.breakers else nullcontext():
+        yield breaker
 
 
 def redis_breaker(clock: Clock, name: str = "redis") -> Breaker:

@@ -19,7 +19,7 @@ import structlog
 from app.adapters.background import background
 from app.adapters.redis.answers_encoding import tag_of
 from app.adapters.redis.batch import Command, NotSent
-from app.domain.cache.error_rate import Comparison, tightened
+from app.domain.cache.error_rate import Comparison, ErrorRate, tightened, total
 from app.domain.cache.measured import (
     DAYS,
     Evidence,
@@ -61,6 +61,14 @@ class Measure:
 
     embedder: str
     widest: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRate:
+    """How often answers by meaning were wrong, and the strictest bound; None: nothing is known."""
+
+    rate: ErrorRate
+    bound: float | None
 
 
 @dataclass(slots=True)
@@ -130,6 +138,16 @@ class RedisMeasuredErrors:
             )
             for model, evidence in sorted(followed.evidence.items())
         ]
+
+    def overall(self) -> MeasuredRate:
+        """Of all tenants and models that are followed here, as of the last look."""
+        found = [
+            (self.bound(tenant, model), evidence.bands)
+            for tenant, followed in self._followed.items()
+            for model, evidence in followed.evidence.items()
+        ]
+        bands = [band for _, bands in found for band in bands]
+        return MeasuredRate(total(bands), min((bound for bound, _ in found), default=None))
 
     async def is_news(self, tenant: str, told: str) -> bool:
         """Whether nobody has told this before, within the time that evidence lasts.

@@ -14,7 +14,7 @@ from app.adapters.redis.cluster import ClusterBatch, ClusterSubscriber, clustere
 from app.adapters.redis.connection import (
     Place,
     batching_client,
-    redis_breaker,
+    breaker_of,
     subscribing_client,
 )
 from app.ports import Clock
@@ -54,7 +54,7 @@ async def opened_store(place: Place, clock: Clock, name: str = "redis") -> Async
             yield Store(ClusterBatch(cluster), subscriber, cluster.batches, cluster.hurry)
             return
         client = await enter(batching_client(place))
-        breaker = redis_breaker(clock, name)
+        breaker = opened.enter_context(breaker_of(place, clock, name))
         batch = await enter(batching(client, breaker, patience_s=place.patience_s))
         client = await enter(subscribing_client(place.url))
         yield Store(batch, client, lambda: [batch], breaker.hurry)

@@ -74,6 +74,16 @@ class CapacityBook:
         known = self._known.get(deployment)
         return known.parts(now) if isinstance(known, Provisioned) else {}
 
+    def capacities(self, now: float) -> dict[str, float]:
+        """By deployment that has a limit in tokens, how many a minute it takes now."""
+        lowered = self.lowered(now)
+        found = ((name, _tpm(each)) for name, each in self._configured.items())
+        return {
+            name: float(lowered[name].tpm) if name in lowered else tpm
+            for name, tpm in found
+            if tpm is not None
+        }
+
     def lowered(self, now: float) -> dict[str, Lowered]:
         """By deployment, where Azure lets in less than configured."""
         paygo = ((name, each) for name, each in self._known.items() if isinstance(each, Paygo))
@@ -96,6 +106,12 @@ class CapacityBook:
         if isinstance(configured, PtuCapacity):
             return Provisioned(configured, self._replica, now, peers=peers)
         return Paygo(configured, peers=peers)
+
+
+def _tpm(configured: Configured) -> float | None:
+    if isinstance(configured, PtuCapacity):
+        return round(configured.tokens_per_s * 60, 3)
+    return configured.tpm
 
 
 def _nothing() -> None:

@@ -18,6 +18,7 @@ from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Kind
 from app.domain.routing.throttle import ThrottleClass
 from app.observation import UNKNOWN_MODEL
+from tests.fakes.clock import FakeClock
 from tests.fakes.receipts import attempt, plan, receipt, reservation
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -35,7 +36,7 @@ async def samples_of(metrics: Metrics) -> Samples:
 
 async def counted(*receipts: Receipt, most_tenants: int = 10) -> Any:
     """What these receipts come to: a function of a line's name and labels."""
-    metrics = Metrics(most_tenants)
+    metrics = Metrics(most_tenants, FakeClock())
     for each in receipts:
         metrics.receipts.observe(each)
     samples = await samples_of(metrics)
@@ -48,7 +49,7 @@ async def counted(*receipts: Receipt, most_tenants: int = 10) -> Any:
 
 async def test_every_family_is_there_before_anything_happens() -> None:
     """With its help and type, so that a dashboard tells "nothing yet" from "no such metric"."""
-    _, page = await Metrics(10).page("")
+    _, page = await Metrics(10, FakeClock()).page("")
     for family in FAMILIES:
         assert f"# TYPE {family.name} {family.kind}\n" in page.decode()
         assert f"# HELP {family.name} " in page.decode()

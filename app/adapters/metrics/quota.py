@@ -1,0 +1,41 @@
+"""The used part of every tenant's limits, from what reservations tell of them."""
+
+from __future__ import annotations
+
+from app.adapters.metrics.names import TenantLabels
+from app.domain.quota.quota_use import QuotaUse, uses_of
+from app.domain.quota.reservation import Reservation
+from app.ports import Clock
+
+
+class QuotaUses:
+    """By tenant and limit the fullest scope: the tenant's own, or one of its keys and models."""
+
+    def __init__(self, tenants: TenantLabels, clock: Clock) -> None:
+        """`clock` tells when a window's use fades, and when a budget's ends."""
+        self._tenants = tenants
+        self._clock = clock
+        self._known: dict[tuple[str, str], tuple[str, QuotaUse]] = {}  # and whose it is
+
+    def watch(self, reservation: Reservation) -> None:
+        """Note what was granted; costs no I/O."""
+        now, whose = self._clock.unix(), reservation.ask.tenant
+        tenant = self._tenants(whose)
+        for name, use in uses_of(reservation, now):
+            if self._tells_more(self._known.get((tenant, name)), whose, use, now):
+                self._known[tenant, name] = (whose, use)
+
+    @staticmethod
+    def _tells_more(
+        known: tuple[str, QuotaUse] | None, whose: str, use: QuotaUse, now: float
+    ) -> bool:
+        """News of what is told already, or of something fuller."""
+        if known is None:
+            return True
+        is_same = known[0] == whose and known[1].scope == use.scope
+        return is_same or use.part >= known[1].part_at(now)
+
+    def read(self) -> dict[tuple[str, ...], float]:
+        """By tenant and limit; 0 where nothing is left of what was used."""
+        now = self._clock.unix()
+        return {labels: use.part_at(now) for labels, (_, use) in self._known.items()}

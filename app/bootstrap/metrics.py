@@ -1,0 +1,277 @@
+"""What of a process's state is told at `/metrics`: a small reader for each family.
+
+Each is asked on the event loop whenever somebody scrapes, and does no I/O.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from app.adapters.metrics import families as f
+from app.adapters.metrics.exposition import Metrics
+from app.adapters.redis.watched import Breakers
+from app.bootstrap.prices import ptu_hours
+from app.domain.routing.deployment import Kind
+from app.domain.routing.health import Status
+
+if TYPE_CHECKING:
+    from app.adapters.entra import EntraCredential
+    from app.adapters.redis.measured_errors import MeasuredRate
+    from app.adapters.signing_keys import SigningKeys
+    from app.bootstrap.process import Process
+    from app.bootstrap.state import State
+
+Values = dict[tuple[str, ...], float]
+
+#: The names of ways to Redis by what they are for: the first that a name begins with.
+_WAYS: Final = (
+    ("redis: accounts", "accounts"),
+    ("redis: ledger", "ledger"),
+    ("redis: cache", "cache"),
+)
+#: What holds while a dependency is away, where it is not a tenant's own choice.
+_POLICIES: Final = {"redis": "bypass", "ledger": "retry", "cache": "bypass"}
+
+
+def dependency_of(way: str) -> str:
+    """What a way to Redis is for, as metrics call it."""
+    return next((name for begins, name in _WAYS if way.startswith(begins)), "redis")
+
+
+def read_all(metrics: Metrics, process: Process, state: State, breakers: Breakers) -> None:
+    """Have all of them read."""
+    _Deployments(process, metrics).add_to(metrics)
+    _Dependencies(process, state, breakers).add_to(metrics)
+    _Ledger(state).add_to(metrics)
+    _Cache(process).add_to(metrics)
+    _Itself(process).add_to(metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployments:
+    process: Process
+    metrics: Metrics
+
+    def add_to(self, metrics: Metrics) -> None:
+        add = metrics.readings.add
+        add(f.PTU_UTILIZATION, self.utilizations)
+        add(f.PTU_SHARE, self.shares)
+        add(f.HOLD, self.holds)
+        add(f.HEALTH, self.health)
+        add(f.DEPLOYMENT_INFO, self.info)
+        add(f.CAPACITY, self.capacities)
+        add(f.PTU_PRICE, self.prices)
+        add(f.QUEUE, lambda: {(): self.process.resources.waiting.waiting})
+        add(f.EXPIRY, self.retirements)
+
+    @property
+    def now(self) -> float:
+        return self.process.resources.clock.now()
+
+    def _ptus(self) -> Iterator[str]:
+        deployments = self.process.current.fleet.deployments.values()
+        return (each.name for each in deployments if each.kind is Kind.PTU)
+
+    def utilizations(self) -> Values:
+        used = self.process.resources.capacity.utilizations(self.now)
+        return {(name,): used[name] for name in self._ptus() if name in used}
+
+    def shares(self) -> Values:
+        """Those of tenants that have no series of their own are together."""
+        found: Values = {}
+        for name in self._ptus():
+            parts = self.process.resources.capacity.parts(name, self.now)
+            for tenant, part in parts.items():
+                labels = name, self.metrics.tenants(tenant)
+                found[labels] = found.get(labels, 0.0) + part
+        return found
+
+    def holds(self) -> Values:
+        now, holds = self.now, self.process.resources.holds.holds()
+        names = self.process.current.fleet.deployments
+        return {(name,): max(0.0, holds.get(name, now) - now) for name in names}
+
+    def health(self) -> Values:
+        now, health = self.now, self.process.resources.health
+        found: Values = {}
+        for name in self.process.current.fleet.deployments:
+            status = health.state(name, now).status
+            found |= {(name, each.value): float(each is status) for each in Status}
+        return found
+
+    def info(self) -> Values:
+        deployments = self.process.current.fleet.deployments.values()
+        labels = ((d.name, d.kind.value, d.model, d.region, d.data_zone) for d in deployments)
+        return dict.fromkeys(labels, 1.0)
+
+    def capacities(self) -> Values:
+        found = self.process.resources.capacity.capacities(self.now)
+        return {(name,): tpm for name, tpm in found.items()}
+
+    def prices(self) -> Values:
+        resources, settings = self.process.resources, self.process.current.settings
+        today = datetime.fromtimestamp(resources.clock.unix(), UTC).date()
+        found = ptu_hours(settings, resources.catalog, today)
+        return {(name,): dollars for name, dollars in found.items()}
+
+    def retirements(self) -> Values:
+        configured = self.process.current.settings.deployments.values()
+        return {
+            ("retirement", each.name): datetime.combine(each.retires, time(), UTC).timestamp()
+            for each in configured
+            if each.retires is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Dependencies:
+    process: Process
+    state: State
+    breakers: Breakers
+
+    def add_to(self, metrics: Metrics) -> None:
+        metrics.readings.add(f.DEPENDENCY_UP, self.up)
+        metrics.readings.add(f.DEPENDENCY_FAILURES, self.failures)
+        metrics.readings.add(f.LOST, self.lost)
+        metrics.readings.add(f.EXPIRY, self.tokens)
+
+    def up(self) -> Values:
+        found: Values = {
+            (name,): float(answers) for name, answers in self.breakers.answering().items()
+        }
+        found["webhook",] = float(self.state.alerts.is_heard)
+        meaning = self.process.resources.cached.meaning
+        if meaning is not None:
+            found["embedder",] = float(meaning.embedder.is_well)
+        if asked := self._entra():
+            found["entra",] = float(all(each.is_well for each in asked))
+        return found
+
+    def failures(self) -> Values:
+        found: Values = {
+            (name, _POLICIES[name]): float(count)
+            for name, count in self.breakers.failures().items()
+            if name in _POLICIES
+        }
+        for policy, count in self.state.accounts.out_of_reach_total.items():
+            found["accounts", policy.value] = float(count)
+        found["webhook", "drop"] = float(self.state.alerts.failed_total)
+        meaning = self.process.resources.cached.meaning
+        if meaning is not None:
+            found["embedder", "bypass"] = float(meaning.embedder.troubles_total.total())
+        if asked := self._entra():
+            found["entra", "retry"] = float(sum(each.failures_total for each in asked))
+        return found
+
+    def lost(self) -> Values:
+        return {
+            ("explanation",): float(self.state.explanations.dropped_total),
+            ("budget_alert",): float(self.state.alerts.failed_total),
+        }
+
+    def tokens(self) -> Values:
+        """By the identity's client id; of several scopes' the first to end."""
+        found: Values = {}
+        for identity, each in self.process.resources.credentials.items():
+            if each.expires_on:
+                labels = "token", identity.client_id or "default"
+                found[labels] = min(found.get(labels, each.expires_on), each.expires_on)
+        return found
+
+    def _entra(self) -> list[EntraCredential | SigningKeys]:
+        resources = self.process.resources
+        return [*resources.credentials.values(), *resources.signing_keys.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    state: State
+
+    def add_to(self, metrics: Metrics) -> None:
+        accounts = self.state.accounts
+        metrics.readings.add(f.LEDGER_WAITING, lambda: {(): accounts.unsettled})
+        metrics.readings.add(f.LEDGER_DROPPED, self.dropped)
+        metrics.readings.add(f.ARCHIVE_AGE, self.copied)
+
+    def dropped(self) -> Values:
+        accounts = self.state.accounts
+        return {
+            ("refusal",): float(accounts.dropped_total),
+            ("refused",): float(accounts.settlements.refused_total),
+            ("unspooled",): float(accounts.settlements.unspooled_total),
+        }
+
+    def copied(self) -> Values:
+        copier = self.state.copier
+        return {} if copier is None else {(): self.state.clock.unix() - copier.behind_s}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cache:
+    process: Process
+
+    def add_to(self, metrics: Metrics) -> None:
+        answers = self.process.resources.cached.answers
+        metrics.readings.add(f.CACHE_DAMAGED, lambda: {(): answers.damaged_total})
+        metrics.readings.add(f.CACHE_COMPARISONS, self.comparisons)
+        metrics.readings.add(f.CACHE_ERROR, self.error)
+
+    def comparisons(self) -> Values:
+        meaning = self.process.resources.cached.meaning
+        if meaning is None:
+            return {}
+        counted = meaning.measured.errors.compared_total
+        return {(result.value,): float(count) for result, count in counted.items()}
+
+    def error(self) -> Values:
+        meaning = self.process.resources.cached.meaning
+        return {} if meaning is None else _error(meaning.measured.errors.overall())
+
+
+def _error(found: MeasuredRate) -> Values:
+    if found.bound is None:
+        return {}
+    told: Values = {("allowed",): found.bound}
+    if found.rate.samples:
+        told |= {("estimate",): found.rate.rate, ("upper",): found.rate.interval.high}
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Itself:
+    process: Process
+
+    def add_to(self, metrics: Metrics) -> None:
+        add, process = metrics.readings.add, self.process
+        add(f.IN_FLIGHT, lambda: {(): process.data_plane.in_flight})
+        add(f.CONNECTIONS, self.connections)
+        add(f.CONFIG_GENERATION, lambda: {(): process.generation})
+        add(f.CONFIG_RELOAD_OK, self.reload_ok)
+        add(f.CONFIG_HASH, self.config_hash)
+        add(f.WORKERS, lambda: {(): 1.0})
+        add(f.DRAINING, lambda: {(): float(process.readiness.draining)})
+        add(f.BUILD_INFO, lambda: {(_version(), platform.python_version()): 1.0})
+
+    def connections(self) -> Values:
+        found = self.process.resources.transport.connections()
+        return {("active",): found.active, ("idle",): found.idle}
+
+    def config_hash(self) -> Values:
+        file = self.process.file
+        return {(): int.from_bytes(file.digest[:6], "big")} if file and file.digest else {}
+
+    def reload_ok(self) -> Values:
+        file = self.process.file
+        return {(): float(file is None or file.is_last)}
+
+
+def _version() -> str:
+    try:
+        return version("spillgate")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
