@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.adapters.embedder.local import DEFAULT, missing
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 from tests.fakes.otlp import OtlpReceiver, Received, otlp_receiver
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
-QUESTION = "my-secret-question"
+QUESTION = "How do I reset my secret password?"
 
 
 @asynccontextmanager
@@ -254,19 +255,31 @@ async def test_what_is_sampled_follows_a_reload(redis_url: str) -> None:
     assert waits["settings"] == ["tracing.endpoint"]
 
 
+@pytest.mark.skipif(bool(missing(DEFAULT)), reason=missing(DEFAULT) or "it is there")
 async def test_a_sample_of_the_cache_leads_to_the_request_that_it_measures(
     redis_url: str,
 ) -> None:
     """The gateway's own request is a trace of its own, with a link."""
-    cache = {
-        "semantic": {"enabled": True, "threshold": 0.1, "sample_rate": 1, "sample_usd_per_day": 5}
-    }
+    cache = {"semantic": {"enabled": True, "sample_rate": 1}, "semantic_lookup_ms": 5000}
     async with traced(redis_url, {"cache": cache}) as (team, receiver):
-        await ask(team)
+        await kept(team)
         hit = await team.receipt(await ask(team))
-        assert hit.cache.result.value == "semantic"
         await receiver.until(lambda: any(each.links for each in receiver.spans))
+    assert hit.cache.result.value == "semantic"
     assert hit.trace is not None
     (errand,) = [each for each in receiver.spans if each.links]
     assert errand.links == ((hit.trace.trace_id, hit.trace.span_id),)
-    assert errand.kind == "internal"
+    assert (errand.kind, errand.attributes["spillgate.errand"]) == ("internal", "sample")
+
+
+async def kept(team: Stack) -> None:
+    """One answer is kept and can be found by its meaning."""
+    cached = team.process.resources.cached
+    index = cached.answers.index
+    assert index is not None
+    await eventually(lambda: index.trouble is None)
+    await ask(team)
+    await cached.answers.settled()
+    assert cached.meaning is not None
+    errors = cached.meaning.measured.errors
+    await eventually(lambda: errors.threshold(f"team-{team.suffix}", "gpt-4o") > 0)

@@ -21,6 +21,14 @@ from opentelemetry.sdk.trace.export import SpanExporter
 _PATH: Final = "/v1/traces"
 #: Beside the configured ones.
 _OWN_HEADERS: Final = frozenset({"content-type", "content-encoding", "user-agent"})
+#: Microsoft's statistics of its own exporter, its remote control, and a metric of a resource that
+#: no tracer provider has here: there is no other switch than variables.
+_NOT_SENT: Final = (
+    "STATSBEAT_DISABLED_ALL",
+    "SDKSTATS_DISABLED",
+    "CONTROLPLANE_DISABLED",
+    "OPENTELEMETRY_RESOURCE_METRIC_DISABLED",
+)
 #: What these libraries have to say is told once, by `export`, and without their words.
 _LOGGERS: Final = ("opentelemetry", "azure.monitor", "azure.core", "urllib3")
 
@@ -84,8 +92,7 @@ def otlp_over_grpc(place: OtlpPlace) -> SpanExporter:
 
 def azure_monitor(connection_string: str, *, timeout_s: float) -> SpanExporter:
     """Application Insights, an extra. Nothing is kept on the disk, and nothing else is sent."""
-    # Microsoft's statistics of its own exporter, and its remote control, know no other switch.
-    for name in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED"):
+    for name in _NOT_SENT:
         os.environ[f"APPLICATIONINSIGHTS_{name}"] = "true"
     from azure.monitor.opentelemetry.exporter import (  # noqa: PLC0415  # only where it is asked for
         AzureMonitorTraceExporter,
@@ -94,8 +101,7 @@ def azure_monitor(connection_string: str, *, timeout_s: float) -> SpanExporter:
     exporter: SpanExporter = AzureMonitorTraceExporter(
         connection_string=connection_string,
         disable_offline_storage=True,
-        timeout=timeout_s,
-        connection_timeout=timeout_s,
+        timeout=timeout_s,  # of the connection; it is its client's connection_timeout
         read_timeout=timeout_s,
         retry_total=1,
     )

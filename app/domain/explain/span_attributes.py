@@ -94,7 +94,7 @@ def attempt_attributes(
     accepted = attempt.verdict is Verdict.ACCEPT
     first_chunk = attempt.ended - attempt.started if accepted and receipt.stream else None
     found: _Found = {
-        names.METHOD: _ROUTES[receipt.operation][0] if receipt.operation else None,
+        # No method: Azure Monitor would take it for any HTTP call, whatever else is said of it.
         names.STATUS: attempt.status,
         names.ERROR_TYPE: _error_of(attempt),
         names.FIRST_CHUNK_S: first_chunk,

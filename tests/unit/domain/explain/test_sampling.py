@@ -15,51 +15,14 @@ from app.domain.call.trace import Caller, TraceContext
 from app.domain.capacity.spill import SpillReason
 from app.domain.explain.sampling import Sampler, SamplingPolicy, is_chosen, is_telling
 from app.domain.ledger.completion import Outcome, Receipt
-from app.domain.quota.calendar import CalendarWindow
-from app.domain.quota.reservation import Amounts, Ask, Reservation
+from tests.fakes.receipts import receipt
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ALL, NONE = "0" * 31 + "1", "f" * 32  # in every part of all traces but the empty one; in none
-DAY = CalendarWindow("2026-11-21", 0, 1)
-TAKEN = Reservation(
-    Ask("r1", "acme", (), Amounts(requests=1, tokens=7), (), (), ()), "g1", DAY, DAY
-)
 
 
 def sampler(**policy: Any) -> Sampler:
     return Sampler(SamplingPolicy(**policy), random.Random(7).getrandbits)
-
-
-def receipt(**changes: Any) -> Receipt:
-    """One that nothing is remarkable about."""
-    return Receipt(
-        **{
-            "request_id": "r1",
-            "started_at": 1_790_000_000.0,
-            "duration": 1.0,
-            "outcome": Outcome.FINISHED,
-            "operation": None,
-            "stream": False,
-            "status": 200,
-            "error": None,
-            "tenant": "acme",
-            "key_id": "k1",
-            "model": "gpt-4o",
-            "deployment": None,
-            "deployment_kind": None,
-            "spill": SpillReason.NONE,
-            "usage": None,
-            "attempts": (),
-            "plan": None,
-            "time_to_first_token": None,
-            "bytes_relayed": 0,
-            "frames_relayed": 0,
-            "started": 100.0,
-            "reservation": TAKEN,
-            "trace": TraceContext(NONE, "1" * 16, is_sampled=False),
-            **changes,
-        }
-    )
 
 
 def test_about_as_many_are_sampled_as_the_ratio_says() -> None:

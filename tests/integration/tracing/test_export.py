@@ -1,0 +1,275 @@
+"""Spans on their way to receivers that answer, and to such as never do."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]  # it has none
+import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+
+from app.adapters.tracing.export import Bounds, exporting_spans
+from app.adapters.tracing.exporters import (
+    OtlpPlace,
+    azure_monitor,
+    http_endpoint,
+    otlp_over_grpc,
+    otlp_over_http,
+)
+from app.adapters.tracing.sdk_spans import form_of
+from app.domain.explain.span_attributes import Server
+from tests.fakes.otlp import OtlpReceiver, otlp_receiver
+from tests.fakes.receipts import TRACE_ID, receipt, recorded
+
+FORM = form_of({"service.name": "spillgate"}, "1.0")
+SOON = Bounds(delay_s=0.05, close_s=10)
+SPANS = 3  # of one receipt: the request, its attempt and the relay
+ROOT = Path(__file__).parents[3]
+
+
+class GrpcReceiver(TraceServiceServicer):
+    """What came, and with which metadata."""
+
+    def __init__(self) -> None:
+        self.batches: list[ExportTraceServiceRequest] = []
+        self.metadata: list[dict[str, Any]] = []
+
+    def Export(self, request: Any, context: Any) -> ExportTraceServiceResponse:  # noqa: N802  # gRPC's name
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.batches.append(request)
+        return ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def grpc_receiver() -> Iterator[tuple[GrpcReceiver, str]]:
+    receiver = GrpcReceiver()
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]  # generated
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield receiver, f"http://127.0.0.1:{port}"
+        server.stop(None).wait(10)
+
+
+def names_of(batches: list[ExportTraceServiceRequest]) -> list[str]:
+    return [
+        span.name
+        for batch in batches
+        for group in batch.resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+async def test_over_grpc(
+    grpc_receiver: tuple[GrpcReceiver, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same spans, with the headers of the config alone."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=somebody-elses")
+    receiver, url = grpc_receiver
+    for headers in ({}, {"x-token": "ours"}):
+        exporter = otlp_over_grpc(OtlpPlace(url, headers))
+        async with exporting_spans([exporter], FORM, SOON) as out:
+            out.observe(recorded())
+    assert names_of(receiver.batches).count("chat gpt-4o") == 2
+    without, with_token = receiver.metadata
+    assert "authorization" not in without
+    assert with_token["x-token"] == "ours"
+    assert "authorization" not in with_token
+
+
+async def test_what_waits_at_the_end_is_sent() -> None:
+    """It has `close_s` seconds."""
+    async with otlp_receiver() as receiver:
+        late = Bounds(delay_s=60, close_s=10)
+        exporter = otlp_over_http(OtlpPlace(receiver.url))
+        async with exporting_spans([exporter], FORM, late) as out:
+            out.observe(recorded())
+            assert receiver.spans == []
+        assert len(receiver.spans) == out.sent_total == SPANS
+        assert out.lost_total == 0
+
+
+async def test_several_receivers_get_the_same() -> None:
+    """One that is away takes nothing from the others."""
+    async with otlp_receiver() as one, otlp_receiver() as other:
+        other.status = 400
+        exporters = [otlp_over_http(OtlpPlace(each.url)) for each in (one, other)]
+        async with exporting_spans(exporters, FORM, SOON) as out:
+            out.observe(recorded())
+    assert (len(one.spans), len(other.spans)) == (SPANS, 0)
+    assert (out.sent_total, out.lost_total) == (SPANS, SPANS)
+
+
+async def test_a_trace_that_finds_no_room_is_dropped_whole() -> None:
+    """Those in the queue stay whole, too."""
+    async with otlp_receiver() as receiver:
+        bounds = Bounds(queue=64, batch=64, delay_s=60, close_s=10)
+        exporter = otlp_over_http(OtlpPlace(receiver.url))
+        async with exporting_spans([exporter], FORM, bounds) as out:
+            receiver.frozen = True
+            for number in range(1, 50):
+                out.observe(recorded(number))
+            lost = out.lost_total
+            receiver.frozen = False
+        assert lost % SPANS == 0
+        assert lost > 0
+        assert lost + len(receiver.spans) == 49 * SPANS
+        assert whole(receiver)
+
+
+def whole(receiver: OtlpReceiver) -> bool:
+    names = [each.name for each in receiver.spans]
+    return all(names.count(name) == names.count("chat gpt-4o") for name in set(names))
+
+
+async def test_what_is_not_recorded_is_not_sent() -> None:
+    """However it ended."""
+    async with otlp_receiver() as receiver:
+        exporter = otlp_over_http(OtlpPlace(receiver.url))
+        async with exporting_spans([exporter], FORM, SOON) as out:
+            out.observe(receipt())
+    assert (receiver.spans, out.lost_total) == ([], 0)
+
+
+async def test_a_receipt_that_makes_no_spans_is_counted() -> None:
+    """And no request fails for it."""
+    async with exporting_spans([], FORM, SOON) as out:
+        out.observe(receipt(trace=None, trace_id=TRACE_ID))
+        assert out.lost_total == 1
+
+
+async def test_a_redirect_is_a_mistake() -> None:
+    """A login page in front of a receiver takes nothing, whatever the SDK makes of its answer."""
+    async with otlp_receiver() as receiver:
+        receiver.status = 302
+        exporter = otlp_over_http(OtlpPlace(receiver.url))
+        async with exporting_spans([exporter], FORM, SOON) as out:
+            out.observe(recorded())
+    assert (out.sent_total, out.lost_total) == (0, SPANS)
+
+
+@pytest.mark.parametrize("url", ["http://c:4318", "http://c:4318/", "http://c:4318/v1/traces/"])
+def test_the_path_of_traces_is_added_where_it_is_missing(url: str) -> None:
+    """As with the base URL that other programs are given."""
+    assert http_endpoint(url) == "http://c:4318/v1/traces"
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """A server that takes connections and never says a word, as one does that was stopped."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_the_end_waits_no_longer_than_it_may(protocol: str) -> None:
+    """For a receiver that is frozen; what it had not taken is lost."""
+    make = {"http": otlp_over_http, "grpc": otlp_over_grpc}[protocol]
+    with silence() as url:
+        bounds = Bounds(delay_s=0.05, close_s=0.2)
+        async with exporting_spans([make(OtlpPlace(url, timeout_s=20))], FORM, bounds) as out:
+            for number in range(1, 20):
+                out.observe(recorded(number))
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+        assert out.lost_total == 19 * SPANS
+
+
+LAST_WORDS = """
+import asyncio, sys
+from app.adapters.tracing.export import Bounds, exporting_spans
+from app.adapters.tracing.exporters import OtlpPlace, otlp_over_grpc, otlp_over_http
+from app.adapters.tracing.sdk_spans import form_of
+from tests.fakes.receipts import recorded
+
+async def main(protocol, url):
+    make = {"http": otlp_over_http, "grpc": otlp_over_grpc}[protocol]
+    exporters = [make(OtlpPlace(url, timeout_s=300))]
+    bounds = Bounds(delay_s=0.01, close_s=0.2)
+    async with exporting_spans(exporters, form_of({}, "1"), bounds) as out:
+        out.observe(recorded())
+        await asyncio.sleep(0.3)
+    print("closed", flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_process_ends_whatever_its_receiver_does(protocol: str) -> None:
+    """Nothing that still sends keeps the interpreter: its time-out would be five minutes."""
+    with silence() as url:
+        ended = subprocess.run(
+            [sys.executable, "-c", LAST_WORDS, protocol, url],
+            cwd=ROOT, timeout=120, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert ended.stdout == "closed\n"
+
+
+class Ingestion:
+    """Application Insights, as its exporter sees it."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.paths: set[str] = set()
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.paths.add(request.path)
+        body = await request.read()
+        body = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+        found = json.loads(body)
+        self.items += found
+        return web.json_response(
+            {"itemsReceived": len(found), "itemsAccepted": len(found), "errors": []}
+        )
+
+
+async def test_application_insights_shows_calls_of_a_model() -> None:
+    """Requests and dependencies, the latter as such of generative AI where that is asked for."""
+    ingestion = Ingestion()
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", ingestion.take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    place = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    key = "11111111-2222-3333-4444-555555555555"
+    said = f"InstrumentationKey={key};IngestionEndpoint={place};LiveEndpoint={place}"
+    exporter = await asyncio.to_thread(azure_monitor, said, timeout_s=10)
+    form = form_of({"service.name": "spillgate"}, "1.0", gen_ai_system=True)
+    try:
+        async with exporting_spans([exporter], form, SOON) as out:
+            out.servers = {"ptu": Server("ptu.example", 443, "gpt-4o")}
+            out.observe(recorded())
+    finally:
+        await runner.cleanup()
+    assert (out.sent_total, out.lost_total) == (SPANS, 0)
+    kinds = {each["data"]["baseType"] for each in ingestion.items}
+    assert kinds == {"RequestData", "RemoteDependencyData"}
+    (attempt,) = [
+        each["data"]["baseData"] for each in ingestion.items
+        if each["data"]["baseData"]["name"] == "attempt ptu"
+    ]  # fmt: skip
+    assert attempt["type"] == "GenAI | azure.ai.openai"
+    assert all(path.endswith("/track") for path in ingestion.paths)
