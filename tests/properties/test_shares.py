@@ -16,7 +16,14 @@ BIG, SMALL = Claim("big", 0.7), Claim("small", 0.3)
 POINTS = 0.02
 WARM, MINUTES = 3, 24
 MEASURED = range(WARM, MINUTES)
-replicas_and_seeds = pytest.mark.parametrize(("replicas", "seed"), [*product((1, 3), (1, 2, 3))])
+#: One seed each time; the others in `make test-long`.
+replicas_and_seeds = pytest.mark.parametrize(
+    ("replicas", "seed"),
+    [
+        *product((1, 3), (1,)),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in product((1, 3), (2, 3))),
+    ],
+)
 replicas_alone = pytest.mark.parametrize("replicas", [1, 3])
 
 

@@ -89,6 +89,7 @@ def test_no_cache_control_stops_a_request(control: str) -> None:
     assert isinstance(said(control), Directives)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("piece", ['a="\\"', 'a="', '"', "=", ",", " ", "\\", "a=", "a,"])
 def test_a_long_header_takes_time_in_proportion(piece: str) -> None:
     """Whatever it repeats."""

@@ -154,6 +154,7 @@ def test_an_odd_temperature_is_none() -> None:
     assert question(CHAT, chat(temperature=True)).temperature is None
 
 
+@pytest.mark.alone
 def test_a_large_body_takes_time_in_proportion() -> None:
     """Ten times the text takes no more than some ten times as long, nested or not."""
 
