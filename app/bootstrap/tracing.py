@@ -12,8 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.domain.call.trace import Caller, TraceContext
+from app.domain.explain.said import Said
 from app.domain.explain.sampling import Sampler, SamplingPolicy
 from app.domain.explain.span_attributes import Server
+from app.domain.ledger.completion import Receipt
 from app.domain.routing.deployment import Api, Deployment, Fleet
 from app.settings import Tracing
 
@@ -31,15 +34,29 @@ READ_AT_START: Final = frozenset(
         "gen_ai_system", "export",
     )
 )  # fmt: skip
+#: MLflow takes nothing without it, and nobody else asks for it.
+_MLFLOWS: Final = "x-mlflow-experiment-id"
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """Who decides what is traced, and who sends it."""
+    """The port Tracing: who decides what is traced, and who sends it."""
 
     sampler: Sampler
     export: SpanExport
+
+    def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
+        """The context of a request that came at `now`, monotonic."""
+        return self.sampler.begin(caller, now, wanted=wanted)
+
+    def keeps(self, receipt: Receipt) -> bool:
+        """Whether spans of it are to be recorded."""
+        return self.sampler.keeps(receipt)
+
+    def record(self, receipt: Receipt, said: Said) -> None:
+        """Have them sent."""
+        self.export.record(receipt, said)
 
     @property
     def lost_total(self) -> int:
@@ -105,7 +122,12 @@ def _form(settings: Tracing) -> SpanForm:
         "service.version": own,
         "service.instance.id": str(uuid.uuid4()),
     }
-    return form_of(service | settings.resource, own, gen_ai_system=settings.gen_ai_system)
+    return form_of(
+        service | settings.resource,
+        own,
+        gen_ai_system=settings.gen_ai_system,
+        mlflow=_MLFLOWS in settings.headers,
+    )
 
 
 def _policy(settings: Tracing) -> SamplingPolicy:

@@ -6,6 +6,7 @@ those that are not recorded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from opentelemetry.trace import SpanKind as SdkKind
 from opentelemetry.trace.status import Status, StatusCode
 
 from app.domain.explain import attribute_names as names
-from app.domain.explain.span_tree import Attributes, Span, SpanKind, SpanLink, SpanTree
+from app.domain.explain.span_tree import Attribute, Attributes, Span, SpanKind, SpanLink, SpanTree
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _KINDS: Final = {
@@ -33,11 +34,16 @@ _FAILED: Final = Status(StatusCode.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class SpanForm:
-    """Who the spans are from. `gen_ai_system`: also under the deprecated name of the provider."""
+    """Who the spans are from, and what some receivers want beside the conventions.
+
+    `gen_ai_system`: the provider also under its deprecated name. `mlflow`: the cost also in
+    MLflow's form, which otherwise multiplies tokens by list prices.
+    """
 
     resource: Resource
     scope: InstrumentationScope
     gen_ai_system: bool = False
+    mlflow: bool = False
 
     def spans(self, tree: SpanTree) -> list[ReadableSpan]:
         """All of a tree, the request's first."""
@@ -70,13 +76,17 @@ class SpanForm:
         )
 
     def _attributes(self, attributes: Attributes) -> Attributes:
-        provider = attributes.get(names.PROVIDER)
-        if not self.gen_ai_system or provider is None:
-            return attributes
-        return {**attributes, names.SYSTEM: provider}
+        more: dict[str, Attribute] = {}
+        if self.gen_ai_system and names.PROVIDER in attributes:
+            more[names.SYSTEM] = attributes[names.PROVIDER]
+        if self.mlflow and names.COST in attributes:
+            more[names.MLFLOW_COST] = json.dumps({"total_cost": attributes[names.COST]})
+        return {**attributes, **more} if more else attributes
 
 
-def form_of(service: Mapping[str, str], version: str, *, gen_ai_system: bool = False) -> SpanForm:
+def form_of(
+    service: Mapping[str, str], version: str, *, gen_ai_system: bool = False, mlflow: bool = False
+) -> SpanForm:
     """Of a service with these attributes; nothing is added from the environment."""
     sdk = {
         "telemetry.sdk.name": "opentelemetry",
@@ -84,7 +94,7 @@ def form_of(service: Mapping[str, str], version: str, *, gen_ai_system: bool = F
         "telemetry.sdk.version": SDK_VERSION,
     }
     scope = InstrumentationScope("spillgate", version)
-    return SpanForm(Resource({**sdk, **service}), scope, gen_ai_system)
+    return SpanForm(Resource({**sdk, **service}), scope, gen_ai_system, mlflow)
 
 
 def _link(link: SpanLink) -> Link:

@@ -30,6 +30,8 @@ API_TYPE: Final = "openai.api.type"
 
 #: No convention; OpenLIT's name, by which Langfuse shows what a call cost. US dollars.
 USAGE_COST: Final = "gen_ai.usage.cost"
+#: MLflow's own: an object in JSON. It would multiply tokens by list prices otherwise.
+MLFLOW_COST: Final = "mlflow.llm.cost"  # sent to MLflow alone
 
 #: HTTP, and whom it is spoken with.
 METHOD: Final = "http.request.method"
@@ -39,6 +41,7 @@ ADDRESS: Final = "server.address"
 PORT: Final = "server.port"
 REGION: Final = "cloud.region"
 ERROR_TYPE: Final = "error.type"
+PEER: Final = "peer.service"  # what maps of services, Azure Monitor's and Tempo's, draw a node for
 
 #: The request, as the ledger and `spillgate explain` name it.
 REQUEST_ID: Final = "spillgate.request_id"

@@ -1,7 +1,7 @@
 """What spans say of a request and of its attempts; what is unknown is left out.
 
-None of it is text that a caller or a model wrote: models are configured names, codes of errors are
-cut to a word.
+None of it is text that a caller or a model wrote, but where their tenant asked for it: models are
+configured names or the upstream's, codes of errors are cut to a word.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from app.domain.call.request import Operation
 from app.domain.explain import attribute_names as names
+from app.domain.explain.said import Said
 from app.domain.explain.span_tree import Attribute, Attributes
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.usage import Usage
@@ -99,6 +100,7 @@ def attempt_attributes(
         names.ERROR_TYPE: _error_of(attempt),
         names.FIRST_CHUNK_S: first_chunk,
         names.DEPLOYMENT: attempt.deployment,
+        names.PEER: attempt.deployment,
         names.DEPLOYMENT_KIND: attempt.kind,
         names.TIER: attempt.tier,
         names.VERDICT: attempt.verdict,
@@ -119,6 +121,20 @@ def error_type(receipt: Receipt) -> dict[str, Attribute]:
     if receipt.status is None:
         return {names.ERROR_TYPE: receipt.outcome.value}
     return {names.ERROR_TYPE: str(receipt.status)} if receipt.status >= _REFUSED else {}
+
+
+def said_attributes(said: Said) -> Attributes:
+    """What the answer says about itself; its text only where the tenant asked for it."""
+    facts, content = said.facts, said.content
+    found: _Found = {
+        names.RESPONSE_ID: facts.id or None,
+        names.RESPONSE_MODEL: facts.model or None,
+        names.FINISH_REASONS: facts.finish_reasons or None,
+    }
+    if content is not None:
+        found[names.INPUT_MESSAGES] = content.input or None
+        found[names.OUTPUT_MESSAGES] = content.output or None
+    return _known(found)
 
 
 def _call(receipt: Receipt, servers: Mapping[str, Server]) -> _Found:
