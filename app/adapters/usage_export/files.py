@@ -19,8 +19,8 @@ import structlog
 
 from app.adapters.archive.export import Format, export
 from app.adapters.archive.reader import ArchiveReader
-from app.adapters.usage_export.durable import write_json, written
-from app.adapters.usage_export.pace import gently
+from app.adapters.durable import write_json, written
+from app.adapters.pace import gently
 from app.adapters.usage_export.table import VERSION, Exported, Sums, ledger_table
 from app.domain.ledger.export_plan import Done, Every, Period, Step, next_step, period_at
 from app.domain.ledger.ledger_row import LedgerRow

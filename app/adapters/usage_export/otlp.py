@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from app.adapters.archive.following import Place, end_of, following, sound
-from app.adapters.usage_export.durable import write_json
+from app.adapters.durable import write_json
 from app.adapters.usage_export.log_records import NumberedRow, rejected, request_body
 from app.ports import Clock
 
@@ -105,8 +105,9 @@ class OtlpExporter:
 
         Raises OSError where the archive's directory cannot be read or written.
         """
-        cursor: Cursor = self._cursor or await asyncio.to_thread(self._begun)
-        self._cursor = cursor
+        if self._cursor is None:
+            self._cursor = await asyncio.to_thread(self._begun)
+        cursor = self._cursor
         looked = self._clock.unix()
         batch = await asyncio.to_thread(self._read, cursor)
         if batch.rows:

@@ -193,3 +193,46 @@ def _deviation(values: Sequence[float], centre: float) -> float:
 
 def _few(count: int) -> float:
     return _FEW[count] if count < len(_FEW) else count / (count - 0.8)
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One measure of an hour, in requests, tokens or US dollars; `usual` is the median."""
+
+    measure: UsageMeasure
+    score: float
+    value: float
+    usual: float
+    history: History
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class HourFound:
+    """A tenant's hour (Unix time in hours) beside what it should come to."""
+
+    tenant: str
+    hour: int
+    under_way: bool
+    deviations: tuple[Deviation, ...]
+
+    def is_told(self, rules: AnomalyRules) -> bool:
+        """Whether somebody should know: some measure is far above what is usual."""
+        return any(each.score >= rules.score for each in self.deviations)
+
+
+def deviations(
+    amounts: Amounts, expected: Mapping[UsageMeasure, Expectation]
+) -> tuple[Deviation, ...]:
+    """What an hour comes to, beside what it should, by measure."""
+    return tuple(
+        Deviation(
+            measure=measure,
+            score=each.score(value_of(amounts, measure)),
+            value=value_of(amounts, measure),
+            usual=each.usual.centre,
+            history=each.history,
+            samples=each.samples,
+        )
+        for measure, each in expected.items()
+    )
