@@ -13,8 +13,11 @@ STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
-	tests/crashes
-LOCKS := requirements/runtime.txt requirements/dev.txt
+	tests/crashes tests/backends
+# Programs that traces are sent to by way of trial, each in an environment of its own.
+BACKENDS := mlflow phoenix
+BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
+LOCKS := requirements/runtime.txt requirements/dev.txt $(BACKENDS:%=requirements/%.txt)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
 
@@ -22,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv with everything and the spillgate command
@@ -79,6 +82,10 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)
 	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
 
+.PHONY: trace-backends
+trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and read them there (1.7 GB, 5 minutes the first time)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/backends $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet
@@ -96,6 +103,8 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(ARGS) pyproject.toml --extra embedded --group dev \
 		-c requirements/runtime.txt -o requirements/dev.txt
+	@for each in $(BACKENDS); do $(COMPILE) $(ARGS) \
+		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 
 .PHONY: clean
@@ -115,6 +124,14 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@echo 'installing into $(VENV) ...'
 	@$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Made anew when its lock changes. The lock is complete: pip, left to look for more, trips over extras.
+.venv-backends/%/.setup: requirements/%.txt | $(STAMP)
+	@echo 'installing into $(@D) ...'
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		--no-deps --only-binary :all: -r $<
 	@touch $@
 
 .PHONY: environment
