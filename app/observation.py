@@ -12,6 +12,7 @@ from app.domain.call.request import InferenceRequest, Route
 from app.domain.call.trace import TraceContext
 from app.domain.capacity.demand import Demand
 from app.domain.capacity.spill import SpillReason
+from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.quota.reservation import Reservation
@@ -27,6 +28,7 @@ from app.errors import (
     UpstreamError,
 )
 from app.ports import Call, Clock
+from app.wire.answer_edges import AnswerEdges
 from app.wire.client_timeout import client_timeout_s
 from app.wire.relayed import RelayedText
 from app.wire.tags import NO_TAGS
@@ -46,6 +48,7 @@ class Meter:
     done: bool = False  # the end of the answer has come, be it an error event
     error: str | None = None  # the code of an error that the upstream put into its stream
     relayed: RelayedText = field(default_factory=RelayedText)  # counted where usage is missing
+    edges: AnswerEdges | None = None  # what traces show of the answer; None: nothing is traced
 
 
 class Observation:
@@ -85,6 +88,7 @@ class Observation:
         self.trace: TraceContext | None = None  # None: nothing is traced
         self.relayed: float | None = None  # when the answer was out
         self._stage_ends: list[float] = []
+        self._span_ids = 0
         self._receipt: Receipt | None = None
 
     @property
@@ -107,10 +111,10 @@ class Observation:
         """What came with the request, names in lower case."""
         return self._call.headers
 
-    @property
-    def next_span_id(self) -> str:
-        """Of the attempt that is made next; empty where nothing is traced."""
-        return "" if self.trace is None else self.trace.child(len(self.attempts) + 1)
+    def new_span_id(self) -> str:
+        """Of an attempt that is about to be made; empty where nothing is traced."""
+        self._span_ids += 1
+        return "" if self.trace is None else self.trace.child(self._span_ids)
 
     def stage_ended(self) -> None:
         """Note when; stages come in one order, so that no name is needed."""
@@ -202,6 +206,11 @@ class Observation:
         told = usage if self.reservation is not None else self.receipt.usage
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
         return self._receipt
+
+    def said(self) -> Said:
+        """What traces show of the answer."""
+        edges = self.meter.edges
+        return NOTHING_SAID if edges is None else Said(edges.facts())
 
     def recorded(self) -> Receipt:
         """The receipt, with the trace that spans of it are recorded in."""

@@ -123,9 +123,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     )
     gateway = Gateway(
         clock=resources.clock,
-        telemetry=Telemetry(
-            resources.observers, resources.traced.sampler if resources.traced else None
-        ),
+        telemetry=Telemetry(resources.observers, resources.traced),
         settlement=Settlement(
             resources.accounts,
             resources.estimator,

@@ -155,7 +155,6 @@ async def running(
         )
         told: tuple[Observer, ...] = (metrics.receipts, *observers)
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
-        told = (*told, traced.export) if traced is not None else told
         resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.domain.call.request import InferenceRequest
 from app.domain.call.trace import Caller, TraceContext
+from app.domain.explain.said import Said
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.calendar import CalendarWindow
@@ -96,4 +97,8 @@ class Tracing(Protocol):
 
     def keeps(self, receipt: Receipt) -> bool:
         """Whether spans of it are to be recorded, now that it is over."""
+        ...
+
+    def record(self, receipt: Receipt, said: Said) -> None:
+        """Have them recorded; must neither block nor raise."""
         ...

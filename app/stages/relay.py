@@ -52,6 +52,8 @@ class Relay:
     async def _body(self, answer: Answer, reply: Reply, meter: Meter) -> None:
         if answer.rest is None:
             meter.usage = meter.usage or usage_of_body(answer.head)
+            if meter.edges is not None:
+                meter.edges.body = answer.head
             if meter.usage is None:
                 meter.relayed.add_body(answer.head)
             await _send(answer.head, reply, meter)
@@ -107,6 +109,8 @@ def kept_frames(frames: list[bytes], request: InferenceRequest, meter: Meter) ->
     joined = b"".join(frames)
     meter.frames += len(frames)
     meter.relayed.add(joined)
+    if meter.edges is not None:
+        meter.edges.add(joined)
     if not is_notable(joined):
         return joined
     return b"".join(frame for frame in frames if _keep(frame, request, meter))

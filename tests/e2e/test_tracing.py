@@ -103,6 +103,9 @@ async def test_a_spilled_stream_is_one_trace_from_the_client_to_the_upstream(
             "spillgate.tenant": f"team-{team.suffix}",
         }.items()
     )
+    assert str(request.attributes["gen_ai.response.model"]).startswith("gpt-4o")
+    assert str(request.attributes["gen_ai.response.id"]).startswith("chatcmpl")
+    assert request.attributes["gen_ai.response.finish_reasons"] in (["stop"], ["length"])
     assert receipt.usage.output > 0 < receipt.nano_usd
     assert receipt.trace_id == TRACE
     children = below(spans, request.span_id)

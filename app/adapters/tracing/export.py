@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from app.adapters.tracing.sdk_spans import SpanForm
+from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.explain.span_attributes import Server
-from app.domain.explain.span_tree import SpanLink
 from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Receipt
 
@@ -34,7 +34,7 @@ class Bounds:
 
 
 class SpanExport:
-    """An Observer; `servers` are the deployments in force, and may be replaced at any time."""
+    """Makes and sends them; `servers` are the deployments in force, replaced by a reload."""
 
     def __init__(self, exporters: Sequence[SpanExporter], form: SpanForm, bounds: Bounds) -> None:
         """Threads of their own send to each of the exporters."""
@@ -54,12 +54,10 @@ class SpanExport:
         """Spans that they did not get."""
         return self._failed_total + sum(line.lost_total for line in self._lines)
 
-    def observe(self, receipt: Receipt) -> None:
-        """Have the spans of a request sent that is recorded."""
-        if receipt.trace_id is None:
-            return
+    def record(self, receipt: Receipt, said: Said = NOTHING_SAID) -> None:
+        """Have the spans of a request sent; neither waits nor raises."""
         try:
-            spans = self._form.spans(span_tree(receipt, self.servers, links=_links(receipt)))
+            spans = self._form.spans(span_tree(receipt, self.servers, said))
         except Exception as error:  # noqa: BLE001  # a request does not fail for its trace
             self._failed_total += 1
             structlog.get_logger().error("trace_not_made", error=type(error).__name__)
@@ -177,11 +175,6 @@ class _Counting(SpanExporter):
             log.warning("traces_not_taken", lost=self.refused_total)
         else:
             log.info("traces_taken_again", lost=self.refused_total)
-
-
-def _links(receipt: Receipt) -> tuple[SpanLink, ...]:
-    cause = receipt.cause
-    return (SpanLink(cause.trace_id, cause.span_id),) if cause else ()
 
 
 @asynccontextmanager

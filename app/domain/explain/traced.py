@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain.call.trace import TraceContext
+from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.explain.span_attributes import (
     Server,
     attempt_attributes,
     error_type,
     request_attributes,
     request_name,
+    said_attributes,
 )
 from app.domain.explain.span_tree import Attributes, Span, SpanEvent, SpanKind, SpanLink, SpanTree
 from app.domain.ledger.completion import Outcome, Receipt
@@ -67,7 +69,7 @@ class _Times:
 
 
 def span_tree(
-    receipt: Receipt, servers: Mapping[str, Server], *, links: tuple[SpanLink, ...] = ()
+    receipt: Receipt, servers: Mapping[str, Server], said: Said = NOTHING_SAID
 ) -> SpanTree:
     """Of a receipt with a trace; `servers` by deployment, as far as they are still configured.
 
@@ -85,10 +87,10 @@ def span_tree(
         kind=SpanKind.INTERNAL if receipt.errand else SpanKind.SERVER,
         begins=times.begins,
         ends=times.ends,
-        attributes=request_attributes(receipt, servers),
+        attributes={**request_attributes(receipt, servers), **said_attributes(said)},
         failed=_is_fault(receipt),
         events=tuple(_events(receipt, times)),
-        links=links,
+        links=_links(receipt),
     )
     stages = _stages(receipt, trace, times)
     spans = (request, *stages, *_attempts(receipt, trace, times, servers))
@@ -98,6 +100,11 @@ def span_tree(
 def _is_fault(receipt: Receipt) -> bool:
     """What a caller did wrong is no error of its server (semantic conventions, HTTP spans)."""
     return receipt.outcome in _FAULTS or (receipt.status or 0) >= _SERVERS_FAULT
+
+
+def _links(receipt: Receipt) -> tuple[SpanLink, ...]:
+    cause = receipt.cause
+    return (SpanLink(cause.trace_id, cause.span_id),) if cause else ()
 
 
 def _events(receipt: Receipt, times: _Times) -> Iterator[SpanEvent]:
@@ -150,9 +157,9 @@ def _stage(
 def _attempts(
     receipt: Receipt, trace: TraceContext, times: _Times, servers: Mapping[str, Server]
 ) -> Iterator[Span]:
-    last = receipt.attempts[-1] if receipt.attempts else None
+    accepted = [each for each in receipt.attempts if each.verdict is Verdict.ACCEPT]
     for number, attempt in enumerate(receipt.attempts, 1):
-        served = attempt is last and attempt.verdict is Verdict.ACCEPT
+        served = accepted[-1:] == [attempt] and attempt.deployment == receipt.deployment
         span_id = attempt.span_id or trace.child(number)
         yield Span(
             span_id=span_id,

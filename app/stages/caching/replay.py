@@ -33,6 +33,8 @@ class Replay:
     ) -> None:
         """Send all of it; usage is what the answer had taken."""
         body = as_asked(entry.body, request)
+        if observation.meter.edges is not None:
+            observation.meter.edges.body = body
         headers = own_headers(observation)
         headers["age"] = str(int(observation.cache.age_s or 0))
         if request.stream:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from app.domain.explain.sampling import Sampler, SamplingPolicy
+from app.domain.explain.sampling import SamplingPolicy
 from app.domain.ledger.completion import Receipt
 from app.observation import Observation
 from app.stages.telemetry import Telemetry
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.tracing import FakeTracing
 
 
 def test_every_observer_is_told_once_at_the_end() -> None:
@@ -46,10 +45,11 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def observed(policy: SamplingPolicy, call: FakeCall, status: int = 200) -> Receipt:
     observation, log = Observation(call, FakeClock()), RecordingObserver()
-    tracing = Sampler(policy, random.Random(7).getrandbits)
+    tracing = FakeTracing(policy)
     with Telemetry([log], tracing).observed(observation):
         observation.conclude(status, None)
     (receipt,) = log.receipts
+    assert [each for each, _ in tracing.recorded] == ([receipt] if receipt.trace_id else [])
     return receipt
 
 

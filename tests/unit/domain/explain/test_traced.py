@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.domain.cache.policy import CacheRule, ExactRule
+from app.domain.call.trace import TraceContext
 from app.domain.explain import attribute_names as names
-from app.domain.explain.sampling import Sampler, SamplingPolicy
+from app.domain.explain.sampling import SamplingPolicy
 from app.domain.explain.span_attributes import Server
 from app.domain.explain.span_tree import Span, SpanKind, SpanLink, SpanTree
 from app.domain.explain.traced import span_tree
@@ -17,6 +18,7 @@ from app.domain.ledger.completion import Receipt
 from app.errors import InvalidApiKey, NoCapacity, UnknownRoute
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
+from tests.fakes.tracing import FakeTracing
 
 CALL: dict[str, Any] = {
     "model": "gpt-4o",
@@ -35,7 +37,7 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def house() -> House:
     """One that traces everything."""
     policy = SamplingPolicy(ratio=1.0, caller_ratio=1.0)
-    return House(tracing=Sampler(policy, random.Random(7).getrandbits))
+    return House(tracing=FakeTracing(policy))
 
 
 def tree_of(receipt: Receipt) -> SpanTree:
@@ -242,8 +244,9 @@ async def test_a_link_leads_to_what_it_is_about(house: House) -> None:
     """For instance a sample to the request whose answer it measures."""
     house.upstream("ptu").completes()
     _, receipt = await house.serve(FakeCall(fields=CALL))
-    link = SpanLink("a" * 32, "b" * 16)
-    assert span_tree(receipt, SERVERS, links=(link,)).request.links == (link,)
+    cause = TraceContext("a" * 32, "b" * 16, is_sampled=True)
+    made = replace(receipt, cause=cause)
+    assert tree_of(made).request.links == (SpanLink("a" * 32, "b" * 16),)
 
 
 async def test_no_word_of_what_was_said(house: House) -> None:
@@ -253,6 +256,20 @@ async def test_no_word_of_what_was_said(house: House) -> None:
     told = repr(span_tree(receipt, SERVERS))
     assert "my-secret" not in told
     assert "key-of-acme" not in told
+
+
+async def test_what_the_answer_says_of_itself(house: House) -> None:
+    """Its id and why it ended, streamed or not, or kept."""
+    house.rule = CacheRule(exact=ExactRule(enabled=True))
+    house.upstream("ptu").completes("Hello").streams("Hel", "lo")
+    for fields in (CALL, STREAM, CALL):
+        await house.serve(FakeCall(fields=fields))
+    assert isinstance(house.tracing, FakeTracing)
+    for receipt, said in house.tracing.recorded:
+        attributes = span_tree(receipt, SERVERS, said).request.attributes
+        assert attributes[names.FINISH_REASONS] == ("stop",)
+        assert str(attributes[names.RESPONSE_ID]).startswith("chatcmpl")
+    assert len(house.tracing.recorded) == 3
 
 
 async def test_a_deployment_that_is_gone_is_told_by_its_name(house: House) -> None:

@@ -1,0 +1,21 @@
+"""Tracing that sends nothing anywhere."""
+
+from __future__ import annotations
+
+import random
+
+from app.domain.explain.said import Said
+from app.domain.explain.sampling import Sampler, SamplingPolicy
+from app.domain.ledger.completion import Receipt
+
+
+class FakeTracing(Sampler):
+    """Decides as it would be decided, and keeps what is to be recorded."""
+
+    def __init__(self, policy: SamplingPolicy) -> None:
+        super().__init__(policy, random.Random(7).getrandbits)
+        self.recorded: list[tuple[Receipt, Said]] = []
+
+    def record(self, receipt: Receipt, said: Said) -> None:
+        """Keep it."""
+        self.recorded.append((receipt, said))

@@ -1,0 +1,97 @@
+"""What an answer says about itself, in its forms."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.explain.said import AnswerFacts
+from app.wire.answer_edges import AnswerEdges
+from tests.streams.recordings import recording
+
+CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-4o-2024-11-20"}
+FACTS = AnswerFacts("chatcmpl-1", "gpt-4o-2024-11-20", ("stop",))
+
+
+def frame(*choices: Any, **more: Any) -> bytes:
+    return b"data: " + json.dumps({**CHUNK, "choices": choices, **more}).encode() + b"\n\n"
+
+
+def saying(text: str) -> bytes:
+    return frame({"index": 0, "delta": {"content": text}, "finish_reason": None})
+
+
+END = frame({"index": 0, "delta": {}, "finish_reason": "stop"})
+
+
+def facts_of(*reads: bytes) -> AnswerFacts:
+    edges = AnswerEdges()
+    for each in reads:
+        edges.add(each)
+    return edges.facts()
+
+
+def test_a_stream_tells_at_its_edges() -> None:
+    """However many reads are between, and whatever comes after the reason."""
+    usage = frame(usage={"prompt_tokens": 1})
+    done = b"data: [DONE]\n\n"
+    assert facts_of(saying("a"), *[saying("b")] * 50, END, usage, done) == FACTS
+    assert facts_of(saying("a") + END + usage + done) == FACTS
+
+
+def test_azures_first_frame_names_nothing() -> None:
+    """Its empty strings are passed over for what the next one says."""
+    nobody = b'data: {"choices":[],"id":"","model":"","prompt_filter_results":[]}\n\n'
+    assert facts_of(nobody + saying("a"), END) == FACTS
+
+
+def test_several_choices_have_a_reason_each() -> None:
+    """In the order of the choices, not in that of their ends."""
+    late = [
+        frame({"index": n, "delta": {}, "finish_reason": r})
+        for n, r in ((1, "length"), (0, "stop"))
+    ]
+    assert facts_of(saying("a"), *late).finish_reasons == ("stop", "length")
+
+
+def test_a_whole_body() -> None:
+    """The same members, wherever they stand."""
+    edges = AnswerEdges()
+    message = {"role": "assistant", "content": "x" * 10_000}
+    body = {"choices": [{"index": 0, "finish_reason": "stop", "message": message}], **CHUNK}
+    edges.body = json.dumps(body).encode()
+    assert edges.facts() == FACTS
+
+
+def test_a_response_is_inside_of_its_events() -> None:
+    """Of the Responses API, which has no reason of this kind."""
+    response = {"id": "resp_1", "model": "gpt-4o", "metadata": {"model": "a secret"}}
+    event = {"type": "response.created", "response": response}
+    said = b"event: response.created\ndata: " + json.dumps(event).encode() + b"\n\n"
+    assert facts_of(said) == AnswerFacts("resp_1", "gpt-4o")
+
+
+def test_a_recorded_stream() -> None:
+    """As Azure sent it."""
+    facts = facts_of(recording("chat_usage").data)
+    assert facts.id.startswith("chatcmpl")
+    assert facts.finish_reasons == ("stop",)
+
+
+@given(st.text(max_size=300))
+def test_what_a_model_writes_is_no_member(text: str) -> None:
+    """Though it writes JSON, and what looks like frames."""
+    for said in (text, f'","model":"{text}","finish_reason":"{text}"', f"\n\ndata: {text}\n\n"):
+        assert facts_of(saying(said), saying(said), END) == FACTS
+
+
+@given(st.binary(max_size=300))
+def test_what_cannot_be_read_tells_nothing(data: bytes) -> None:
+    """And fails nothing."""
+    facts_of(data)
+    edges = AnswerEdges()
+    edges.body = data
+    assert isinstance(edges.facts(), AnswerFacts)
