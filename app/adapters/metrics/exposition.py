@@ -21,6 +21,11 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
+def wants_openmetrics(accept: str) -> bool:
+    """Whether the header names it; Prometheus does, before plain text."""
+    return "application/openmetrics-text" in accept
+
+
 class Metrics:
     """The metrics of one process: `receipts` is its Observer, `readings` takes readers.
 
@@ -40,7 +45,7 @@ class Metrics:
 
     async def page(self, accept: str) -> tuple[str, bytes]:
         """The content type and the page, by the `Accept` header; rendered in a thread."""
-        if "application/openmetrics-text" in accept:
+        if wants_openmetrics(accept):
             return OPENMETRICS, await self.openmetrics()
         return TEXT, await asyncio.to_thread(generate_latest, self._page())
 

@@ -12,7 +12,7 @@ from app.adapters.metrics.exposition import OPENMETRICS, TEXT, Metrics
 from app.adapters.metrics.families import IN_FLIGHT, LEDGER_DROPPED, LOST
 from app.adapters.metrics.loop_lag import LoopLag
 from tests.fakes.clock import FakeClock
-from tests.fakes.receipts import attempt, receipt
+from tests.fakes.served import attempt, receipt
 
 
 async def text_of(metrics: Metrics) -> str:

@@ -19,7 +19,7 @@ from app.domain.routing.deployment import Kind
 from app.domain.routing.throttle import ThrottleClass
 from app.observation import UNKNOWN_MODEL
 from tests.fakes.clock import FakeClock
-from tests.fakes.receipts import attempt, plan, receipt, reservation
+from tests.fakes.served import attempt, plan, receipt, reservation
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

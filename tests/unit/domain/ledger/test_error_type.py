@@ -14,7 +14,7 @@ from app.domain.ledger.error_type import FAULTS, ErrorType, Fault, error_type
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.route import Absence, RoutePlan
 from app.errors import SpillgateError
-from tests.fakes.receipts import attempt, plan, receipt
+from tests.fakes.served import attempt, plan, receipt
 
 NOT_SERVED: dict[str, Any] = {"deployment": None, "usage": None, "attempts": ()}
 #: What the receipts of refused requests come to, by the class that was raised.

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.quota.limit import MEASURED, SPILLED, Kind, Limit, LimitName, Measure
 from app.domain.quota.quota_use import QuotaUse, uses_of
-from tests.fakes.receipts import DAY, MONTH, reservation
+from tests.fakes.served import DAY, MONTH, reservation
 
 RPM = Limit(LimitName.RPM, "tenant", Kind.WINDOW, Measure.REQUESTS, 100, window_ms=60_000)
 DAILY = Limit(LimitName.USD_PER_DAY, "tenant", Kind.DAY, Measure.NANO_USD, 1000)

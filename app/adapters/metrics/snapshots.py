@@ -1,0 +1,122 @@
+"""Metrics of several workers, told as those of one.
+
+Each worker answers its page on a Unix socket. Whoever has all sockets asks them when it is asked
+itself, and adds up: nothing is shared, written to files, or sent while nobody looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.adapters.metrics.exposition import OPENMETRICS, TEXT, wants_openmetrics
+from app.adapters.metrics.merging import EOF, as_text, counted, merged
+
+#: A worker that takes longer is told by what it counted last. Seconds.
+LIMIT_S: Final = 1.0
+
+
+@asynccontextmanager
+async def telling(path: Path, page: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
+    """Answer `page`, OpenMetrics, to whoever connects, for as long as the scope is open.
+
+    Its last words are left beside the socket: what was counted since anybody asked. Whoever may
+    enter the socket's directory may read it: that is to be the owner alone.
+    """
+
+    async def tell(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            writer.write(await page())
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_unix_server(tell, path)
+    try:
+        yield
+    finally:
+        server.close()
+        await asyncio.to_thread(_leave, path, await page())
+
+
+def _leave(path: Path, page: bytes) -> None:
+    """Whole or not at all, and without the socket."""
+    written = path.with_suffix(".part")
+    written.write_bytes(page)
+    written.replace(_last_words(path))
+    path.unlink(missing_ok=True)
+
+
+def _last_words(path: Path) -> Path:
+    return path.with_suffix(".last")
+
+
+@dataclass(slots=True)
+class _Worker:
+    path: Path
+    last: bytes = EOF
+
+
+class Snapshots:
+    """All workers that tell; `page` is what `/metrics` answers with."""
+
+    def __init__(self, limit_s: float = LIMIT_S) -> None:
+        """Nobody is waited for longer than `limit_s`."""
+        self._limit_s = limit_s
+        self._workers: dict[str, _Worker] = {}
+        self._gone = EOF
+
+    def joined(self, worker: str, path: Path) -> None:
+        """A worker tells on this socket from now on; one of the same name before it is gone."""
+        self.exited(worker)
+        self._workers[worker] = _Worker(path)
+
+    def exited(self, worker: str) -> None:
+        """Its process has ended: what it had counted is kept for good.
+
+        That is what it left, or told last where it was killed. Not to be said of one that is only
+        silent, which would be counted twice when it is back.
+        """
+        gone = self._workers.pop(worker, None)
+        if gone is None:
+            return
+        words = _last_words(gone.path)
+        with suppress(FileNotFoundError):
+            gone.last = words.read_bytes()
+            words.unlink()
+        self._gone = merged([self._gone, counted(gone.last)])
+
+    async def page(self, accept: str) -> tuple[str, bytes]:
+        """The content type and the page of all, by the `Accept` header."""
+        pages = await self._pages()
+        if wants_openmetrics(accept):
+            return OPENMETRICS, await asyncio.to_thread(merged, pages)
+        return TEXT, await asyncio.to_thread(lambda: as_text(merged(pages)))
+
+    async def _pages(self) -> list[bytes]:
+        asked = [*self._workers.values()]
+        told = await asyncio.gather(*(self._ask(each.path) for each in asked))
+        for each, page in zip(asked, told, strict=True):
+            each.last = page or each.last
+        there = {id(each) for each in self._workers.values()}  # some may have gone meanwhile
+        found = [
+            page or counted(each.last)
+            for each, page in zip(asked, told, strict=True)
+            if id(each) in there
+        ]
+        return [*found, self._gone]
+
+    async def _ask(self, path: Path) -> bytes | None:
+        """Its page; None where it does not tell a whole one in time."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(self._limit_s):
+                reader, writer = await asyncio.open_unix_connection(path)
+                try:
+                    page = await reader.read()
+                finally:
+                    writer.close()
+                return page if page.endswith(EOF) else None
+        return None
