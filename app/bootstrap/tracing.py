@@ -22,6 +22,7 @@ from app.settings import Tracing
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import TracerProvider
 
     from app.adapters.tracing.export import SpanExport
     from app.adapters.tracing.sdk_spans import SpanForm
@@ -57,6 +58,13 @@ class Traced:
     def record(self, receipt: Receipt, said: Said) -> None:
         """Have them sent."""
         self.export.record(receipt, said)
+
+    def tracer_provider(self) -> TracerProvider:
+        """For what is traced as it happens, by the same policy and to the same receivers."""
+        from app.adapters.tracing import as_it_happens  # noqa: PLC0415  # as in `tracing`
+
+        put, resource = self.export.put, self.export.resource
+        return as_it_happens.tracer_provider(put, resource, lambda: self.sampler.policy)
 
     @property
     def lost_total(self) -> int:

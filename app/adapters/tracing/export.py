@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
@@ -45,6 +46,11 @@ class SpanExport:
         self._failed_total = 0
 
     @property
+    def resource(self) -> Resource:
+        """Who they are from."""
+        return self._form.resource
+
+    @property
     def sent_total(self) -> int:
         """Spans that receivers took."""
         return sum(line.exporter.sent_total for line in self._lines)
@@ -62,6 +68,10 @@ class SpanExport:
             self._failed_total += 1
             structlog.get_logger().error("trace_not_made", error=type(error).__name__)
             return
+        self.put(spans)
+
+    def put(self, spans: Sequence[ReadableSpan]) -> None:
+        """Have spans sent that are made already; on the event loop alone, as all else here."""
         for line in self._lines:
             line.put(spans)
 
