@@ -204,8 +204,8 @@ DEGRADED: Final = counter(
 )  # fmt: skip
 ANOMALY: Final = gauge(
     "llm_tenant_anomaly_score",
-    "How far a tenant's last whole hour is from its own history, in robust standard deviations; "
-    "measure: requests, tokens, dollars.",
+    "How far a tenant's last whole hour is from its own history, in robust standard deviations, or "
+    "the hour under way where that is far above it; measure: requests, tokens, dollars.",
     "tenant", "measure",
     merge=Merge.MAX,
 )  # fmt: skip
@@ -289,6 +289,13 @@ LEDGER_DRIFT: Final = gauge(
 ARCHIVE_AGE: Final = gauge(
     "spillgate_archive_copied_timestamp_seconds",
     "When the ledger was last copied to its archive, as Unix time.",
+    merge=Merge.MAX,
+)
+EXPORT_AGE: Final = gauge(
+    "spillgate_export_timestamp_seconds",
+    "Up to when a sink has the ledger, as Unix time; sink: files, otlp. Of files it is the end of "
+    "the last hour or day that was written.",
+    "sink",
     merge=Merge.MAX,
 )
 LOST: Final = counter(
