@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from app.adapters.anomalies.report import read_report
 from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
@@ -54,6 +55,7 @@ def admin_plane(
             metrics=metrics,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),
+            anomalies=lambda: read_report(Path(archive)),
         )
     )
 

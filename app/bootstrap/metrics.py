@@ -47,7 +47,7 @@ def read_all(metrics: Metrics, process: Process, state: State, breakers: Breaker
     """Have all of them read."""
     _Deployments(process, metrics).add_to(metrics)
     _Dependencies(process, state, breakers).add_to(metrics)
-    _Ledger(state).add_to(metrics)
+    _Ledger(state, metrics).add_to(metrics)
     _Cache(process).add_to(metrics)
     _Itself(process).add_to(metrics)
 
@@ -191,12 +191,15 @@ class _Dependencies:
 @dataclass(frozen=True, slots=True)
 class _Ledger:
     state: State
+    metrics: Metrics
 
     def add_to(self, metrics: Metrics) -> None:
         accounts = self.state.accounts
         metrics.readings.add(f.LEDGER_WAITING, lambda: {(): accounts.unsettled})
         metrics.readings.add(f.LEDGER_DROPPED, self.dropped)
         metrics.readings.add(f.ARCHIVE_AGE, self.copied)
+        metrics.readings.add(f.EXPORT_AGE, self.exported)
+        metrics.readings.add(f.ANOMALY, self.anomalies)
 
     def dropped(self) -> Values:
         accounts = self.state.accounts
@@ -209,6 +212,17 @@ class _Ledger:
     def copied(self) -> Values:
         copier = self.state.copier
         return {} if copier is None else {(): self.state.clock.unix() - copier.behind_s}
+
+    def exported(self) -> Values:
+        return {(sink,): at for sink, at in self.state.derived.exports.timestamps().items()}
+
+    def anomalies(self) -> Values:
+        """Of tenants that have no series of their own the highest."""
+        found: Values = {}
+        for (tenant, measure), score in self.state.derived.anomalies.scores().items():
+            labels = self.metrics.tenants(tenant), measure.value
+            found[labels] = max(score, found.get(labels, score))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ from app.settings import Settings, load_catalog
 from app.waiting import WaitingRoom
 
 EMBEDDED_DIRECTORY = Path(".spillgate")
-_READ_AT_START: Final = ("listen", "redis", "ledger", "budgets", "keys", "metrics")
+_READ_AT_START: Final = (
+    "listen", "redis", "ledger", "budgets", "keys", "metrics", "usage_export", "anomalies",
+)  # fmt: skip
 _TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
 _CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
 

@@ -37,6 +37,8 @@ from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.redis.watched import Breakers
 from app.adapters.seeding import Seeder, seeding
+from app.adapters.usage_export.file_thread import ArchiveProgress
+from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
 from app.domain.quota.reservation import Reservation
@@ -76,6 +78,7 @@ class State:
     explanations: Explanations
     alerts: BudgetAlerts
     copier: LedgerCopier | None  # of the process that keeps the archive
+    derived: Derived
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""
@@ -128,6 +131,8 @@ async def shared_state(
             )
         )
         explanations = await enter(keeping_explanations(batch, clock, settings.explain))
+        source = Source(kept.progress, keys, batch) if kept else None
+        derived = await enter(made_of_archive(source, settings))
         yield State(
             clock=clock,
             holds=board,
@@ -140,7 +145,8 @@ async def shared_state(
             deployments=deployments,
             explanations=explanations,
             alerts=alerts,
-            copier=kept.copier if kept else None,
+            copier=kept.progress.copier if kept else None,
+            derived=derived,
         )
 
 
@@ -184,7 +190,7 @@ class _Kept:
     """What keeps the archive."""
 
     seeder: Seeder
-    copier: LedgerCopier
+    progress: ArchiveProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +241,4 @@ class _Archiving:
             seeding(seeder),
             comparing(comparison),
         ):
-            yield _Kept(seeder, copier)
+            yield _Kept(seeder, ArchiveProgress(archive, copier, self.clock))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, model_validator
 
+from app.settings.anomalies import Anomalies
 from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
@@ -23,6 +24,7 @@ from app.settings.tenancy import Model, Tenant
 from app.settings.tiers import WeightedTarget
 from app.settings.tracing import Tracing
 from app.settings.upstream import Deployment, Simulator, Timeouts, UpstreamTimeouts
+from app.settings.usage_export import UsageExport
 
 
 class Settings(Section):
@@ -33,6 +35,8 @@ class Settings(Section):
     """None: an embedded server is started."""
     ledger: Ledger | None = None
     budgets: Budgets = Budgets()
+    usage_export: UsageExport = UsageExport()
+    anomalies: Anomalies = Anomalies()
     admin: Admin | None = None
     keys: Keys = Keys()
     entra: EntraCallers | None = None

@@ -9,7 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from app.adapters.durable import write_json
-from app.domain.quota.anomaly import HOUR_S, AnomalyRules, Deviation, HourFound, UsageMeasure
+from app.domain.quota.anomaly import (
+    HOUR_S,
+    AnomalyReport,
+    AnomalyRules,
+    Deviation,
+    HourFound,
+    UsageMeasure,
+)
 
 NAME: Final = "anomalies.json"
 
@@ -20,24 +27,17 @@ _FORMS: Final = {
 }
 
 
-class Report(msgspec.Struct, frozen=True):
-    """When it was looked (Unix seconds; 0: never), and an hour of each tenant that is known."""
-
-    at: float = 0.0
-    hours: tuple[HourFound, ...] = ()
-
-
-def write_report(archive: Path, report: Report) -> None:
+def write_report(archive: Path, report: AnomalyReport) -> None:
     """Replace what was found before. Raises OSError."""
     write_json(archive / NAME, report)
 
 
-def read_report(archive: Path) -> Report:
+def read_report(archive: Path) -> AnomalyReport:
     """What was found last; nothing where nobody has looked yet. Blocking."""
     try:
-        return msgspec.json.decode((archive / NAME).read_bytes(), type=Report)
+        return msgspec.json.decode((archive / NAME).read_bytes(), type=AnomalyReport)
     except (FileNotFoundError, msgspec.MsgspecError):  # of another version: it is written anew
-        return Report()
+        return AnomalyReport()
 
 
 def wording(found: HourFound, rules: AnomalyRules) -> dict[str, Any]:

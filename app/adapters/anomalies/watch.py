@@ -15,7 +15,7 @@ from threading import Event, Lock
 from typing import Final
 
 from app.adapters.anomalies.hourly_sums import HourlySums
-from app.adapters.anomalies.report import Report, wording, write_report
+from app.adapters.anomalies.report import wording, write_report
 from app.adapters.background import background
 from app.adapters.pace import Ended, gently
 from app.adapters.webhook import Webhook
@@ -23,6 +23,7 @@ from app.domain.identity.tenant import Tenant
 from app.domain.quota.anomaly import (
     HOUR_S,
     HOURS_OF_WEEK,
+    AnomalyReport,
     AnomalyRules,
     Expectation,
     HourFound,
@@ -42,7 +43,7 @@ Scores = Mapping[tuple[str, UsageMeasure], float]
 class Anomalies:
     """What was found last by this process; nothing, where another one keeps the archive."""
 
-    report: Report = field(default_factory=Report)
+    report: AnomalyReport = field(default_factory=AnomalyReport)
 
     def scores(self) -> Scores:
         """By tenant and measure; of tenants with enough history."""
@@ -122,7 +123,7 @@ class AnomalyWatch:
         while len(self._noticed) > _MOST_REMEMBERED:
             del self._noticed[next(iter(self._noticed))]
 
-    def _found(self) -> Report:
+    def _found(self) -> AnomalyReport:
         """All tenants' last whole hours, or those under way where they are far above already."""
         with self._turn:
             if self._ended.is_set():
@@ -140,7 +141,7 @@ class AnomalyWatch:
             hours = [
                 self._of(self._sums, tenants[name], hour) for name in gently(names, self._ended)
             ]
-            report = Report(now, tuple(each for each in hours if each.deviations))
+            report = AnomalyReport(now, tuple(each for each in hours if each.deviations))
             write_report(self._watched.archive, report)
             return report
 

@@ -102,6 +102,11 @@ class Archive:
         return self._tally.positions.get(tenant, START)
 
     @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._reader.directory
+
+    @property
     def last_line(self) -> int:
         """The number of its last line, over all files; 0 before the first."""
         return self._tally.n

@@ -16,8 +16,8 @@ import structlog
 
 from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import LedgerCopier
-from app.adapters.usage_export.files import FileExporter
 from app.adapters.pace import Ended
+from app.adapters.usage_export.files import FileExporter
 from app.ports import Clock
 
 LOOK_S: Final = 10.0

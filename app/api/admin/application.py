@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.api.admin.admins import add_admin_routes
+from app.api.admin.anomalies import add_anomaly_route
 from app.api.admin.audit import add_audit_routes
 from app.api.admin.cache import add_cache_routes
 from app.api.admin.cache_errors import add_cache_error_routes
@@ -88,6 +89,7 @@ def _admin(services: AdminServices) -> APIRouter:
     add_key_routes(router, services)
     add_admin_routes(router, services)
     add_usage_routes(router, services)
+    add_anomaly_route(router, services)
     add_audit_routes(router, services)
     add_deployment_routes(router, services)
     add_explain_route(router, services)

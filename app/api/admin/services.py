@@ -15,6 +15,7 @@ from app.api.readiness import Readiness
 from app.domain.explain.explanation import Explanation
 from app.domain.identity.audit import ChainEnd
 from app.domain.identity.directory import AuditRecord
+from app.domain.quota.anomaly import AnomalyReport
 from app.ports import Clock, DirectoryStore, KeptAnswers, MeasuredErrors, WrongHits
 
 
@@ -58,6 +59,8 @@ class AdminServices:
     metrics: MetricsPage | None = None
     #: The durable copy of the audit log, as it was written; blocking, to be called in a thread.
     audit_copy: Callable[[], Iterable[AuditRecord]] = tuple
+    #: What was found last; blocking, to be called in a thread.
+    anomalies: Callable[[], AnomalyReport] = AnomalyReport
     tracing: TracerProvider | None = None  # None: no spans
 
     @property

@@ -216,9 +216,22 @@ class HourFound:
     under_way: bool
     deviations: tuple[Deviation, ...]
 
+    @property
+    def highest(self) -> float:
+        """The highest score of a measure; 0 where none is known."""
+        return max((each.score for each in self.deviations), default=0.0)
+
     def is_told(self, rules: AnomalyRules) -> bool:
         """Whether somebody should know: some measure is far above what is usual."""
-        return any(each.score >= rules.score for each in self.deviations)
+        return self.highest >= rules.score
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyReport:
+    """When it was looked (Unix seconds; 0: never), and an hour of each tenant that is known."""
+
+    at: float = 0.0
+    hours: tuple[HourFound, ...] = ()
 
 
 def deviations(

@@ -10,13 +10,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.adapters.anomalies.report import Report, read_report
+from app.adapters.anomalies.report import read_report
 from app.adapters.anomalies.watch import Anomalies, AnomalyWatch, Watched, watching_anomalies
 from app.adapters.archive.archive import Archive
 from app.adapters.webhook import Webhook
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import encode
-from app.domain.quota.anomaly import HOUR_S, AnomalyRules, UsageMeasure
+from app.domain.quota.anomaly import HOUR_S, AnomalyReport, AnomalyRules, UsageMeasure
 from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger_rows import ledger_row
@@ -154,7 +154,7 @@ async def test_that_a_restart_goes_on_where_it_was(house: House) -> None:
     await watch.look()
     watch.close()
     first = house.anomalies.scores()
-    house.anomalies.report = Report()
+    house.anomalies.report = AnomalyReport()
     again = house.watch()
     await again.look()
     again.close()
@@ -186,9 +186,9 @@ async def test_that_nothing_is_read_after_the_end(house: House) -> None:
 
 def test_that_a_report_of_another_version_counts_as_none(tmp_path: Path) -> None:
     """It is written anew within minutes."""
-    assert read_report(tmp_path) == Report()
+    assert read_report(tmp_path) == AnomalyReport()
     (tmp_path / "anomalies.json").write_text('{"hours": [{"tenant": 5}]}')
-    assert read_report(tmp_path) == Report()
+    assert read_report(tmp_path) == AnomalyReport()
 
 
 async def test_that_a_webhook_without_a_url_only_logs() -> None:

@@ -10,8 +10,8 @@ import pytest
 from arro3.io import read_parquet
 
 from app.adapters.archive.export import Format
+from app.adapters.pace import Ended
 from app.adapters.usage_export.files import FileExporter, FileOptions
-from app.adapters.usage_export.pace import Ended
 from app.adapters.usage_export.table import COLUMNS
 from app.domain.ledger.export_plan import Every
 from app.domain.ledger.ledger_row import LedgerRow, encode

@@ -1,0 +1,79 @@
+"""A whole gateway exports its ledger: rows arrive as log records, frozen receiver or not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from app.domain.ledger.completion import Receipt
+from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
+
+HELLO: Any = {"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+async def ask(team: Stack, times: int) -> None:
+    for _ in range(times):
+        await team.openai().chat.completions.create(**HELLO)
+
+
+async def begun(team: Stack) -> None:
+    """Wait until it is known where rows begin."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            async with team.http.get(f"{team.process.admin_url}/metrics") as answer:
+                if 'spillgate_export_timestamp_seconds{sink="otlp"}' in await answer.text():
+                    return
+            await asyncio.sleep(0.02)
+
+
+def sums(receiver: OtlpReceiver) -> tuple[int, int, int]:
+    """Input and output tokens, and nano-dollars of all records that were charged."""
+    charged = [each for each in receiver.records if each["spillgate.charged"]]
+    names = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "spillgate.cost.nano_usd")
+    first, second, third = (sum(each[name] for each in charged) for name in names)
+    return first, second, third
+
+
+def sums_of(receipts: list[Receipt]) -> tuple[int, int, int]:
+    used = [each.usage for each in receipts if each.usage]
+    nano_usd = sum(each.nano_usd for each in receipts)
+    return sum(each.input for each in used), sum(each.output for each in used), nano_usd
+
+
+async def test_rows_arrive_as_log_records(redis_url: str) -> None:
+    """All of them, to the token; the tokens of a receiver that asks for one are sent."""
+    async with otlp_receiver() as receiver:
+
+        def config(suffix: str) -> dict[str, Any]:
+            headers = {"authorization": "Bearer canary-2b"}
+            return ptu_and_paygo(suffix) | {
+                "usage_export": {"otlp": {"endpoint": receiver.url, "headers": headers}}
+            }
+
+        async with stack(redis_url, config) as team:
+            await begun(team)
+            await ask(team, 7)
+            await eventually(lambda: len(receiver.records) == 7)
+            assert sums(receiver) == sums_of(team.receipts.kept)
+            assert {each["authorization"] for each in receiver.headers} == {"Bearer canary-2b"}
+
+
+async def test_requests_do_not_notice_a_frozen_receiver(redis_url: str) -> None:
+    """What it did not take comes once it answers again."""
+    async with otlp_receiver() as receiver:
+        receiver.thawed.clear()
+
+        def config(suffix: str) -> dict[str, Any]:
+            otlp = {"endpoint": receiver.url, "timeout_s": 600}
+            return ptu_and_paygo(suffix) | {"usage_export": {"otlp": otlp}}
+
+        async with stack(redis_url, config) as team:
+            await begun(team)
+            await ask(team, 1)
+            await eventually(lambda: receiver.at_once == 1)
+            await ask(team, 5)
+            assert receiver.at_once == 1
+            receiver.thawed.set()
+            await eventually(lambda: len(receiver.records) == 6)
+            assert sums(receiver) == sums_of(team.receipts.kept)
