@@ -125,7 +125,7 @@ def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Sp
         ends.append(receipt.relayed)
     began = receipt.started
     for number, (name, ended) in enumerate(zip(names, ends, strict=False)):
-        yield _stage(name, number, trace, times, (began, ended))
+        yield _stage(name, number, trace, times, (began, max(began, ended)))
         began = ended
     if len(ends) < len(names) and receipt.outcome is not Outcome.FINISHED:
         span = (began, receipt.started + receipt.duration)
@@ -167,7 +167,7 @@ def _attempts(
             name=f"attempt {attempt.deployment}",
             kind=SpanKind.CLIENT,
             begins=times.at(attempt.started),
-            ends=_relayed(receipt, times) if served else times.at(attempt.ended),
+            ends=_relayed(receipt, attempt, times) if served else times.at(attempt.ended),
             attributes=attempt_attributes(receipt, attempt, servers),
             failed=attempt.verdict is not Verdict.ACCEPT or (attempt.status or 0) >= _REFUSED,
         )
@@ -185,11 +185,12 @@ def _relay(
         name=_RELAY,
         kind=SpanKind.INTERNAL,
         begins=times.at(attempt.ended),
-        ends=_relayed(receipt, times),
+        ends=_relayed(receipt, attempt, times),
         attributes=error_type(receipt) if broke_off else {},
         failed=broke_off,
     )
 
 
-def _relayed(receipt: Receipt, times: _Times) -> int:
-    return times.ends if receipt.relayed is None else times.at(receipt.relayed)
+def _relayed(receipt: Receipt, attempt: Attempt, times: _Times) -> int:
+    """When the last byte was out; not before the first."""
+    return times.ends if receipt.relayed is None else times.at(max(receipt.relayed, attempt.ended))
