@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import aiohttp
 import openai
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.stack import DEADLINE_S, Stack, ptu_and_paygo, stack
+from app.domain.quota.limit import NANO
+from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
+from tests.e2e.test_three_ledgers import rows_of
+
+#: Requests that the tenant's day has room for, and how many come after them.
+ADMITTED: Final = 30
+REFUSED: Final = 4
 
 MESSAGE: Any = {"role": "user", "content": "What is new?"}
 
@@ -39,15 +47,96 @@ async def test_requests_and_tokens_are_those_that_were_sent(redis_url: str) -> N
         assert totals["llm_tokens_total"] == tokens > 0
 
 
+def everything(suffix: str) -> dict[str, Any]:
+    """A PTU so small that it spills, a cache, embeddings, and a budget of requests."""
+    base = ptu_and_paygo(suffix, ptus=1)
+    azure = {"endpoint": "https://x.openai.azure.com", "auth": {"api_key": "k"}}
+    embedder = {"kind": "paygo", "model": "text-embedding-3-small", "deployment": "e"}
+    base["deployments"][f"embed-{suffix}"] = azure | embedder
+    base["models"]["embed"] = {"tiers": [[f"embed-{suffix}"]]}
+    limits = {"requests_per_day": ADMITTED}
+    return base | {"cache": {"exact": {"enabled": True}}, "tenant": {"limits": limits}}
+
+
+async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
+    """Streams, spills, hits, embeddings, one who leaves, refusals: tokens and dollars of all."""
+    async with stack(redis_url, everything) as team:
+        await _everything(team)
+        totals = await _when(team, requests=ADMITTED + REFUSED)
+        rows = await rows_of(team, redis_url)
+        served = [row for row in await team.served() if row["outcome"] == "complete"]
+
+        assert totals["llm_requests_total"] == len(rows) == ADMITTED + REFUSED
+        assert totals["llm_tokens_total"] == sum(row.input + row.output for row in rows)
+        assert totals["llm_deployment_tokens_total"] == totals["llm_tokens_total"]
+        told = sum(row["input_tokens"] + row["output_tokens"] for row in served)
+        exact = sum(row.input + row.output for row in rows if "estimated" not in row.flags)
+        assert exact == told
+        dollars = sum(row.nano_usd for row in rows) / NANO
+        for name in ("llm_cost_dollars_total", "llm_deployment_cost_dollars_total"):
+            assert totals[name] == pytest.approx(dollars)
+        spilled = [row for row in rows if row.spilled]
+        assert totals["llm_spill_total"] == len(spilled) > 0
+        assert totals["llm_spill_cost_dollars_total"] == pytest.approx(
+            sum(row.nano_usd for row in spilled) / NANO
+        )
+        saved = sum(row.saved_nano_usd for row in rows) / NANO
+        assert totals["llm_cache_saved_dollars_total"] == pytest.approx(saved)
+        assert saved > 0
+        assert totals["llm_cache_requests_total"] == ADMITTED
+        assert totals["llm_quota_refusals_total"] == REFUSED
+        assert totals["llm_errors_total"] == REFUSED + 1  # and who left
+        assert totals["llm_attempts_total"] >= len(served)
+        assert totals["llm_usage_estimated_total"] == 1
+        assert totals["llm_request_latency_seconds_count"] == ADMITTED - 1
+
+
+async def _everything(team: Stack) -> None:
+    """As many requests as are admitted, each kind of them, and some more."""
+    client = team.openai()
+
+    async def chat(number: int, *, stream: bool = False) -> None:
+        content = f"Question {number}"
+        answer: Any = await client.chat.completions.create(
+            model="gpt-4o",
+            messages=[{"role": "user", "content": content}],
+            max_tokens=400,
+            stream=stream,
+        )
+        if stream:
+            async for _ in answer:
+                pass
+
+    await asyncio.gather(*(chat(number, stream=number % 2 == 1) for number in range(20)))
+    for number in range(4):  # asked before
+        await chat(number)
+    for number in range(5):
+        await client.embeddings.create(model="embed", input=f"text {number}")
+    await _leave(team)
+    for number in range(100, 100 + REFUSED):
+        with pytest.raises(openai.RateLimitError):
+            await chat(number)
+
+
+async def _leave(team: Stack) -> None:
+    """In the middle of a stream that goes no further."""
+    for name in ("ptu", "paygo-a", "paygo-b"):
+        await team.fault(name, stall_after_chunks=3)
+    body = {"model": "gpt-4o", "stream": True, "messages": [MESSAGE], "max_tokens": 50}
+    headers, url = {"api-key": team.key}, f"{team.base_url}/chat/completions"
+    async with team.http.post(url, json=body, headers=headers) as answer:
+        await answer.content.readany()
+        answer.close()
+    await eventually(lambda: len(team.receipts.kept) == ADMITTED)
+
+
 async def _mixed(team: Stack) -> None:
     create = team.openai().chat.completions.create
     await create(model="gpt-4o", messages=[MESSAGE], max_tokens=16)
     async for _ in await create(model="gpt-4o", messages=[MESSAGE], max_tokens=16, stream=True):
         pass
-    try:
+    with suppress(openai.NotFoundError):
         await create(model="no-such-model", messages=[MESSAGE])
-    except openai.NotFoundError:
-        pass
 
 
 async def _when(team: Stack, *, requests: int) -> Counter[str]:
