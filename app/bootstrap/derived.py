@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from app.adapters.redis.batch import Batch
 from app.adapters.usage_export.file_thread import ArchiveProgress, FileThread, exporting_files
 from app.adapters.usage_export.files import FileExporter, FileOptions
 from app.adapters.usage_export.progress import Exports
-from app.adapters.webhook import webhook
+from app.adapters.webhook import Webhook, webhook
 from app.domain.ledger.export_plan import Every
 from app.domain.quota.anomaly import AnomalyRules, UsageMeasure
 from app.settings import Settings, Tracing
@@ -37,6 +37,7 @@ class Derived:
 
     anomalies: Anomalies = field(default_factory=Anomalies)
     exports: Exports = field(default_factory=Exports)
+    hook: Webhook | None = None  # that anomalies are told by
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ async def made_of_archive(source: Source | None, settings: Settings) -> AsyncIte
     if source is None:
         yield Derived()
         return
-    found = Anomalies()
-    sinks = {}
+    found, hook = Anomalies(), None
+    sinks: dict[str, Callable[[], float | None]] = {}
     async with AsyncExitStack() as opened:
         if settings.anomalies.enabled:
-            await opened.enter_async_context(_anomalies(source, settings, found))
+            hook = await opened.enter_async_context(_anomalies(source, settings, found))
         if settings.usage_export.files is not None:
             exporter = await opened.enter_async_context(_files(source, settings.usage_export.files))
             sinks["files"] = lambda: exporter.through
@@ -71,18 +72,20 @@ async def made_of_archive(source: Source | None, settings: Settings) -> AsyncIte
             otlp = _otlp(source, settings.usage_export.otlp, settings.tracing)
             sender = await opened.enter_async_context(otlp)
             sinks["otlp"] = lambda: sender.timestamp
-        yield Derived(found, Exports(sinks))
+        yield Derived(found, Exports(sinks), hook)
 
 
 @asynccontextmanager
-async def _anomalies(source: Source, settings: Settings, found: Anomalies) -> AsyncIterator[None]:
+async def _anomalies(
+    source: Source, settings: Settings, found: Anomalies
+) -> AsyncIterator[Webhook]:
     wanted = settings.anomalies
     url = wanted.webhook or settings.budgets.webhook
     watched = Watched(source.directory, source.keys.tenants, anomaly_rules(wanted), wanted.every_s)
     async with webhook(source.batch, url.get_secret_value() if url else None) as hook:
         watch = AnomalyWatch(watched, source.progress.clock, hook, found)
         async with watching_anomalies(watch):
-            yield
+            yield hook
 
 
 def anomaly_rules(wanted: AnomalySettings) -> AnomalyRules:

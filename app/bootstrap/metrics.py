@@ -144,7 +144,8 @@ class _Dependencies:
         found: Values = {
             (name,): float(answers) for name, answers in self.breakers.answering().items()
         }
-        found["webhook",] = float(self.state.alerts.is_heard)
+        hook = self.state.derived.hook
+        found["webhook",] = float(self.state.alerts.is_heard and (hook is None or hook.is_heard))
         meaning = self.process.resources.cached.meaning
         if meaning is not None:
             found["embedder",] = float(meaning.embedder.is_well)
@@ -160,7 +161,7 @@ class _Dependencies:
         }
         for policy, count in self.state.accounts.out_of_reach_total.items():
             found["accounts", policy.value] = float(count)
-        found["webhook", "drop"] = float(self.state.alerts.failed_total)
+        found["webhook", "drop"] = sum(self._untold())
         meaning = self.process.resources.cached.meaning
         if meaning is not None:
             found["embedder", "bypass"] = float(meaning.embedder.troubles_total.total())
@@ -169,10 +170,17 @@ class _Dependencies:
         return found
 
     def lost(self) -> Values:
+        budgets, anomalies = self._untold()
         return {
             ("explanation",): float(self.state.explanations.dropped_total),
-            ("budget_alert",): float(self.state.alerts.failed_total),
+            ("budget_alert",): budgets,
+            ("anomaly",): anomalies,
         }
+
+    def _untold(self) -> tuple[float, float]:
+        """Alerts of budgets, and anomalies, that no webhook took."""
+        hook = self.state.derived.hook
+        return float(self.state.alerts.failed_total), float(hook.failed_total if hook else 0)
 
     def tokens(self) -> Values:
         """By the identity's client id; of several scopes' the first to end."""

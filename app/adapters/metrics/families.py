@@ -300,7 +300,7 @@ EXPORT_AGE: Final = gauge(
 )
 LOST: Final = counter(
     "spillgate_telemetry_lost_total",
-    "What was to be told and is not: explanation, span, log_record, budget_alert.",
+    "What was to be told and is not: explanation, span, log_record, budget_alert, anomaly.",
     "kind",
 )
 
