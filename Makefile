@@ -13,7 +13,7 @@ STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
-	tests/crashes tests/backends
+	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends
 # Programs that traces are sent to by way of trial, each in an environment of its own.
 BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
@@ -64,6 +64,10 @@ cluster: setup ## three Redis nodes: exactness, and a node lost or frozen (about
 .PHONY: mutants
 mutants: setup ## remove one safeguard at a time; the tests must notice (about half a minute)
 	@exec $(BIN)/python tests/mutants/run.py $(ARGS)
+
+.PHONY: observe
+observe: setup ## a real Prometheus on a gateway under load: rules, alerts, panels (about 5 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_observed.py tests/grafana $(ARGS)
 
 .PHONY: sdk-matrix
 sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
