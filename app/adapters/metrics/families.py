@@ -204,8 +204,8 @@ DEGRADED: Final = counter(
 )  # fmt: skip
 ANOMALY: Final = gauge(
     "llm_tenant_anomaly_score",
-    "How far a tenant's last whole hour is from its own history, in robust standard deviations, or "
-    "the hour under way where that is far above it; measure: requests, tokens, dollars.",
+    "How far a tenant's last whole hour is from its own history, in deviations by median and MAD, "
+    "or the hour under way where that is far above it; measure: requests, tokens, dollars.",
     "tenant", "measure",
     merge=Merge.MAX,
 )  # fmt: skip
