@@ -96,7 +96,7 @@ async def tracing(settings: Tracing) -> AsyncIterator[Traced | None]:
     places = _exporters(settings)
     async with export.exporting_spans(places, _form(settings), bounds) as out:
         # Ids are no secrets: what is unlikely to come twice does.
-        yield Traced(Sampler(_policy(settings), random.getrandbits), out)
+        yield Traced(Sampler(_policy(settings), random.randbytes), out)
 
 
 def _exporters(settings: Tracing) -> list[SpanExporter]:

@@ -13,7 +13,7 @@ class FakeTracing(Sampler):
     """Decides as it would be decided, and keeps what is to be recorded."""
 
     def __init__(self, policy: SamplingPolicy) -> None:
-        super().__init__(policy, random.Random(7).getrandbits)
+        super().__init__(policy, random.Random(7).randbytes)
         self.recorded: list[tuple[Receipt, Said]] = []
 
     def record(self, receipt: Receipt, said: Said) -> None:

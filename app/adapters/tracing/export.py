@@ -56,6 +56,11 @@ class SpanExport:
         return sum(line.exporter.sent_total for line in self._lines)
 
     @property
+    def waiting(self) -> int:
+        """Spans that are on their way."""
+        return sum(line.waiting for line in self._lines)
+
+    @property
     def lost_total(self) -> int:
         """Spans that they did not get."""
         return self._failed_total + sum(line.lost_total for line in self._lines)
@@ -113,9 +118,14 @@ class _Line:
         self._given_up = False
 
     @property
+    def waiting(self) -> int:
+        """In the queue, or being sent."""
+        return self._put_total - self.exporter.told_total
+
+    @property
     def lost_total(self) -> int:
         """Dropped, refused, or given up."""
-        left = self._put_total - self.exporter.told_total if self._given_up else 0
+        left = self.waiting if self._given_up else 0
         return self._dropped_total + self.exporter.refused_total + left
 
     def put(self, spans: Sequence[ReadableSpan]) -> None:

@@ -20,6 +20,9 @@ from app.domain.ledger.completion import Outcome, Receipt
 #: OpenTelemetry specification samples by the same ones).
 _RANDOM_DIGITS: Final = 14
 _RANDOM: Final = 16**_RANDOM_DIGITS
+#: Of a trace's id and of a span's, which are drawn together. Zero is no id, and never comes.
+_ID_BYTES: Final = 24
+_TRACE_DIGITS: Final = 32
 _FAILURES: Final = frozenset(
     {
         Outcome.UPSTREAM_FAILED,
@@ -51,20 +54,21 @@ class Sampler:
     Times are on any monotonic clock, in seconds.
     """
 
-    def __init__(self, policy: SamplingPolicy, bits: Callable[[int], int]) -> None:
-        """`bits` draws a number of so many random bits; `policy` may be replaced at any time."""
+    def __init__(self, policy: SamplingPolicy, randomness: Callable[[int], bytes]) -> None:
+        """`randomness` draws so many bytes; `policy` may be replaced at any time."""
         self.policy = policy
         self.passed_over_total = 0
-        self._bits = bits
+        self._randomness = randomness
         self._asked_for = _Allowance()
         self._telling = _Allowance()
 
     def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
         """The context of a request that came just now; `wanted`: for one that is recorded."""
-        span_id = f"{self._bits(64) or 1:016x}"
+        drawn = self._randomness(_ID_BYTES).hex()
+        span_id = drawn[_TRACE_DIGITS:]
         if caller is not None:
             return TraceContext(caller.trace_id, span_id, self._follows(caller, now), caller)
-        trace_id = f"{self._bits(128) or 1:032x}"
+        trace_id = drawn[:_TRACE_DIGITS]
         return TraceContext(trace_id, span_id, wanted or is_chosen(trace_id, self.policy.ratio))
 
     def keeps(self, receipt: Receipt) -> bool:

@@ -22,7 +22,7 @@ ALL, NONE = "0" * 31 + "1", "f" * 32  # in every part of all traces but the empt
 
 
 def sampler(**policy: Any) -> Sampler:
-    return Sampler(SamplingPolicy(**policy), random.Random(7).getrandbits)
+    return Sampler(SamplingPolicy(**policy), random.Random(7).randbytes)
 
 
 def test_about_as_many_are_sampled_as_the_ratio_says() -> None:
@@ -47,7 +47,7 @@ def test_replicas_agree() -> None:
     caller = Caller(TRACE, "1" * 16, is_sampled=True)
     for ratio in (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn = {
-            Sampler(SamplingPolicy(caller_ratio=ratio), random.Random(seed).getrandbits)
+            Sampler(SamplingPolicy(caller_ratio=ratio), random.Random(seed).randbytes)
             .begin(caller, 0.0)
             .is_sampled
             for seed in range(20)

@@ -1,0 +1,166 @@
+"""What traces cost a request of the data plane: off, one in a hundred, all.
+
+The gateway's stages are called in this process, without a server and on doubles; spans are made,
+encoded and compressed as they would be for a receiver over HTTP, and dropped. Processor time of all
+threads is counted, so that sending is in it, but for the network. Ways take turns; figures are
+lower quartiles of rounds, because what else runs on a machine only ever adds.
+`python -m tests.benchmarks.traced_requests`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from app.adapters.tracing.export import Bounds, exporting_spans
+from app.adapters.tracing.sdk_spans import form_of
+from app.bootstrap.tracing import Traced
+from app.domain.explain.said import NOTHING_SAID
+from app.domain.explain.sampling import Sampler, SamplingPolicy
+from app.domain.explain.traced import span_tree
+from app.observation import Observation
+from tests.fakes.call import FakeCall
+from tests.fakes.clock import FakeClock
+from tests.fakes.house import House
+
+_ROUNDS: Final = 25
+_REQUESTS: Final = 200
+_FRAMES: Final = 100
+_TIMES: Final = 20_000
+_CALL: Final[dict[str, Any]] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+_TRACEPARENT: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+
+class Dropping(SpanExporter):
+    """Does all of the work but sending."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        gzip.compress(encode_spans(spans).SerializeToString())
+        return SpanExportResult.SUCCESS
+
+
+@dataclass(frozen=True)
+class Way:
+    """How much is traced, and whether callers bring a trace."""
+
+    name: str
+    ratio: float | None
+    headers: dict[str, str]
+
+
+WAYS: Final = (
+    Way("off", None, {}),
+    Way("on, none chosen", 0.0, {}),
+    Way("on, none chosen, of callers with a trace", 0.0, {"traceparent": _TRACEPARENT}),
+    Way("1 %", 0.01, {}),
+    Way("100 %", 1.0, {}),
+)
+
+
+async def _house(way: Way, opened: AsyncExitStack) -> House:
+    if way.ratio is None:
+        return House()
+    bounds = Bounds(queue=1_000_000, batch=256, delay_s=0.2, close_s=60)
+    form = form_of({"service.name": "spillgate"}, "1")
+    out = await opened.enter_async_context(exporting_spans([Dropping()], form, bounds))
+    policy = SamplingPolicy(ratio=way.ratio, errors=False, spills=False)
+    return House(tracing=Traced(Sampler(policy, random.randbytes), out))
+
+
+async def _round(house: House, way: Way, fields: dict[str, Any]) -> float:
+    stream = fields.get("stream", False)
+    for _ in range(_REQUESTS):
+        script = house.upstream("ptu")
+        _ = script.streams(*["word "] * _FRAMES) if stream else script.completes("Hello")
+    calls = [FakeCall(fields=fields, headers=way.headers) for _ in range(_REQUESTS)]
+    began = time.process_time()
+    for call in calls:
+        await house.serve(call)
+    if isinstance(house.tracing, Traced):  # what is sent for these belongs to these
+        while house.tracing.export.waiting:
+            await asyncio.sleep(0.005)
+    spent = (time.process_time() - began) / _REQUESTS * 1e6
+    for kept in (house.observer.receipts, house.upstream.asked, house.upstream.responses):
+        kept.clear()
+    house.accounts.rows.clear()
+    return spent
+
+
+async def _compare(name: str, fields: dict[str, Any]) -> None:
+    async with AsyncExitStack() as opened:
+        houses = [(way, await _house(way, opened)) for way in WAYS]
+        taken: dict[str, list[float]] = {way.name: [] for way in WAYS}
+        for _ in range(_ROUNDS + 1):
+            for way, house in houses:
+                taken[way.name].append(await _round(house, way, fields))
+    least = {said: statistics.quantiles(times[1:])[0] for said, times in taken.items()}
+    base = least.pop("off")
+    _say(f"{name}: off {base:.0f} µs")
+    for said, spent in least.items():
+        _say(f"  {said}: +{spent - base:.1f} µs")
+
+
+def _parts() -> None:
+    """The pieces, each by itself."""
+    observation = Observation(FakeCall(), FakeClock())
+    _say(f"noting the end of a stage: {_each(observation.stage_ended):.2f} µs, of 5")
+    sampler = Sampler(SamplingPolicy(), random.randbytes)
+    _say(f"a context that begins here: {_each(lambda: sampler.begin(None, 0.0)):.2f} µs")
+
+
+async def _tree() -> None:
+    house = House(tracing=Traced(Sampler(SamplingPolicy(ratio=1), random.randbytes), _Kept()))  # type: ignore[arg-type]  # what it does is enough
+    house.upstream("ptu").answers(429, code="429", retry_after_ms=1)
+    house.upstream("paygo").completes("Hello")
+    _, receipt = await house.serve(FakeCall(fields=_CALL))
+    form = form_of({}, "1")
+    spans = form.spans(span_tree(receipt, {}))
+    _say(f"spans of a spilled request: {len(spans)}")
+    _say(f"  as a value: {_each(lambda: span_tree(receipt, {}), 2000):.0f} µs")
+    _say(f"  and the SDK's: {_each(lambda: form.spans(span_tree(receipt, {})), 2000):.0f} µs")
+    encoded = _each(lambda: Dropping().export(spans * 32), 50) / 32
+    _say(f"  encoding and compressing them, in a batch, in the other thread: {encoded:.0f} µs")
+
+
+class _Kept:
+    def record(self, receipt: Any, said: Any = NOTHING_SAID) -> None:
+        """Nothing."""
+
+
+def _each(work: Any, times: int = _TIMES) -> float:
+    took = []
+    for _ in range(7):
+        began = time.perf_counter()
+        for _ in range(times):
+            work()
+        took.append((time.perf_counter() - began) / times * 1e6)
+    return min(took)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    """All figures."""
+    _parts()
+    await _tree()
+    await _compare("a whole answer", _CALL)
+    await _compare(f"a stream of {_FRAMES} frames", {**_CALL, "stream": True})
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
