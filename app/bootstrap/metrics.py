@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
+from app.adapters.metrics.itself import read_process
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.prices import ptu_hours
 from app.domain.routing.deployment import Kind
@@ -277,6 +278,7 @@ class _Itself:
         add(f.CONFIG_HASH, self.config_hash)
         add(f.WORKERS, lambda: {(): 1.0})
         add(f.DRAINING, lambda: {(): float(process.readiness.draining)})
+        read_process(metrics.readings)
         add(f.BUILD_INFO, lambda: {(_version(), platform.python_version()): 1.0})
 
     def connections(self) -> Values:

@@ -1,9 +1,9 @@
 """Every metric that Spillgate exports; dashboards, alerts and docs name these and no others.
 
-`llm_` families are about what tenants ask and deployments answer, `spillgate_` ones about the
-gateway itself. The former count requests of the data plane; what the gateway asks for itself
-(errands) is in families of its own, so that requests are not callers' that no caller sent, while
-dollars and tokens of both together are the ledger's.
+`llm_` families are about what tenants ask and deployments answer, `spillgate_` and `process_` ones
+about the gateway itself. The former count requests of the data plane; what the gateway asks for
+itself (errands) is in families of its own, so that requests are not callers' that no caller sent,
+while dollars and tokens of both together are the ledger's.
 
 Label values are closed sets or configured names. `tenant` has at most `metrics.most_tenants` values
 and `other` for the rest; what names no configured model is `other`.
@@ -338,6 +338,17 @@ EXPIRY: Final = gauge(
 )  # fmt: skip
 BUILD_INFO: Final = gauge(
     "spillgate_build_info", "1; the version that runs.", "version", "python", merge=Merge.MAX
+)
+
+#: The same as every Prometheus client tells of its process, under the same names.
+CPU: Final = counter("process_cpu_seconds_total", "Processor time, of user and system.")
+MEMORY: Final = gauge("process_resident_memory_bytes", "Resident memory.", merge=Merge.SUM)
+OPEN_FILES: Final = gauge("process_open_fds", "Open file descriptors.", merge=Merge.SUM)
+MOST_FILES: Final = gauge(
+    "process_max_fds", "How many file descriptors may be open.", merge=Merge.SUM
+)
+STARTED: Final = gauge(
+    "process_start_time_seconds", "When the oldest process started, as Unix time.", merge=Merge.MIN
 )
 
 #: All of them, in the order of this page.
