@@ -82,8 +82,8 @@ def or_zero(expr: str) -> str:
 
 
 def of_all(part: str, whole: str) -> str:
-    """A ratio; nothing where there is no whole, instead of NaN."""
-    return f"{or_zero(part)} / ({whole} > 0)"
+    """A ratio, of both by the same labels: 0 where there is no part, nothing without a whole."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
 def _by(labels: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from app.adapters.metrics.families import BUILD_INFO, DEPLOYMENT_INFO, REQUESTS
 
 SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 #: Where links to runbooks lead, as the external label `runbooks` of prometheus.yml says it.
-RUNBOOKS: Final = "https://github.com/spillgate/spillgate/blob/main/docs/runbooks/"
+RUNBOOKS: Final = "docs/runbooks/"
 #: Of the gateway; a choice of a job narrows instances, and both narrow everything else.
 _HERE: Final = 'job=~"$job", instance=~"$instance"'
 

@@ -26,6 +26,7 @@ DAY_S: Final = 86_400
 HITS: Final = 'result=~"exact|semantic"'
 #: Bypassed requests were never looked up.
 LOOKED_UP: Final = 'result!="bypass"'
+IS_ON: Final = 'reason!="off"'
 EXACT: Final = 'result="exact"'
 SEMANTIC: Final = 'result="semantic"'
 RESULT_COLORS: Final = (
@@ -129,11 +130,11 @@ RATIOS: Final = Graph(
 )
 REASONS: Final = Graph(
     title="Why not",
-    shows="Requests per second that the cache did not answer, by the reason, where there is more "
-    "to say than that nothing was kept.",
+    shows="Requests per second that the cache did not answer although it is on, by the reason, "
+    "where there is more to say than that nothing was kept.",
     red="`embedder_unavailable`, `store_unavailable`: see Gateway internals. `guard`: the nearest "
     "differs in a number, name or negation, which is right.",
-    queries=(Query(CHOSEN.rate(CACHE_REASONS, by=["reason"]), "{{reason}}"),),
+    queries=(Query(CHOSEN.rate(CACHE_REASONS, IS_ON, by=["reason"]), "{{reason}}"),),
     unit="reqps",
     stacked=True,
 )

@@ -11,27 +11,34 @@ from app.adapters.metrics.families import (
     CONFIG_HASH,
     CONFIG_RELOAD_OK,
     CONNECTIONS,
+    CPU,
     DEGRADED,
     DEPENDENCY_FAILURES,
     DEPENDENCY_UP,
     DRAINING,
     ESTIMATED,
     EXPIRY,
+    EXPORT_AGE,
     LEDGER_DRIFT,
     LEDGER_DROPPED,
     LEDGER_WAITING,
     LOOP_LAG,
     LOST,
+    MEMORY,
+    MOST_FILES,
+    OPEN_FILES,
+    STARTED,
     WORKERS,
 )
 from grafana.source.panel import Board, Column, Graph, Row, Stat, Table, above, below
 from grafana.source.query import Query, Scope, or_zero
-from grafana.source.standard import CPU, MEMORY, MOST_FILES, OPEN_FILES, STARTED, UP
+from grafana.source.standard import UP
 
 ALL: Final = Scope.of()
 DAY_S: Final = 86_400
 BY_INSTANCE: Final = ("instance",)
 ARCHIVE_AGE_S: Final = f"time() - {ALL.now(ARCHIVE_AGE)}"
+EXPORT_AGE_S: Final = f"time() - {ALL.now(EXPORT_AGE, by=['sink'])}"
 
 REPLICAS: Final = Stat(
     title="Replicas up",
@@ -117,14 +124,15 @@ WITHOUT_ACCOUNT: Final = Graph(
     runbook="dependencies#spillgatequotastoredegraded",
 )
 LEDGER: Final = Graph(
-    title="Ledger: waiting, and its archive's age",
-    shows="Charges that Redis has not confirmed (left), and how long ago the ledger was copied "
-    "to its archive, in seconds.",
+    title="Ledger: rows waiting, copies' age",
+    shows="Charges that Redis has not confirmed, and how many seconds ago the ledger was copied to "
+    "its archive and to where it is exported (of files the last whole hour or day).",
     red="Rising: Redis or the archive's disk is away or full. Up to 64 MiB are kept on the disk "
     "and sent again.",
     queries=(
         Query(ALL.now(LEDGER_WAITING), "rows waiting"),
-        Query(ARCHIVE_AGE_S, "archive age, s"),
+        Query(ARCHIVE_AGE_S, "archive, s"),
+        Query(EXPORT_AGE_S, "export to {{sink}}, s"),
     ),
     unit="short",
     runbook="ledger#spillgateledgerdrift",
@@ -190,19 +198,21 @@ CONNECTED: Final = Graph(
     red="Many active with few requests in flight: upstreams hang. None idle under load: they are "
     "closed after each request, look for a proxy between.",
     queries=(Query(ALL.now(CONNECTIONS, by=["state"]), "{{state}}"),),
+    width=5,
     unit="short",
     stacked=True,
 )
 TOLD: Final = Graph(
     title="Telemetry lost, usage estimated",
     shows="What was to be told per second and is not, by kind; and answers whose upstream did not "
-    "tell their usage, which are charged by an estimate.",
+    "tell their usage, or was left before, which are charged by an estimate.",
     red="Spans or log records: the collector is slow or away. Alerts of budgets: the webhook is. "
     "Estimates: see which deployment, and ask for `stream_options`.",
     queries=(
         Query(ALL.rate(LOST, by=["kind"]), "lost {{kind}}"),
         Query(ALL.rate(ESTIMATED, by=["deployment"]), "estimated {{deployment}}"),
     ),
+    width=6,
     unit="ops",
     stacked=True,
     runbook="process#spillgatetelemetrylost",
@@ -226,7 +236,7 @@ GATEWAYS: Final = Table(
         Column("Value #D", "Draining", "bool_yes_no"),
         Column("Value #E", "Up for", "s"),
     ),
-    width=6,
+    width=8,
 )
 EXPIRIES: Final = Table(
     title="What ends when",
@@ -240,7 +250,7 @@ EXPIRIES: Final = Table(
         Column("name", "Name"),
         Column("Value", "Ends in", "s", below(30 * DAY_S, 7 * DAY_S)),
     ),
-    width=6,
+    width=5,
     runbook="config#spillgatecertificateexpiring",
 )
 

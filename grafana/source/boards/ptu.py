@@ -32,18 +32,16 @@ TOKENS_PER_MINUTE: Final = f"60 * {CHOSEN.rate(DEPLOYMENT_TOKENS, by=['deploymen
 ANSWERED: Final = CHOSEN.grown(CLASS_REQUESTS)
 DID_SPILL: Final = 'spill!="none"'
 SPILLED: Final = CHOSEN.grown(CLASS_REQUESTS, DID_SPILL)
-SPILLED_OF_CLASS: Final = (
-    f"{CHOSEN.rate(CLASS_REQUESTS, DID_SPILL, by=['class'])}"
-    f" / {CHOSEN.rate(CLASS_REQUESTS, by=['class'])}"
+SPILLED_OF_CLASS: Final = of_all(
+    CHOSEN.rate(CLASS_REQUESTS, DID_SPILL, by=["class"]), CHOSEN.rate(CLASS_REQUESTS, by=["class"])
 )
 IS_HEALTHY: Final = 'state="healthy"'
 HEALTHY: Final = (
     f"{CHOSEN.now(HEALTH, IS_HEALTHY, by=['deployment'])} / {CHOSEN.now(HEALTH, by=['deployment'])}"
 )
 ITS_FAULT: Final = 'verdict=~"failed|misconfigured"'
-FAILING: Final = (
-    f"{CHOSEN.rate(ATTEMPTS, ITS_FAULT, by=['deployment'])}"
-    f" / ({CHOSEN.rate(ATTEMPTS, by=['deployment'])} > 0)"
+FAILING: Final = of_all(
+    CHOSEN.rate(ATTEMPTS, ITS_FAULT, by=["deployment"]), CHOSEN.rate(ATTEMPTS, by=["deployment"])
 )
 REGIONS: Final = f"max by (deployment, region) ({CHOSEN.series(DEPLOYMENT_INFO)})"
 
@@ -128,16 +126,17 @@ FULLNESS: Final = Graph(
     ),
     unit="percentunit",
     width=9,
-    steps=above(0.9, 1),
-    most=1,
+    steps=above(1),
+    most=1.1,
     dashed="/ reported$/",
     runbook="ptu#spillgateptusaturated",
 )
 SHARES: Final = Graph(
-    title="Who has the PTUs",
-    shows="Tenants' parts of what is in use of each PTU.",
-    red="It has no threshold. A tenant far above its `ptu_share` while others spill with reason "
-    "`share` uses what nobody else asked for, and gives way within seconds.",
+    title="Whose the PTUs are",
+    shows="What part of each PTU is whose while they ask: their `ptu_share`, and by `ptu_weight` "
+    "of the rest. Who has not asked for a minute has none.",
+    red="It has no threshold. A tenant that spills with reason `share` has used up its part: raise "
+    "its share with `spillgate tenant update NAME --ptu-share`.",
     queries=(Query(CHOSEN.now(PTU_SHARE, by=["deployment", "tenant"]), "{{tenant}}"),),
     unit="percentunit",
     width=7,
@@ -165,7 +164,7 @@ WHY: Final = Graph(
     shows="Answers per second that left their first tier. Throttled: refused by the deployment. "
     "Held: left alone after a refusal. Predicted: believed to be full. Share: the tenant's part "
     "is used. Size: too large at once. Error, unhealthy: failing. Policy: a rule.",
-    red="`error`, `unhealthy`: see *attempts by verdict*. `share`: see *who has the PTUs*. "
+    red="`error`, `unhealthy`: see *attempts by verdict*. `share`: see *whose the PTUs are*. "
     "Others: the PTU is full.",
     queries=(Query(CHOSEN.rate(SPILL, by=["reason"]), "{{reason}}"),),
     unit="reqps",

@@ -192,7 +192,7 @@ TENANTS: Final = Table(
         Column("Value #D", "Cost", "currencyUSD"),
         Column("Value #E", "of it spilled", "currencyUSD"),
         Column("Value #F", "Saved", "currencyUSD"),
-        Column("Value #G", "Refused", "short", above(1), decimals=0),
+        Column("Value #G", "Refused", "short", decimals=0),
     ),
     sort="Cost",
     width=12,
