@@ -28,6 +28,8 @@ _KINDS: Final = {
     SpanKind.CLIENT: SdkKind.CLIENT,
     SpanKind.INTERNAL: SdkKind.INTERNAL,
 }
+#: MLflow's page shows no cost of a span without them (3.17), and their sum nowhere.
+_NO_PARTS: Final = {"input_cost": 0.0, "output_cost": 0.0}
 _UNSET: Final = Status(StatusCode.UNSET)
 _FAILED: Final = Status(StatusCode.ERROR)
 
@@ -80,7 +82,7 @@ class SpanForm:
         if self.gen_ai_system and names.PROVIDER in attributes:
             more[names.SYSTEM] = attributes[names.PROVIDER]
         if self.mlflow and names.COST in attributes:
-            more[names.MLFLOW_COST] = json.dumps({"total_cost": attributes[names.COST]})
+            more[names.MLFLOW_COST] = json.dumps(_NO_PARTS | {"total_cost": attributes[names.COST]})
         return {**attributes, **more} if more else attributes
 
 
