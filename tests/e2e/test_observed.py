@@ -35,6 +35,7 @@ ABSENT: Final = {
     'spillgate_dependency_up{dependency="embedder"}': "there is none",
     'spillgate_dependency_up{dependency="entra"}': "keys are used",
     "spillgate_expiry_timestamp_seconds": "nothing ends: no token, certificate or retirement",
+    "spillgate_export_timestamp_seconds": "nothing is exported",
     "spillgate_ledger_drift_dollars": "accounts are compared now and then",
 }
 
