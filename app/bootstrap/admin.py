@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 
 from app.adapters.anomalies.report import read_report
 from app.adapters.archive.audit_log import archived_records
@@ -23,14 +25,22 @@ from app.bootstrap.state import State
 from app.settings import Ledger, Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """By what the process is watched; `tracing` None: no spans of the admin API."""
+
+    readiness: Readiness
+    metrics: MetricsPage
+    tracing: TracerProvider | None
+
+
 def admin_plane(
     state: State,
     settings: Callable[[], Settings],
     *,
     cached: Cached,
     deployments: Callable[[], DeploymentList],
-    readiness: Readiness,
-    metrics: MetricsPage,
+    telemetry: Telemetry,
 ) -> FastAPI:
     """The application; `settings` are those in force."""
     archive = (settings().ledger or Ledger()).archive
@@ -48,11 +58,13 @@ def admin_plane(
             clock=state.clock,
             randomness=secrets.token_bytes,
             deployments=deployments,
-            readiness=readiness,
+            readiness=telemetry.readiness,
             explanations=state.explanations,
             cache=_cache(state, cached),
             models=lambda: settings().models,
-            metrics=metrics,
+            log_rules=lambda: settings().logs,
+            metrics=telemetry.metrics,
+            tracing=telemetry.tracing,
             audit_end=state.directory.audit_end,
             audit_copy=lambda: archived_records(Path(archive)),
             anomalies=lambda: read_report(Path(archive)),

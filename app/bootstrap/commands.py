@@ -17,7 +17,8 @@ import structlog
 import uvloop
 from watchfiles import awatch
 
-from app.adapters.logs import configure_logs
+from app.adapters.logs import Logs, configure_logs
+from app.adapters.logs.configure import loop_trouble
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.api.server import CannotListen
 from app.bootstrap.process import FileInForce, running
@@ -41,8 +42,11 @@ _log = structlog.get_logger()
 
 def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the gateway on a config file, its deployments simulated if asked."""
-    configure_logs()
-    file = ConfigFile(config, addresses)
+    with configure_logs() as logs:
+        return _served(ConfigFile(config, addresses), logs, simulate=simulate)
+
+
+def _served(file: ConfigFile, logs: Logs, *, simulate: bool) -> int:
     try:
         settings = file.load()
     except ConfigProblems as found:
@@ -52,26 +56,33 @@ def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: F
         return _fail(message, MISTAKE)
     for warning in warnings(settings, utc_today()):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
-    return run(_serve_simulated(settings, file) if simulate else _serve(settings, file))
+    serve = _serve_simulated if simulate else _serve
+    return run(serve(settings, file, logs))
 
 
 def simulate(config: Path, host: str, port: int) -> int:
     """Stand in for the deployments of a config file."""
-    configure_logs()
     try:
         settings = load(config, environment())
     except ConfigProblems as found:
         return _fail("\n".join(map(str, found.problems)), MISTAKE)
-    return run(_simulate(settings, host, port))
+    with configure_logs():
+        return run(_simulate(settings, host, port))
 
 
 def run(main: Coroutine[Any, Any, None]) -> int:
     """Run to the end on uvloop; what keeps it from starting becomes one line and exit code 1."""
     try:
-        uvloop.run(main)
+        uvloop.run(_watched(main))
     except (CannotListen, EmbeddedRedisError, OSError) as error:
         return _fail(str(error), 1)
     return 0
+
+
+async def _watched(main: Coroutine[Any, Any, None]) -> None:
+    """Have the loop tell of what nobody awaits as everything else is told."""
+    asyncio.get_running_loop().set_exception_handler(loop_trouble)
+    await main
 
 
 def listening_on(settings: Settings, addresses: Addresses) -> Settings:
@@ -194,20 +205,20 @@ class _Signals:
         return cls(until_told(), until_told(signal.SIGHUP))
 
 
-async def _serve(settings: Settings, file: ConfigFile) -> None:
+async def _serve(settings: Settings, file: ConfigFile, logs: Logs) -> None:
     told = _Signals.heard()
-    async with running(settings) as process:
+    async with running(settings, logs=logs) as process:
         process.file = file.in_force
         _log.info("serving", data=process.data_url, admin=process.admin_url)
         await _until(told, process, file)
 
 
-async def _serve_simulated(settings: Settings, file: ConfigFile) -> None:
+async def _serve_simulated(settings: Settings, file: ConfigFile, logs: Logs) -> None:
     told = _Signals.heard()
     deployments = simulated_deployments(settings, load_catalog())
     async with (
         serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url,
-        running(pointed_at(settings, simulator_url)) as process,
+        running(pointed_at(settings, simulator_url), logs=logs) as process,
     ):
         process.file = file.in_force
         _log.info("serving, all deployments simulated", data=process.data_url,

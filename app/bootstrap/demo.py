@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from app.adapters.logs import configure_logs
+from app.adapters.logs import Logs, configure_logs
 from app.bootstrap.commands import beside, listening_on, run, until_told
 from app.bootstrap.process import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
@@ -27,10 +27,10 @@ _QUESTIONS = ("What is a PTU?", "When does a request spill?", "Who pays for cach
 
 def demo(addresses: Addresses, traffic: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the demo until told to end."""
-    configure_logs(level="warning")
     api_key, admin_key = new_key("test"), secrets.token_urlsafe(24)
     settings = listening_on(build(demo_config(api_key, admin_key)), addresses)
-    return run(_demo(settings, api_key, admin_key, traffic=traffic))
+    with configure_logs(settings.logs.level) as logs:
+        return run(_demo(settings, api_key, admin_key, logs, traffic=traffic))
 
 
 def demo_config(api_key: str, admin_key: str) -> dict[str, Any]:
@@ -54,16 +54,19 @@ def demo_config(api_key: str, admin_key: str) -> dict[str, Any]:
             "text-embedding-3-small": {"tiers": [["embeddings"]]},
         },
         "tenants": {"demo": {"keys": [api_key]}},
+        "logs": {"level": "warning"},
         "timeouts": {"drain_lag_s": 0, "drain_s": 3},
     }
 
 
-async def _demo(settings: Settings, api_key: str, admin_key: str, *, traffic: bool) -> None:
+async def _demo(
+    settings: Settings, api_key: str, admin_key: str, logs: Logs, *, traffic: bool
+) -> None:
     told = until_told()
     simulated = simulated_deployments(settings, load_catalog())
     async with (
         serve_simulator(simulated, seed=settings.simulator.seed) as simulator_url,
-        running(pointed_at(settings, simulator_url)) as process,
+        running(pointed_at(settings, simulator_url), logs=logs) as process,
     ):
         base_url = f"{process.data_url}/v1"
         shown = DemoAddresses(base_url, api_key, process.admin_url, admin_key, simulator_url)

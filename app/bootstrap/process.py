@@ -16,8 +16,9 @@ from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.background import background
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
+from app.adapters.logs import Logs
+from app.adapters.logs.control import LogControl
 from app.adapters.metrics.exposition import Metrics
-from app.adapters.receipt_log import ReceiptLog
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
 from app.adapters.redis.watched import Breakers
@@ -25,11 +26,12 @@ from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_d
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
 from app.api.server import RunningServer, bind, serving
-from app.bootstrap.admin import admin_plane
+from app.bootstrap.admin import Telemetry, admin_plane
 from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.metrics import dependency_of, read_all
+from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State, Watching, shared_state
 from app.bootstrap.tracing import READ_AT_START as TRACING_READ_AT_START
 from app.bootstrap.tracing import Traced, tracing
@@ -61,9 +63,12 @@ class FileInForce:
 class Process:
     """A gateway that serves; `current` is replaced by a reload."""
 
-    def __init__(self, first: Snapshot, resources: Resources, state: State) -> None:
-        """`state` follows the configuration."""
+    def __init__(
+        self, first: Snapshot, resources: Resources, state: State, logs: LogControl
+    ) -> None:
+        """`state` and `logs` follow the configuration."""
         self.resources = resources
+        self.logs = logs
         self._put_in_force(first)
         self._state = state
         self.readiness = Readiness()
@@ -84,6 +89,7 @@ class Process:
         Reloads take turns in the order they were asked for. One that raises leaves the snapshot as
         it is; tenants and keys of its settings may have been seeded.
         """
+        self.logs.know(secrets_in(settings))  # before anything can go wrong with them
         async with self._turn:
             following = await snapshot(settings, self.resources)
             await self._state.follow(settings)
@@ -111,6 +117,7 @@ class Process:
     def _put_in_force(self, following: Snapshot) -> None:
         resources = self.resources
         self.current = following
+        self.logs.rules = following.settings.logs
         resources.cached.own.current = following.errands
         resources.cached.by_meaning.settings = following.settings
         if resources.cached.meaning is not None:
@@ -129,11 +136,12 @@ class Process:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, observers: tuple[Observer, ...] = ()
+    settings: Settings, *, observers: tuple[Observer, ...] = (), logs: Logs | None = None
 ) -> AsyncIterator[Process]:
     """Everything open and serving; leaving the scope drains.
 
-    `observers` are told of every receipt, besides the log.
+    `observers` are told of every receipt, besides the log; `logs` are the process's own, which
+    then follow the configuration and what operators say.
 
     Raises CannotListen for an address in use, EmbeddedRedisError where no Redis can be started.
     """
@@ -142,6 +150,9 @@ async def running(
     admin_socket = bind(listen.admin_host, listen.admin_port)
     timeouts = settings.timeouts
     limits = {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
+    log = LogControl(logs, SystemClock().unix, settings.logs)
+    log.know(secrets_in(settings))
+    log.apply()
     metrics = Metrics(settings.metrics.most_tenants, SystemClock())
     watching = Watching(Breakers(dependency_of), metrics.quota.watch)
     async with (
@@ -150,16 +161,18 @@ async def running(
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
+        log.said = lambda: state.directory.current.logs
+        log.know([state.directory.in_force.pepper.hex()])
         own = OwnRequests(state.keys)
         place = replace(_cache_place(settings, redis_url), breakers=watching.breakers)
         cached = await lifetimes.enter_async_context(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
-        told: tuple[Observer, ...] = (metrics.receipts, *observers)
+        told: tuple[Observer, ...] = (log.requests, metrics.receipts, *observers)
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
         resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
         await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
-        process = Process(await snapshot(settings, resources), resources, state)
+        process = Process(await snapshot(settings, resources), resources, state, log)
         read_all(metrics, process, state, watching.breakers)
         process.data_url = _url(data_socket.getsockname())
         process.admin_url = _url(admin_socket.getsockname())
@@ -168,13 +181,15 @@ async def running(
             lambda: process.current.settings,
             cached=cached,
             deployments=process.deployments,
-            readiness=process.readiness,
-            metrics=metrics.page,
+            telemetry=Telemetry(
+                process.readiness, metrics.page, traced.tracer_provider() if traced else None
+            ),
         )
         # The admin listener opens first and closes last: it answers while the other one drains.
         async with (
             background("semantic cache in force", process.keep_renewing),
             background("event loop lag", metrics.loop_lag.keep_looking),
+            background("logs", log.keep_applying),
             serving(admin, admin_socket, **limits),
             serving(process.data_plane, data_socket, **limits) as data_server,
         ):
@@ -231,7 +246,7 @@ def _resources(
         directory=state.directory,
         keys=state.keys,
         estimator=Estimator(TokenCounter(), LearnedOutput()),
-        observers=(ReceiptLog(), state.explanations, *observers),
+        observers=(state.explanations, *observers),
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,

@@ -15,6 +15,7 @@ from app.settings.anomalies import Anomalies
 from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
+from app.settings.logs import LogRules
 from app.settings.metrics import Metrics
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
@@ -45,6 +46,7 @@ class Settings(Section):
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
     explain: Explain = Explain()
+    logs: LogRules = LogRules()
     tracing: Tracing = Tracing()
     metrics: Metrics = Metrics()
     prices: Prices = Prices()

@@ -70,7 +70,7 @@ class Hostile:
         """No record of what was done here holds the key; asked last."""
         await eventually(lambda: len(self.team.receipts.kept) >= self.answers)
         records = msgspec.json.encode(self.team.receipts.kept).decode() + self.log.getvalue()
-        assert self.log.getvalue().count('"event": "request"') >= self.answers
+        assert self.log.getvalue().count('"event":"request"') >= self.answers
         assert self.team.key not in records
         assert self.team.key[-20:] not in records
 

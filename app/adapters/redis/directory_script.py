@@ -21,6 +21,7 @@ from app.domain.identity.directory import (
     Entry,
     EntryKind,
     KeyEntry,
+    LogsEntry,
     TenantEntry,
 )
 from app.domain.identity.directory_change import Place, entries_of
@@ -34,6 +35,7 @@ _TYPES: Final[Mapping[EntryKind, type[Entry]]] = {
     EntryKind.ADMIN: AdminEntry,
     EntryKind.DEPLOYMENT: DeploymentEntry,
     EntryKind.CACHE: CacheEntry,
+    EntryKind.LOGS: LogsEntry,
 }
 
 

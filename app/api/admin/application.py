@@ -20,6 +20,7 @@ from app.api.admin.explain import add_explain_route
 from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
 from app.api.admin.limits import add_limit_routes
+from app.api.admin.logs import add_logs_routes
 from app.api.admin.me import add_me_route
 from app.api.admin.metrics import metrics_router
 from app.api.admin.request_ids import HEADER, RequestIds, request_id
@@ -93,6 +94,7 @@ def _admin(services: AdminServices) -> APIRouter:
     add_audit_routes(router, services)
     add_deployment_routes(router, services)
     add_explain_route(router, services)
+    add_logs_routes(router, services)
     add_cache_routes(router, services)
     add_cache_error_routes(router, services)
     _add_openapi_route(router)

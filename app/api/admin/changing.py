@@ -17,13 +17,14 @@ from app.domain.identity.directory import (
     Entry,
     InForce,
     KeyEntry,
+    LogsEntry,
     TenantEntry,
 )
 from app.domain.identity.directory_change import place_of
 from app.errors import MalformedRequest, VersionConflict
 from app.ports import DirectoryStore
 
-E = TypeVar("E", TenantEntry, KeyEntry, AdminEntry, DeploymentEntry)
+E = TypeVar("E", TenantEntry, KeyEntry, AdminEntry, DeploymentEntry, LogsEntry)
 
 #: Others may change an entry between our reading and writing it.
 _TRIES: Final = 5

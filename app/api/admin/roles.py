@@ -37,6 +37,8 @@ class Action(StrEnum):
     READ_CACHE = "cache:read"  # numbers
     LIST_CACHE = "cache:list"  # beginnings of prompts, too
     EVICT_CACHE = "cache:evict"
+    READ_LOGS = "logs:read"
+    WRITE_LOGS = "logs:write"
     READ_OPENAPI = "openapi:read"
     READ_ADMINS = "admins:read"
     WRITE_ADMINS = "admins:write"
@@ -56,7 +58,7 @@ _READING_A_TENANT: Final = frozenset(
         Action.READ_CACHE,
     }
 )
-_READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS}
+_READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS, Action.READ_LOGS}
 _TENDING_A_TENANT: Final = _READING_A_TENANT | {
     Action.TAG_TENANTS,
     Action.WRITE_KEYS,

@@ -17,6 +17,7 @@ from app.domain.identity.audit import ChainEnd
 from app.domain.identity.directory import AuditRecord
 from app.domain.quota.anomaly import AnomalyReport
 from app.ports import Clock, DirectoryStore, KeptAnswers, MeasuredErrors, WrongHits
+from app.settings.logs import LogRules
 
 
 class ExplanationReader(Protocol):
@@ -62,6 +63,9 @@ class AdminServices:
     #: What was found last; blocking, to be called in a thread.
     anomalies: Callable[[], AnomalyReport] = AnomalyReport
     tracing: TracerProvider | None = None  # None: no spans
+
+    #: What the configuration in force says of the log.
+    log_rules: Callable[[], LogRules] = LogRules
 
     @property
     def authentication(self) -> Authentication:

@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     ADMIN = "admin"
     DEPLOYMENT = "deployment"
     CACHE = "cache"
+    LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class TenantEntry:
     entra: EntraIds = EntraIds()
     routing: RoutePolicy = ANYWHERE
     cache: CacheRule = UNSAID
+    trace_content: bool = False
     disabled: bool = False
     version: int = 1
 
@@ -140,7 +142,21 @@ class CacheEntry:
     version: int = 1
 
 
-Entry = TenantEntry | KeyEntry | AdminEntry | DeploymentEntry | CacheEntry
+@dataclass(frozen=True, slots=True)
+class LogsEntry:
+    """What operators have said of the log, until `until` (Unix seconds); None: as configured.
+
+    `requests` is `all`, `none` or `sample`. There is at most one such entry.
+    """
+
+    level: str | None = None
+    requests: str | None = None
+    until: float = 0.0
+    name: str = "logs"
+    version: int = 1
+
+
+Entry = TenantEntry | KeyEntry | AdminEntry | DeploymentEntry | CacheEntry | LogsEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +169,7 @@ class Directory:
     admins: Mapping[str, AdminEntry] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentEntry] = field(default_factory=dict)
     caches: Mapping[str, CacheEntry] = field(default_factory=dict)
+    logs: LogsEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)

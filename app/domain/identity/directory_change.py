@@ -16,6 +16,7 @@ from app.domain.identity.directory import (
     Entry,
     EntryKind,
     KeyEntry,
+    LogsEntry,
     TenantEntry,
 )
 from app.errors import AlreadyMapped, VersionConflict
@@ -30,12 +31,13 @@ _KINDS: Final = {
     AdminEntry: EntryKind.ADMIN,
     DeploymentEntry: EntryKind.DEPLOYMENT,
     CacheEntry: EntryKind.CACHE,
+    LogsEntry: EntryKind.LOGS,
 }
 
 
 def place_of(entry: Entry) -> Place:
     """Where an entry stands."""
-    if isinstance(entry, TenantEntry | DeploymentEntry):
+    if isinstance(entry, TenantEntry | DeploymentEntry | LogsEntry):
         return _KINDS[type(entry)], entry.name
     if isinstance(entry, CacheEntry):
         return EntryKind.CACHE, entry.tenant
@@ -56,6 +58,7 @@ def entries_of(directory: Directory) -> dict[Place, Entry]:
         *directory.admins.values(),
         *directory.deployments.values(),
         *directory.caches.values(),
+        *([directory.logs] if directory.logs is not None else []),
     ]
     return {place_of(entry): entry for entry in every}
 
@@ -63,6 +66,7 @@ def entries_of(directory: Directory) -> dict[Place, Entry]:
 def directory_of(entries: Iterable[Entry], version: int) -> Directory:
     """The directory of these entries."""
     tenants, keys, admins, deployments, caches = {}, {}, {}, {}, {}
+    logs: LogsEntry | None = None
     for entry in entries:
         match entry:
             case TenantEntry():
@@ -75,7 +79,9 @@ def directory_of(entries: Iterable[Entry], version: int) -> Directory:
                 deployments[entry.name] = entry
             case CacheEntry():
                 caches[entry.tenant] = entry
-    return Directory(version, tenants, keys, admins, deployments, caches)
+            case LogsEntry():
+                logs = entry
+    return Directory(version, tenants, keys, admins, deployments, caches, logs)
 
 
 def steps_of(entries: Entries, changes: Sequence[Change]) -> list[Step]:

@@ -23,7 +23,7 @@ from app.domain.ledger.completion import Receipt
 from app.errors import StoreUnavailable
 from app.settings import Explain
 from tests.fakes.clock import FakeClock
-from tests.unit.adapters.test_logs import receipt
+from tests.fakes.served import receipt
 
 
 class FakeRedis:

@@ -62,7 +62,7 @@ class Following:
 
 def another(process: Process, state: Following) -> Process:
     """A process on the same resources whose shared state is the test's."""
-    return Process(process.current, process.resources, cast("State", state))
+    return Process(process.current, process.resources, cast("State", state), process.logs)
 
 
 async def test_limits_are_those_of_the_configuration_in_force(

@@ -43,6 +43,8 @@ ALLOWED = {
     "cache:read": {"owner", "operator", "tenant-admin", "viewer"},
     "cache:list": {"owner", "operator", "tenant-admin"},
     "cache:evict": {"owner", "operator", "tenant-admin"},
+    "logs:read": {"owner", "operator", "viewer"},
+    "logs:write": {"owner", "operator"},
     "openapi:read": {"owner", "operator", "tenant-admin", "viewer"},
     "admins:read": {"owner"},
     "admins:write": {"owner"},
@@ -90,6 +92,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/admin/v1/deployments/{deployment}"): {"state": "draining"},
     ("POST", "/admin/v1/cache/{name}/evictions"): {"model": "gpt-4o"},
     ("POST", "/admin/v1/cache/{name}/wrong-hits"): {"request_id": "req-search"},
+    ("PUT", "/admin/v1/logs"): {"level": "debug"},
     ("POST", "/admin/v1/limits/simulate"): {
         "tenant": "search",
         "limits": [{"name": "rpm", "amount": 5}],

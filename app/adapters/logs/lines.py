@@ -1,0 +1,162 @@
+"""Lines written by a thread of their own: a log that nobody reads must not stop a gateway.
+
+Whoever reads standard error through a pipe may stop reading; the pipe then takes 64 KiB, and the
+next write waits for ever. Here it is this thread that waits. Lines gather behind it up to a bound;
+those that come above it are dropped and counted, and a line says how many once it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+#: Lines that wait, in characters: two thousand requests a second for three seconds.
+MOST_WAITING: Final = 4 * 1024 * 1024
+#: From the first line that waits until it is written: the others of that time go along with it.
+GATHER_S: Final = 0.02
+#: At the end: for what still waits.
+LAST_S: Final = 1.0
+#: What a pipe takes in one piece (POSIX: PIPE_BUF), so that workers' lines do not mix.
+_PIECE: Final = 4096
+
+
+class Lines:
+    """A structlog logger factory's product; lines are text without their end.
+
+    The thread begins with the first line. A process that forks configures its logs afterwards.
+    """
+
+    def __init__(self, descriptor: int, *, most_waiting: int = MOST_WAITING) -> None:
+        """`descriptor` is written to as it is; the caller keeps it open."""
+        self._descriptor = descriptor
+        self._most = most_waiting
+        self._waiting: deque[str] = deque()
+        self._size = 0
+        self._untold = 0
+        self.dropped_total = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def write(self, line: str) -> None:
+        """Have it written soon, or dropped where too many wait."""
+        with self._lock:
+            if self._size + len(line) > self._most or self._ending.is_set():
+                self._note_dropped(1)
+                return
+            self._waiting.append(line)
+            self._size += len(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+                self._thread.start()
+        if not self._wake.is_set():
+            self._wake.set()
+
+    debug = info = warning = error = critical = write
+    """As structlog calls it."""
+
+    def close(self, limit_s: float = LAST_S) -> None:
+        """Write what waits, for at most so many seconds; what is left then is dropped."""
+        self._ending.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(limit_s)
+        with self._lock:
+            self._note_dropped(len(self._waiting))
+            self._waiting.clear()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._wake.wait()
+            self._ending.wait(GATHER_S)
+            self._wake.clear()
+            self._write_waiting()
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        with self._lock:
+            lines, self._waiting, self._size = self._waiting, deque(), 0
+            untold, self._untold = self._untold, 0
+        for count, piece in _pieces(lines):
+            if not self._is_written(piece):
+                with self._lock:
+                    self._note_dropped(count)
+        if untold and not self._is_written(_joined([_dropped(untold)])):
+            with self._lock:
+                self._untold += untold
+
+    def _is_written(self, piece: bytes) -> bool:
+        """Whether it could be: the reader may be gone for good, or the disk full."""
+        left = memoryview(piece)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:  # somebody else has made it so
+                select.select([], [self._descriptor], [])
+            except OSError:
+                return False
+        return True
+
+    def _note_dropped(self, count: int) -> None:
+        self.dropped_total += count
+        self._untold += count
+
+
+class DirectLines:
+    """Lines written at once, to a stream in memory or one without a descriptor."""
+
+    dropped_total = 0
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+
+    def write(self, line: str) -> None:
+        """Write it."""
+        self._write(f"{line}\n")
+
+    debug = info = warning = error = critical = write
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+def lines_to(stream: object) -> Lines | DirectLines:
+    """Lines to a text stream: by a thread where it has a descriptor, at once where it has none."""
+    with suppress(AttributeError, OSError):
+        return Lines(stream.fileno())  # type: ignore[attr-defined]  # that is what is tried
+    return DirectLines(stream.write)  # type: ignore[attr-defined]  # any text stream's
+
+
+def _pieces(lines: Sequence[str] | deque[str]) -> Iterator[tuple[int, bytes]]:
+    """Whole lines together, up to `_PIECE` bytes where one alone is not longer; with their number.
+
+    Lines are ASCII: characters are bytes.
+    """
+    part: list[str] = []
+    size = 0
+    for line in lines:
+        if part and size + len(line) + 1 > _PIECE:
+            yield len(part), _joined(part)
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+    if part:
+        yield len(part), _joined(part)
+
+
+def _joined(part: Sequence[str]) -> bytes:
+    return ("\n".join(part) + "\n").encode("ascii", "backslashreplace")
+
+
+def _dropped(count: int) -> str:
+    time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event = {"count": count, "event": "log_lines_dropped", "level": "warning", "time": time}
+    return json.dumps(event, separators=(",", ":"))

@@ -1,0 +1,166 @@
+"""One line in the log for each request, with all that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+
+from app.adapters.explanations import is_sampled
+from app.adapters.logs.flood import STRANGERS_BURST, Flood
+from app.adapters.logs.levels import REQUEST
+from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.ledger.error_type import error_type
+from app.domain.quota.usage import Usage
+from app.domain.routing.attempt import Attempt
+from app.domain.routing.route import Absence
+
+#: Every field of the line beside `time`, `level` and `event`, in its order; none is ever left out.
+#: The words are those of the ledger, of explanations and of metrics. docs/logs.md has this table.
+FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "request_id": "as in `x-request-id`, the ledger and `spillgate explain`",
+        "trace_id": "of the trace that a span of it is recorded in; null: none is",
+        "tenant": "whose key it was; null: nobody's",
+        "key_id": "the public part of the key",
+        "operation": "`chat_completions`, `responses`, …; null: no such route",
+        "model": "as configured; `(unknown)`: any other that was asked for",
+        "stream": "whether events were asked for",
+        "deployment": "that served it",
+        "deployment_kind": "`ptu` or `paygo`",
+        "status": "sent to the client; null: it left before any was",
+        "outcome": "how it ended, as in the ledger",
+        "error": "the code of the error, as the client got it",
+        "error_type": "as in `llm_errors_total`",
+        "spill": "why it left its first tier; `none`: it did not",
+        "cache": "`exact`, `semantic`, `miss`, `bypass`",
+        "cache_reason": "of a miss or bypass that is no plain one",
+        "attempts": "how many deployments were asked",
+        "tried": "each of them: name, status, verdict, milliseconds",
+        "skipped": "each that was not asked: name, reason",
+        "input_tokens": "of the prompt, cached ones included; null: nothing was used",
+        "cached_input_tokens": "part of `input_tokens`",
+        "output_tokens": "of the answer, reasoning included",
+        "reasoning_tokens": "part of `output_tokens`",
+        "cost_usd": "charged",
+        "saved_usd": "what an answer from the cache would have cost",
+        "duration_s": "from the headers to the last byte",
+        "time_to_first_token_s": "from the headers to the first token handed on; null: no stream",
+        "bytes": "of the answer, handed on",
+        "degraded": "the policy that let it in while the accounts were out of reach",
+        "flags": "as in the ledger: `estimated`, `unpriced`, `soft:LIMIT`, …",
+        "errand": "what the gateway itself asked it for; null: it was a caller's",
+    }
+)
+
+_NANO: Final = 1_000_000_000
+#: Where a receipt without usage has no numbers.
+_NOTHING: Final = dict.fromkeys(
+    ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPolicy:
+    """Of which requests there is a line: `sample` is the part of ordinary ones, 0 to 1."""
+
+    ordinary: bool = True
+    extraordinary: bool = True  # failed, spilled, degraded, or charged by an estimate
+    sample: float = 1.0
+
+
+EVERY_REQUEST: Final = RequestPolicy()
+
+
+class RequestLog:
+    """Writes the event `request`; how it looks is decided where logging is set up."""
+
+    def __init__(self, flood: Flood | None = None) -> None:
+        """`flood` bounds the lines of requests that are no tenant's; None: nothing does."""
+        self._log = structlog.get_logger().bind()
+        self._flood = flood
+        self.policy = EVERY_REQUEST
+
+    def observe(self, receipt: Receipt) -> None:
+        """Write the line. It holds ids and counts, and no word of what was asked or answered."""
+        if self._is_wanted(receipt):
+            self._log.info(REQUEST, **fields_of(receipt))
+
+    def _is_wanted(self, receipt: Receipt) -> bool:
+        if receipt.tenant is None and self._flood is not None:
+            stranger = f"{REQUEST}: {receipt.status}"
+            if not self._flood.admits(stranger, STRANGERS_BURST):
+                return False
+        policy = self.policy
+        if policy is EVERY_REQUEST:
+            return True
+        if not _is_ordinary(receipt):
+            return policy.extraordinary
+        return policy.ordinary and is_sampled(receipt.request_id, policy.sample)
+
+
+def fields_of(receipt: Receipt) -> dict[str, Any]:
+    """The line's own fields, as FIELDS says."""
+    cache, first, kind = receipt.cache, receipt.time_to_first_token, error_type(receipt)
+    absences = receipt.plan.absences if receipt.plan is not None else ()
+    return {
+        "request_id": receipt.request_id,
+        "trace_id": receipt.trace_id,
+        "tenant": receipt.tenant,
+        "key_id": receipt.key_id,
+        "operation": receipt.operation,
+        "model": receipt.model,
+        "stream": receipt.stream,
+        "deployment": receipt.deployment,
+        "deployment_kind": receipt.deployment_kind,
+        "status": receipt.status,
+        "outcome": receipt.outcome,
+        "error": receipt.error,
+        "error_type": kind,
+        "spill": receipt.spill,
+        "cache": cache.result,
+        "cache_reason": cache.reason or None,
+        "attempts": len(receipt.attempts),
+        "tried": [_attempt(each) for each in receipt.attempts],
+        "skipped": [_absence(each) for each in (*absences, *receipt.skipped)],
+        **(_NOTHING if receipt.usage is None else _tokens(receipt.usage)),
+        "cost_usd": receipt.nano_usd / _NANO,
+        "saved_usd": cache.saved_nano_usd / _NANO,
+        "duration_s": round(receipt.duration, 4),
+        "time_to_first_token_s": None if first is None else round(first, 4),
+        "bytes": receipt.bytes_relayed,
+        "degraded": receipt.reservation.degraded if receipt.reservation is not None else None,
+        "flags": receipt.flags,
+        "errand": receipt.errand,
+    }
+
+
+def _tokens(usage: Usage) -> dict[str, int | None]:
+    return {
+        "input_tokens": usage.input,
+        "cached_input_tokens": usage.cached,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+    }
+
+
+def _is_ordinary(receipt: Receipt) -> bool:
+    is_well = receipt.outcome is Outcome.FINISHED and receipt.status == HTTPStatus.OK
+    is_degraded = receipt.reservation is not None and receipt.reservation.degraded is not None
+    is_as_planned = receipt.spill is SpillReason.NONE and not receipt.flags
+    return is_well and is_as_planned and not is_degraded
+
+
+def _attempt(attempt: Attempt) -> str:
+    status = attempt.status if attempt.status is not None else "no_answer"
+    took_ms = (attempt.ended - attempt.started) * 1000
+    return f"{attempt.deployment} {status} {attempt.verdict} {took_ms:.0f}ms"
+
+
+def _absence(absence: Absence) -> str:
+    return f"{absence.deployment} {absence.reason}"

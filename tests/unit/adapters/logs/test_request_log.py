@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from app.adapters.logs import configure_logs
+from app.adapters.logs.flood import STRANGERS_BURST, Flood
+from app.adapters.logs.request_log import FIELDS, RequestLog, RequestPolicy
+from app.domain.cache.outcome import CacheRecord, CacheResult
+from app.domain.call.errand import Purpose
+from app.domain.capacity.spill import SpillReason
+from app.domain.explain.explanation import Explanation
+from app.domain.ledger.completion import Outcome
+from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.deployment import Kind
+from app.domain.routing.route import Absence, RoutePlan
+from tests.fakes.clock import FakeClock
+from tests.fakes.served import receipt, reservation
+from tests.unit.adapters.logs.conftest import Logged
+
+SPILLED = {
+    "deployment": "paygo",
+    "deployment_kind": Kind.PAYGO,
+    "spill": SpillReason.THROTTLED,
+    "attempts": (
+        Attempt("ptu-east", 0, Verdict.THROTTLED, 429, 5.0, 5.01, retry_after_s=2.0),
+        Attempt("paygo", 1, Verdict.FAILED, None, 5.01, 5.5),
+    ),
+    "plan": RoutePlan((), (Absence("ptu-west", 0, SpillReason.HELD, 9.0),)),
+    "skipped": (Absence("ptu-north", 0, SpillReason.PREDICTED, 7.0),),
+}
+
+
+def test_a_request_is_one_line(stream: Logged) -> None:
+    """With who, what, where, how it ended, and why it went there; flat, times rounded."""
+    configure_logs("info", stream)
+    RequestLog().observe(
+        receipt(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",))
+    )
+
+    (line,) = stream.lines
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "event": "request",
+        "request_id": "req-1",
+        "trace_id": "ab" * 16,
+        "tenant": "search",
+        "key_id": "k1",
+        "operation": "chat_completions",
+        "model": "gpt-4o",
+        "stream": True,
+        "deployment": "paygo",
+        "deployment_kind": "paygo",
+        "status": 200,
+        "outcome": "finished",
+        "error": None,
+        "error_type": None,
+        "spill": "throttled",
+        "cache": "bypass",
+        "cache_reason": "off",
+        "attempts": 2,
+        "tried": ["ptu-east 429 throttled 10ms", "paygo no_answer failed 490ms"],
+        "skipped": ["ptu-west held", "ptu-north predicted"],
+        "input_tokens": 100,
+        "cached_input_tokens": 40,
+        "output_tokens": 50,
+        "reasoning_tokens": 20,
+        "cost_usd": 0.002,
+        "saved_usd": 0.0,
+        "duration_s": 1.2346,
+        "time_to_first_token_s": 0.51,
+        "bytes": 1000,
+        "degraded": None,
+        "flags": ["estimated"],
+        "errand": None,
+    }
+
+
+def test_every_line_has_every_field(stream: Logged) -> None:
+    """What was never known is null: an early refusal, a hit, an errand are lines as any other."""
+    configure_logs("info", stream)
+    nothing = dict.fromkeys(("operation", "tenant", "key_id", "model", "deployment", "usage"))
+    hit = CacheRecord(CacheResult.SEMANTIC, reason="", saved_nano_usd=5_000_000)
+    log = RequestLog()
+    log.observe(receipt(**nothing, plan=None, attempts=(), status=401, outcome=Outcome.REFUSED))
+    log.observe(receipt(cache=hit, attempts=(), errand=Purpose.EMBEDDING))
+    log.observe(receipt(reservation=reservation(degraded="fail_open")))
+
+    refused, saved, degraded = stream.lines
+    for line in stream.lines:
+        assert list(line) == [*FIELDS, "event", "level", "time"]
+    assert (refused["status"], refused["tenant"], refused["attempts"]) == (401, None, 0)
+    assert (refused["error_type"], refused["input_tokens"]) == ("invalid_request", None)
+    assert (saved["cache"], saved["saved_usd"], saved["errand"]) == ("semantic", 0.005, "embedding")
+    assert degraded["degraded"] == "fail_open"
+
+
+def test_its_words_are_those_of_the_ledger_and_of_explanations() -> None:
+    """A name that only the log has is a decision, and stands here."""
+    elsewhere = {each.name for kind in (LedgerRow, Explanation) for each in fields_of(kind)}
+    assert set(FIELDS) - elsewhere == {
+        "trace_id",
+        "error_type",
+        "cache_reason",
+        "tried",
+        "input_tokens",
+        "cached_input_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "cost_usd",
+        "saved_usd",
+        "bytes",
+        "degraded",
+    }
+
+
+def fields_of(kind: Any) -> list[Named]:
+    if issubclass(kind, Explanation):
+        return [Named(name) for name in kind.__struct_fields__]
+    return [Named(each.name) for each in fields(kind)]
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_strangers_cannot_fill_the_disk(stream: Logged) -> None:
+    """A scan has so many lines a minute, and then a number; tenants' requests are all there."""
+    logs = configure_logs("info", stream)
+    clock = FakeClock()
+    flood = Flood(clock.now)
+    log = RequestLog(flood)
+    for second in range(60):
+        for _ in range(100):
+            log.observe(receipt(tenant=None, status=401, request_id="stranger"))
+            log.observe(receipt(request_id=f"tenant {second}"))
+        clock.advance(1)
+
+    lines = Counter(line["request_id"].partition(" ")[0] for line in stream.lines)
+    assert lines["tenant"] == 6000
+    assert STRANGERS_BURST <= lines["stranger"] <= STRANGERS_BURST + 60
+    assert flood.take_held_back() == {"request: 401": 6000 - lines["stranger"]}
+    assert flood.take_held_back() == {}
+    assert logs.dropped_total == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "ordinary", "spilled"),
+    [
+        (RequestPolicy(), 500, 500),
+        (RequestPolicy(ordinary=False, extraordinary=False), 0, 0),
+        (RequestPolicy(sample=0.0), 0, 500),
+        (RequestPolicy(sample=0.1), 50, 500),
+    ],
+)
+def test_there_are_lines_of_the_requests_that_are_wanted(
+    stream: Logged, policy: RequestPolicy, ordinary: int, spilled: int
+) -> None:
+    """All, none, or what is out of the ordinary and a part of the rest."""
+    configure_logs("info", stream)
+    log = RequestLog()
+    log.policy = policy
+    for number in range(500):
+        log.observe(receipt(request_id=f"req-{number}"))
+        log.observe(receipt(request_id=f"req-{number}", **SPILLED))
+
+    lines = Counter(line["spill"] for line in stream.lines)
+    assert lines["throttled"] == spilled
+    assert abs(lines["none"] - ordinary) <= 0.05 * 500
+    assert policy.sample != 1 or lines["none"] == ordinary
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": 500},
+        {"outcome": Outcome.CLIENT_DISCONNECTED},
+        {"flags": ("estimated",)},
+        {"reservation": reservation(degraded="fail_open")},
+    ],
+)
+def test_what_went_wrong_is_no_ordinary_request(stream: Logged, change: dict[str, object]) -> None:
+    """It has its line whatever the sample."""
+    configure_logs("info", stream)
+    log = RequestLog()
+    log.policy = RequestPolicy(sample=0.0)
+    log.observe(receipt(**change))
+    assert len(stream.lines) == 1
