@@ -115,7 +115,7 @@ class OtlpExporter:
             if not await self._is_taken(batch):
                 return None
         if batch.cursor != cursor:
-            await asyncio.to_thread(self._save, batch.cursor)
+            await self._note_taken(batch.cursor)
         self._cursor = batch.cursor
         self.timestamp = batch.cursor.at if batch.rows else looked
         return batch.rows
@@ -130,6 +130,15 @@ class OtlpExporter:
             return cursor
         cursor = msgspec.json.decode(found, type=Cursor)
         return Cursor(sound(self._archive, cursor.place), cursor.at)
+
+    async def _note_taken(self, cursor: Cursor) -> None:
+        """Save it, to the end: when this has ended nothing writes to the directory any more."""
+        saving = asyncio.ensure_future(asyncio.to_thread(self._save, cursor))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            await saving
+            raise
 
     def _save(self, cursor: Cursor) -> None:
         write_json(self._archive / STATE, cursor)
