@@ -86,6 +86,10 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)
 	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
 
+.PHONY: bench-metrics
+bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
+	@exec $(BIN)/python -m tests.benchmarks.observed_receipts
+
 .PHONY: trace-backends
 trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and read them there (1.7 GB, 5 minutes the first time)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/backends $(ARGS)

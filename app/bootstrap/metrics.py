@@ -207,6 +207,7 @@ class _Ledger:
         metrics.readings.add(f.LEDGER_WAITING, lambda: {(): accounts.unsettled})
         metrics.readings.add(f.LEDGER_DROPPED, self.dropped)
         metrics.readings.add(f.ARCHIVE_AGE, self.copied)
+        metrics.readings.add(f.LEDGER_DRIFT, self.drift)
         metrics.readings.add(f.EXPORT_AGE, self.exported)
         metrics.readings.add(f.ANOMALY, self.anomalies)
 
@@ -217,6 +218,10 @@ class _Ledger:
             ("refused",): float(accounts.settlements.refused_total),
             ("unspooled",): float(accounts.settlements.unspooled_total),
         }
+
+    def drift(self) -> Values:
+        dollars = self.state.drift.dollars if self.state.drift is not None else None
+        return {} if dollars is None else {(): dollars}
 
     def copied(self) -> Values:
         copier = self.state.copier

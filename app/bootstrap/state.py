@@ -16,6 +16,7 @@ from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.audit_log import copying_audit
 from app.adapters.archive.comparison import Comparison, comparing
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
+from app.adapters.archive.drift import LedgerDrift
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
@@ -78,6 +79,7 @@ class State:
     explanations: Explanations
     alerts: BudgetAlerts
     copier: LedgerCopier | None  # of the process that keeps the archive
+    drift: LedgerDrift | None  # the same
     derived: Derived
 
     async def follow(self, settings: Settings) -> None:
@@ -146,6 +148,7 @@ async def shared_state(
             explanations=explanations,
             alerts=alerts,
             copier=kept.progress.copier if kept else None,
+            drift=kept.drift if kept else None,
             derived=derived,
         )
 
@@ -191,6 +194,7 @@ class _Kept:
 
     seeder: Seeder
     progress: ArchiveProgress
+    drift: LedgerDrift
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +239,19 @@ class _Archiving:
         history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
         seeder = Seeder(self.store.batch, history, self.clock, self.keys.tenants)
         comparison = Comparison(self.store, copier, seeder, self.clock)
+        progress = ArchiveProgress(archive, copier, self.clock)
+        drift = LedgerDrift(
+            self.store.batch,
+            ArchiveReader(directory, skip_damaged=True),
+            self.clock,
+            tenants=self.keys.tenants,
+            archived_until=progress.complete_until,
+        )
         async with (
             copier,
             copying_audit(self.directory, directory),
             seeding(seeder),
             comparing(comparison),
+            background("ledger drift", drift.keep_comparing),
         ):
-            yield _Kept(seeder, ArchiveProgress(archive, copier, self.clock))
+            yield _Kept(seeder, progress, drift)

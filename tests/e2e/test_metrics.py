@@ -11,7 +11,9 @@ import aiohttp
 import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
 
+from app.adapters.archive.drift import COMMITTED, day_key
 from app.domain.quota.limit import NANO
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 from tests.e2e.test_three_ledgers import rows_of
@@ -75,6 +77,7 @@ async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
         dollars = sum(row.nano_usd for row in rows) / NANO
         for name in ("llm_cost_dollars_total", "llm_deployment_cost_dollars_total"):
             assert totals[name] == pytest.approx(dollars)
+        assert await _committed(team, redis_url, rows[0].day) == sum(row.nano_usd for row in rows)
         spilled = [row for row in rows if row.spilled]
         assert totals["llm_spill_total"] == len(spilled) > 0
         assert totals["llm_spill_cost_dollars_total"] == pytest.approx(
@@ -89,6 +92,14 @@ async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
         assert totals["llm_attempts_total"] >= len(served)
         assert totals["llm_usage_estimated_total"] == 1
         assert totals["llm_request_latency_seconds_count"] == ADMITTED - 1
+
+
+async def _committed(team: Stack, redis_url: str, day: str) -> int:
+    """What the account has of a day: the very field that drift is told by."""
+    (tenant,) = team.process.current.settings.tenants
+    async with Redis.from_url(redis_url) as redis:
+        found: Any = await redis.hget(day_key(tenant, day), COMMITTED)
+    return int(found)
 
 
 async def _everything(team: Stack) -> None:

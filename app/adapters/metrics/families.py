@@ -117,7 +117,7 @@ CLASS_REQUESTS: Final = counter(
 )  # fmt: skip
 ATTEMPTS: Final = counter(
     "llm_attempts_total",
-    "Deployments asked; verdict: accept, throttled, failed, misconfigured, too_long.",
+    "Deployments asked; verdict: accept, throttled, failed, misconfigured, too_long, hedged.",
     "deployment", "verdict",
 )  # fmt: skip
 THROTTLES: Final = counter(
@@ -217,7 +217,7 @@ CACHE_REQUESTS: Final = counter(
 )  # fmt: skip
 CACHE_REASONS: Final = counter(
     "llm_cache_decisions_total",
-    "Why requests were not answered from the cache, where there is more to say than miss.",
+    "Why requests were bypassed or missed, or how they hit, where there is more to say of it.",
     "result", "reason",
 )  # fmt: skip
 CACHE_SAVED_COST: Final = counter(
@@ -283,7 +283,8 @@ LEDGER_DROPPED: Final = counter(
 )
 LEDGER_DRIFT: Final = gauge(
     "spillgate_ledger_drift_dollars",
-    "The largest difference between an account and the sum of its ledger, as last compared.",
+    "The largest difference between an account and the sum of its ledger, of tenants' last whole "
+    "day.",
     merge=Merge.MAX,
 )
 ARCHIVE_AGE: Final = gauge(

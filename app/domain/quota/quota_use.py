@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.domain.quota.limit import BUDGETS, MEASURED, SPILLED, Kind, Limit
 from app.domain.quota.reservation import Reservation
@@ -13,8 +12,7 @@ from app.domain.quota.reservation import Reservation
 LIVE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaUse:
+class QuotaUse(NamedTuple):  # one is made for each limit of each request
     """The used part of one limit, 1 being all of it, as of `at`; times are Unix seconds.
 
     It fades in `fades_s` where its window slides, and is gone at `ends` where that is a calendar's.
