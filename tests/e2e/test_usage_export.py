@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 from app.domain.ledger.completion import Receipt
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.exported import HOUR_S, ledger, manifests
 from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
 
 HELLO: Any = {"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
@@ -77,3 +80,25 @@ async def test_requests_do_not_notice_a_frozen_receiver(redis_url: str) -> None:
             receiver.thawed.set()
             await eventually(lambda: len(receiver.records) == 6)
             assert sums(receiver) == sums_of(team.receipts.kept)
+
+
+async def test_days_that_are_over_are_written(redis_url: str, tmp_path: Path) -> None:
+    """Of rows that were there before the gateway was told to export."""
+    before = ledger(tmp_path / "archive")
+    with before.archive:
+        before.clock.advance(time.time() - before.clock.unix() - 48 * HOUR_S)
+        before.add_days(1)
+    exports = tmp_path / "exports"
+    exports.mkdir()
+
+    def config(suffix: str) -> dict[str, Any]:
+        return ptu_and_paygo(suffix) | {
+            "ledger": {"archive": str(tmp_path / "archive")},
+            "usage_export": {"files": {"directory": str(exports), "format": "parquet"}},
+        }
+
+    async with stack(redis_url, config):
+        await eventually(lambda: list(exports.glob("*/ledger-*.parquet.manifest.json")))
+    midnight = time.time() // (24 * HOUR_S) * 24 * HOUR_S
+    yesterday = [each for each in manifests(exports) if each["until"] <= midnight]
+    assert sum(each["rows"] for each in yesterday) > 0

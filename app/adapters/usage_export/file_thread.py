@@ -52,12 +52,13 @@ class FileThread:
     last_line: Callable[[], int]
     moment: Callable[[], float]
     ended: Event
+    look_s: float = LOOK_S
     failures_total: int = 0
     _trouble: str | None = field(default=None)
 
     def run(self) -> None:
         """Until `ended` is set."""
-        while not self.ended.wait(LOOK_S):
+        while not self.ended.wait(self.look_s):
             self.export_due()
 
     def export_due(self) -> None:
