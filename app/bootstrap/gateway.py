@@ -19,11 +19,13 @@ from app.adapters.estimator import Estimator
 from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.errands import errands_of
+from app.bootstrap.hedging import Hedges
 from app.bootstrap.prices import price_table
 from app.bootstrap.tracing import Traced
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
+from app.domain.quota.price import PriceTable
 from app.domain.routing.deployment import Api, Fleet
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health, HealthPolicy
@@ -45,6 +47,7 @@ from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
+from app.stages.hedge_account import HedgeAccount
 from app.stages.ownership import Ownership
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
@@ -102,6 +105,7 @@ class Resources:
     doubts: Doubts = field(default_factory=Doubts)
     warm: WarmCaches = field(default_factory=WarmCaches)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    hedges: Hedges = field(default_factory=Hedges)
 
 
 async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
@@ -155,7 +159,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             AzureOpenAI(resources.transport, credentials),
             Judging(standing, resources.doubts),
             resources.clock,
-            retries=Retries(resources.retry_budget, settings.limits.max_attempts_after_errors),
+            retries=_retries(settings, resources, prices),
             rules=_rules(resources),
         ),
         relay=Relay(heartbeat_s=settings.timeouts.ping_s),
@@ -201,6 +205,15 @@ def _follow(settings: Settings, resources: Resources) -> None:
     )
     resources.waiting.at_most = routing.wait_s.at_once
     resources.retry_budget.policy = RetryPolicy(percent=retries.percent, reserve=retries.at_once)
+
+
+def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Retries:
+    account = HedgeAccount(resources.accounts, prices, resources.clock, _reservation_id)
+    return Retries(
+        resources.retry_budget,
+        settings.limits.max_attempts_after_errors,
+        resources.hedges.following(settings.routing.hedging, account, resources.clock),
+    )
 
 
 def _reservation_id() -> str:

@@ -57,6 +57,7 @@ def _deployment(settings: Settings, catalog: ModelCatalog, name: str) -> Deploym
             total=timeouts.total_s,
         ),
         refuses=frozenset(configured.refuses),
+        reasons=facts.reasons,
     )
 
 

@@ -1,12 +1,13 @@
-"""The section about routing: when a deployment is kept out, what retries may cost, who waits."""
+"""The section about routing: who is kept out, what retries and hedges may cost, who waits."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.settings.section import Float, Int, Seconds, Section
+from app.settings.tenancy import RequestClass
 
 _Part = Annotated[Float, Field(gt=0, le=1)]
 
@@ -32,6 +33,24 @@ class Retries(Section):
     """Beyond the percentage, while anything is served at all."""
 
 
+class Hedging(Section):
+    """A stream that does not begin is asked of a second deployment of the same tier and kind.
+
+    The first content is the answer, the other one is given up, and the prompt that it read is
+    charged to the tenant.
+    """
+
+    enabled: bool = False
+    after: Literal["p50", "p90", "p95", "p99"] = "p95"
+    """Of a deployment's own recent times until the first content, for prompts of like size."""
+    after_s: Seconds | None = None
+    """Instead of that, so long."""
+    classes: Annotated[tuple[RequestClass, ...], Field(min_length=1)] = ("critical", "interactive")
+    """Of tenants whose requests may be asked twice."""
+    percent: Annotated[Int, Field(ge=0, le=50)] = 5
+    """Of all requests of a worker, at most."""
+
+
 _Wait = Annotated[Float, Field(ge=0, le=600)]
 
 
@@ -55,6 +74,7 @@ class Routing(Section):
 
     health: Health = Health()
     retries: Retries = Retries()
+    hedging: Hedging = Hedging()
     wait_s: Waits = Waits()
     largest_ptu_fraction: _Part | None = None
     """Of a PTU's bucket, a minute of its capacity: a request that needs more is served elsewhere

@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     SAMPLE = "sample"  # what the cache answered is asked upstream, too
     JUDGEMENT = "judgement"  # a model says whether two answers are the same
     EMBEDDING = "embedding"  # a prompt becomes a vector
+    HEDGE = "hedge"  # of two deployments that were asked for one answer, the one that lost
 
 
 #: What measures the cache, and may together cost a tenant so much a day.

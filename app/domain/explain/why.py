@@ -60,6 +60,7 @@ _VERDICTS: Final[Mapping[Verdict, str]] = {
     Verdict.FAILED: "failed",
     Verdict.MISCONFIGURED: "did not accept the gateway's credential, name or URL",
     Verdict.TOO_LONG: "has too small a context window",
+    Verdict.HEDGED: "was given up, because another one answered first",
 }
 _OUTCOMES: Final[Mapping[Outcome, str]] = {
     Outcome.FINISHED: "The answer arrived whole",

@@ -182,7 +182,7 @@ def _passed_on(receipt: Receipt) -> ErrorType | None:
             return ErrorType.UPSTREAM_ERROR
         case Verdict.TOO_LONG:
             return ErrorType.CONTEXT_LENGTH
-        case Verdict.ACCEPT:
+        case Verdict.ACCEPT | Verdict.HEDGED:
             return _OF_CODE.get(code) or _of_request(status)
 
 

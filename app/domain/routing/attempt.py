@@ -40,6 +40,7 @@ class Verdict(StrEnum):
     FAILED = "failed"  # try the next, within the budget for errors
     MISCONFIGURED = "misconfigured"  # our credential, name or URL is wrong: try the next, alarm
     TOO_LONG = "too_long"  # only a deployment with a larger context window can serve it
+    HEDGED = "hedged"  # another one that was asked beside it answered first: it was given up
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Deployment:
     timeouts: Timeouts = field(default_factory=Timeouts)
     refuses: frozenset[str] = frozenset()
     """Parameters of a request's body that its model does not take."""
+    reasons: bool = False  # its model may be silent for minutes
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from app.stages.upstream.hedging import Hedging
 from app.stages.upstream.judging import Judging
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.search import Upstreams
 
-__all__ = ["Judging", "Retries", "Upstreams"]
+__all__ = ["Hedging", "Judging", "Retries", "Upstreams"]

@@ -29,6 +29,7 @@ class Occupancy:
     def __init__(self, place: Place | None, clock: Clock) -> None:
         self._place = place
         self._clock = clock
+        self.is_lost = False  # another deployment answered first: the prompt was read for nothing
 
     def opened(self, opened: Opened, meter: Meter) -> None:
         """Tell what its answer said.
@@ -66,7 +67,8 @@ def occupying(
         yield occupancy
     finally:
         is_ours = observation.served is not served
-        occupancy.ended(_used(observation) if is_ours else None)
+        used = _used(observation) if is_ours else None
+        occupancy.ended(_read(observation.demand) if occupancy.is_lost else used)
 
 
 def _used(observation: Observation) -> Demand | None:
@@ -78,6 +80,10 @@ def _used(observation: Observation) -> Demand | None:
         return _told(usage)
     output = min(demand.output, observation.meter.bytes // _BYTES_PER_TOKEN)
     return Demand(demand.prompt, output, demand.cached)
+
+
+def _read(demand: Demand | None) -> Demand | None:
+    return None if demand is None else Demand(demand.prompt, 0, demand.cached)
 
 
 def _told(usage: Usage) -> Demand:

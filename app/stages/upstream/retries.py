@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.domain.routing.retry_budget import RetryBudget
+from app.stages.upstream.hedging import Hedging
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class Retries:
 
     budget: RetryBudget
     most: int = 3
+    hedging: Hedging | None = None
+    """None: nobody is asked before another one answered."""
 
     def started(self, now: float) -> None:
         """A request came, which pays for a part of a retry."""

@@ -9,9 +9,10 @@ its deployment's capacity is counted from when it is sent until the answer's sco
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, closing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -27,9 +28,11 @@ from app.errors import (
 )
 from app.observation import Observation
 from app.ports import Clock, Upstream
+from app.stages.upstream.asking import Asked, Turn
 from app.stages.upstream.judging import Asker, Judging, asker_of
 from app.stages.upstream.occupancy import Occupancy, occupying
 from app.stages.upstream.opening import Opened, open_answer
+from app.stages.upstream.pair import Pair
 from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
@@ -50,6 +53,7 @@ class _Tries:
     deadline: float
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
+    is_unpaid: bool = False  # nor for want of a retry
     refusal: Answer | None = None  # an answer to fall back on
     refused: Attempt | None = None  # the attempt that gave it
     failure: UpstreamError | None = None
@@ -58,6 +62,20 @@ class _Tries:
     def is_too_long(self) -> bool:
         """Whether the answer to fall back on is that no window was large enough."""
         return self.refused is not None and self.refused.verdict is Verdict.TOO_LONG
+
+
+@dataclass(slots=True)
+class _Search:
+    """One request's: what it asks with, and what came of it so far."""
+
+    plan: RoutePlan
+    request: InferenceRequest
+    headers: Mapping[str, str]
+    observation: Observation
+    asker: Asker
+    prospects: Prospects
+    tries: _Tries
+    turns: dict[str, Turn] = field(default_factory=dict)  # of those that were asked
 
 
 class Upstreams:
@@ -81,6 +99,7 @@ class Upstreams:
         self._clock = clock
         self._retries = retries
         self._rules = rules
+        self._hedging = retries.hedging
         self._throttling = Throttling(judging.standing)
 
     @asynccontextmanager
@@ -96,35 +115,26 @@ class Upstreams:
         Raises NoCapacity when every candidate is throttled, UpstreamError when the last one failed,
         NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of them.
         """
-        tries = _Tries(deadline=self._deadline(plan, observation))
-        forwarded = _forwarded(headers, observation)
-        self._retries.started(self._clock.now())
-        asker = asker_of(observation, request)
-        prospects = self._prospects(plan, asker, observation)
+        search = self._begun(plan, request, headers, observation)
+        tries, prospects, asker = search.tries, search.prospects, search.asker
         for candidate in plan.candidates:
-            deployment = self._fleet.deployments[candidate.deployment]
-            if not self._worth_asking(candidate, prospects, tries, observation):
+            if not self._worth_asking(candidate, search):
                 continue
-            with self._occupying(deployment, plan, observation) as occupancy:
-                started = self._clock.now()
-                span_id = observation.new_span_id()
-                traced = forwarded | _traced(observation, span_id)
-                opened = await self._open(deployment, request, traced, asker, tries)
-                if opened is None:
-                    break
-                with closing(opened):
-                    attempt = self._attempt(candidate, opened, started, span_id)
-                    observation.attempts.append(attempt)
-                    occupancy.opened(opened, observation.meter)
-                    if opened.answer is not None and opened.verdict is Verdict.ACCEPT:
-                        self._accepted(attempt, plan, observation)
-                        yield opened.answer
-                        self._judging.ended(
-                            deployment, asker, started, self._clock.now(), observation.broken
-                        )
-                        return
-                    self._learn(attempt, opened, prospects, tries)
-                    prospects.time_passed()
+            async with aclosing(self._asked(candidate, search)) as all_asked:
+                async for asked in all_asked:
+                    with closing(asked):
+                        attempt = self._attempt(asked)
+                        observation.attempts.append(attempt)
+                        asked.occupancy.opened(asked.opened, observation.meter)
+                        if asked.serves and asked.opened.answer is not None:
+                            self._accepted(attempt, plan, observation)
+                            yield asked.opened.answer
+                            deployment, now = asked.turn.deployment, self._clock.now()
+                            broken = observation.broken
+                            self._judging.ended(deployment, asker, asked.started, now, broken)
+                            return
+                        self._learn(attempt, asked.opened, prospects, tries)
+                        prospects.time_passed()
         if tries.refusal is None:
             raise tries.failure or prospects.no_capacity(self._clock.now())
         if tries.is_too_long and prospects.left():  # a larger window is only absent for a time
@@ -132,26 +142,103 @@ class Upstreams:
         observation.served = tries.refused
         yield tries.refusal
 
+    def _begun(
+        self,
+        plan: RoutePlan,
+        request: InferenceRequest,
+        headers: Mapping[str, str],
+        observation: Observation,
+    ) -> _Search:
+        now = self._clock.now()
+        self._retries.started(now)
+        if self._hedging is not None:
+            self._hedging.started(observation, now)
+        asker = asker_of(observation, request)
+        return _Search(
+            plan,
+            request,
+            _forwarded(headers, observation),
+            observation,
+            asker,
+            self._prospects(plan, asker, observation),
+            _Tries(deadline=self._deadline(plan, observation)),
+        )
+
+    def _turn(self, candidate: Candidate, search: _Search) -> Turn:
+        deployment = self._fleet.deployments[candidate.deployment]
+        turn = Turn(candidate, deployment, search.observation.new_span_id())
+        search.turns[candidate.deployment] = turn
+        return turn
+
+    def _asked(self, candidate: Candidate, search: _Search) -> AsyncGenerator[Asked]:
+        """What came of asking: of one, or of two where it kept us waiting. One at most serves."""
+        turn = self._turn(candidate, search)
+        delay_s = self._hedge_after_s(turn, search)
+        if self._hedging is None or delay_s is None:
+            return self._alone(turn, search)
+        pair = Pair(
+            self._hedging,
+            turn,
+            search.observation,
+            ask=lambda each: self._ask(each, search),
+            partners=lambda: self._partners(turn, search),
+            turn_of=lambda each: self._turn(each, search),
+        )
+        return pair.answers(delay_s)
+
+    async def _alone(self, turn: Turn, search: _Search) -> AsyncGenerator[Asked]:
+        asked = await self._ask(turn, search)
+        if asked is not None:
+            yield asked
+
+    def _hedge_after_s(self, turn: Turn, search: _Search) -> float | None:
+        """Seconds; None: nobody else is asked before it answered. Only of a first attempt."""
+        if self._hedging is None or search.tries.errors or search.plan.last_resort:
+            return None
+        delay_s = self._hedging.delay_s(turn.deployment, search.request, search.observation)
+        return delay_s if delay_s is not None and self._partners(turn, search) else None
+
+    def _partners(self, turn: Turn, search: _Search) -> list[Candidate]:
+        """Who may be asked beside it: never where the request may not go, nor who is held."""
+        if self._hedging is None:
+            return []
+        now, prospects = self._clock.now(), search.prospects
+        found = self._hedging.partners(turn.candidate, search.plan, self._fleet, search.turns)
+        return [
+            each
+            for each in found
+            if prospects.absence(each, now) is None and prospects.is_large_enough(each.deployment)
+        ]
+
+    async def _ask(self, turn: Turn, search: _Search) -> Asked | None:
+        """Ask it; None where there is nothing to pay another attempt from."""
+        deployment, observation = turn.deployment, search.observation
+        with ExitStack() as scope:
+            taken = self._occupying(deployment, search.plan, observation)
+            turn.occupancy = occupancy = scope.enter_context(taken)
+            turn.started = started = self._clock.now()
+            traced = {**search.headers, **_traced(observation, turn.span_id)}
+            opened = await self._open(deployment, traced, search)
+            if opened is None:
+                search.tries.is_unpaid = True
+                return None
+            scope.enter_context(closing(opened))
+            return Asked(turn, started, occupancy, opened, scope.pop_all())
+
     def _prospects(self, plan: RoutePlan, asker: Asker, observation: Observation) -> Prospects:
         principal, rules = observation.principal, self._rules
         permission = Permission(self._fleet, rules, principal.tenant if principal else None)
         return Prospects(plan, asker, self._judging, self._fleet, rules.operations, permission)
 
     async def _open(
-        self,
-        deployment: Deployment,
-        request: InferenceRequest,
-        headers: Mapping[str, str],
-        asker: Asker,
-        tries: _Tries,
+        self, deployment: Deployment, headers: Mapping[str, str], search: _Search
     ) -> Opened | None:
-        """Ask it; None where there is nothing to pay another attempt from."""
-        started, name = self._clock.now(), deployment.name
-        with self._retries.paid(tries.errors, started) as payment:
+        started, name, asker = self._clock.now(), deployment.name, search.asker
+        with self._retries.paid(search.tries.errors, started) as payment:
             if not payment.granted:
                 return None
             with self._judging.asking(name, asker, started):
-                opened = await open_answer(self._upstream, deployment, request, headers)
+                opened = await open_answer(self._upstream, deployment, search.request, headers)
                 payment.failed = opened.verdict is Verdict.FAILED
                 self._judging.opened(name, asker, opened, started, self._clock.now())
                 return opened
@@ -160,6 +247,10 @@ class Upstreams:
         self._retries.served()
         self._standing.accepted(attempt.deployment, plan, attempt.started)
         self._throttling.accepted(attempt.deployment)
+        is_content = (attempt.status or 0) < HTTPStatus.MULTIPLE_CHOICES
+        if self._hedging is not None and is_content:
+            waited_s = attempt.ended - attempt.started
+            self._hedging.began(attempt.deployment, observation, waited_s)
         observation.served = attempt
         observation.meter.first_token_at = self._clock.now()
 
@@ -167,18 +258,14 @@ class Upstreams:
         limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
         return observation.started + max(limits)
 
-    def _worth_asking(
-        self,
-        candidate: Candidate,
-        prospects: Prospects,
-        tries: _Tries,
-        observation: Observation,
-    ) -> bool:
+    def _worth_asking(self, candidate: Candidate, search: _Search) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now = self._clock.now()
+        now, tries, prospects = self._clock.now(), search.tries, search.prospects
+        if tries.is_unpaid or candidate.deployment in search.turns:  # asked beside another one
+            return False
         absence = prospects.absence(candidate, now)
         if absence is not None:
-            observation.skipped.append(absence)
+            search.observation.skipped.append(absence)
             return False
         if not prospects.is_large_enough(candidate.deployment):
             return False
@@ -190,16 +277,15 @@ class Upstreams:
     ) -> AbstractContextManager[Occupancy]:
         return occupying(deployment.name, plan, self._standing, observation, self._clock)
 
-    def _attempt(
-        self, candidate: Candidate, opened: Opened, started: float, span_id: str
-    ) -> Attempt:
-        headers, deployment = opened.headers, self._fleet.deployments[candidate.deployment]
+    def _attempt(self, asked: Asked) -> Attempt:
+        turn, opened = asked.turn, asked.opened
+        headers, deployment = opened.headers, turn.deployment
         return Attempt(
-            deployment=candidate.deployment,
-            tier=candidate.tier,
+            deployment=deployment.name,
+            tier=turn.candidate.tier,
             verdict=opened.verdict,
             status=opened.status,
-            started=started,
+            started=asked.started,
             ended=self._clock.now(),
             code=opened.code,
             retry_after_s=opened.retry_after_s,
@@ -210,7 +296,7 @@ class Upstreams:
             upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
             native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
             utilization=capacity_told(headers).utilization,
-            span_id=span_id,
+            span_id=turn.span_id,
         )
 
     def _learn(self, attempt: Attempt, opened: Opened, prospects: Prospects, tries: _Tries) -> None:
