@@ -20,8 +20,9 @@ COLUMNS: Final = (
     "line", "id", "kind", "at", "tenant", "request_id", "key_id", "model", "deployment",
     "deployment_kind", "operation", "stream", "status", "outcome", "error", "spill", "input",
     "cached_input", "output", "reasoning", "nano_usd", "reserved_tokens", "reserved_nano_usd",
-    "flags", "tags", "started_at", "duration", "time_to_first_token", "attempts", "day", "month",
-    "cache", "saved_nano_usd", "errand", "charged_requests", "charged_tokens", "charged_nano_usd",
+    "flags", "tags", "started_at", "duration", "time_to_first_token", "attempts", "day", "hour",
+    "month", "cache", "saved_nano_usd", "errand", "charged_requests", "charged_tokens",
+    "charged_nano_usd",
 )  # fmt: skip
 
 
