@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +44,19 @@ _AT_ONCE: Final = 100
 _MOST_WAITING: Final = 10_000
 
 
-def _nobody(_granted: Reservation) -> None:
+def _nobody(*_told: object) -> None:
     """Where nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Whoever wants to know what accounts grant and refuse; not told where one is out of reach."""
+
+    granted: Callable[[Reservation], None] = _nobody
+    refused: Callable[[Ask, Refusal], None] = _nobody
+
+
+UNWATCHED: Final = Watch()
 
 
 class SharedAccounts:
@@ -56,9 +68,9 @@ class SharedAccounts:
         replicas: Replicas,
         clock: Clock,
         settlements: Settlements,
-        watch: Callable[[Reservation], None] = _nobody,
+        watch: Watch = UNWATCHED,
     ) -> None:
-        """`replicas` knows by how many workers a share is divided; `watch` sees what is granted."""
+        """`replicas` knows by how many workers a share is divided."""
         self._script = script
         self._replicas = replicas
         self._clock = clock
@@ -89,7 +101,9 @@ class SharedAccounts:
             raise
         if isinstance(granted, Reservation):
             self._live[ask.tenant].add(ask.id)
-            self._watch(granted)
+            self._watch.granted(granted)
+        else:
+            self._watch.refused(ask, granted)
         return granted
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:
@@ -189,7 +203,7 @@ async def shared_accounts(
     *,
     drain_s: float,
     archive: Path | None = None,
-    watch: Callable[[Reservation], None] = _nobody,
+    watch: Watch = UNWATCHED,
 ) -> AsyncIterator[SharedAccounts]:
     """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle.
 

@@ -154,7 +154,7 @@ async def running(
     log.know(secrets_in(settings))
     log.apply()
     metrics = Metrics(settings.metrics.most_tenants, SystemClock())
-    watching = Watching(Breakers(dependency_of), metrics.quota.watch)
+    watching = Watching(Breakers(dependency_of), metrics.quota.watch, metrics.quota.refused)
     async with (
         _redis_url(settings) as redis_url,
         shared_state(redis_url, SystemClock(), settings, watching) as state,

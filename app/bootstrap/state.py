@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import structlog
 
-from app.adapters.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts import SharedAccounts, Watch, shared_accounts
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.audit_log import copying_audit
 from app.adapters.archive.comparison import Comparison, comparing
@@ -42,7 +42,7 @@ from app.adapters.usage_export.file_thread import ArchiveProgress
 from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
-from app.domain.quota.reservation import Reservation
+from app.domain.quota.reservation import Ask, Refusal, Reservation
 from app.domain.routing.operations import operation_differences
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
@@ -53,10 +53,11 @@ _PAGE_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """Whoever wants to know: of the ways to Redis, and of every reservation that is granted."""
+    """Whoever wants to know: of the ways to Redis, and of what accounts grant and refuse."""
 
     breakers: Breakers
     granted: Callable[[Reservation], None]
+    refused: Callable[[Ask, Refusal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ async def shared_state(
                 clock,
                 drain_s=settings.timeouts.settle_s,
                 archive=Path((settings.ledger or Ledger()).archive),
-                watch=_both(alerts.watch, watching.granted),
+                watch=Watch(_both(alerts.watch, watching.granted), watching.refused),
             )
         )
         explanations = await enter(keeping_explanations(batch, clock, settings.explain))

@@ -88,6 +88,7 @@ async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
         assert saved > 0
         assert totals["llm_cache_requests_total"] == ADMITTED
         assert totals["llm_quota_refusals_total"] == REFUSED
+        assert totals["llm_quota_used_ratio"] == pytest.approx((ADMITTED + 1) / ADMITTED)
         assert totals["llm_errors_total"] == REFUSED + 1  # and who left
         assert totals["llm_attempts_total"] >= len(served)
         assert totals["llm_usage_estimated_total"] == 1

@@ -189,8 +189,8 @@ QUEUE_WAIT: Final = histogram(
 QUOTA_USED: Final = gauge(
     "llm_quota_used_ratio",
     "How much of a tenant's limit is used and held, in its fullest scope (tenant, key, model); "
-    "above 1 where it is soft. Rates fade in silence, budgets stay until their window ends; limit: "
-    "as configured, and spill_usd_per_day, spill_usd_per_hour.",
+    "1 and more where it refuses, or is soft. Rates fade in silence, budgets stay until their "
+    "window ends; limit: as configured, and spill_usd_per_day, spill_usd_per_hour.",
     "tenant", "limit",
     merge=Merge.MAX,
 )  # fmt: skip

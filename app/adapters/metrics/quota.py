@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.adapters.metrics.names import TenantLabels
-from app.domain.quota.quota_use import QuotaUse, uses_of
-from app.domain.quota.reservation import Reservation
+from app.domain.quota.quota_use import QuotaUse, name_of, refused_use, uses_of
+from app.domain.quota.reservation import Ask, Refusal, Reservation
 from app.ports import Clock
 
 
@@ -24,6 +24,13 @@ class QuotaUses:
         for name, use in uses_of(reservation, now):
             if self._tells_more(self._known.get((tenant, name)), whose, use, now):
                 self._known[tenant, name] = (whose, use)
+
+    def refused(self, ask: Ask, refusal: Refusal) -> None:
+        """Note what was refused: until something is granted in that scope, it is used up."""
+        use = refused_use(ask, refusal, self._clock.unix())
+        if use is not None:
+            key = self._tenants(ask.tenant), name_of(refusal.limit)
+            self._known[key] = (ask.tenant, use)
 
     @staticmethod
     def _tells_more(

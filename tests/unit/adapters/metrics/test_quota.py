@@ -7,7 +7,7 @@ import pytest
 from app.adapters.metrics.names import TenantLabels
 from app.adapters.metrics.quota import QuotaUses
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure
-from app.domain.quota.reservation import Reservation
+from app.domain.quota.reservation import Refusal, Reservation
 from tests.fakes.clock import FakeClock
 from tests.fakes.served import reservation
 
@@ -60,3 +60,14 @@ def test_a_silent_tenant_fades_to_nothing() -> None:
     quota.watch(granted(0))
     clock.advance(60)
     assert quota.read() == {("search", "rpm"): 0.0}
+
+
+def test_a_limit_that_refuses_is_full_until_it_grants_again() -> None:
+    """What is granted in the same scope afterwards is news."""
+    quota, _ = uses()
+    quota.watch(granted(10))
+    limit = granted(10).ask.limits[0]
+    quota.refused(granted(10).ask, Refusal(limit, used=95, asked=20, wait_s=1.0))
+    assert quota.read() == {("search", "rpm"): pytest.approx(1.15)}
+    quota.watch(granted(5))
+    assert quota.read() == {("search", "rpm"): pytest.approx(0.95)}

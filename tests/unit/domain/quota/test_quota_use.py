@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from app.domain.quota.limit import MEASURED, SPILLED, Kind, Limit, LimitName, Measure
-from app.domain.quota.quota_use import QuotaUse, uses_of
+from app.domain.quota.limit import MEASURED, SPILLED, Kind, Limit, LimitName, Measure, Mode
+from app.domain.quota.quota_use import QuotaUse, refused_use, uses_of
+from app.domain.quota.reservation import Refusal
 from tests.fakes.served import DAY, MONTH, reservation
 
 RPM = Limit(LimitName.RPM, "tenant", Kind.WINDOW, Measure.REQUESTS, 100, window_ms=60_000)
@@ -64,3 +67,24 @@ def test_what_measures_the_cache_is_no_limit_of_the_tenants() -> None:
 def test_a_grant_without_the_account_tells_nothing() -> None:
     """Nobody knows what is left."""
     assert not list(uses_of(reservation(RPM, degraded="local_share"), NOW))
+
+
+def test_what_refuses_is_used_up() -> None:
+    """However little of it would be left: what was asked for does not fit."""
+    ask = reservation().ask
+    refused = refused_use(ask, Refusal(DAILY, used=900, asked=200, wait_s=None), NOW)
+    assert refused is not None
+    assert refused.part_at(NOW) == pytest.approx(1.1)
+    assert refused.part_at(DAY.ends / 1000) == 0.0
+    at_once = refused_use(ask, Refusal(AT_ONCE, used=10, asked=1, wait_s=0.1), NOW)
+    assert at_once is not None
+    assert at_once.part_at(NOW + 60) == 0.0
+    measured = Limit(LimitName.USD_PER_DAY, MEASURED, Kind.DAY, Measure.NANO_USD, 100)
+    assert refused_use(ask, Refusal(measured, used=99, asked=2, wait_s=None), NOW) is None
+
+
+def test_a_spill_budget_that_holds_a_request_back_is_used_up() -> None:
+    """It refuses nothing, and nothing was taken of it."""
+    spilled = Limit(LimitName.USD_PER_DAY, SPILLED, Kind.DAY, Measure.NANO_USD, 100, Mode.SPILL)
+    granted = replace(reservation(DAILY, spilled, left=(900, 2)), over=(1,))
+    assert dict(uses_of(granted, NOW))["spill_usd_per_day"].part == 1.0
