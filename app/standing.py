@@ -14,7 +14,7 @@ from app.domain.capacity.room import Room
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.health import Health, availability
-from app.domain.routing.route import Affinity, Candidate, Outlook, RoutePlan
+from app.domain.routing.route import Affinity, Outlook, RoutePlan
 from app.domain.routing.throttle import SizeHold
 from app.domain.routing.warm_cache import WarmCaches
 from app.ports import Capacity, HoldBoard
@@ -92,13 +92,6 @@ class Standing:
         known, tokens = self.size_holds.get(deployment), estimate(load.demand)
         held = SizeHold(tokens, until) if known is None else known.tightened(tokens, until, now)
         self.size_holds[deployment] = held
-
-    def may_ask(self, candidate: Candidate, plan: RoutePlan, now: float) -> bool:
-        """Whether it is well, waits to be probed, or is one too many of its tier to be kept out."""
-        name = candidate.deployment
-        return self.health.may_ask(name, now) or (
-            name not in availability(plan.beside(candidate), self.health, now).absent
-        )
 
     def probing(self, deployment: str, now: float) -> AbstractContextManager[None]:
         """Around an attempt: it is the probe of a deployment that waits for one."""

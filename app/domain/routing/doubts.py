@@ -17,15 +17,19 @@ from typing import Final
 from app.domain.routing.health import Health, HealthPolicy
 
 _ENOUGH: Final = 2  # scopes for a failure to be the deployment's; no more are kept
+#: Scopes of deployments of which a failure is known; of more the one that failed longest ago is
+#: thought well of again.
+MOST_KEPT: Final = 4096
 
 
 class Doubts:
     """Of one process. A scope is a part of all requests: a tenant's, or an operation's."""
 
-    __slots__ = ("_health", "_silent", "_stalled")
+    __slots__ = ("_failed", "_health", "_silent", "_stalled")
 
     def __init__(self, policy: HealthPolicy | None = None) -> None:
         self._health = Health(policy)
+        self._failed: dict[str, None] = {}  # keys of what is kept, the latest failure last
         self._silent: dict[str, set[str]] = {}  # by deployment, scopes without an answer
         self._stalled: dict[str, set[str]] = {}  # and those whose answers fell silent midway
 
@@ -42,16 +46,16 @@ class Doubts:
         self, name: str, scope: str, now: float, *, started: float, jitter: float
     ) -> bool:
         """A request got no answer in time; whether that counts for the whole deployment."""
-        self._health.failed(_key(name, scope), now, started=started, jitter=jitter)
+        self.refused(name, scope, now, started=started, jitter=jitter)
         return _doubted_by_two(self._silent, name, scope)
 
     def refused(self, name: str, scope: str, now: float, *, started: float, jitter: float) -> None:
         """It does not serve such requests, and may well serve all others."""
-        self._health.failed(_key(name, scope), now, started=started, jitter=jitter)
+        self._health.failed(self._kept(name, scope), now, started=started, jitter=jitter)
 
     def stalled(self, name: str, scope: str, now: float, *, started: float, jitter: float) -> bool:
         """An answer fell silent after it had begun; whether that counts for all."""
-        self._health.broke(_key(name, scope), now, started=started, jitter=jitter)
+        self._health.broke(self._kept(name, scope), now, started=started, jitter=jitter)
         return _doubted_by_two(self._stalled, name, scope)
 
     def answered(self, name: str, scopes: Sequence[str], now: float, *, started: float) -> None:
@@ -79,6 +83,16 @@ class Doubts:
             for scope in scopes:
                 probes.enter_context(self._health.probing(_key(name, scope), now))
             yield
+
+    def _kept(self, name: str, scope: str) -> str:
+        key = _key(name, scope)
+        self._failed.pop(key, None)
+        self._failed[key] = None
+        if len(self._failed) > MOST_KEPT:
+            oldest = next(iter(self._failed))
+            del self._failed[oldest]
+            self._health.forget(oldest)
+        return key
 
 
 def _key(name: str, scope: str) -> str:

@@ -193,6 +193,11 @@ class Health:
             record.count(now, self.policy.sweep_s, failed=False)
         return False
 
+    def forget(self, name: str) -> None:
+        """Think nothing of it, as of one that never failed."""
+        self._records.pop(name, None)
+        self._out.pop(name, None)
+
     def probing(self, name: str, now: float) -> AbstractContextManager[None]:
         """Around a request to this deployment: it is the probe if the deployment needs one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.routing.doubts import Doubts
+from app.domain.routing.doubts import MOST_KEPT, Doubts
 from app.domain.routing.health import HealthPolicy
 
 NOW = 1000.0
@@ -100,3 +100,15 @@ def test_one_tenant_alone_is_never_word_enough(story: list[tuple[str, float]]) -
         else:
             answered(doubts, "one", now)
         assert doubts.may_ask("a", ("other",), now)
+
+
+def test_what_is_known_of_scopes_is_bounded() -> None:
+    """However many tenants meet silence: the one that met it longest ago is thought well of."""
+    doubts = Doubts(HealthPolicy(failures_in_a_row=1))
+    tenants = [str(number) for number in range(MOST_KEPT)]
+    silent(doubts, *tenants)
+    silent(doubts, tenants[0])  # again: now it is the latest
+    silent(doubts, "one more")
+    kept = [each for each in tenants if not doubts.may_ask("a", (each,), NOW)]
+    assert kept == [tenants[0], *tenants[2:]]
+    assert not doubts.may_ask("a", ("one more",), NOW)

@@ -281,3 +281,15 @@ def test_a_complete_answer_ends_the_row_of_broken_ones() -> None:
     health = ejected("a")
     assert not any(health.broke("a", NOW + 1, started=NOW, jitter=0.0) for _ in range(9))
     assert health.state("a", NOW + 1) == State(Status.EJECTED, NOW + 30)
+
+
+def test_what_is_forgotten_is_as_one_that_never_failed() -> None:
+    """Ejected or not."""
+    health = Health()
+    for _ in range(5):
+        health.failed("a", NOW, started=NOW, jitter=0.0)
+    assert not health.may_ask("a", NOW)
+    health.forget("a")
+    health.forget("b")
+    assert health.may_ask("a", NOW)
+    assert health.all_well()
