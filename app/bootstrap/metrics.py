@@ -172,8 +172,11 @@ class _Dependencies:
 
     def lost(self) -> Values:
         budgets, anomalies = self._untold()
+        traced = self.process.resources.traced
         return {
             ("explanation",): float(self.state.explanations.dropped_total),
+            ("span",): float(traced.lost_total if traced is not None else 0),
+            ("log_record",): float(self.process.logs.dropped_total),
             ("budget_alert",): budgets,
             ("anomaly",): anomalies,
         }
