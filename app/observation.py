@@ -30,6 +30,7 @@ from app.errors import (
 from app.ports import Call, Clock
 from app.wire.answer_edges import AnswerEdges
 from app.wire.client_timeout import client_timeout_s
+from app.wire.messages import content_of
 from app.wire.relayed import RelayedText
 from app.wire.tags import NO_TAGS
 
@@ -207,10 +208,20 @@ class Observation:
         self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
         return self._receipt
 
-    def said(self) -> Said:
-        """What traces show of the answer."""
-        edges = self.meter.edges
-        return NOTHING_SAID if edges is None else Said(edges.facts())
+    def said(self, most_chars: int) -> Said:
+        """What traces show of the answer; its text only where the tenant asked for that.
+
+        `most_chars`: so much of the prompt, and of the answer; 0: it is not allowed.
+        """
+        edges, request, principal = self.meter.edges, self.request, self.principal
+        if edges is None:
+            return NOTHING_SAID
+        facts = edges.facts()
+        if not most_chars or request is None or principal is None:
+            return Said(facts)
+        if not principal.tenant.trace_content:
+            return Said(facts)
+        return Said(facts, content_of(request, edges, self.meter.relayed, most_chars))
 
     def recorded(self) -> Receipt:
         """The receipt, with the trace that spans of it are recorded in."""

@@ -40,12 +40,13 @@ _MLFLOWS: Final = "x-mlflow-experiment-id"
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Traced:
     """The port Tracing: who decides what is traced, and who sends it."""
 
     sampler: Sampler
     export: SpanExport
+    most_content: int = 0
 
     def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
         """The context of a request that came at `now`, monotonic."""
@@ -74,6 +75,7 @@ class Traced:
     def follow(self, settings: Tracing, fleet: Fleet) -> None:
         """Have a configuration's own part in force."""
         self.sampler.policy = _policy(settings)
+        self.most_content = settings.content.max_chars if settings.content.allowed else 0
         self.export.servers = {name: server_of(each) for name, each in fleet.deployments.items()}
 
 

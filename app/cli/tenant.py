@@ -83,6 +83,7 @@ def create(  # noqa: PLR0913  # one parameter for each option
     models: options.Models = None,
     time_zone: options.Zone = None,
     redis_loss: options.Loss = None,
+    trace_content: options.TraceContent = None,
     tag: options.Tags = None,
     limit: Annotated[
         list[str] | None, typer.Option("--limit", help="rpm=600 and the like; repeatable.")
@@ -105,6 +106,7 @@ def create(  # noqa: PLR0913  # one parameter for each option
             "models": models,
             "time_zone": time_zone,
             "redis_loss": redis_loss,
+            "trace_content": trace_content,
             "class": request_class,
             "ptu_share": ptu_share,
             "ptu_weight": ptu_weight,
@@ -133,6 +135,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
     all_models: Annotated[bool, typer.Option("--all-models", help="Allow all.")] = False,
     time_zone: options.Zone = None,
     redis_loss: options.Loss = None,
+    trace_content: options.TraceContent = None,
     tag: options.Tags = None,
     untag: Annotated[list[str] | None, typer.Option("--untag", help="A tag's name.")] = None,
     request_class: options.Class = None,
@@ -156,6 +159,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
             "models": models,
             "time_zone": time_zone,
             "redis_loss": redis_loss,
+            "trace_content": trace_content,
             "class": request_class,
             "ptu_share": ptu_share,
             "ptu_weight": ptu_weight,

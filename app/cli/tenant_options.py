@@ -20,6 +20,13 @@ _BUDGETS: Final = (LimitName.USD_PER_HOUR, LimitName.USD_PER_DAY)
 Models = Annotated[str | None, typer.Option("--models", help="Names with commas: a,b.")]
 Zone = Annotated[str | None, typer.Option("--time-zone", help="IANA name: Europe/Berlin.")]
 Loss = Annotated[LossPolicy | None, typer.Option("--redis-loss", help="While Redis is gone.")]
+TraceContent = Annotated[
+    bool | None,
+    typer.Option(
+        "--trace-content/--no-trace-content",
+        help="Whether traces may hold its prompts and answers.",
+    ),
+]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="name=value; repeatable.")]
 Class = Annotated[str | None, typer.Option("--class", help=f"{', '.join(_CLASSES)}.")]
 Share = Annotated[

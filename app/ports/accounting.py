@@ -88,6 +88,11 @@ class Observer(Protocol):
 class Tracing(Protocol):
     """Which requests are traced."""
 
+    @property
+    def most_content(self) -> int:
+        """Characters of a prompt, and of an answer, of tenants that asked for it; 0: of none."""
+        ...
+
     def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
         """The context of a request that came at `now`, on the monotonic clock.
 

@@ -145,6 +145,8 @@ class Tenant(Section):
     regions: Places | None = None
     """Values of deployments' `region`; None is any."""
     redis_loss: RedisLoss = "local_share"
+    trace_content: bool = False
+    """Whether its prompts and answers may be in traces, where `tracing.content` allows it."""
     time_zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
     """Where this tenant's days and months begin: an IANA name."""
     tags: Tags = Field(default_factory=dict)

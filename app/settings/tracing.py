@@ -43,6 +43,14 @@ class TraceExport(Section):
     """What waits at the end is sent within this time, or not at all."""
 
 
+class TraceContent(Section):
+    """Prompts and answers in traces, redacted: of tenants with `trace_content`, and no others."""
+
+    allowed: bool = False
+    max_chars: Annotated[Int, Field(ge=64, le=131_072)] = 8192
+    """Of the prompt, and of the answer; the latest messages are kept."""
+
+
 class Tracing(Section):
     """Off without `endpoint` and `azure_monitor`. `OTEL_*` variables are not read."""
 
@@ -66,6 +74,7 @@ class Tracing(Section):
     always: AlwaysTraced = AlwaysTraced()
     most_per_s: Annotated[Float, Field(gt=0, le=100_000)] = 50.0
     """Traces a second and worker, of those that callers ask for; and of those by `always`."""
+    content: TraceContent = TraceContent()
     gen_ai_system: bool = False
     """Also send the deprecated `gen_ai.system`, which Azure Monitor still goes by."""
     export: TraceExport = TraceExport()

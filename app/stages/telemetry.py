@@ -35,6 +35,6 @@ class Telemetry:
             receipt = observation.receipt
             if tracing is not None and tracing.keeps(receipt):
                 receipt = observation.recorded()
-                tracing.record(receipt, observation.said())
+                tracing.record(receipt, observation.said(tracing.most_content))
             for observer in self._observers:
                 observer.observe(receipt)

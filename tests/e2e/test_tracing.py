@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -184,6 +185,72 @@ async def test_without_tracing_a_callers_trace_passes_through(redis_url: str) ->
         await ask(team, traceparent=TRACEPARENT, tracestate="acme=1")
         (row,) = await team.served()
     assert (row["traceparent"], row["tracestate"]) == (TRACEPARENT, "acme=1")
+
+
+SECRET = "jane@mail.example"
+ALLOWED = {"content": {"allowed": True}}
+
+
+async def told_of(team: Stack, receiver: OtlpReceiver, *, stream: bool = False) -> dict[str, Any]:
+    """The messages of one request, by the name of their attribute."""
+    body = {"model": "gpt-4o", "max_tokens": 20, "stream": stream}
+    messages = [{"role": "user", "content": f"Write to {SECRET} about the weather"}]
+    async with team.http.post(
+        f"{team.base_url}/chat/completions",
+        json=body | {"messages": messages},
+        headers={"api-key": team.key},
+    ) as answer:
+        await answer.read()
+        receipt = await team.receipt(answer.headers["x-request-id"])
+    assert receipt.trace_id is not None
+    spans = await receiver.trace(receipt.trace_id)
+    found = {
+        name: json.loads(value)
+        for each in spans
+        for name, value in each.attributes.items()
+        if name.endswith("messages")
+    }
+    assert SECRET not in repr(spans)
+    return found
+
+
+async def test_prompts_and_answers_are_sent_of_who_asked_for_it(redis_url: str) -> None:
+    """Redacted, streamed or not, where the configuration allows it."""
+    async with traced(redis_url, {"tenant": {"trace_content": True}}, **ALLOWED) as (team, out):
+        for stream in (False, True):
+            told = await told_of(team, out, stream=stream)
+            (asked,) = told["gen_ai.input.messages"]
+            assert asked["role"] == "user"
+            assert asked["parts"][0]["content"] == "Write to [email] about the weather"
+            (answered,) = told["gen_ai.output.messages"]
+            assert answered["role"] == "assistant"
+            assert answered["parts"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("asks", "allowed"), [(True, {}), (False, ALLOWED)], ids=["not allowed", "not asked for"]
+)
+async def test_both_have_to_say_so(redis_url: str, asks: bool, allowed: dict[str, Any]) -> None:  # noqa: FBT001  # a column of the table
+    """The configuration and the tenant."""
+    async with traced(redis_url, {"tenant": {"trace_content": asks}}, **allowed) as (team, out):
+        assert await told_of(team, out) == {}
+
+
+async def test_an_opt_in_is_in_the_audit_log(redis_url: str) -> None:
+    """In words; it is in force for the next request."""
+    async with traced(redis_url, **ALLOWED) as (team, out):
+        assert await told_of(team, out) == {}
+        admin = f"{team.process.admin_url}/admin/v1"
+        headers = {"authorization": "Bearer an-admin-key-of-tests"}
+        path, change = f"{admin}/tenants/team-{team.suffix}", {"trace_content": True}
+        async with team.http.patch(path, json=change, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            assert (await answer.json())["data"]["trace_content"] is True
+        assert "gen_ai.input.messages" in await told_of(team, out)
+        async with team.http.get(f"{admin}/audit", headers=headers) as answer:
+            records = (await answer.json())["data"]
+    (record,) = [each for each in records if "trace_content" in each["action"]]
+    assert (record["action"], record["actor"]) == ("changed, trace_content on", "owner")
 
 
 async def test_a_receiver_that_is_frozen_costs_requests_nothing(redis_url: str) -> None:

@@ -15,6 +15,7 @@ class FakeTracing(Sampler):
     def __init__(self, policy: SamplingPolicy) -> None:
         super().__init__(policy, random.Random(7).randbytes)
         self.recorded: list[tuple[Receipt, Said]] = []
+        self.most_content = 0
 
     def record(self, receipt: Receipt, said: Said) -> None:
         """Keep it."""

@@ -41,7 +41,9 @@ class AuditView(BaseModel):
     request_id: str
     kind: EntryKind
     id: str
-    action: str = Field(description="created, changed or deleted")
+    action: str = Field(
+        description="created, changed or deleted; and `, trace_content on` where that was changed"
+    )
     before: str = Field(description="hash of the entry before, empty where there was none")
     after: str
     previous: str

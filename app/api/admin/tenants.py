@@ -47,7 +47,9 @@ from app.settings import CacheRules
 from app.settings.section import Name
 
 #: Fields that a body and an entry have in the same form.
-_PLAIN: Final = frozenset({"models", "time_zone", "redis_loss", "tags", "disabled"})
+_PLAIN: Final = frozenset(
+    {"models", "time_zone", "redis_loss", "tags", "trace_content", "disabled"}
+)
 #: Entries that are deleted together with their tenant, in one step of the store.
 _AT_ONCE: Final = 400
 
@@ -73,6 +75,7 @@ class TenantView(RoutingView):
     tags: dict[str, str]
     entra: EntraView
     cache: dict[str, Any]
+    trace_content: bool
     disabled: bool
     version: int
 
@@ -88,6 +91,7 @@ class TenantView(RoutingView):
             tags=dict(entry.tags),
             entra=EntraView.model_validate(entry.entra),
             cache=section_of(entry.cache).model_dump(exclude_none=True),
+            trace_content=entry.trace_content,
             **shown(entry.routing),
             disabled=entry.disabled,
             version=entry.version,
@@ -124,6 +128,10 @@ class TenantChange(RoutingBody):
     cache: CacheRules = Field(
         default_factory=CacheRules,
         description="which caches answer; in place of what was",
+    )
+    trace_content: bool = Field(
+        default=False,
+        description="traces may hold its prompts and answers, where the configuration allows it",
     )
     disabled: bool = False
 

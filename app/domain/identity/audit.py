@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.domain.identity.directory import Actor, AuditRecord, Change, Entry
+from app.domain.identity.directory import Actor, AuditRecord, Change, Entry, TenantEntry
 
 
 class ChainEnd(NamedTuple):
@@ -32,10 +32,17 @@ class Step:
 
     @property
     def action(self) -> str:
-        """What an audit record calls it."""
-        if self.before is None:
-            return "created"
-        return "deleted" if self.after is None else "changed"
+        """What an audit record calls it; whether prompts may be traced is told in words."""
+        if self.after is None:
+            return "deleted"
+        made = "created" if self.before is None else "changed"
+        if _traces_content(self.before) == _traces_content(self.after):
+            return made
+        return f"{made}, trace_content {'on' if _traces_content(self.after) else 'off'}"
+
+
+def _traces_content(entry: Entry | None) -> bool:
+    return isinstance(entry, TenantEntry) and entry.trace_content
 
 
 def entry_hash(entry: Entry | None) -> str:

@@ -56,6 +56,7 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         entra=EntraIds(**{kind: getattr(tenant.entra, kind) for kind in EntraIds().kinds}),
         routing=_routing(tenant),
         cache=rule_of(tenant.cache),
+        trace_content=tenant.trace_content,
     )
 
 
@@ -111,6 +112,7 @@ def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[s
         ("models", _list(found.models), _list(seed.models)),
         ("time_zone", found.time_zone, seed.time_zone),
         ("redis_loss", found.redis_loss.value, seed.redis_loss.value),
+        ("trace_content", _yes_or_no(found.trace_content), _yes_or_no(seed.trace_content)),
         *_routing_pairs(found.routing, seed.routing),
         *_cache_pairs(found.cache, seed.cache),
         *((f"tags.{tag}", found.tags.get(tag, "none"), seed.tags[tag]) for tag in seed.tags),
@@ -187,3 +189,7 @@ def _spill(policy: RoutePolicy) -> str:
 
 def _amount(amount: float | None) -> str:
     return "none" if amount is None else f"{amount:g}" if amount % 1 else f"{amount:.0f}"
+
+
+def _yes_or_no(is_so: bool) -> str:  # noqa: FBT001  # a value to be named
+    return "true" if is_so else "false"

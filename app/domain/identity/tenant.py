@@ -35,6 +35,7 @@ class Tenant:
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     routing: RoutePolicy = ANYWHERE
     cache: CacheRule = UNSAID
+    trace_content: bool = False  # traces may hold its prompts and answers, where the config allows
 
     def may_use(self, model: str) -> bool:
         """Whether `model` is among those allowed."""

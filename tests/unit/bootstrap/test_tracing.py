@@ -14,7 +14,7 @@ from app.domain.routing.deployment import Api, Deployment, Kind
 from app.settings import Settings, Tracing, build
 
 #: Of the section: what is decided anew for each request.
-FOLLOWS = {"sample", "caller_sample", "always", "most_per_s"}
+FOLLOWS = {"sample", "caller_sample", "always", "most_per_s", "content"}
 
 
 def settings_of(redis_url: str, archive: Path, **tracing: object) -> Settings:

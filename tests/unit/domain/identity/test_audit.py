@@ -42,6 +42,20 @@ def test_a_record_says_who_did_what_to_which_entry() -> None:
     assert (deleted.before, deleted.after) == (entry_hash(AFTER), "")
 
 
+def test_whether_prompts_are_traced_is_told_in_words() -> None:
+    """Of a tenant that is made or changed; hashes would not say so."""
+    on = replace(BEFORE, trace_content=True)
+    steps = [(None, on), (on, BEFORE), (BEFORE, on), (on, replace(on, disabled=True)), (on, None)]
+    records = chained((Step(CHANGE, *each) for each in steps), ChainEnd(), actor=ANNA, at=7.0)
+    assert [each.action for each in records] == [
+        "created, trace_content on",
+        "changed, trace_content off",
+        "changed, trace_content on",
+        "changed",
+        "deleted",
+    ]
+
+
 def test_a_whole_log_has_no_faults() -> None:
     """At once, or in two parts."""
     records = log()
