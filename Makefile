@@ -69,6 +69,14 @@ mutants: setup ## remove one safeguard at a time; the tests must notice (about h
 observe: setup ## a real Prometheus on a gateway under load: rules, alerts, panels (about 5 minutes)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_observed.py tests/grafana $(ARGS)
 
+.PHONY: dashboards
+dashboards: setup ## write Grafana's dashboards anew, after a change of grafana/source
+	@exec $(BIN)/python -m grafana.source
+
+.PHONY: pictures
+pictures: setup ## draw every dashboard under a mixed load into docs/pictures (about 4 minutes)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/grafana $(ARGS)
+
 .PHONY: sdk-matrix
 sdk-matrix: setup ## call through the gateway and without it, with four OpenAI SDKs and Node's
 	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)

@@ -52,7 +52,7 @@ def _(panel: Graph) -> model.Panel:
         .tooltip(_tooltip())
         .line_width(_LINE_WIDTH)
         .fill_opacity(_STACKED_FILL if panel.stacked else _FILL)
-        .show_points(options.VisibilityMode.NEVER)
+        .show_points(options.VisibilityMode.AUTO)
         .stacking(common.StackingConfig().mode(mode).group("A"))
         .thresholds(_thresholds(panel.steps or PLAIN))
         .thresholds_style(common.GraphThresholdsStyleConfig().mode(_threshold_lines(panel)))

@@ -74,6 +74,7 @@ class Callers:
             (self._embed, 0.8, False),
             (self._leave, 0.3, False),
             (self._mistake, 0.2, False),
+            (self._past_the_gateway, 0.06, False),
         )
         async with asyncio.TaskGroup() as group:
             for ask, rate, in_waves in kinds:
@@ -94,22 +95,25 @@ class Callers:
         """What goes wrong on the way: an outage, somebody else on the PTU, a frozen Redis."""
         await self._fault("faq-east", body=_CANNED, delay_ms=400, times=-1)
         await asyncio.sleep(seconds / 4)
-        await self._past_the_gateway(times=8)
+        await self._freeze_redis()
         await self._fault("mini-west", status=500, times=12)
         await asyncio.sleep(seconds / 4)
         await self._fault("paygo-sweden", delay_ms=2_500, times=12)
         await self._fault("mini-sweden", usage="missing", times=3)
         await self._fault("mini-sweden", cut_after_chunks=5, times=2)
         await asyncio.sleep(seconds / 6)
-        async with Redis.from_url(self._scene.redis_url) as redis:
-            await redis.client_pause(2_500)  # milliseconds
+        await self._freeze_redis()
 
     async def _fault(self, deployment: str, **fault: Any) -> None:
         body = {"deployment": deployment, **fault}
         async with self._http.post(f"{self._scene.simulator}/_sim/faults", json=body) as answer:
             assert answer.status < 300, await answer.text()
 
-    async def _past_the_gateway(self, *, times: int) -> None:
+    async def _freeze_redis(self) -> None:
+        async with Redis.from_url(self._scene.redis_url) as redis:
+            await redis.client_pause(2_500)  # milliseconds
+
+    async def _past_the_gateway(self) -> None:
         """Somebody uses the PTU without us, so that it is fuller than we believe."""
         url = f"{self._scene.simulator}/ptu-east/openai/v1/chat/completions"
         body = _body(self._text(300, 400), "gpt-4o", cap=400)
@@ -118,7 +122,7 @@ class Callers:
             async with self._http.post(url, json=body, headers={"api-key": "simulated"}) as answer:
                 await answer.read()
 
-        await asyncio.gather(*(ask() for _ in range(times)))
+        await asyncio.gather(*(ask() for _ in range(8)))
 
     async def _search(self) -> None:
         await self._chat("search", self._text(40, 400), cap=self._random.randint(60, 180))

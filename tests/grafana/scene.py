@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from aiohttp import web
 
 from app.cli.key import new_key
 from tests.e2e.command import Spillgate, spillgate
@@ -64,7 +65,10 @@ async def scene(redis_url: str, directory: Path) -> AsyncIterator[Scene]:
         simulator = stack.enter_context(
             _simulator(directory, _config(redis_url, keys, "https://x"))
         )
-        config = _config(redis_url, keys, simulator)
+        sink = await stack.enter_async_context(_sink())
+        config = _config(redis_url, keys, simulator) | {
+            "usage_export": {"otlp": {"endpoint": sink}}
+        }
         running = [
             stack.enter_context(_replica(directory / f"replica-{number}", config))
             for number in range(REPLICAS)
@@ -96,6 +100,26 @@ def _replica(directory: Path, config: dict[str, Any]) -> Iterator[Spillgate]:
     arguments = ("serve", "--config", str(path), "--port", "0", "--admin-port", "0")
     with spillgate(*arguments, cwd=directory) as process:
         yield process
+
+
+@asynccontextmanager
+async def _sink() -> AsyncIterator[str]:
+    """What takes the ledger's export, and says so."""
+    app = web.Application()
+    app.router.add_post("/{path:.*}", _taken)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _taken(request: web.Request) -> web.Response:
+    await request.read()
+    return web.Response(content_type="application/x-protobuf")
 
 
 def _addresses(process: Spillgate) -> tuple[str, str]:

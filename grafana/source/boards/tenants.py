@@ -233,14 +233,15 @@ LENGTHS: Final = Graph(
 )
 ANOMALIES: Final = Graph(
     title="Far off its own history",
-    shows="How far a tenant's last whole hour is from the same hour of other weeks, in robust "
-    "standard deviations. It needs three weeks of history.",
+    shows="How far a tenant's last hour is from the same hour of earlier weeks, in robust standard "
+    "deviations; without three weeks of history from that hour of its days. The first week has "
+    "none.",
     red="Above: a new use, a loop or a stolen key; `spillgate usage` by key tells which. Below: "
     "callers that cannot reach us.",
     queries=(Query(CHOSEN.now(ANOMALY, by=["tenant", "measure"]), "{{tenant}} {{measure}}"),),
     unit="short",
     least=None,
-    steps=above(6),
+    steps=above(5),
     runbook="spending#spillgatetenantanomaly",
 )
 

@@ -26,13 +26,23 @@ class Axis:
     place: Callable[[float], float]
 
 
-def linear(values: Iterable[float], *, low: float | None, high: float | None) -> Axis:
-    """Round bounds around the values; `low` and `high` are reached at least."""
-    known = [*values, *(each for each in (low, high) if each is not None)]
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an axis reaches at least; a `binary` one has steps of powers of two."""
+
+    low: float | None = None
+    high: float | None = None
+    binary: bool = False
+
+
+def linear(values: Iterable[float], bounds: Bounds) -> Axis:
+    """Round bounds around the values."""
+    known = [*values, *(each for each in (bounds.low, bounds.high) if each is not None)]
     bottom, top = min(known, default=0.0), max(known, default=1.0)
     if top <= bottom:
         top = bottom + (abs(bottom) or 1.0)
-    step = _round_up((top - bottom) / 4)
+    least = (top - bottom) / 4
+    step = 2.0 ** math.ceil(math.log2(least)) if bounds.binary else _round_up(least)
     first, last = math.floor(bottom / step + 1e-9), math.ceil(top / step - 1e-9)
     ticks = tuple(step * number for number in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks, lambda v: (v - ticks[0]) / (ticks[-1] - ticks[0]))

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.grafana.boards import Json
 from tests.grafana.pictures.answers import Answer, Span, named
-from tests.grafana.pictures.axes import Axis, linear, logarithmic, room_for, times, upright
+from tests.grafana.pictures.axes import Axis, Bounds, linear, logarithmic, room_for, times, upright
 from tests.grafana.pictures.drawing import Box, area, color, fitting, line, rect, text, width
 from tests.grafana.pictures.figures import no_data
 from tests.grafana.pictures.styles import Style, steps, styles
@@ -76,11 +76,13 @@ def _lines(panel: Json, found: list[Answer]) -> list[_Line]:
 
 
 def _axis(panel: Json, lines: list[_Line]) -> Axis:
-    custom = panel["fieldConfig"]["defaults"]["custom"]
+    defaults = panel["fieldConfig"]["defaults"]
+    custom = defaults["custom"]
     values = [value for each in lines for _, value in each.points]
     if custom.get("scaleDistribution", {}).get("type") == "log":
         return logarithmic(values)
-    return linear(values, low=custom.get("axisSoftMin"), high=custom.get("axisSoftMax"))
+    low, high = custom.get("axisSoftMin"), custom.get("axisSoftMax")
+    return linear(values, Bounds(low, high, binary=defaults["unit"] == "bytes"))
 
 
 def _drawn(each: _Line, axis: Axis, plot: Box, span: Span) -> str:
@@ -97,6 +99,9 @@ def _drawn(each: _Line, axis: Axis, plot: Box, span: Span) -> str:
             opacity = _STACKED_FILL if floor else _FILL
             parts.append(area([*course, *reversed(ground)], each.style.color, opacity))
         parts.append(line(course, each.style.color, dash="6 4" if each.style.dashed else ""))
+        if last - first == 1:
+            ((x, y),) = course
+            parts.append(rect(Box(x - 2, y - 2, 4, 4), each.style.color, radius=2))
     return "".join(parts)
 
 
