@@ -13,6 +13,7 @@ import promql_parser as promql
 import pytest
 
 from app.adapters.metrics.families import FAMILIES
+from app.cli.commands import Commands, create_cli
 from tests.grafana.boards import (
     DASHBOARDS,
     ROOT,
@@ -240,6 +241,21 @@ def test_a_tables_columns_are_what_its_queries_have(panel: Json) -> None:
     hidden = set(panel["transformations"][-1]["options"]["excludeByName"])
     assert set(renamed) <= filled_in
     assert filled_in <= set(renamed) | hidden
+
+
+def test_commands_in_descriptions_exist() -> None:
+    """Whoever is told at night to run something can."""
+    cli = create_cli(Commands(dict, lambda _: (), *[lambda *_: 0] * 3))
+    known = {
+        each.name or getattr(each.callback, "__name__", "") for each in cli.registered_commands
+    }
+    for group in cli.registered_groups:
+        assert group.typer_instance is not None
+        below = group.typer_instance.registered_commands
+        known |= {str(group.name), *(f"{group.name} {command.name}" for command in below)}
+    for name, panel in every_panel():
+        named = re.findall(r"`spillgate ([a-z]+(?: [a-z]+)?)", panel["description"])
+        assert set(named) <= known, name
 
 
 def test_every_family_that_tenants_pay_for_is_on_a_dashboard() -> None:

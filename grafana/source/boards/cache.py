@@ -88,8 +88,8 @@ WRONG: Final = Stat(
 DAMAGED: Final = Stat(
     title="Damaged",
     shows="Kept answers that could not be read, in the time shown. They were not served.",
-    red="Another version or another program writes to the same Redis, or its memory is faulty: "
-    "look at `cache_entry_damaged` in the log.",
+    red="Another version or another program writes to the same Redis, or its memory is faulty. "
+    "Nothing wrong was served; find out who else has its address.",
     queries=(Query(or_zero(CHOSEN.grown(CACHE_DAMAGED)), "damaged"),),
     unit="short",
     decimals=0,
@@ -132,8 +132,8 @@ REASONS: Final = Graph(
     title="Why not",
     shows="Requests per second that the cache did not answer although it is on, by the reason, "
     "where there is more to say than that nothing was kept.",
-    red="`embedder_unavailable`, `store_unavailable`: see Gateway internals. `guard`: the nearest "
-    "differs in a number, name or negation, which is right.",
+    red="`embedder_unavailable`, `store_unavailable`: see Gateway internals. Names of what the "
+    "nearest differs in (`number`, `name`, `question`) are as it should be.",
     queries=(Query(CHOSEN.rate(CACHE_REASONS, IS_ON, by=["reason"]), "{{reason}}"),),
     unit="reqps",
     stacked=True,

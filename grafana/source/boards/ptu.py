@@ -54,8 +54,8 @@ def _time_above(part: float) -> str:
 FULLEST: Final = Stat(
     title="Fullest PTU",
     shows="How full the gateway believes the fullest PTU to be. 100 % is where Azure refuses.",
-    red="At 100 % for long the PTU is too small for its load: `spillgate plan` says how many PTUs "
-    "would have held it, and what spilling costs instead.",
+    red="At 100 % for long the PTU is too small for its load. Compare what spilling costs, to the "
+    "right, with the price of more PTUs before you buy.",
     queries=(Query(CHOSEN.now(PTU_UTILIZATION), "fullest"),),
     unit="percentunit",
     decimals=0,

@@ -69,7 +69,8 @@ PER_THOUSAND: Final = Stat(
 SPILL_PART: Final = Stat(
     title="Of it, spilled",
     shows="The part of the money that went to requests that left their first tier.",
-    red="Above a third for days: one more PTU is cheaper. `spillgate plan` compares both.",
+    red="Above a third for days: compare it with the price of more PTUs. *Dollars per million "
+    "tokens* says what yours cost by their use.",
     queries=(Query(of_all(CHOSEN.grown(SPILL_COST), CHOSEN.grown(COST)), "spilled"),),
     unit="percentunit",
     decimals=1,
