@@ -89,6 +89,10 @@ routers: setup ## compare routing strategies over simulated hours (about 5 minut
 eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=file.jsonl for your own
 	@exec $(BIN)/python -m tests.evaluation.cache $(if $(PAIRS),--pairs '$(PAIRS)') $(ARGS)
 
+.PHONY: bench-traces
+bench-traces: setup ## what traces cost a request, in processor time (about a minute)
+	@exec $(BIN)/python -m tests.benchmarks.traced_requests
+
 .PHONY: bench-cache
 bench-cache: setup ## answers from a cache of 50,000: how long they take (about 5 minutes)
 	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)

@@ -23,6 +23,8 @@ _NANO: Final = 1_000_000_000
 _MOST_CODE: Final = 64
 _AZURE: Final = "azure.ai.openai"
 _REFUSED: Final = 400
+#: Who was given up because another one answered first has done nothing wrong.
+_WELL: Final = frozenset({Verdict.ACCEPT, Verdict.HEDGED})
 
 _Found = dict[str, Attribute | None]
 
@@ -97,7 +99,7 @@ def attempt_attributes(
     found: _Found = {
         # No method: Azure Monitor would take it for any HTTP call, whatever else is said of it.
         names.STATUS: attempt.status,
-        names.ERROR_TYPE: _error_of(attempt),
+        names.ERROR_TYPE: error_of(attempt),
         names.FIRST_CHUNK_S: first_chunk,
         names.DEPLOYMENT: attempt.deployment,
         names.PEER: attempt.deployment,
@@ -230,11 +232,11 @@ def _served_by(server: Server | None) -> _Found:
     }
 
 
-def _error_of(attempt: Attempt) -> str | None:
+def error_of(attempt: Attempt) -> str | None:
     """The status that says so, else the code; a throttle may come inside a 200."""
     if attempt.status is not None and attempt.status >= _REFUSED:
         return str(attempt.status)
-    return None if attempt.verdict is Verdict.ACCEPT else _short(attempt.code) or "failed"
+    return None if attempt.verdict in _WELL else _short(attempt.code) or "failed"
 
 
 def _short(text: str | None) -> str | None:

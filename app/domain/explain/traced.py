@@ -21,6 +21,7 @@ from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.explain.span_attributes import (
     Server,
     attempt_attributes,
+    error_of,
     error_type,
     request_attributes,
     request_name,
@@ -46,7 +47,6 @@ _FAULTS: Final = frozenset(
     }
 )
 _SERVERS_FAULT: Final = 500
-_REFUSED: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _attempts(
             begins=times.at(attempt.started),
             ends=_relayed(receipt, attempt, times) if served else times.at(attempt.ended),
             attributes=attempt_attributes(receipt, attempt, servers),
-            failed=attempt.verdict is not Verdict.ACCEPT or (attempt.status or 0) >= _REFUSED,
+            failed=error_of(attempt) is not None,
         )
         if served:
             yield _relay(receipt, attempt, span_id, trace, times)

@@ -15,6 +15,7 @@ from app.domain.explain.span_attributes import Server
 from app.domain.explain.span_tree import Span, SpanKind, SpanLink, SpanTree
 from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Receipt
+from app.domain.routing.attempt import Verdict
 from app.errors import InvalidApiKey, NoCapacity, UnknownRoute
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
@@ -238,6 +239,17 @@ async def test_a_kept_answer(house: House) -> None:
     ]  # fmt: skip
     assert tree.request.attributes[names.CACHE] == "exact"
     assert tree.request.attributes[names.CACHE_SAVED] > 0  # type: ignore[operator]  # a number
+
+
+async def test_who_was_given_up_has_not_failed(house: House) -> None:
+    """Another one answered first; both attempts are there, side by side."""
+    house.upstream("ptu").completes()
+    _, receipt = await house.serve(FakeCall(fields=CALL))
+    (first,) = receipt.attempts
+    lost = replace(first, deployment="paygo", verdict=Verdict.HEDGED, status=None, span_id="a" * 16)
+    tree = tree_of(replace(receipt, attempts=(first, lost)))
+    assert outline(tree)[-3:] == ["  attempt ptu", "    relay", "  attempt paygo"]
+    assert names.ERROR_TYPE not in named(tree, "attempt paygo").attributes
 
 
 async def test_a_link_leads_to_what_it_is_about(house: House) -> None:
