@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.adapters.credentials import Credential
+from app.adapters.unechoed import unechoed
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Deployment, Timeouts
 from app.domain.routing.patience import patience_for
@@ -57,9 +58,10 @@ class AzureOpenAI:
         if response.status != HTTPStatus.UNAUTHORIZED or not await _refreshed(
             credential, value, response
         ):
-            return response
+            return unechoed(response, value)
         sent[name] = (await credential.header())[1]
-        return await self._transport.send(method, url, sent, body, timeouts=timeouts)
+        response = await self._transport.send(method, url, sent, body, timeouts=timeouts)
+        return unechoed(response, sent[name])
 
 
 async def _refreshed(credential: Credential, rejected: str, response: UpstreamResponse) -> bool:

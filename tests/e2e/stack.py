@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 from openai import AsyncOpenAI
 
+from app.adapters.logs import Logs
 from app.bootstrap.process import Process, running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.key import new_key
@@ -93,11 +94,16 @@ class Stack:
 
 @asynccontextmanager
 async def stack(
-    redis_url: str, config: Callable[[str], Mapping[str, Any]], **simulator: Any
+    redis_url: str,
+    config: Callable[[str], Mapping[str, Any]],
+    *,
+    logs: Logs | None = None,
+    **simulator: Any,
 ) -> AsyncIterator[Stack]:
     """Start both; `config` is given the suffix that its deployment names must end in.
 
     Beside the sections of a configuration it may have `tenant`: what the stack's tenant is like.
+    `logs`: those of the process, as `serve` has them; None: what the test has set up.
     """
     suffix, key = uuid4().hex[:8], new_key("test")
     given = dict(config(suffix))
@@ -108,7 +114,7 @@ async def stack(
         "listen": {"port": 0, "admin_port": 0},
         "admin": {"key": "an-admin-key-of-tests"},
         "simulator": {"ttft_ms": 0, "tpot_ms": 0} | simulator,
-        "tenants": {f"team-{suffix}": {"keys": [key], **tenant}},
+        "tenants": {f"team-{suffix}": {"keys": [key], **tenant}} | given.pop("tenants", {}),
         "timeouts": {"connect_s": 30, "drain_lag_s": 0, "drain_s": 1} | given.pop("timeouts", {}),
     }
     opened = AsyncExitStack()
@@ -119,7 +125,7 @@ async def stack(
     async with (
         opened,
         serve_simulator(deployments) as simulator_url,
-        running(pointed_at(settings, simulator_url), observers=(receipts,)) as process,
+        running(pointed_at(settings, simulator_url), observers=(receipts,), logs=logs) as process,
         aiohttp.ClientSession() as http,
         AsyncOpenAI(
             base_url=f"{process.data_url}/v1", api_key=key, max_retries=0, timeout=120

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from app.bootstrap.secrets import secrets_in
@@ -18,7 +19,7 @@ def a_config(key: str) -> dict[str, Any]:
             "url": "rediss://user:pass%2Fword-of-redis@redis:6379/0",
             "cache_url": "redis://cache-only",
         },
-        "budgets": {"webhook": "https://hooks.example/T0/B0/capability"},
+        "budgets": {"webhook": "https://a-long-name-of-hooks.example/T0/B0/capability-0123456"},
         "keys": {"pepper": "a-pepper-of-32-characters-or-more"},
         "deployments": {"east": azure | {"auth": {"api_key": "key-of-east"}}},
         "models": {"gpt-4o": {"tiers": [["east"]]}},
@@ -34,11 +35,26 @@ def test_every_secret_of_a_configuration_is_found() -> None:
         "rediss://user:pass%2Fword-of-redis@redis:6379/0",
         "pass%2Fword-of-redis",
         "redis://cache-only",
-        "https://hooks.example/T0/B0/capability",
+        "https://a-long-name-of-hooks.example/T0/B0/capability-0123456",
+        "capability-0123456",
         "a-pepper-of-32-characters-or-more",
         "key-of-east",
         key,
     }
+
+
+@pytest.mark.parametrize(
+    ("secret", "parts"),
+    [
+        ("Bearer a-token-that-is-long-enough", {"a-token-that-is-long-enough"}),
+        ("InstrumentationKey=0123-4567-89ab-cdef;IngestionEndpoint=x", {"0123-4567-89ab-cdef"}),
+        ("rediss://u:p%40ss@a-very-long-name-of-a-host:6379/0", {"p%40ss"}),
+        ("a-secret-without-any-parts", set()),
+    ],
+)
+def test_what_is_secret_by_itself_is_found(secret: str, parts: set[str]) -> None:
+    """A token without its scheme, a password without its host, a value without its name."""
+    assert set(secrets_in(SecretStr(secret))) == {secret, *parts}
 
 
 class Inner(Section):
