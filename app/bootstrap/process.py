@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,12 +25,13 @@ from app.adapters.redis.watched import Breakers
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.data_plane import DataPlane, DataPlaneLimits
 from app.api.readiness import Readiness
-from app.api.server import RunningServer, bind, serving
-from app.bootstrap.admin import Telemetry, admin_plane
+from app.api.server import bind
 from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
+from app.bootstrap.listening import serving_admin, serving_data
 from app.bootstrap.metrics import dependency_of, read_all
+from app.bootstrap.role import ALONE, Role
 from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State, Watching, shared_state
 from app.bootstrap.tracing import READ_AT_START as TRACING_READ_AT_START
@@ -38,6 +39,7 @@ from app.bootstrap.tracing import Traced, tracing
 from app.domain.call.tokens import TokenCounter
 from app.domain.quota.learned import LearnedOutput
 from app.domain.routing.deployment import Fleet
+from app.domain.routing.health import State as HealthState
 from app.ports import Observer
 from app.settings import Settings, load_catalog
 from app.waiting import WaitingRoom
@@ -78,6 +80,9 @@ class Process:
             lambda: self.current.gateway, self.readiness, lambda: _limits(self.current.settings)
         )
         self.generation = 1
+        self.serves = True
+        #: What those that serve think of deployments; None: what this process thinks.
+        self.healths: Callable[[], Mapping[str, HealthState]] | None = None
         self.file: FileInForce | None = None
         self._started_with = first.settings
         self._turn = asyncio.Lock()
@@ -131,14 +136,29 @@ class Process:
             name: CapacityView(ptus=each.ptus, tpm=each.tpm, rpm=each.rpm)
             for name, each in settings.deployments.items()
         }
-        return list_deployments(fleet, capacities, _live(fleet, self.resources))
+        live = _live(fleet, self.resources)
+        if self.healths is not None:
+            live = replace(live, health=self.healths())
+        return list_deployments(fleet, capacities, live)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A process with everything open, and listening nowhere yet."""
+
+    process: Process
+    state: State
+    metrics: Metrics
+    cached: Cached
+    traced: Traced | None
+    redis_url: str
 
 
 @asynccontextmanager
 async def running(
     settings: Settings, *, observers: tuple[Observer, ...] = (), logs: Logs | None = None
 ) -> AsyncIterator[Process]:
-    """Everything open and serving; leaving the scope drains.
+    """Everything open and serving in this process; leaving the scope drains.
 
     `observers` are told of every receipt, besides the log; `logs` are the process's own, which
     then follow the configuration and what operators say.
@@ -148,16 +168,32 @@ async def running(
     listen = settings.listen
     data_socket = bind(listen.host, listen.port)
     admin_socket = bind(listen.admin_host, listen.admin_port)
-    timeouts = settings.timeouts
-    limits = {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
+    # The admin listener opens first and closes last: it answers while the other one drains.
+    async with (
+        opened(settings, observers=observers, logs=logs) as here,
+        serving_admin(here, admin_socket, here.metrics.page),
+        serving_data(here.process, data_socket),
+    ):
+        yield here.process
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    *,
+    observers: tuple[Observer, ...] = (),
+    logs: Logs | None = None,
+    role: Role = ALONE,
+) -> AsyncIterator[Opened]:
+    """Everything that is behind the listeners. Raises EmbeddedRedisError."""
     log = LogControl(logs, SystemClock().unix, settings.logs)
     log.know(secrets_in(settings))
     log.apply()
     metrics = Metrics(settings.metrics.most_tenants, SystemClock())
     watching = Watching(Breakers(dependency_of), metrics.quota.watch, metrics.quota.refused)
     async with (
-        _redis_url(settings) as redis_url,
-        shared_state(redis_url, SystemClock(), settings, watching) as state,
+        _redis_url(settings, role) as redis_url,
+        shared_state(redis_url, SystemClock(), settings, watching, role=role) as state,
         AiohttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
@@ -171,44 +207,25 @@ async def running(
         told: tuple[Observer, ...] = (log.requests, metrics.receipts, *observers)
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
         resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
-        await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
+        if role.serves:
+            await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state, log)
+        process.serves = role.serves
         read_all(metrics, process, state, watching.breakers)
-        process.data_url = _url(data_socket.getsockname())
-        process.admin_url = _url(admin_socket.getsockname())
-        admin = admin_plane(
-            state,
-            lambda: process.current.settings,
-            cached=cached,
-            deployments=process.deployments,
-            telemetry=Telemetry(
-                process.readiness, metrics.page, traced.tracer_provider() if traced else None
-            ),
-        )
-        # The admin listener opens first and closes last: it answers while the other one drains.
         async with (
             background("semantic cache in force", process.keep_renewing),
             background("event loop lag", metrics.loop_lag.keep_looking),
             background("logs", log.keep_applying),
-            serving(admin, admin_socket, **limits),
-            serving(process.data_plane, data_socket, **limits) as data_server,
         ):
-            yield process
-            await _drain(process, data_server)
-
-
-async def _drain(process: Process, server: RunningServer) -> None:
-    """Say no at `/readyz`, wait until that is seen, stop accepting, let streams end."""
-    timeouts = process.current.settings.timeouts
-    process.readiness.draining = True
-    await asyncio.sleep(timeouts.drain_lag_s)
-    server.stop_accepting()
-    await process.data_plane.drain(timeouts.drain_s)
+            yield Opened(process, state, metrics, cached, traced, redis_url)
 
 
 @asynccontextmanager
-async def _redis_url(settings: Settings) -> AsyncIterator[str]:
-    """The configured Redis, or one of our own."""
+async def _redis_url(settings: Settings, role: Role) -> AsyncIterator[str]:
+    """The configured Redis, another process's, or one of our own."""
+    if role.redis_url is not None:
+        yield role.redis_url
+        return
     if settings.redis is not None:
         yield settings.redis.url.get_secret_value()
         return
@@ -298,8 +315,3 @@ def _limits(settings: Settings) -> DataPlaneLimits:
         write_stall_s=settings.timeouts.write_stall_s,
         max_in_flight=settings.limits.max_in_flight,
     )
-
-
-def _url(address: tuple[str, int]) -> str:
-    host, port = address[0], address[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

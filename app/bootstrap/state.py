@@ -33,13 +33,14 @@ from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.lineage import Lineages
-from app.adapters.redis.replicas import replicas
+from app.adapters.redis.replicas import Replicas, replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.redis.watched import Breakers
 from app.adapters.seeding import Seeder, seeding
 from app.adapters.usage_export.file_thread import ArchiveProgress
 from app.bootstrap.derived import Derived, Source, made_of_archive
+from app.bootstrap.role import ALONE, Role
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
 from app.domain.quota.reservation import Ask, Refusal, Reservation
@@ -95,7 +96,7 @@ class State:
 
 @asynccontextmanager
 async def shared_state(
-    url: str, clock: Clock, settings: Settings, watching: Watching
+    url: str, clock: Clock, settings: Settings, watching: Watching, *, role: Role = ALONE
 ) -> AsyncIterator[State]:
     """State in the Redis at `url`; it need not answer yet, nor always.
 
@@ -113,11 +114,13 @@ async def shared_state(
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
         archiving = _Archiving(store, place, clock, keys, directory)
-        kept = await enter(archiving.opened(settings.ledger or Ledger()))
+        archive = archiving.opened(settings.ledger or Ledger())
+        kept = await enter(archive) if role.keeps_archive else None
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
         await enter(telling_lowered_limits(lambda: capacity.lowered(clock.now())))
-        workers = await enter(replicas(batch, worker))
+        # Who serves nothing has no part of a limit.
+        workers = await enter(replicas(batch, worker)) if role.serves else Replicas(batch, worker)
         alerts = await enter(_alerts(settings, batch))
         await lineages.begin(store)
         examined = replace(place, examine=lineages.examine)

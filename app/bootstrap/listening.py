@@ -1,0 +1,84 @@
+"""The listeners of a process: the admin plane's, and the data plane's with its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from app.api.admin.services import MetricsPage
+from app.api.server import RunningServer, serving
+from app.bootstrap.admin import Telemetry, admin_plane
+
+if TYPE_CHECKING:
+    from app.bootstrap.process import Opened, Process
+
+
+class _Limits(TypedDict):
+    keep_alive_s: float
+    header_s: float
+
+
+@asynccontextmanager
+async def serving_admin(
+    here: Opened, listener: socket.socket, page: MetricsPage
+) -> AsyncIterator[None]:
+    """The admin plane of this process; `page` is what it tells at `/metrics`."""
+    process, traced = here.process, here.traced
+    admin = admin_plane(
+        here.state,
+        lambda: process.current.settings,
+        cached=here.cached,
+        deployments=process.deployments,
+        telemetry=Telemetry(process.readiness, page, traced.tracer_provider() if traced else None),
+    )
+    process.admin_url = url_of(listener)
+    async with serving(admin, listener, **_listener_limits(process)):
+        yield
+
+
+@asynccontextmanager
+async def serving_data(
+    process: Process, listener: socket.socket, hurry: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
+    process.data_url = url_of(listener)
+    async with serving(process.data_plane, listener, **_listener_limits(process)) as server:
+        yield
+        await _drain(process, server, hurry or asyncio.Event())
+
+
+async def _drain(process: Process, server: RunningServer, hurry: asyncio.Event) -> None:
+    """Say no at `/readyz`, wait until that is seen, stop accepting, let streams end."""
+    timeouts = process.current.settings.timeouts
+    process.readiness.draining = True
+    await _unless(hurry, asyncio.sleep(timeouts.drain_lag_s))
+    server.stop_accepting()
+    if not await _unless(hurry, process.data_plane.drain(timeouts.drain_s)):
+        await process.data_plane.drain(0)
+
+
+async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Wait for the work until there is hurry; whether it was done before."""
+    working, hurrying = asyncio.create_task(work), asyncio.create_task(hurry.wait())
+    try:
+        await asyncio.wait({working, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        hurrying.cancel()
+        working.cancel()
+
+
+def _listener_limits(process: Process) -> _Limits:
+    timeouts = process.current.settings.timeouts
+    return {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where it listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
