@@ -70,7 +70,7 @@ def test_a_stream_under_way_is_completed(tmp_path: Path) -> None:
         assert reasons[-1] in {"stop", "length"}
         running.end()
         assert running.process.returncode == 0
-        assert '"outcome": "finished"' in running.output
+        assert '"outcome":"finished"' in running.output
 
 
 def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> No
         assert raised.value.code == "server_shutting_down"
         assert running.end() < 20
         assert running.process.returncode == 0
-        assert '"outcome": "shut_down"' in running.output
+        assert '"outcome":"shut_down"' in running.output
 
 
 def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> None:
