@@ -198,12 +198,14 @@ def test_making_a_tenant_sends_what_is_given_and_says_where_it_is_in_force(
         *("tenant", "create", "search-team", "--models", "gpt-4o,embed"),
         *("--tag", "cost-centre=4711", "--limit", "rpm=600", "--limit", "usd_per_day=99.5"),
         *("--redis-loss", "fail_closed", "--time-zone", "Europe/Berlin"),
+        "--trace-content",
     )
     assert api.last.body == {
         "name": "search-team",
         "models": ["gpt-4o", "embed"],
         "time_zone": "Europe/Berlin",
         "redis_loss": "fail_closed",
+        "trace_content": True,
         "tags": {"cost-centre": "4711"},
         "limits": [{"name": "rpm", "amount": 600}, {"name": "usd_per_day", "amount": 99.5}],
     }
