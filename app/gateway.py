@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.ledger.completion import Receipt
+from app.domain.ledger.completion import Receipt, Stage
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
 from app.stages import catalogue, statement
@@ -61,35 +61,39 @@ class Gateway:
     async def _serve(self, call: Call, reply: Reply, observation: Observation) -> None:
         route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
+        observation.enter(Stage.AUTHENTICATE)
         principal = observation.principal = await self.authentication.principal(call.headers)
-        observation.stage_ended()
         observation.tags = request_tags(call.headers)
         if route.operation in catalogue.OPERATIONS:
+            observation.enter(Stage.ANSWER)
             await self.catalogue.answer(principal, route, reply)
             return
         if route.operation in statement.OPERATIONS:
+            observation.enter(Stage.ANSWER)
             await self.statement.answer(principal, reply)
             return
+        observation.enter(Stage.READ)
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
-        observation.stage_ended()
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
+        observation.enter(Stage.ADMIT)
         await self.admission.admit(principal, request, choices, observation)
-        observation.stage_ended()
         # After admission: a hit is a request for the quota. What is answered inside may be kept.
+        observation.enter(Stage.CACHE)
         async with self.caching.consulted(
             principal, request, call.headers, observation
         ) as consulted:
-            observation.stage_ended()
             if consulted.hit is not None:
+                observation.enter(Stage.REPLAY)
                 await self.caching.replay(consulted.hit, request, reply, observation)
                 observation.answered()
                 return
+            observation.enter(Stage.ROUTE)
             plan = await self.routing.plan(principal, request, choices, observation)
-            observation.stage_ended()
+            observation.enter(Stage.UPSTREAM)
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
                 # Before the first byte: with it the client learns the id and may come back at once.
                 await self.ownership.claim(principal, answer)

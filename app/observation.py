@@ -14,7 +14,7 @@ from app.domain.capacity.demand import Demand
 from app.domain.capacity.spill import SpillReason
 from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.identity.tenant import Principal
-from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.ledger.completion import Outcome, Receipt, Stage
 from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, spill_of
@@ -88,7 +88,7 @@ class Observation:
         self.cache = BYPASSED
         self.trace: TraceContext | None = None  # None: nothing is traced
         self.relayed: float | None = None  # when the answer was out
-        self._stage_ends: list[float] = []
+        self._stages: list[tuple[Stage, float]] = []
         self._span_ids = 0
         self._receipt: Receipt | None = None
 
@@ -117,9 +117,9 @@ class Observation:
         self._span_ids += 1
         return "" if self.trace is None else self.trace.child(self._span_ids)
 
-    def stage_ended(self) -> None:
-        """Note when; stages come in one order, so that no name is needed."""
-        self._stage_ends.append(self._clock.now())
+    def enter(self, stage: Stage) -> None:
+        """Note that a stage begins, and the one before it is over."""
+        self._stages.append((stage, self._clock.now()))
 
     def answered(self) -> None:
         """Note when the answer was out."""
@@ -186,7 +186,7 @@ class Observation:
             errand=self.errand,
             trace=self.trace,
             cause=self.cause,
-            stage_ends=tuple(self._stage_ends),
+            stages=tuple(self._stages),
             relayed=self.relayed,
             output_cap=request.output_cap if request else None,
             choices=request.choices if request else 1,

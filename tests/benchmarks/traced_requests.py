@@ -30,6 +30,7 @@ from app.bootstrap.tracing import Traced
 from app.domain.explain.said import NOTHING_SAID
 from app.domain.explain.sampling import Sampler, SamplingPolicy
 from app.domain.explain.traced import span_tree
+from app.domain.ledger.completion import Stage
 from app.observation import Observation
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
@@ -109,7 +110,8 @@ async def _compare(name: str, fields: dict[str, Any], requests: int) -> None:
 def _parts() -> None:
     """The pieces, each by itself."""
     observation = Observation(FakeCall(), FakeClock())
-    _say(f"noting the end of a stage: {_each(observation.stage_ended):.2f} µs, of 5")
+    entered = _each(lambda: observation.enter(Stage.READ))
+    _say(f"noting that a stage begins: {entered:.2f} µs, of 6")
     sampler = Sampler(SamplingPolicy(), random.randbytes)
     _say(f"a context that begins here: {_each(lambda: sampler.begin(None, 0.0)):.2f} µs")
 

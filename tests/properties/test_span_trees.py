@@ -16,7 +16,7 @@ from app.domain.explain.said import AnswerFacts, Said
 from app.domain.explain.span_attributes import Server
 from app.domain.explain.span_tree import SpanKind
 from app.domain.explain.traced import span_tree
-from app.domain.ledger.completion import Outcome
+from app.domain.ledger.completion import Outcome, Stage
 from app.domain.routing.attempt import Attempt, Verdict
 from tests.fakes.receipts import receipt
 
@@ -56,6 +56,13 @@ def attempts(draw: st.DrawFn, trace: TraceContext) -> tuple[Attempt, ...]:
 
 
 @st.composite
+def stages(draw: st.DrawFn) -> tuple[tuple[Stage, float], ...]:
+    come_to = draw(st.lists(st.sampled_from(Stage), max_size=len(Stage)))
+    moments = draw(st.lists(MOMENTS, min_size=len(come_to), max_size=len(come_to)))
+    return tuple(zip(come_to, sorted(moments), strict=True))
+
+
+@st.composite
 def receipts(draw: st.DrawFn) -> Any:
     trace = draw(TRACES)
     result = draw(st.sampled_from(CacheResult))
@@ -74,7 +81,7 @@ def receipts(draw: st.DrawFn) -> Any:
         deployment=draw(st.none() | st.sampled_from(["ptu", "paygo"])),
         attempts=draw(attempts(trace)),
         time_to_first_token=draw(st.none() | st.floats(0, 600)),
-        stage_ends=tuple(sorted(draw(st.lists(MOMENTS, max_size=5)))),
+        stages=draw(stages()),
         relayed=draw(st.none() | MOMENTS),
         cache=CacheRecord(result),
         errand=draw(st.none() | st.sampled_from(Purpose)),

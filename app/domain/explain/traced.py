@@ -1,7 +1,7 @@
 """A receipt as the spans of its request: what it was, its stages, and each deployment asked.
 
     chat gpt-4o                 the request, from its headers to its end
-    ├── authenticate, read, admit, cache, route
+    ├── authenticate, read, admit, cache, route: the stages that it came to
     ├── attempt ptu-east        refused: until its answer was judged
     └── attempt paygo-sweden    served: until the last byte
         └── relay               from the first content on
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from app.domain.call.trace import TraceContext
@@ -27,16 +28,14 @@ from app.domain.explain.span_attributes import (
     request_name,
     said_attributes,
 )
-from app.domain.explain.span_tree import Attributes, Span, SpanEvent, SpanKind, SpanLink, SpanTree
-from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.explain.span_tree import Span, SpanEvent, SpanKind, SpanLink, SpanTree
+from app.domain.ledger.completion import Outcome, Receipt, Stage
 from app.domain.routing.attempt import Attempt, Verdict
 
-_STAGES: Final = ("authenticate", "read", "admit", "cache", "route")
-_STAGES_OF_ERRANDS: Final = ("admit", "route")
-_REPLAY: Final = "replay"
 _RELAY: Final = "relay"
-#: Attempts are counted from 1, and are fewer.
-_FIRST_STAGE: Final = 1000
+#: Numbers of spans within a request. Attempts are counted from 1, and are fewer.
+_RELAY_NUMBER: Final = 1000
+_FIRST_STAGE: Final = 1001
 _NANO: Final = 1_000_000_000
 _FAULTS: Final = frozenset(
     {
@@ -114,44 +113,24 @@ def _events(receipt: Receipt, times: _Times) -> Iterator[SpanEvent]:
 
 
 def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Span]:
-    """Each from the end of the one before; the last one may not have come to its end."""
-    if receipt.operation is None:
-        return
-    names = _STAGES_OF_ERRANDS if receipt.errand else _STAGES
-    if receipt.cache.is_hit:
-        names = (*names[:-1], _REPLAY)
-    ends = [*receipt.stage_ends]
-    if receipt.cache.is_hit and receipt.relayed is not None:
-        ends.append(receipt.relayed)
-    began = receipt.started
-    for number, (name, ended) in enumerate(zip(names, ends, strict=False)):
-        yield _stage(name, number, trace, times, (began, max(began, ended)))
-        began = ended
-    if len(ends) < len(names) and receipt.outcome is not Outcome.FINISHED:
-        span = (began, receipt.started + receipt.duration)
-        unfinished = names[len(ends)]
-        yield _stage(unfinished, len(ends), trace, times, span, error=error_type(receipt))
-
-
-def _stage(
-    name: str,
-    number: int,
-    trace: TraceContext,
-    times: _Times,
-    span: tuple[float, float],
-    *,
-    error: Attributes | None = None,
-) -> Span:
-    return Span(
-        span_id=trace.child(_FIRST_STAGE + number),
-        parent_id=trace.span_id,
-        name=name,
-        kind=SpanKind.INTERNAL,
-        begins=times.at(span[0]),
-        ends=times.at(span[1]),
-        attributes=error or {},
-        failed=error is not None,
-    )
+    """Each until the next began. Being upstream has no span of its own: its attempts have."""
+    over = receipt.started + receipt.duration if receipt.relayed is None else receipt.relayed
+    broke_off = receipt.relayed is None and receipt.outcome is not Outcome.FINISHED
+    moments = (*receipt.stages, (None, over))
+    for number, ((stage, began), (following, ended)) in enumerate(pairwise(moments)):
+        if stage is None or stage is Stage.UPSTREAM:
+            continue
+        failed = following is None and broke_off
+        yield Span(
+            span_id=trace.child(_FIRST_STAGE + number),
+            parent_id=trace.span_id,
+            name=stage.value,
+            kind=SpanKind.INTERNAL,
+            begins=times.at(began),
+            ends=times.at(max(began, ended)),
+            attributes=error_type(receipt) if failed else {},
+            failed=failed,
+        )
 
 
 def _attempts(
@@ -180,7 +159,7 @@ def _relay(
 ) -> Span:
     broke_off = receipt.outcome in _FAULTS
     return Span(
-        span_id=trace.child(_FIRST_STAGE + len(_STAGES)),
+        span_id=trace.child(_RELAY_NUMBER),
         parent_id=span_id,
         name=_RELAY,
         kind=SpanKind.INTERNAL,

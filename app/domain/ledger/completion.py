@@ -29,6 +29,19 @@ class Outcome(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class Stage(StrEnum):
+    """What a request comes to, one after the other; few come to all of them."""
+
+    AUTHENTICATE = "authenticate"
+    ANSWER = "answer"  # by the gateway itself: models, a tenant's own account
+    READ = "read"
+    ADMIT = "admit"
+    CACHE = "cache"
+    REPLAY = "replay"
+    ROUTE = "route"
+    UPSTREAM = "upstream"
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """One request, accounted for: the gateway's own record of it.
@@ -68,7 +81,7 @@ class Receipt:
     trace: TraceContext | None = None  # None: no trace goes through the gateway
     cause: TraceContext | None = None  # the request that an errand is made for, where it is known
     trace_id: str | None = None  # of the trace, where a span of this request is recorded
-    stage_ends: tuple[float, ...] = ()  # on the monotonic clock, in the order of the stages
+    stages: tuple[tuple[Stage, float], ...] = ()  # those it came to, and when; monotonic
     relayed: float | None = None  # when the last byte was out; None: it did not come to that
     output_cap: int | None = None  # tokens that the caller allowed
     choices: int = 1  # answers that the caller asked for

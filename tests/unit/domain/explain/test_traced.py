@@ -16,7 +16,7 @@ from app.domain.explain.span_tree import Span, SpanKind, SpanLink, SpanTree
 from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.attempt import Verdict
-from app.errors import InvalidApiKey, NoCapacity, UnknownRoute
+from app.errors import InvalidApiKey, MalformedRequest, NoCapacity, UnknownRoute
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House
 from tests.fakes.tracing import FakeTracing
@@ -178,6 +178,14 @@ async def test_a_stranger_fails_at_the_door(house: House) -> None:
     assert names.INPUT_TOKENS not in tree.request.attributes
 
 
+async def test_what_cannot_be_read_fails_there(house: House) -> None:
+    """Stages are named by the page that they stand on: what follows was not come to."""
+    with pytest.raises(MalformedRequest):
+        await house.serve(FakeCall(fields={"model": 7}))
+    tree = tree_of(house.observer.receipts[0])
+    assert outline(tree) == ["chat", "  authenticate", "  read !"]
+
+
 async def test_what_is_not_served_has_no_stages(house: House) -> None:
     """Nobody knows what it was to be, and its path is a stranger's text."""
     with pytest.raises(UnknownRoute):
@@ -191,7 +199,7 @@ async def test_what_no_model_works_on_is_an_http_request(house: House) -> None:
     """With its route, and nothing of generative AI."""
     _, receipt = await house.serve(FakeCall("/v1/models", method="GET"))
     tree = tree_of(receipt)
-    assert outline(tree) == ["GET /v1/models", "  authenticate"]
+    assert outline(tree) == ["GET /v1/models", "  authenticate", "  answer"]
     assert names.OPERATION not in tree.request.attributes
 
 
