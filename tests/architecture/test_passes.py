@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.passes import ALONE, NO_TESTS, SHARED, main
+from tests.passes import ALONE, COVERAGE, NO_TESTS, SHARED, main
 
 
 class Runs:
@@ -42,14 +42,22 @@ def test_either_pass_may_fail_and_only_one_needs_tests(
 
 
 def test_those_that_need_the_machine_run_one_by_one_afterwards() -> None:
-    """With the same arguments; coverage is added up, and judged at the end alone."""
+    """With the same arguments, and nothing measured that was not asked for."""
     runs = Runs(0, 0)
     main(["-n", "2"], runs)
     first, second = runs.arguments
     assert first[first.index("-m") + 1] == SHARED
-    assert "--cov-fail-under=0" in first
     assert second[second.index("-m") + 1] == ALONE
     assert second[len(second) - 1 - second[::-1].index("-n") + 1] == "0"
+    assert not any(each.startswith("--cov") for each in (*first, *second))
+
+
+def test_coverage_is_added_up_and_judged_at_the_end() -> None:
+    """Of the first pass alone there is no saying."""
+    runs = Runs(0, 0)
+    main(["-n", "2", COVERAGE], runs)
+    first, second = runs.arguments
+    assert "--cov-fail-under=0" in first
     assert "--cov-append" in second
     assert "--cov-fail-under=0" not in second
 
@@ -58,7 +66,7 @@ def test_those_that_need_the_machine_run_one_by_one_afterwards() -> None:
 def test_a_part_of_the_tests_need_not_cover_all(arguments: list[str]) -> None:
     """It is selected in both passes."""
     runs = Runs(0, 0)
-    main(arguments, runs)
+    main([*arguments, COVERAGE], runs)
     assert all(list(each[: len(arguments)]) == arguments for each in runs.arguments)
     assert "--cov-fail-under=0" in runs.arguments[-1]
 
