@@ -12,13 +12,13 @@ from app.domain.call.request import InferenceRequest, Route
 from app.domain.call.trace import TraceContext
 from app.domain.capacity.demand import Demand
 from app.domain.capacity.spill import SpillReason
-from app.domain.explain.said import NOTHING_SAID, Said
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Outcome, Receipt, Stage
 from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, spill_of
 from app.domain.routing.route import Absence, RoutePlan
+from app.domain.tracing.said import NOTHING_SAID, Said
 from app.errors import (
     ClientGone,
     NowhereAllowed,

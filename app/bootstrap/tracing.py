@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from app.domain.call.trace import Caller, TraceContext
-from app.domain.explain.said import Said
-from app.domain.explain.sampling import Sampler, SamplingPolicy
-from app.domain.explain.span_attributes import Server
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.deployment import Api, Deployment, Fleet
+from app.domain.tracing.said import Said
+from app.domain.tracing.sampling import Sampler, SamplingPolicy
+from app.domain.tracing.span_attributes import Server
 from app.settings import Tracing
 
 if TYPE_CHECKING:

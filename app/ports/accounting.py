@@ -7,12 +7,12 @@ from typing import Protocol
 
 from app.domain.call.request import InferenceRequest
 from app.domain.call.trace import Caller, TraceContext
-from app.domain.explain.said import Said
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import Limit
 from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.tracing.said import Said
 
 
 class Accounts(Protocol):

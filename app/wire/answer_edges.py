@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.explain.said import AnswerFacts
+from app.domain.tracing.said import AnswerFacts
 from app.wire.sse import FrameBuffer, data_of
 
 #: Of a stream: so much of its beginning, and of each of the last reads. Bytes.

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from app.domain.call.request import InferenceRequest, Operation
-from app.domain.explain.redaction import CUT, redacted_start
-from app.domain.explain.said import Content
+from app.domain.tracing.redaction import CUT, redacted_start
+from app.domain.tracing.said import Content
 from app.wire.answer_edges import AnswerEdges
 from app.wire.relayed import RelayedText
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.domain.explain.attribute_names import NAMES
+from app.domain.tracing.attribute_names import NAMES
 from app.settings import Tracing
 
 PAGE = Path(__file__).parents[2] / "docs" / "tracing.md"

@@ -27,10 +27,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from app.adapters.tracing.export import Bounds, exporting_spans
 from app.adapters.tracing.sdk_spans import form_of
 from app.bootstrap.tracing import Traced
-from app.domain.explain.said import NOTHING_SAID
-from app.domain.explain.sampling import Sampler, SamplingPolicy
-from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Stage
+from app.domain.tracing.said import NOTHING_SAID
+from app.domain.tracing.sampling import Sampler, SamplingPolicy
+from app.domain.tracing.span_tree import span_tree
 from app.observation import Observation
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock

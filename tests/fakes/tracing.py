@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from app.domain.explain.said import Said
-from app.domain.explain.sampling import Sampler, SamplingPolicy
 from app.domain.ledger.completion import Receipt
+from app.domain.tracing.said import Said
+from app.domain.tracing.sampling import Sampler, SamplingPolicy
 
 
 class FakeTracing(Sampler):

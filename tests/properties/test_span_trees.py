@@ -11,13 +11,13 @@ from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.call.errand import Purpose
 from app.domain.call.request import Operation
 from app.domain.call.trace import Caller, TraceContext
-from app.domain.explain import attribute_names as names
-from app.domain.explain.said import AnswerFacts, Said
-from app.domain.explain.span_attributes import Server
-from app.domain.explain.span_tree import SpanKind
-from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Outcome, Stage
 from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.tracing import attribute_names as names
+from app.domain.tracing.said import AnswerFacts, Said
+from app.domain.tracing.span_attributes import Server
+from app.domain.tracing.span_tree import span_tree
+from app.domain.tracing.spans import SpanKind
 from tests.fakes.receipts import receipt
 
 SERVERS = {"ptu": Server("ptu.example", 443, "gpt-4o")}

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import StatusCode, get_current_span
 
-from app.domain.explain.sampling import SamplingPolicy, is_chosen
+from app.domain.tracing.sampling import SamplingPolicy, is_chosen
 
 
 def tracer_provider(

@@ -18,10 +18,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from app.adapters.tracing.sdk_spans import SpanForm
-from app.domain.explain.said import NOTHING_SAID, Said
-from app.domain.explain.span_attributes import Server
-from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Receipt
+from app.domain.tracing.said import NOTHING_SAID, Said
+from app.domain.tracing.span_attributes import Server
+from app.domain.tracing.span_tree import span_tree
 
 
 @dataclass(frozen=True, slots=True)

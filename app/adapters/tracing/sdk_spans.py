@@ -19,8 +19,8 @@ from opentelemetry.trace import Link, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace import SpanKind as SdkKind
 from opentelemetry.trace.status import Status, StatusCode
 
-from app.domain.explain import attribute_names as names
-from app.domain.explain.span_tree import Attribute, Attributes, Span, SpanKind, SpanLink, SpanTree
+from app.domain.tracing import attribute_names as names
+from app.domain.tracing.spans import Attribute, Attributes, Span, SpanKind, SpanLink, SpanTree
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _KINDS: Final = {

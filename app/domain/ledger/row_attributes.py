@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from app.domain.explain import attribute_names as names
 from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.tracing import attribute_names as names
 
 Attribute = str | bool | int | float | tuple[str, ...]
 

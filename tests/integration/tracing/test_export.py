@@ -36,7 +36,7 @@ from app.adapters.tracing.exporters import (
     otlp_over_http,
 )
 from app.adapters.tracing.sdk_spans import form_of
-from app.domain.explain.span_attributes import Server
+from app.domain.tracing.span_attributes import Server
 from tests.fakes.otlp import OtlpReceiver, otlp_receiver
 from tests.fakes.receipts import TRACE_ID, receipt, recorded
 

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from app.bootstrap.process import running
 from app.bootstrap.tracing import READ_AT_START, server_of
-from app.domain.explain.span_attributes import Server
 from app.domain.routing.deployment import Api, Deployment, Kind
+from app.domain.tracing.span_attributes import Server
 from app.settings import Settings, Tracing, build
 
 #: Of the section: what is decided anew for each request.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.explain.sampling import SamplingPolicy
 from app.domain.ledger.completion import Receipt
+from app.domain.tracing.sampling import SamplingPolicy
 from app.observation import Observation
 from app.stages.telemetry import Telemetry
 from tests.fakes.call import FakeCall

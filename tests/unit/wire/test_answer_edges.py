@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.explain.said import AnswerFacts
+from app.domain.tracing.said import AnswerFacts
 from app.wire.answer_edges import AnswerEdges
 from tests.streams.recordings import recording
 

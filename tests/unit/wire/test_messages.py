@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
-from app.domain.explain.said import Content
+from app.domain.tracing.said import Content
 from app.wire.answer_edges import AnswerEdges
 from app.wire.messages import content_of
 from app.wire.relayed import RelayedText

@@ -13,7 +13,7 @@ from opentelemetry.trace import (
 )
 
 from app.adapters.tracing.as_it_happens import tracer_provider
-from app.domain.explain.sampling import SamplingPolicy
+from app.domain.tracing.sampling import SamplingPolicy
 
 ALL, NONE = SamplingPolicy(ratio=1, caller_ratio=1), SamplingPolicy(ratio=0, caller_ratio=0)
 HIGH = 2**128 - 1

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from app.adapters.tracing.sdk_spans import form_of
-from app.domain.explain.traced import span_tree
+from app.domain.tracing.span_tree import span_tree
 from tests.fakes.receipts import recorded
 
 

@@ -18,8 +18,10 @@ from itertools import pairwise
 from typing import Final
 
 from app.domain.call.trace import TraceContext
-from app.domain.explain.said import NOTHING_SAID, Said
-from app.domain.explain.span_attributes import (
+from app.domain.ledger.completion import Outcome, Receipt, Stage
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.tracing.said import NOTHING_SAID, Said
+from app.domain.tracing.span_attributes import (
     Server,
     attempt_attributes,
     error_of,
@@ -28,9 +30,7 @@ from app.domain.explain.span_attributes import (
     request_name,
     said_attributes,
 )
-from app.domain.explain.span_tree import Span, SpanEvent, SpanKind, SpanLink, SpanTree
-from app.domain.ledger.completion import Outcome, Receipt, Stage
-from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.tracing.spans import Span, SpanEvent, SpanKind, SpanLink, SpanTree
 
 _RELAY: Final = "relay"
 #: Numbers of spans within a request. Attempts are counted from 1, and are fewer.

@@ -9,13 +9,13 @@ import pytest
 
 from app.domain.cache.policy import CacheRule, ExactRule
 from app.domain.call.trace import TraceContext
-from app.domain.explain import attribute_names as names
-from app.domain.explain.sampling import SamplingPolicy
-from app.domain.explain.span_attributes import Server
-from app.domain.explain.span_tree import Span, SpanKind, SpanLink, SpanTree
-from app.domain.explain.traced import span_tree
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.attempt import Verdict
+from app.domain.tracing import attribute_names as names
+from app.domain.tracing.sampling import SamplingPolicy
+from app.domain.tracing.span_attributes import Server
+from app.domain.tracing.span_tree import span_tree
+from app.domain.tracing.spans import Span, SpanKind, SpanLink, SpanTree
 from app.errors import InvalidApiKey, MalformedRequest, NoCapacity, UnknownRoute
 from tests.fakes.call import FakeCall
 from tests.fakes.house import House

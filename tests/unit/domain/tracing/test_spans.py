@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.explain.span_tree import Span, SpanKind, SpanTree
+from app.domain.tracing.spans import Span, SpanKind, SpanTree
 
 
 def test_the_first_span_is_the_requests() -> None:

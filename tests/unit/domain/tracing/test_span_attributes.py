@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from app.domain.call.request import Operation
-from app.domain.explain import attribute_names as names
-from app.domain.explain.said import AnswerFacts, Content, Said
-from app.domain.explain.span_attributes import (
+from app.domain.ledger.completion import Outcome
+from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.tracing import attribute_names as names
+from app.domain.tracing.said import AnswerFacts, Content, Said
+from app.domain.tracing.span_attributes import (
     attempt_attributes,
     error_of,
     error_type,
@@ -17,8 +19,6 @@ from app.domain.explain.span_attributes import (
     request_name,
     said_attributes,
 )
-from app.domain.ledger.completion import Outcome
-from app.domain.routing.attempt import Attempt, Verdict
 from tests.fakes.receipts import receipt
 
 

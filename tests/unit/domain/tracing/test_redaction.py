@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli.key import new_key
-from app.domain.explain.redaction import redacted, redacted_start
+from app.domain.tracing.redaction import redacted, redacted_start
 
 SECRETS = {
     "an address": ("jane.doe+news@mail.example.co.uk", "[email]"),

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain.call.request import Operation
-from app.domain.explain import attribute_names as names
-from app.domain.explain.said import Said
-from app.domain.explain.span_tree import Attribute, Attributes
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.tracing import attribute_names as names
+from app.domain.tracing.said import Said
+from app.domain.tracing.spans import Attribute, Attributes
 
 _NANO: Final = 1_000_000_000
 #: Of an upstream's own code.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.capacity.spill import SpillReason
-from app.domain.explain.sampling import Sampler, SamplingPolicy, is_chosen, is_telling
 from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.tracing.sampling import Sampler, SamplingPolicy, is_chosen, is_telling
 from tests.fakes.receipts import receipt
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -1,0 +1,1 @@
+"""A request in traces: which are recorded, and the spans that are made of a receipt."""
