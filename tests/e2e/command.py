@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 DEADLINE_S = 120.0
+_Found = TypeVar("_Found")
 
 
 class Spillgate:
@@ -37,13 +40,30 @@ class Spillgate:
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait until the output matches; fail with what it was when it never does."""
+        return self._wait(lambda: re.search(pattern, self.output), pattern)
+
+    def logged(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait for a line of the log of this event, or one that begins so, with these fields."""
+
+        def found() -> dict[str, Any] | None:
+            lines = (json.loads(line) for line in self.lines if line.startswith("{"))
+            return next((each for each in lines if fits(each)), None)
+
+        def fits(line: dict[str, Any]) -> bool:
+            said = str(line.get("event", ""))
+            return said.startswith(event) and fields.items() <= line.items()
+
+        return self._wait(found, f"{event} {fields}")
+
+    def _wait(self, found: Callable[[], _Found | None], wanted: str) -> _Found:
         until = time.monotonic() + DEADLINE_S
         with self._changed:
-            while (found := re.search(pattern, self.output)) is None:
+            while (it := found()) is None:
                 left = until - time.monotonic()
-                assert left > 0, f"never said {pattern!r}:\n{self.output}"
-                self._changed.wait(left)
-        return found
+                may_come = left > 0 and any(reader.is_alive() for reader in self._readers)
+                assert may_come, f"never said {wanted!r}:\n{self.output}"
+                self._changed.wait(min(left, 1.0))
+        return it
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Signal it and wait; seconds until it was gone."""

@@ -83,8 +83,7 @@ class Workers:
             )
             for _ in range(WORKERS)
         ]
-        address = r"\"data\": \"(http://[\d.:]+)\""
-        self.urls = [process.wait_for(address)[1] for process in processes]
+        self.urls = [process.logged("serving")["data"] for process in processes]
 
     def stop(self) -> None:
         """End them."""

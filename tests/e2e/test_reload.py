@@ -86,7 +86,7 @@ class Served:
 def serving(directory: Path, file: str = "spillgate.yaml", *more: str) -> Iterator[Served]:
     arguments = ["serve", "--config", file, "--port", "0", "--admin-port", "0", *more]
     with spillgate(*arguments, cwd=directory) as running:
-        said = json.loads(running.wait_for(r'.*"event": ?"serving.*')[0])
+        said = running.logged("serving")
         served = Served(running, said["data"], said["admin"])
         yield served
         running.end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,8 +44,7 @@ def serving(directory: Path, **timeouts: float) -> Iterator[tuple[Spillgate, str
     (directory / "spillgate.yaml").write_text(yaml.safe_dump(config))
     arguments = ["serve", "--config", "spillgate.yaml", "--simulate", "--port", "0"]
     with spillgate(*arguments, "--admin-port", "0", cwd=directory) as running:
-        said = running.wait_for(r'.*"serving, all deployments simulated".*')
-        yield running, json.loads(said[0])["data"]
+        yield running, running.logged("serving, all deployments simulated")["data"]
 
 
 @contextmanager
@@ -70,7 +68,7 @@ def test_a_stream_under_way_is_completed(tmp_path: Path) -> None:
         assert reasons[-1] in {"stop", "length"}
         running.end()
         assert running.process.returncode == 0
-        assert '"outcome":"finished"' in running.output
+        assert running.logged("request", outcome="finished")
 
 
 def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> None:
@@ -82,7 +80,7 @@ def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> No
         assert raised.value.code == "server_shutting_down"
         assert running.end() < 20
         assert running.process.returncode == 0
-        assert '"outcome":"shut_down"' in running.output
+        assert running.logged("request", outcome="shut_down")
 
 
 def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> None:

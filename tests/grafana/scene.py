@@ -123,10 +123,8 @@ async def _taken(request: web.Request) -> web.Response:
 
 
 def _addresses(process: Spillgate) -> tuple[str, str]:
-    process.wait_for(r'"event": ?"serving"')
-    address = r"\"{}\": ?\"(http://[\d.:]+)\""
-    data = process.wait_for(address.format("data"))[1]
-    return data, process.wait_for(address.format("admin"))[1]
+    said = process.logged("serving")
+    return said["data"], said["admin"]
 
 
 def _config(redis_url: str, keys: dict[str, str], simulator: str) -> dict[str, Any]:

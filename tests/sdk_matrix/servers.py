@@ -91,7 +91,7 @@ def running(directory: Path) -> Iterator[Servers]:
         served.write_text(yaml.safe_dump(_config(simulator, key)))
         serve = ("serve", "--config", str(served))
         with spillgate(*serve, cwd=directory) as second, _ended(second):
-            gateway = second.wait_for(r'"data": ?"(http://[^"]+)"')[1]
+            gateway = second.logged("serving")["data"]
             _wait_until_answered(f"{gateway}/readyz")
             yield Servers(gateway, simulator, key)
 
