@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
 
 from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
@@ -27,6 +29,21 @@ class Outcome(StrEnum):
     CLIENT_DISCONNECTED = "client_disconnected"
     SHUT_DOWN = "shut_down"  # cut off by the end of a drain
     INTERNAL_ERROR = "internal_error"
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the gateway or an upstream is at fault."""
+        return self in _SERVER_ERRORS
+
+
+_SERVER_ERRORS: Final = frozenset(
+    {
+        Outcome.UPSTREAM_FAILED,
+        Outcome.UPSTREAM_ABORTED,
+        Outcome.SHUT_DOWN,
+        Outcome.INTERNAL_ERROR,
+    }
+)
 
 
 class Stage(StrEnum):
@@ -85,3 +102,12 @@ class Receipt:
     relayed: float | None = None  # when the last byte was out; None: it did not come to that
     output_cap: int | None = None  # tokens that the caller allowed
     choices: int = 1  # answers that the caller asked for
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the gateway or an upstream is at fault.
+
+        What a caller does wrong is no error of its server (semantic conventions, HTTP spans).
+        """
+        is_5xx = (self.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return is_5xx or self.outcome.is_server_error

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.quota.limit import NANO
 from app.domain.tracing import attribute_names as names
-
-Attribute = str | bool | int | float | tuple[str, ...]
+from app.domain.tracing.spans import Attribute
 
 #: The name of the event that a row is.
 EVENT: Final = "spillgate.ledger.row"
@@ -22,8 +22,6 @@ COST_NANO: Final = "spillgate.cost.nano_usd"  # a whole number: sums are exact
 CHARGED: Final = "spillgate.charged"
 TAG: Final = "spillgate.tag."
 _DURATION: Final = "spillgate.duration_s"
-
-_NANO: Final = 1_000_000_000
 
 
 def row_attributes(line: int, row: LedgerRow) -> dict[str, Attribute]:
@@ -63,8 +61,8 @@ def _amounts(row: LedgerRow) -> Mapping[str, Attribute]:
         names.CACHED_TOKENS: row.cached_input,
         names.OUTPUT_TOKENS: row.output,
         names.REASONING_TOKENS: row.reasoning,
-        names.COST: row.nano_usd / _NANO,
+        names.COST: row.nano_usd / NANO,
         COST_NANO: row.nano_usd,
         names.RESERVED_TOKENS: row.reserved_tokens,
-        names.CACHE_SAVED: row.saved_nano_usd / _NANO,
+        names.CACHE_SAVED: row.saved_nano_usd / NANO,
     }

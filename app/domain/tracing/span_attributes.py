@@ -12,13 +12,13 @@ from typing import Final
 
 from app.domain.call.request import Operation
 from app.domain.ledger.completion import Receipt
+from app.domain.quota.limit import NANO
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.tracing import attribute_names as names
 from app.domain.tracing.said import Said
 from app.domain.tracing.spans import Attribute, Attributes
 
-_NANO: Final = 1_000_000_000
 #: Of an upstream's own code.
 _MOST_CODE: Final = 64
 _AZURE: Final = "azure.ai.openai"
@@ -84,7 +84,7 @@ def request_attributes(receipt: Receipt, servers: Mapping[str, Server]) -> Attri
             **_accounted(receipt),
             **_routed(receipt),
             **_cached(receipt),
-            **error_type(receipt),
+            **error_attribute(receipt),
         }
     )
 
@@ -116,7 +116,7 @@ def attempt_attributes(
     return _known(found | _served_by(server))
 
 
-def error_type(receipt: Receipt) -> dict[str, Attribute]:
+def error_attribute(receipt: Receipt) -> dict[str, Attribute]:
     """The code that the client got, or how it ended without one; nothing where all went well."""
     if receipt.error is not None:
         return {names.ERROR_TYPE: receipt.error[:_MOST_CODE]}
@@ -182,10 +182,10 @@ def _accounted(receipt: Receipt) -> _Found:
         names.CACHED_TOKENS: usage.cached,
         names.OUTPUT_TOKENS: usage.output,
         names.REASONING_TOKENS: usage.reasoning,
-        names.COST: receipt.nano_usd / _NANO,
-        names.USAGE_COST: receipt.nano_usd / _NANO,
+        names.COST: receipt.nano_usd / NANO,
+        names.USAGE_COST: receipt.nano_usd / NANO,
         names.RESERVED_TOKENS: amounts.tokens,
-        names.RESERVED_COST: amounts.nano_usd / _NANO,
+        names.RESERVED_COST: amounts.nano_usd / NANO,
         names.DEGRADED: reservation.degraded,
     }
 
@@ -216,7 +216,7 @@ def _cached(receipt: Receipt) -> _Found:
         names.CACHE_REASON: cache.reason or None,
         names.CACHE_SOURCE: cache.source,
         names.CACHE_DISTANCE: cache.distance,
-        names.CACHE_SAVED: cache.saved_nano_usd / _NANO if cache.is_hit else None,
+        names.CACHE_SAVED: cache.saved_nano_usd / NANO if cache.is_hit else None,
     }
 
 

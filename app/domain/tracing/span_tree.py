@@ -24,8 +24,8 @@ from app.domain.tracing.said import NOTHING_SAID, Said
 from app.domain.tracing.span_attributes import (
     Server,
     attempt_attributes,
+    error_attribute,
     error_of,
-    error_type,
     request_attributes,
     request_name,
     said_attributes,
@@ -37,15 +37,6 @@ _RELAY: Final = "relay"
 _RELAY_NUMBER: Final = 1000
 _FIRST_STAGE: Final = 1001
 _NANO: Final = 1_000_000_000
-_FAULTS: Final = frozenset(
-    {
-        Outcome.UPSTREAM_FAILED,
-        Outcome.UPSTREAM_ABORTED,
-        Outcome.SHUT_DOWN,
-        Outcome.INTERNAL_ERROR,
-    }
-)
-_SERVERS_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +78,13 @@ def span_tree(
         begins=times.begins,
         ends=times.ends,
         attributes={**request_attributes(receipt, servers), **said_attributes(said)},
-        failed=_is_fault(receipt),
+        failed=receipt.is_server_error,
         events=tuple(_events(receipt, times)),
         links=_links(receipt),
     )
     stages = _stages(receipt, trace, times)
     spans = (request, *stages, *_attempts(receipt, trace, times, servers))
     return SpanTree(trace.trace_id, spans, caller.state if caller else "")
-
-
-def _is_fault(receipt: Receipt) -> bool:
-    """What a caller did wrong is no error of its server (semantic conventions, HTTP spans)."""
-    return receipt.outcome in _FAULTS or (receipt.status or 0) >= _SERVERS_FAULT
 
 
 def _links(receipt: Receipt) -> tuple[SpanLink, ...]:
@@ -128,7 +114,7 @@ def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Sp
             kind=SpanKind.INTERNAL,
             begins=times.at(began),
             ends=times.at(max(began, ended)),
-            attributes=error_type(receipt) if failed else {},
+            attributes=error_attribute(receipt) if failed else {},
             failed=failed,
         )
 
@@ -157,7 +143,7 @@ def _attempts(
 def _relay(
     receipt: Receipt, attempt: Attempt, span_id: str, trace: TraceContext, times: _Times
 ) -> Span:
-    broke_off = receipt.outcome in _FAULTS
+    broke_off = receipt.outcome.is_server_error
     return Span(
         span_id=trace.child(_RELAY_NUMBER),
         parent_id=span_id,
@@ -165,7 +151,7 @@ def _relay(
         kind=SpanKind.INTERNAL,
         begins=times.at(attempt.ended),
         ends=_relayed(receipt, attempt, times),
-        attributes=error_type(receipt) if broke_off else {},
+        attributes=error_attribute(receipt) if broke_off else {},
         failed=broke_off,
     )
 

@@ -13,8 +13,8 @@ from app.domain.tracing import attribute_names as names
 from app.domain.tracing.said import AnswerFacts, Content, Said
 from app.domain.tracing.span_attributes import (
     attempt_attributes,
+    error_attribute,
     error_of,
-    error_type,
     request_attributes,
     request_name,
     said_attributes,
@@ -44,7 +44,7 @@ def test_every_operation_has_a_name(operation: Operation) -> None:
 )
 def test_the_type_of_an_error(changes: dict[str, Any], told: dict[str, str]) -> None:
     """The code, else the status, else how it ended; an upstream's own is cut."""
-    assert error_type(receipt(**changes)) == told
+    assert error_attribute(receipt(**changes)) == told
 
 
 @pytest.mark.parametrize(
