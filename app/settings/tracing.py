@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator
 
+from app.settings.receiver import HeaderName, ReceiverUrl, is_installed
 from app.settings.section import Float, Int, Seconds, Secret, Section, Text
 
 _Part = Annotated[Float, Field(ge=0, le=1)]
-_HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,128}$")]
 _Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 _GRPC: Final = "opentelemetry.exporter.otlp.proto.grpc"
 _AZURE_MONITOR: Final = "azure.monitor.opentelemetry.exporter"
@@ -54,10 +52,10 @@ class TraceContent(Section):
 class Tracing(Section):
     """Off without `endpoint` and `azure_monitor`. `OTEL_*` variables are not read."""
 
-    endpoint: Text | None = None
+    endpoint: ReceiverUrl | None = None
     """An OTLP receiver. With http `/v1/traces` is added where it does not end so."""
     protocol: Literal["http", "grpc"] = "http"
-    headers: dict[_HeaderName, Secret] = Field(default_factory=dict)
+    headers: dict[HeaderName, Secret] = Field(default_factory=dict)
     """Sent along, such as a token; names in lower case."""
     ca: Text | None = None
     """A PEM file with the authority of the receiver's certificate, where it is one's own."""
@@ -84,22 +82,10 @@ class Tracing(Section):
         """Whether there is anywhere to send spans to."""
         return self.endpoint is not None or self.azure_monitor is not None
 
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_url(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://host")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            msg = "must be a URL such as http://collector:4318"
-            raise ValueError(msg)
-        if parts.username is not None or parts.query or parts.fragment:
-            msg = "must hold no user, query or fragment; credentials belong into headers"
-            raise ValueError(msg)
-        return value
-
     @field_validator("protocol")
     @classmethod
     def _is_installed(cls, value: str) -> str:
-        if value == "grpc" and not _there_is(_GRPC):
+        if value == "grpc" and not is_installed(_GRPC):
             msg = "grpc needs a package that is not installed: pip install 'spillgate[otlp-grpc]'"
             raise ValueError(msg)
         return value
@@ -109,18 +95,10 @@ class Tracing(Section):
     def _can_be_reached(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        if not _there_is(_AZURE_MONITOR):
+        if not is_installed(_AZURE_MONITOR):
             msg = "needs a package that is not installed: pip install 'spillgate[azure-monitor]'"
             raise ValueError(msg)
         if "instrumentationkey=" not in value.get_secret_value().lower():
             msg = "must be a connection string: InstrumentationKey=…;IngestionEndpoint=…"
             raise ValueError(msg)
         return value
-
-
-def _there_is(package: str) -> bool:
-    """Whether it could be imported; its parents may be missing, too."""
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:
-        return False

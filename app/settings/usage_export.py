@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 
+from app.settings.receiver import HeaderName, ReceiverUrl, is_installed
 from app.settings.section import Float, Seconds, Secret, Section, Text
 
-_HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,128}$")]
 _PARQUET: Final = ("arro3", "arro3.core", "arro3.io")
 LOGS_PATH: Final = "/v1/logs"
 
@@ -28,7 +26,7 @@ class ExportFiles(Section):
     @field_validator("format")
     @classmethod
     def _is_installed(cls, value: str) -> str:
-        if value == "parquet" and not _there_are(_PARQUET):
+        if value == "parquet" and not is_installed(*_PARQUET):
             msg = "parquet needs a package that is not installed: pip install 'spillgate[parquet]'"
             raise ValueError(msg)
         return value
@@ -37,9 +35,9 @@ class ExportFiles(Section):
 class ExportOtlp(Section):
     """Each row as a log record, to a receiver of OTLP over HTTP."""
 
-    endpoint: Text
+    endpoint: ReceiverUrl
     """`/v1/logs` is added where it does not end so."""
-    headers: dict[_HeaderName, Secret] = Field(default_factory=dict)
+    headers: dict[HeaderName, Secret] = Field(default_factory=dict)
     """Sent along, such as a token; names in lower case."""
     ca: Text | None = None
     """A PEM file with the authority of the receiver's certificate, where it is one's own."""
@@ -52,26 +50,9 @@ class ExportOtlp(Section):
         base = self.endpoint.rstrip("/")
         return base if base.endswith(LOGS_PATH) else base + LOGS_PATH
 
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            msg = "must be a URL such as http://collector:4318"
-            raise ValueError(msg)
-        if parts.username is not None or parts.query or parts.fragment:
-            msg = "must hold no user, query or fragment; credentials belong into headers"
-            raise ValueError(msg)
-        return value
-
 
 class UsageExport(Section):
     """Nothing is exported by default. The process that keeps the ledger's archive does it."""
 
     files: ExportFiles | None = None
     otlp: ExportOtlp | None = None
-
-
-def _there_are(packages: tuple[str, ...]) -> bool:
-    """Whether they could be imported; asked for in order, parents first."""
-    return all(find_spec(package) is not None for package in packages)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ConfigProblems, Tracing, load, tracing
+from app.settings import ConfigProblems, Tracing, load, receiver
 
 
 @pytest.fixture
@@ -84,6 +84,6 @@ def test_a_package_that_is_missing_is_a_mistake_of_the_config(
     read: Callable[[str], Tracing], monkeypatch: pytest.MonkeyPatch, said: str, extra: str
 ) -> None:
     """Told by `check` with how to install it, rather than by the first request."""
-    monkeypatch.setattr(tracing, "find_spec", lambda _name: None)
+    monkeypatch.setattr(receiver, "find_spec", lambda _name: None)
     with pytest.raises(ConfigProblems, match=extra):
         read(said)
