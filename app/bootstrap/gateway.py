@@ -208,7 +208,13 @@ def _follow(settings: Settings, resources: Resources) -> None:
 
 
 def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Retries:
-    account = HedgeAccount(resources.accounts, prices, resources.clock, _reservation_id)
+    account = HedgeAccount(
+        resources.accounts,
+        prices,
+        resources.clock,
+        new_id=_reservation_id,
+        charged=resources.hedges.charged,
+    )
     return Retries(
         resources.retry_budget,
         settings.limits.max_attempts_after_errors,

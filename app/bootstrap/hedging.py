@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.domain.capacity.shares import RequestClass
+from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.routing.first_tokens import FirstTokens
 from app.domain.routing.hedge_policy import HedgePolicy
 from app.domain.routing.retry_budget import RetryBudget
@@ -20,6 +22,8 @@ class Hedges:
 
     first_tokens: FirstTokens = field(default_factory=FirstTokens)
     budget: RetryBudget = field(default_factory=RetryBudget)
+    charged: Callable[[LedgerRow], None] = lambda _row: None
+    """Is told the ledger's row of each that cost something."""
 
     def following(
         self, settings: HedgingSettings, account: HedgeAccount, clock: Clock

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Final
 from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.metrics.itself import read_process
+from app.adapters.metrics.known import Known
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.prices import ptu_hours
+from app.domain.cache.error_rate import Comparison
+from app.domain.identity.tenant import LossPolicy
 from app.domain.routing.deployment import Kind
 from app.domain.routing.health import Status
 
@@ -46,6 +49,7 @@ def dependency_of(way: str) -> str:
 
 def read_all(metrics: Metrics, process: Process, state: State, breakers: Breakers) -> None:
     """Have all of them read."""
+    metrics.known = lambda: Known(process.current.fleet, process.resources.keys.tenants())
     _Deployments(process, metrics).add_to(metrics)
     _Dependencies(process, state, breakers).add_to(metrics)
     _Ledger(state, metrics).add_to(metrics)
@@ -160,8 +164,8 @@ class _Dependencies:
             for name, count in self.breakers.failures().items()
             if name in _POLICIES
         }
-        for policy, count in self.state.accounts.out_of_reach_total.items():
-            found["accounts", policy.value] = float(count)
+        out_of_reach = self.state.accounts.out_of_reach_total
+        found |= {("accounts", each.value): float(out_of_reach[each]) for each in LossPolicy}
         found["webhook", "drop"] = sum(self._untold())
         meaning = self.process.resources.cached.meaning
         if meaning is not None:
@@ -257,7 +261,7 @@ class _Cache:
         if meaning is None:
             return {}
         counted = meaning.measured.errors.compared_total
-        return {(result.value,): float(count) for result, count in counted.items()}
+        return {(each.value,): float(counted[each]) for each in Comparison}
 
     def error(self) -> Values:
         meaning = self.process.resources.cached.meaning

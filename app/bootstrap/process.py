@@ -29,6 +29,7 @@ from app.api.server import bind
 from app.bootstrap.caching import Cached, answer_cache, false_hit_bound
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
+from app.bootstrap.hedging import Hedges
 from app.bootstrap.listening import serving_admin, serving_data
 from app.bootstrap.metrics import dependency_of, read_all
 from app.bootstrap.role import ALONE, Role
@@ -207,6 +208,7 @@ async def opened(
         told: tuple[Observer, ...] = (log.requests, metrics.receipts, *observers)
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
         resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
+        resources = replace(resources, hedges=Hedges(charged=metrics.receipts.hedged))
         if role.serves:
             await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
         process = Process(await snapshot(settings, resources), resources, state, log)

@@ -13,4 +13,5 @@ class Metrics(Section):
     """What `/metrics` tells, and of how many."""
 
     most_tenants: Annotated[Int, Field(ge=1, le=10_000)] = 100
-    """Tenants with series of their own: those that ask first; all others are `other`."""
+    """Tenants with series of their own: all where there are places for all, else those that ask
+    first; the others are `other`."""

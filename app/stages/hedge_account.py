@@ -30,13 +30,20 @@ class HedgeAccount:
     """Holds and charges what hedges cost."""
 
     def __init__(
-        self, accounts: Accounts, prices: PriceTable, clock: Clock, new_id: Callable[[], str]
+        self,
+        accounts: Accounts,
+        prices: PriceTable,
+        clock: Clock,
+        *,
+        new_id: Callable[[], str],
+        charged: Callable[[LedgerRow], None] = lambda _row: None,
     ) -> None:
-        """`new_id` names reservations, each unlike any other."""
+        """`new_id` names reservations, each unlike any other; `charged` is told of rows."""
         self._accounts = accounts
         self._prices = prices
         self._clock = clock
         self._new_id = new_id
+        self._told = charged
 
     async def hold(
         self, observation: Observation, deployments: tuple[str, str], tier: int
@@ -78,6 +85,7 @@ class HedgeAccount:
         )
         if lost is not None:
             row = self._charged(row, lost, bill)
+            self._told(row)
         self._accounts.settle(reservation, Charge(row.charged, encode(row), row.spilled))
 
     def _charged(self, row: LedgerRow, lost: Attempt, bill: HedgeBill) -> LedgerRow:

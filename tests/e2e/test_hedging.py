@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from app.domain.quota.limit import NANO
 from app.domain.routing.attempt import Verdict
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, stack
 from tests.e2e.test_failover import Told, ask, in_a_row
+from tests.e2e.test_metrics import scraped
+from tests.e2e.test_three_ledgers import rows_of
 
 #: Longer than any request of these tests may take.
 LATE_MS = 2 * DEADLINE_S * 1000
@@ -74,6 +78,26 @@ async def test_a_late_stream_is_answered_by_another_and_given_up(redis_url: str)
         async with asyncio.timeout(DEADLINE_S):
             while await gone(team) != 1:
                 await asyncio.sleep(0.01)
+
+
+async def test_metrics_and_ledger_agree_on_what_a_hedge_costs(redis_url: str) -> None:
+    """It is in a row and in the metrics of errands, beside what callers' requests cost."""
+    async with stack(redis_url, hedged()) as team:
+        for _ in range(2):
+            assert (await stream(team)).status == 200
+        await team.fault("a", delay_ms=LATE_MS)
+        assert (await stream(team)).route == ("b", "none", "2")
+        rows = await rows_of(team, redis_url)
+        (lost,) = [row for row in rows if row.errand]
+        assert (lost.errand, lost.deployment) == ("hedge", team.name("a"))
+        totals = await scraped(team.http, team.process.admin_url)
+        assert totals["spillgate_errands_total"] == 1
+        assert totals["spillgate_errand_tokens_total"] == lost.input > 0
+        assert totals["spillgate_errand_cost_dollars_total"] == pytest.approx(lost.nano_usd / NANO)
+        everything = totals["llm_tokens_total"] + totals["spillgate_errand_tokens_total"]
+        assert everything == sum(row.input + row.output for row in rows)
+        dollars = totals["llm_cost_dollars_total"] + totals["spillgate_errand_cost_dollars_total"]
+        assert dollars == pytest.approx(sum(row.nano_usd for row in rows) / NANO)
 
 
 async def test_a_client_that_leaves_ends_both(redis_url: str) -> None:

@@ -72,7 +72,7 @@ class Hedged:
         self.budget = RetryBudget(policy.budget)
         self.slept: list[float] = []
         self._late = asyncio.Event()
-        payer = HedgeAccount(self.accounts, PRICES, self.clock, next_id("hedge-"))
+        payer = HedgeAccount(self.accounts, PRICES, self.clock, new_id=next_id("hedge-"))
         self.hedging = Hedging(
             policy, self.first_tokens, self.budget, payer, self.clock, sleep=self._sleep
         )

@@ -26,9 +26,18 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
   itself is in the `spillgate_errand_` families alone; tokens and dollars of both together are the
   ledger's.
 - **Every family is there** from the start, even where it has no series yet.
+- **Series begin at 0, not with their first event**, or no rate would have it: verdicts, throttles,
+  retry-after, tokens and dollars of each configured deployment; errors of capacity, upstreams and the
+  gateway, spills, latency, tokens and what the cache saved of each model; what is let in or refused of
+  each tenant, by its limits; classes, the cache's results and bypasses, errands, dependencies. What goes
+  by several names at once, by status, or is a caller's own mistake begins when it happens. Growth before
+  the first scrape is in no rate.
+- **A reload** begins the series of new deployments, models and tenants. Of those that are gone gauges end,
+  and counters stay until the process ends.
 - **Labels are closed sets.** A model that is not configured is `other`. So is a tenant beyond the
-  first `metrics.most_tenants` (100) that ask, and a caller that is nobody's. A deleted tenant's
-  place is free again with the next start. Nothing else that callers write is a label.
+  first `metrics.most_tenants` (100), and a caller that is nobody's: all tenants have a place where there
+  is one for all, else those that ask first. A deleted tenant's place is free again with the next
+  start. Nothing else that callers write is a label.
 - **Errors** say whose fault they are. `client`: the request or its key, or the client left.
   `policy`: a limit, a budget or a rule of the tenant. `capacity`: no deployment had room.
   `upstream`: it failed. `gateway`: overload, a store that is away, a defect.

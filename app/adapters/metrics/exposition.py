@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import generate_latest
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from app.adapters.metrics.families import FAMILIES, LOOP_LAG, PTU_REPORTED, QUOTA_USED
 from app.adapters.metrics.instruments import Instruments
+from app.adapters.metrics.known import Known, series_of
 from app.adapters.metrics.loop_lag import LoopLag
 from app.adapters.metrics.names import TenantLabels
 from app.adapters.metrics.quota import QuotaUses
@@ -29,7 +31,8 @@ def wants_openmetrics(accept: str) -> bool:
 class Metrics:
     """The metrics of one process: `receipts` is its Observer, `readings` takes readers.
 
-    `quota` watches reservations; something must run `loop_lag.keep_looking`.
+    `quota` watches reservations, `known` tells what is configured; something must run
+    `loop_lag.keep_looking`.
     """
 
     def __init__(self, most_tenants: int, clock: Clock) -> None:
@@ -40,6 +43,7 @@ class Metrics:
         self.quota = QuotaUses(self.tenants, clock)
         self.loop_lag = LoopLag(self._instruments.histograms(LOOP_LAG)[()])
         self.readings = Readings()
+        self.known: Callable[[], Known] = Known
         self.readings.add(QUOTA_USED, self.quota.read)
         self.readings.add(PTU_REPORTED, lambda: self.receipts.reported(clock.now()))
 
@@ -55,4 +59,8 @@ class Metrics:
 
     def _page(self) -> Page:
         """With what is read now, on the loop, so that nothing changes meanwhile."""
+        known = self.known()
+        # Before a page rather than at a reload: nobody can see a series sooner.
+        for family, labels in series_of(known, self.tenants.expect(known.tenants.keys())):
+            self._instruments.begin(family, labels)
         return Page(FAMILIES, self._instruments.registry, self.readings.read())

@@ -145,7 +145,8 @@ PTU_REPORTED: Final = gauge(
 )
 PTU_SHARE: Final = gauge(
     "llm_ptu_share_ratio",
-    "The part of a PTU deployment that a tenant which asks of it is entitled to.",
+    "What part of a PTU deployment a tenant that asked within a minute is entitled to, by its "
+    "ptu_share and ptu_weight and those of the others; not what it uses.",
     "deployment", "tenant",
     merge=Merge.MAX,
 )  # fmt: skip
@@ -251,7 +252,8 @@ CACHE_DAMAGED: Final = counter(
 
 #: What the gateway asked for itself.
 ERRANDS: Final = counter(
-    "spillgate_errands_total", "Requests of the gateway's own, by purpose and outcome.",
+    "spillgate_errands_total", "Requests of the gateway's own, by purpose and how they ended; "
+    "of hedges those that are paid for in vain: given_up.",
     "purpose", "outcome",
 )  # fmt: skip
 ERRAND_TOKENS: Final = counter(

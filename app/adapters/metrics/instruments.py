@@ -35,18 +35,25 @@ class Instruments:
         # Of the whole process: a start time for each series doubles a scrape, and says little.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client's own
         self.registry = CollectorRegistry(auto_describe=False)
-        self.made: set[Family] = set()
+        self._children: dict[Family, Children[Any]] = {}
 
     def counters(self, family: Family) -> Children[Counter]:
         """The children of a counter."""
-        return Children(self._make(family))
+        return self._made(family)
 
     def histograms(self, family: Family) -> Children[Histogram]:
         """The children of a histogram."""
-        return Children(self._make(family))
+        return self._made(family)
+
+    def begin(self, family: Family, labels: tuple[str, ...]) -> None:
+        """Have this series from now on, at 0; a family that nothing counts raises KeyError."""
+        _ = self._children[family][labels]
+
+    def _made(self, family: Family) -> Children[Any]:
+        made = self._children[family] = Children(self._make(family))
+        return made
 
     def _make(self, family: Family) -> Any:
-        self.made.add(family)
         buckets = {"buckets": family.buckets} if family.buckets else {}
         kind: Any = _KINDS[family.kind]
         return kind(family.name, family.help, family.labels, registry=self.registry, **buckets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from app.observation import UNKNOWN_MODEL
@@ -27,6 +28,15 @@ class TenantLabels:
     def __init__(self, at_most: int) -> None:
         self._at_most = at_most
         self._known: set[str] = set()
+
+    def expect(self, tenants: Collection[str]) -> set[str]:
+        """Give each its place before it asks, if there is one for all of them.
+
+        Returns those of them that have one. Where there is not, who asks first has it.
+        """
+        if len(tenants) <= self._at_most and len(self._known.union(tenants)) <= self._at_most:
+            self._known.update(tenants)
+        return self._known.intersection(tenants)
 
     def __call__(self, tenant: str | None) -> str:
         """The label of this tenant; None is a stranger."""

@@ -15,6 +15,7 @@ from app.domain.call.errand import Purpose
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.error_type import FAULTS, error_type
+from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.quota.limit import NANO
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
@@ -23,6 +24,10 @@ from app.domain.routing.attempt import Attempt, Verdict
 CLIENT_LEFT: Final = 499
 #: A PTU drains within a minute: what its last answer said is over by then. Seconds.
 REPORTED_FOR_S: Final = 60.0
+#: How a hedge ends that is paid for: another deployment had answered first.
+GIVEN_UP: Final = "given_up"
+#: Each token is of one of them.
+TOKEN_TYPES: Final = ("input", "cached_input", "output", "reasoning")
 _ESTIMATED: Final = "estimated"
 _SUCCESS: Final = range(200, 300)
 _STATUSES: Final = range(100, 600)
@@ -67,6 +72,10 @@ class ReceiptMetrics:
                 self._degraded[tenant, receipt.reservation.degraded].inc()
             self._spending.count(receipt, model, tenant)
             self._cache.count(receipt.cache, model, tenant)
+
+    def hedged(self, row: LedgerRow) -> None:
+        """Count what a hedge cost: it has a row of its own, and no receipt."""
+        self._errands.hedged(row)
 
     def reported(self, now: float) -> dict[tuple[str, ...], float]:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
@@ -201,24 +210,26 @@ class _Errands:
 
     def count(self, purpose: Purpose, receipt: Receipt) -> None:
         self._errands[purpose, receipt.outcome].inc()
-        if receipt.deployment is None or receipt.usage is None:
-            return
-        for kind, tokens in disjoint(receipt.usage):
+        if receipt.deployment is not None and receipt.usage is not None:
+            self._spent(purpose, receipt.usage, receipt.nano_usd)
+
+    def hedged(self, row: LedgerRow) -> None:
+        self._errands[Purpose.HEDGE, GIVEN_UP].inc()
+        usage = Usage(row.input, row.cached_input, row.output, row.reasoning)
+        self._spent(Purpose.HEDGE, usage, row.nano_usd)
+
+    def _spent(self, purpose: Purpose, usage: Usage, nano_usd: int) -> None:
+        for kind, tokens in disjoint(usage):
             self._tokens[purpose, kind].inc(tokens)
-        self._cost[(purpose,)].inc(receipt.nano_usd / NANO)
+        self._cost[(purpose,)].inc(nano_usd / NANO)
 
 
 def disjoint(usage: Usage) -> list[tuple[str, int]]:
     """Tokens by type, each counted once and in one type; without those that there were none of."""
     cached = min(usage.cached, usage.input)
     reasoning = min(usage.reasoning, usage.output)
-    found = (
-        ("input", usage.input - cached),
-        ("cached_input", cached),
-        ("output", usage.output - reasoning),
-        ("reasoning", reasoning),
-    )
-    return [each for each in found if each[1] > 0]
+    found = (usage.input - cached, cached, usage.output - reasoning, reasoning)
+    return [each for each in zip(TOKEN_TYPES, found, strict=True) if each[1] > 0]
 
 
 def _status(receipt: Receipt) -> int | str:

@@ -37,6 +37,13 @@ class ThrottleClass(StrEnum):
     PEAK_LOAD = "peak_load"  # Azure itself is full: not a matter of quota
 
 
+#: Those that a deployment of a kind can have.
+REASONS: Final[Mapping[Kind, frozenset[ThrottleClass]]] = {
+    Kind.PTU: frozenset({ThrottleClass.PROVISIONED}),
+    Kind.PAYGO: frozenset(ThrottleClass) - {ThrottleClass.PROVISIONED},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a throttled answer says. Header names are lower case; `tpm` is the configured one."""

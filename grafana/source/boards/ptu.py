@@ -133,8 +133,9 @@ FULLNESS: Final = Graph(
 )
 SHARES: Final = Graph(
     title="Whose the PTUs are",
-    shows="What part of each PTU is whose while they ask: their `ptu_share`, and by `ptu_weight` "
-    "of the rest. Who has not asked for a minute has none.",
+    shows="To what part of each PTU a tenant is entitled while it asks: its `ptu_share`, and by "
+    "`ptu_weight` a part of the rest. It is not what it uses. Who has not asked for a minute has "
+    "none.",
     red="It has no threshold. A tenant that spills with reason `share` has used up its part: raise "
     "its share with `spillgate tenant update NAME --ptu-share`.",
     queries=(Query(CHOSEN.now(PTU_SHARE, by=["deployment", "tenant"]), "{{tenant}}"),),

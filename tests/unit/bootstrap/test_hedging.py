@@ -25,7 +25,7 @@ def test_the_policy_is_what_the_settings_say() -> None:
 def test_it_is_off_unless_it_is_on_and_what_is_known_stays() -> None:
     """A reload changes the policy alone."""
     clock, hedges = FakeClock(), Hedges()
-    account = HedgeAccount(FakeAccounts(clock), PRICES, clock, next_id())
+    account = HedgeAccount(FakeAccounts(clock), PRICES, clock, new_id=next_id())
     assert hedges.following(Hedging(), account, clock) is None
     first = hedges.following(Hedging(enabled=True), account, clock)
     again = hedges.following(Hedging(enabled=True, percent=50), account, clock)

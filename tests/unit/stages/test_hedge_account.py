@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.ledger.ledger_row import RowKind, decode
+from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode
 from app.domain.quota.limit import SPILLED, LimitName, LimitRule, limit_of, spill_limits
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
@@ -29,8 +29,16 @@ def begun(*limits: LimitRule, spill: float | None = None) -> Hedged:
     return hedged
 
 
-async def held(hedged: Hedged, *, tier: int = 0) -> HedgeBill | None:
-    account = HedgeAccount(hedged.accounts, PRICES, hedged.clock, next_id("h"))
+async def held(
+    hedged: Hedged, *, tier: int = 0, told: list[LedgerRow] | None = None
+) -> HedgeBill | None:
+    account = HedgeAccount(
+        hedged.accounts,
+        PRICES,
+        hedged.clock,
+        new_id=next_id("h"),
+        charged=([] if told is None else told).append,
+    )
     return await account.hold(hedged.observation, BOTH, tier)
 
 
@@ -67,6 +75,20 @@ async def test_the_prompt_of_who_lost_is_charged_once() -> None:
     assert row.day
     assert row.hour.startswith(row.day)
     hedged.nothing_is_left()
+
+
+async def test_who_counts_is_told_of_what_is_charged() -> None:
+    """The very row, once; of what was given back nothing."""
+    hedged, told = begun(), list[LedgerRow]()
+    bill = await held(hedged, told=told)
+    assert bill is not None
+    bill.charge(lost("paygo-b"))
+    bill.charge(lost("paygo-b"))
+    assert told == hedged.accounts.rows
+    bill = await held(begun(), told=told)
+    assert bill is not None
+    bill.release()
+    assert len(told) == 1
 
 
 async def test_what_was_not_lost_is_given_back() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.domain.routing.deployment import Kind
 from app.domain.routing.throttle import (
     CONSEQUENCES,
+    REASONS,
     Refusal,
     SizeHold,
     ThrottleClass,
@@ -112,8 +113,10 @@ def test_a_call_limit_stays_one_while_tokens_are_lowered() -> None:
 def test_every_refusal_has_a_class_with_a_consequence(
     kind: Kind, code: str | None, message: str, headers: dict[str, str]
 ) -> None:
-    """Whatever an upstream says."""
-    assert classify(Refusal(kind, code, message, headers, 1000)) in CONSEQUENCES
+    """Whatever an upstream says, it is one that a deployment of its kind can have."""
+    found = classify(Refusal(kind, code, message, headers, 1000))
+    assert found in CONSEQUENCES
+    assert found in REASONS[kind]
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,9 @@ async def test_who_was_given_up_has_not_failed(house: House) -> None:
     lost = replace(first, deployment="paygo", verdict=Verdict.HEDGED, status=None, span_id="a" * 16)
     tree = tree_of(replace(receipt, attempts=(first, lost)))
     assert outline(tree)[-3:] == ["  attempt ptu", "    relay", "  attempt paygo"]
-    assert names.ERROR_TYPE not in named(tree, "attempt paygo").attributes
+    given_up = named(tree, "attempt paygo")
+    assert not given_up.failed
+    assert names.ERROR_TYPE not in given_up.attributes
 
 
 async def test_a_link_leads_to_what_it_is_about(house: House) -> None:
