@@ -14,7 +14,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from tests.e2e.stack import Stack
-from tests.fakes.otlp import OtlpReceiver
+from tests.fakes.trace_receiver import TraceReceiver
 
 OWNER: Final = {"authorization": "Bearer an-admin-key-of-tests"}
 
@@ -48,7 +48,7 @@ class Sinks:
 
     team: Stack
     log: io.StringIO
-    traces: OtlpReceiver
+    traces: TraceReceiver
     redis_url: str
     answers: list[str] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
-from tests.fakes.otlp import otlp_receiver
+from tests.fakes.trace_receiver import trace_receiver
 
 OWNER = "an-admin-key-of-tests"
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -13,7 +13,7 @@ TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 async def test_that_the_admin_api_is_traced_where_the_data_plane_is(redis_url: str) -> None:
     """The same service and trace; no key in any span, though one was shown and one was made."""
-    async with otlp_receiver() as receiver:
+    async with trace_receiver() as receiver:
         tracing = {
             "endpoint": receiver.url,
             "sample": 1,

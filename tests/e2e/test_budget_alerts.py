@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.e2e.stack import eventually, ptu_and_paygo, stack
+from tests.fakes.listening import listening
 
 
 @asynccontextmanager
@@ -23,14 +24,8 @@ async def webhook(*statuses: int) -> AsyncIterator[tuple[str, list[dict[str, Any
 
     app = web.Application()
     app.router.add_post("/hook", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook", told
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield f"{url}/hook", told
 
 
 async def test_a_webhook_is_told_once_that_a_budget_is_nearly_used_up(redis_url: str) -> None:

@@ -29,7 +29,7 @@ from tests.e2e.canned import canned, lead_to, pieces, whole
 from tests.e2e.raw import chat, exchange, request
 from tests.e2e.sinks import OWNER, Canaries, Sinks, redis_user
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
-from tests.fakes.otlp import otlp_receiver
+from tests.fakes.trace_receiver import trace_receiver
 
 #: Where a value may be all the same, and why.
 ALLOWED: Final = {
@@ -111,7 +111,7 @@ async def planted(redis_url: str, **sections: Any) -> AsyncIterator[Planted]:
     """A gateway that has a canary for each of its own secrets, logs everything, and is traced."""
     canary, log = Canaries(), io.StringIO()
     async with (
-        otlp_receiver() as receiver,
+        trace_receiver() as receiver,
         redis_user(redis_url, canary("redis password")) as own_url,
     ):
 

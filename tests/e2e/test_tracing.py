@@ -12,7 +12,7 @@ import pytest
 
 from app.adapters.embedder.local import DEFAULT, missing
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
-from tests.fakes.otlp import OtlpReceiver, Received, otlp_receiver
+from tests.fakes.trace_receiver import Received, TraceReceiver, trace_receiver
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
@@ -23,9 +23,9 @@ QUESTION = "How do I reset my secret password?"
 @asynccontextmanager
 async def traced(
     redis_url: str, more: Mapping[str, Any] | None = None, **tracing: Any
-) -> AsyncIterator[tuple[Stack, OtlpReceiver]]:
+) -> AsyncIterator[tuple[Stack, TraceReceiver]]:
     """A gateway and who gets its traces: all of them, unless told otherwise."""
-    async with otlp_receiver() as receiver:
+    async with trace_receiver() as receiver:
         section = {
             "endpoint": receiver.url,
             "sample": 1,
@@ -142,7 +142,7 @@ async def test_no_word_of_prompt_or_answer_and_no_key_is_sent(redis_url: str) ->
     assert all("messages" not in name for each in receiver.spans for name in each.attributes)
 
 
-def requests(receiver: OtlpReceiver) -> list[Received]:
+def requests(receiver: TraceReceiver) -> list[Received]:
     return [each for each in receiver.spans if each.kind == "server"]
 
 
@@ -191,7 +191,7 @@ SECRET = "jane@mail.example"
 ALLOWED = {"content": {"allowed": True}}
 
 
-async def told_of(team: Stack, receiver: OtlpReceiver, *, stream: bool = False) -> dict[str, Any]:
+async def told_of(team: Stack, receiver: TraceReceiver, *, stream: bool = False) -> dict[str, Any]:
     """The messages of one request, by the name of their attribute."""
     body = {"model": "gpt-4o", "max_tokens": 20, "stream": stream}
     messages = [{"role": "user", "content": f"Write to {SECRET} about the weather"}]

@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.ledger.completion import Receipt
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 from tests.fakes.exported import HOUR_S, ledger, manifests
-from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.fakes.log_receiver import LogReceiver, log_receiver
 
 HELLO: Any = {"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -30,7 +30,7 @@ async def begun(team: Stack) -> None:
             await asyncio.sleep(0.02)
 
 
-def sums(receiver: OtlpReceiver) -> tuple[int, int, int]:
+def sums(receiver: LogReceiver) -> tuple[int, int, int]:
     """Input and output tokens, and nano-dollars of all records that were charged."""
     charged = [each for each in receiver.records if each["spillgate.charged"]]
     names = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "spillgate.cost.nano_usd")
@@ -46,7 +46,7 @@ def sums_of(receipts: list[Receipt]) -> tuple[int, int, int]:
 
 async def test_rows_arrive_as_log_records(redis_url: str) -> None:
     """All of them, to the token; the tokens of a receiver that asks for one are sent."""
-    async with otlp_receiver() as receiver:
+    async with log_receiver() as receiver:
 
         def config(suffix: str) -> dict[str, Any]:
             headers = {"authorization": "Bearer canary-2b"}
@@ -64,7 +64,7 @@ async def test_rows_arrive_as_log_records(redis_url: str) -> None:
 
 async def test_requests_do_not_notice_a_frozen_receiver(redis_url: str) -> None:
     """What it did not take comes once it answers again."""
-    async with otlp_receiver() as receiver:
+    async with log_receiver() as receiver:
         receiver.thawed.clear()
 
         def config(suffix: str) -> dict[str, Any]:

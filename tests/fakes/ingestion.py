@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.listening import listening
+
 
 @dataclass(slots=True)
 class Ingestion:
@@ -24,7 +26,7 @@ class Ingestion:
     def connection_string(self) -> str:
         """To be configured."""
         key = "00000000-0000-0000-0000-000000000001"
-        return f"InstrumentationKey={key};IngestionEndpoint={self.url}"
+        return f"InstrumentationKey={key};IngestionEndpoint={self.url};LiveEndpoint={self.url}"
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Data of one kind, such as `RequestData`, each with its tags."""
@@ -52,13 +54,5 @@ async def ingestion() -> AsyncIterator[Ingestion]:
     found = Ingestion()
     application = web.Application(client_max_size=2**24)
     application.router.add_route("*", "/{path:.*}", found.take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        found.url = f"http://{host}:{port}"
+    async with listening(application) as found.url:
         yield found
-    finally:
-        await runner.cleanup()

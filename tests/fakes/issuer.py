@@ -15,6 +15,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
+from tests.fakes.listening import listening
+
 DIRECTORY = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 AUDIENCE = "api://spillgate"
 APPLICATION = "0b07f429-9f4b-4714-9392-cc5e8e80c8b0"
@@ -92,14 +94,7 @@ async def published() -> AsyncIterator[Publisher]:
     publisher = Publisher()
     app = web.Application()
     app.router.add_get("/keys", publisher.handle)
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    publisher.url = f"http://{host}:{port}/keys"
-    try:
+    async with listening(app) as url:
+        publisher.url = f"{url}/keys"
         yield publisher
-    finally:
         publisher.answers.set()
-        await runner.cleanup()

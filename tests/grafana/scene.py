@@ -7,7 +7,12 @@ deployment that fails for a while, tenants of each class with limits, shares and
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +23,7 @@ from aiohttp import web
 
 from app.cli.key import new_key
 from tests.e2e.command import Spillgate, spillgate
+from tests.fakes.listening import listening
 from tests.tools.prometheus import Prometheus, real_prometheus, scraping
 
 REPLICAS: Final = 2
@@ -102,19 +108,11 @@ def _replica(directory: Path, config: dict[str, Any]) -> Iterator[Spillgate]:
         yield process
 
 
-@asynccontextmanager
-async def _sink() -> AsyncIterator[str]:
+def _sink() -> AbstractAsyncContextManager[str]:
     """What takes the ledger's export, and says so."""
     app = web.Application()
     app.router.add_post("/{path:.*}", _taken)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    return listening(app)
 
 
 async def _taken(request: web.Request) -> web.Response:

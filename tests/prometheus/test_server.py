@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from tests.fakes.listening import listening
 from tests.tools.prometheus import promtool, real_prometheus, scraping
 
 PAGE = """# TYPE cups counter
@@ -31,14 +32,8 @@ async def _exporter() -> AsyncIterator[str]:
     """Its host and port."""
     app = web.Application()
     app.router.add_get("/metrics", _tell)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield url.removeprefix("http://")
 
 
 async def test_what_is_exposed_can_be_asked_for() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 import socket
 import subprocess
 import sys
@@ -17,7 +15,6 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it has none
 import pytest
-from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -37,8 +34,9 @@ from app.adapters.tracing.exporters import (
 )
 from app.adapters.tracing.sdk_spans import form_of
 from app.domain.tracing.span_attributes import Server
-from tests.fakes.otlp import OtlpReceiver, otlp_receiver
+from tests.fakes.ingestion import ingestion
 from tests.fakes.receipts import TRACE_ID, receipt, recorded
+from tests.fakes.trace_receiver import TraceReceiver, trace_receiver
 
 FORM = form_of({"service.name": "spillgate"}, "1.0")
 SOON = Bounds(delay_s=0.05, close_s=10)
@@ -100,7 +98,7 @@ async def test_over_grpc(
 
 async def test_what_waits_at_the_end_is_sent() -> None:
     """It has `close_s` seconds."""
-    async with otlp_receiver() as receiver:
+    async with trace_receiver() as receiver:
         late = Bounds(delay_s=60, close_s=10)
         exporter = otlp_over_http(OtlpPlace(receiver.url))
         async with exporting_spans([exporter], FORM, late) as out:
@@ -112,7 +110,7 @@ async def test_what_waits_at_the_end_is_sent() -> None:
 
 async def test_several_receivers_get_the_same() -> None:
     """One that is away takes nothing from the others."""
-    async with otlp_receiver() as one, otlp_receiver() as other:
+    async with trace_receiver() as one, trace_receiver() as other:
         other.status = 400
         exporters = [otlp_over_http(OtlpPlace(each.url)) for each in (one, other)]
         async with exporting_spans(exporters, FORM, SOON) as out:
@@ -123,7 +121,7 @@ async def test_several_receivers_get_the_same() -> None:
 
 async def test_a_trace_that_finds_no_room_is_dropped_whole() -> None:
     """Those in the queue stay whole, too."""
-    async with otlp_receiver() as receiver:
+    async with trace_receiver() as receiver:
         bounds = Bounds(queue=64, batch=64, delay_s=60, close_s=10)
         exporter = otlp_over_http(OtlpPlace(receiver.url))
         async with exporting_spans([exporter], FORM, bounds) as out:
@@ -138,7 +136,7 @@ async def test_a_trace_that_finds_no_room_is_dropped_whole() -> None:
         assert whole(receiver)
 
 
-def whole(receiver: OtlpReceiver) -> bool:
+def whole(receiver: TraceReceiver) -> bool:
     names = [each.name for each in receiver.spans]
     return all(names.count(name) == names.count("chat gpt-4o") for name in set(names))
 
@@ -152,7 +150,7 @@ async def test_a_receipt_that_makes_no_spans_is_counted() -> None:
 
 async def test_a_redirect_is_a_mistake() -> None:
     """A login page in front of a receiver takes nothing, whatever the SDK makes of its answer."""
-    async with otlp_receiver() as receiver:
+    async with trace_receiver() as receiver:
         receiver.status = 302
         exporter = otlp_over_http(OtlpPlace(receiver.url))
         async with exporting_spans([exporter], FORM, SOON) as out:
@@ -218,49 +216,19 @@ def test_a_process_ends_whatever_its_receiver_does(protocol: str) -> None:
     assert ended.stdout == "closed\n"
 
 
-class Ingestion:
-    """Application Insights, as its exporter sees it."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        self.paths: set[str] = set()
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.paths.add(request.path)
-        body = await request.read()
-        body = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-        found = json.loads(body)
-        self.items += found
-        return web.json_response(
-            {"itemsReceived": len(found), "itemsAccepted": len(found), "errors": []}
-        )
-
-
 async def test_application_insights_shows_calls_of_a_model() -> None:
     """Requests and dependencies, the latter as such of generative AI where that is asked for."""
-    ingestion = Ingestion()
-    app = web.Application()
-    app.router.add_route("*", "/{any:.*}", ingestion.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    place = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    key = "11111111-2222-3333-4444-555555555555"
-    said = f"InstrumentationKey={key};IngestionEndpoint={place};LiveEndpoint={place}"
-    exporter = await asyncio.to_thread(azure_monitor, said, timeout_s=10)
     form = form_of({"service.name": "spillgate"}, "1.0", gen_ai_system=True)
-    try:
+    async with ingestion() as insights:
+        said = insights.connection_string
+        exporter = await asyncio.to_thread(azure_monitor, said, timeout_s=10)
         async with exporting_spans([exporter], form, SOON) as out:
             out.servers = {"ptu": Server("ptu.example", 443, "gpt-4o")}
             out.record(recorded())
-    finally:
-        await runner.cleanup()
     assert (out.sent_total, out.lost_total) == (SPANS, 0)
-    kinds = {each["data"]["baseType"] for each in ingestion.items}
-    assert kinds == {"RequestData", "RemoteDependencyData"}
-    (attempt,) = [
-        each["data"]["baseData"] for each in ingestion.items
-        if each["data"]["baseData"]["name"] == "attempt ptu"
-    ]  # fmt: skip
+    assert len(insights.of("RequestData")) == 1
+    calls = insights.of("RemoteDependencyData")
+    assert len(calls) == len(insights.envelopes) - 1
+    (attempt,) = [each for each in calls if each["name"] == "attempt ptu"]
     assert attempt["type"] == "GenAI | azure.ai.openai"
-    assert all(path.endswith("/track") for path in ingestion.paths)
+    assert all(path.endswith("/track") for path in insights.paths)

@@ -19,7 +19,7 @@ from app.adapters.usage_export.otlp import OtlpExporter, OtlpOptions
 from app.domain.ledger.ledger_row import encode
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger_rows import ledger_row
-from tests.fakes.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.fakes.log_receiver import LogReceiver, log_receiver
 
 PATIENCE_S = 60.0
 
@@ -31,7 +31,7 @@ class House:
     archive: Archive
     directory: Path
     clock: FakeClock
-    receiver: OtlpReceiver
+    receiver: LogReceiver
     client: httpx2.AsyncClient
     rows: int = 0
 
@@ -65,7 +65,7 @@ async def opened() -> AsyncIterator[House]:
         directory = Path(name)
         policy = ArchivePolicy(segment_bytes=20_000)
         with Archive.open(directory, clock, policy) as archive:
-            async with otlp_receiver() as receiver, httpx2.AsyncClient(trust_env=False) as client:
+            async with log_receiver() as receiver, httpx2.AsyncClient(trust_env=False) as client:
                 yield House(archive, directory, clock, receiver, client)
 
 

@@ -15,11 +15,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
+from tests.fakes.listening import listening
+
 Attributes = dict[str, Any]
 
 
 @dataclass(slots=True)
-class OtlpReceiver:
+class LogReceiver:
     """`records` are the attributes of those that it took; `statuses` are answered first."""
 
     url: str = ""
@@ -79,18 +81,12 @@ def _value(value: Any) -> Any:
 
 
 @asynccontextmanager
-async def otlp_receiver() -> AsyncIterator[OtlpReceiver]:
+async def log_receiver() -> AsyncIterator[LogReceiver]:
     """It listens for as long as the scope is open."""
-    receiver = OtlpReceiver()
+    receiver = LogReceiver()
     app = web.Application(client_max_size=1 << 26)
     app.router.add_post("/v1/logs", receiver.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/logs"
-    try:
+    async with listening(app) as url:
+        receiver.url = f"{url}/v1/logs"
         yield receiver
-    finally:
         receiver.thawed.set()
-        await runner.cleanup()

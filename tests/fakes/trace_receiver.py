@@ -17,6 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.fakes.listening import listening
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -38,7 +40,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class OtlpReceiver:
+class TraceReceiver:
     """What came; `status` is what it answers, and while `frozen` is set it answers nothing."""
 
     url: str = ""
@@ -114,19 +116,11 @@ def _value(value: AnyValue) -> Any:
 
 
 @asynccontextmanager
-async def otlp_receiver() -> AsyncIterator[OtlpReceiver]:
+async def trace_receiver() -> AsyncIterator[TraceReceiver]:
     """Listening on a free port."""
-    receiver = OtlpReceiver()
+    receiver = TraceReceiver()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/traces", receiver.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    receiver.url = f"http://{host}:{port}"
-    try:
+    async with listening(app) as receiver.url:
         yield receiver
-    finally:
         receiver.thawed.set()
-        await runner.cleanup()
