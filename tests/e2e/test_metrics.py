@@ -166,7 +166,7 @@ async def test_state_is_read_when_somebody_looks(redis_url: str) -> None:
     async with stack(redis_url, ptu_and_paygo) as team:
         await _mixed(team)
         await _when(team, requests=3)
-        ptu = team.name("ptu")
+        ptu, (tenant,) = team.name("ptu"), team.process.current.settings.tenants
         lines = (
             f'llm_ptu_utilization_ratio{{deployment="{ptu}"}} ',
             f'llm_deployment_hold_seconds{{deployment="{ptu}"}} 0.0',
@@ -174,6 +174,10 @@ async def test_state_is_read_when_somebody_looks(redis_url: str) -> None:
             f'llm_deployment_capacity_tokens_per_minute{{deployment="{ptu}"}} ',
             f'llm_ptu_cost_dollars_per_hour{{deployment="{ptu}"}} 100.0',
             'spillgate_dependency_up{dependency="accounts"} 1.0',
+            'spillgate_dependency_failures_total{dependency="accounts",policy="fail_closed"} 0.0',
+            f'llm_attempts_total{{deployment="{ptu}",verdict="misconfigured"}} 0.0',
+            f'llm_throttles_total{{deployment="{ptu}",reason="provisioned"}} 0.0',
+            f'llm_degraded_requests_total{{policy="fail_open",tenant="{tenant}"}} 0.0',
             'spillgate_dependency_up{dependency="cache"} 1.0',
             'spillgate_upstream_connections{state="active"} ',
             "llm_requests_in_flight 0.0",
