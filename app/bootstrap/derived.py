@@ -14,10 +14,11 @@ import httpx2
 
 from app.adapters.anomalies.watch import Anomalies, AnomalyWatch, Watched, watching_anomalies
 from app.adapters.archive.export import Format
+from app.adapters.archive.progress import ArchiveProgress
 from app.adapters.background import background
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.batch import Batch
-from app.adapters.usage_export.file_thread import ArchiveProgress, FileThread, exporting_files
+from app.adapters.usage_export.file_thread import FileThread, exporting_files
 from app.adapters.usage_export.files import FileExporter, FileOptions
 from app.adapters.usage_export.progress import Exports
 from app.adapters.webhook import Webhook, webhook

@@ -20,6 +20,7 @@ from app.adapters.archive.drift import LedgerDrift
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
+from app.adapters.archive.progress import ArchiveProgress
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.background import background
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
@@ -38,7 +39,6 @@ from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, Store, opened_store
 from app.adapters.redis.watched import Breakers
 from app.adapters.seeding import Seeder, seeding
-from app.adapters.usage_export.file_thread import ArchiveProgress
 from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.bootstrap.role import ALONE, Role
 from app.domain.capacity.capacity_book import CapacityBook

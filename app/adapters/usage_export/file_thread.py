@@ -14,34 +14,12 @@ from typing import Final
 
 import structlog
 
-from app.adapters.archive.archive import Archive
-from app.adapters.archive.copier import LedgerCopier
 from app.adapters.pace import Ended
 from app.adapters.usage_export.files import FileExporter
-from app.ports import Clock
 
 LOOK_S: Final = 10.0
-#: For so long after its end a period waits for rows that are still in Redis.
-MOST_WAIT_S: Final = 3600.0
 #: How long leaving waits for the thread.
 _JOIN_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveProgress:
-    """How far the archive is, as its own process knows."""
-
-    archive: Archive
-    copier: LedgerCopier
-    clock: Clock
-
-    def complete_until(self) -> float:
-        """When it last had all that Redis had, Unix seconds."""
-        return self.clock.unix() - self.copier.behind_s
-
-    def moment(self) -> float:
-        """The time as far as it is archived; behind by an hour at most."""
-        return max(self.complete_until(), self.clock.unix() - MOST_WAIT_S)
 
 
 @dataclass(slots=True)

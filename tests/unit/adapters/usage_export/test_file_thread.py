@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -9,13 +8,10 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from app.adapters.usage_export.file_thread import (
-    MOST_WAIT_S,
-    ArchiveProgress,
     FileThread,
     exporting_files,
 )
 from app.adapters.usage_export.files import FileExporter, FileOptions
-from tests.fakes.clock import FakeClock
 from tests.fakes.exported import HOUR_S, Ledger, exported, ledger
 
 
@@ -64,18 +60,3 @@ async def test_that_a_volume_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
             await asyncio.to_thread(reached.wait, 30)
     finally:
         hangs.set()
-
-
-def test_that_a_period_waits_for_what_is_still_in_redis() -> None:
-    """For an hour at most."""
-
-    @dataclass
-    class Copier:
-        behind_s: float
-
-    clock = FakeClock()
-    archive: Any = None
-    behind: Any = Copier(100.0)
-    lost: Any = Copier(10 * MOST_WAIT_S)
-    assert ArchiveProgress(archive, behind, clock).moment() == clock.unix() - 100
-    assert ArchiveProgress(archive, lost, clock).moment() == clock.unix() - MOST_WAIT_S
