@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.bootstrap import commands
 from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
+from app.bootstrap.worker import worker
 from app.cli.commands import Commands, create_cli
 from app.settings import environment
 
@@ -16,6 +17,7 @@ def main() -> None:
         compared=compared,
         demo=demo,
         serve=commands.serve,
+        worker=worker,
         simulate=commands.simulate,
     )
     create_cli(started)()

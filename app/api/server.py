@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ import uvicorn
 from app.api.protocol import GatewayProtocol
 
 _BACKLOG = 2048
+#: Whether new connections are spread over all sockets that share an address.
+SPREADS = sys.platform == "linux"
 _DATE_S = 1.0
 #: After the drain: for clients to take the last bytes, and for requests that nobody drained.
 _ENDING_S = 1.0
@@ -79,13 +82,18 @@ class _Protocol(GatewayProtocol):
         self.one_closed.set()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises CannotListen."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket to listen on; port 0 takes a free one. Raises CannotListen.
+
+    `shared`: with whoever else shares it, which on Linux spreads connections over all of them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only where the protocol is named; else small answers wait 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
     except OSError as error:
         listener.close()
@@ -93,6 +101,21 @@ def bind(host: str, port: int) -> socket.socket:
         raise CannotListen(message) from None
     listener.settimeout(0)
     return listener
+
+
+def hold(host: str, port: int, *, spreads: bool = SPREADS) -> socket.socket:
+    """An address for processes that this one starts; port 0 takes a free one. Raises CannotListen.
+
+    Where the kernel `spreads` connections the address is only kept: others `bind` it shared.
+    Elsewhere it listens, and is to be inherited. Keeping it is no sharing with strangers: nobody
+    may listen there already.
+    """
+    holder = bind(host, port)
+    if spreads:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    else:
+        holder.listen(_BACKLOG)
+    return holder
 
 
 class RunningServer:

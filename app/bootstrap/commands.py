@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -20,8 +19,11 @@ from watchfiles import awatch
 from app.adapters.logs import Logs, configure_logs
 from app.adapters.logs.configure import loop_trouble
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
+from app.adapters.workers.supervisor import WorkerFailed
 from app.api.server import CannotListen
-from app.bootstrap.process import FileInForce, running
+from app.bootstrap.beside import beside
+from app.bootstrap.process import FileInForce, Process, running
+from app.bootstrap.scaled import Handed, scaled
 from app.bootstrap.simulation import (
     NotSimulated,
     Reloadable,
@@ -56,8 +58,7 @@ def _served(file: ConfigFile, logs: Logs, *, simulate: bool) -> int:
         return _fail(message, MISTAKE)
     for warning in warnings(settings, utc_today()):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
-    serve = _serve_simulated if simulate else _serve
-    return run(serve(settings, file, logs))
+    return run(_serving(settings, file, logs, simulate=simulate))
 
 
 def simulate(config: Path, host: str, port: int) -> int:
@@ -73,13 +74,15 @@ def simulate(config: Path, host: str, port: int) -> int:
 def run(main: Coroutine[Any, Any, None]) -> int:
     """Run to the end on uvloop; what keeps it from starting becomes one line and exit code 1."""
     try:
-        uvloop.run(_watched(main))
+        uvloop.run(watched(main))
     except (CannotListen, EmbeddedRedisError, OSError) as error:
         return _fail(str(error), 1)
+    except WorkerFailed as failed:
+        return _fail(str(failed), failed.code)
     return 0
 
 
-async def _watched(main: Coroutine[Any, Any, None]) -> None:
+async def watched(main: Coroutine[Any, Any, None]) -> None:
     """Have the loop tell of what nobody awaits as everything else is told."""
     asyncio.get_running_loop().set_exception_handler(loop_trouble)
     await main
@@ -92,6 +95,7 @@ def listening_on(settings: Settings, addresses: Addresses) -> Settings:
         "port": addresses.port,
         "admin_host": addresses.admin_host,
         "admin_port": addresses.admin_port,
+        "workers": addresses.workers,
     }
     changed = {name: value for name, value in given.items() if value is not None}
     return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
@@ -114,14 +118,18 @@ class ConfigFile:
 
     def load(self) -> Settings:
         """Read it. Raises ConfigProblems."""
-        self._loaded = self._version()  # first: what changes while it is read is read again
-        self._settings = listening_on(load(self._path, environment()), self._addresses)
-        self.in_force.digest = self._loaded[1] if self._loaded else b""
+        self._loaded = self._version()
+        content = self._loaded[1] if self._loaded else None  # None: let it say why
+        settings = load(self._path, environment(), content)
+        self._settings = listening_on(settings, self._addresses)
+        self.in_force.content = content or b""
+        self.in_force.digest = sha256(self.in_force.content).digest()
         return self._settings
 
     async def reload(self, process: Reloadable) -> None:
         """Put it in force if that works; else the last good one stays."""
-        before, self.in_force.is_last = self.in_force.digest, False
+        before = self.in_force.digest, self.in_force.content
+        self.in_force.is_last = False
         try:
             await process.reload(self.load())
         except ConfigProblems as found:
@@ -134,7 +142,12 @@ class ConfigFile:
         else:
             self.in_force.is_last = True
             return
-        self.in_force.digest = before
+        self.in_force.digest, self.in_force.content = before
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
 
     async def follow(self, process: Reloadable) -> None:
         """Reload whenever the file is another or says something else.
@@ -167,9 +180,21 @@ class ConfigFile:
     def _version(self) -> tuple[Path, bytes] | None:
         """Where the file really is and what it says; None if it cannot be read."""
         try:
-            return self._path.resolve(strict=True), sha256(self._path.read_bytes()).digest()
+            return self._path.resolve(strict=True), self._path.read_bytes()
         except OSError:
             return None
+
+
+class HandedFile(ConfigFile):
+    """The file as another process has read it: `handed` is what it said."""
+
+    def __init__(self, path: Path, handed: bytes) -> None:
+        """Nothing is loaded yet."""
+        super().__init__(path, Addresses())
+        self.handed = handed
+
+    def _version(self) -> tuple[Path, bytes]:
+        return self._path, self.handed
 
 
 def until_told(*signals: signal.Signals) -> asyncio.Event:
@@ -178,19 +203,6 @@ def until_told(*signals: signal.Signals) -> asyncio.Event:
     for number in signals or (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     return told
-
-
-@asynccontextmanager
-async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run work for as long as the block; whichever fails ends both and comes out as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-            yield
-            for task in tasks:
-                task.cancel()
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None  # one line can tell of one only
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +217,66 @@ class _Signals:
         return cls(until_told(), until_told(signal.SIGHUP))
 
 
-async def _serve(settings: Settings, file: ConfigFile, logs: Logs) -> None:
+async def _serving(settings: Settings, file: ConfigFile, logs: Logs, *, simulate: bool) -> None:
     told = _Signals.heard()
-    async with running(settings, logs=logs) as process:
-        process.file = file.in_force
-        _log.info("serving", data=process.data_url, admin=process.admin_url)
-        await _until(told, process, file)
-
-
-async def _serve_simulated(settings: Settings, file: ConfigFile, logs: Logs) -> None:
-    told = _Signals.heard()
+    if not simulate:
+        await _serve(_Start(settings, file, logs), told)
+        return
     deployments = simulated_deployments(settings, load_catalog())
-    async with (
-        serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url,
-        running(pointed_at(settings, simulator_url), logs=logs) as process,
-    ):
-        process.file = file.in_force
+    async with serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url:
+        await _serve(_Start(settings, file, logs, simulator_url), told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a gateway is started with; `simulator_url` stands in for its deployments."""
+
+    settings: Settings
+    file: ConfigFile
+    logs: Logs
+    simulator_url: str | None = None
+
+    @property
+    def pointed(self) -> Settings:
+        url = self.simulator_url
+        return self.settings if url is None else pointed_at(self.settings, url)
+
+    def reloading(self, gateway: Reloadable) -> Reloadable:
+        url = self.simulator_url
+        return gateway if url is None else Simulated(gateway, self.settings, url)
+
+    def tell(self, process: Process, **more: int) -> None:
+        """Say that it serves, and where."""
+        if self.simulator_url is None:
+            _log.info("serving", data=process.data_url, admin=process.admin_url, **more)
+            return
         _log.info("serving, all deployments simulated", data=process.data_url,
-                  admin=process.admin_url, simulator=simulator_url)  # fmt: skip
-        await _until(told, Simulated(process, settings, simulator_url), file)
+                  admin=process.admin_url, simulator=self.simulator_url, **more)  # fmt: skip
+
+
+async def _serve(start: _Start, told: _Signals) -> None:
+    if start.settings.listen.workers > 1:
+        await _serve_scaled(start, told)
+        return
+    async with running(start.pointed, logs=start.logs) as process:
+        process.file = start.file.in_force
+        start.tell(process)
+        await _until(told, start.reloading(process), start.file)
+
+
+async def _serve_scaled(start: _Start, told: _Signals) -> None:
+    handed = Handed(start.file.path, start.file.in_force, start.simulator_url)
+    async with scaled(start.pointed, handed, start.logs) as gateway:
+        gateway.process.file = start.file.in_force
+
+        async def tell() -> None:
+            await gateway.supervisor.all_served.wait()
+            start.tell(gateway.process, workers=start.settings.listen.workers)
+
+        async with beside(tell()):
+            await _until(told, start.reloading(gateway), start.file)
+        told.end.clear()  # again: there is hurry
+        await gateway.drain(told.end)
 
 
 async def _until(told: _Signals, process: Reloadable, file: ConfigFile) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 
 from app.adapters.logs import Logs, configure_logs
-from app.bootstrap.commands import beside, listening_on, run, until_told
+from app.bootstrap.beside import beside
+from app.bootstrap.commands import listening_on, run, until_told
 from app.bootstrap.process import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.commands import Addresses

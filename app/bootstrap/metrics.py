@@ -67,7 +67,8 @@ class _Deployments:
         add(f.PTU_UTILIZATION, self.utilizations)
         add(f.PTU_SHARE, self.shares)
         add(f.HOLD, self.holds)
-        add(f.HEALTH, self.health)
+        if self.process.serves:  # who asks no deployment thinks nothing of it
+            add(f.HEALTH, self.health)
         add(f.DEPLOYMENT_INFO, self.info)
         add(f.CAPACITY, self.capacities)
         add(f.PTU_PRICE, self.prices)
@@ -288,7 +289,7 @@ class _Itself:
         add(f.CONFIG_GENERATION, lambda: {(): process.generation})
         add(f.CONFIG_RELOAD_OK, self.reload_ok)
         add(f.CONFIG_HASH, self.config_hash)
-        add(f.WORKERS, lambda: {(): 1.0})
+        add(f.WORKERS, lambda: {(): float(process.serves)})
         add(f.DRAINING, lambda: {(): float(process.readiness.draining)})
         read_process(metrics.readings)
         add(f.BUILD_INFO, lambda: {(_version(), platform.python_version()): 1.0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +61,7 @@ class FileInForce:
 
     digest: bytes = b""
     is_last: bool = True
+    content: bytes = field(default=b"", repr=False)
 
 
 class Process:
@@ -129,6 +130,11 @@ class Process:
         if resources.cached.meaning is not None:
             bound = false_hit_bound(following.settings, resources.keys.tenants)
             resources.cached.meaning.measured.errors.bound = bound
+
+    def healths_here(self) -> Mapping[str, HealthState]:
+        """What this process thinks of deployments."""
+        now, health = self.resources.clock.now(), self.resources.health
+        return {name: health.state(name, now) for name in self.current.fleet.deployments}
 
     def deployments(self) -> DeploymentList:
         """What the admin API lists."""

@@ -27,12 +27,13 @@ MISTAKE = 2
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Listeners as given on the command line; None leaves the config's."""
+    """What of `listen` is given on the command line; None leaves the config's."""
 
     host: str | None = None
     port: int | None = None
     admin_host: str | None = None
     admin_port: int | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Commands:
     compared: Compare
     demo: Callable[[Addresses, bool], int]
     serve: Callable[[Path, Addresses, bool], int]
+    worker: Callable[[], int]
     simulate: Callable[[Path, str, int], int]
 
 
@@ -60,6 +62,9 @@ _Config = Annotated[Path, typer.Option("--config", help="The configuration, a YA
 _Port = Annotated[int | None, typer.Option(help="Port of the data plane.", min=0, max=65535)]
 _AdminPort = Annotated[int | None, typer.Option(help="Port of the admin plane.", min=0, max=65535)]
 _Host = Annotated[str | None, typer.Option(help="Address of the data plane.")]
+_Workers = Annotated[
+    int | None, typer.Option(help="Processes of the data plane, one for each core.", min=1, max=256)
+]
 _AdminHost = Annotated[str | None, typer.Option(help="Address of the admin plane.")]
 
 
@@ -98,20 +103,27 @@ def _add_servers(cli: typer.Typer, commands: Commands) -> None:
         raise typer.Exit(commands.demo(addresses, traffic))
 
     @cli.command()
-    def serve(
+    def serve(  # noqa: PLR0913  # its options
         *,
         config: _Config,
         host: _Host = None,
         port: _Port = None,
         admin_host: _AdminHost = None,
         admin_port: _AdminPort = None,
+        workers: _Workers = None,
         simulate: Annotated[
             bool, typer.Option("--simulate", help="Simulate every deployment; call no Azure.")
         ] = False,
     ) -> None:
         """Run the gateway. SIGHUP or a changed file reloads the config; TERM drains."""
-        addresses = Addresses(host, port, admin_host, admin_port)
+        addresses = Addresses(host, port, admin_host, admin_port, workers)
         raise typer.Exit(commands.serve(config, addresses, simulate))
+
+    @cli.command(hidden=True)
+    def worker(number: int = 0, config: Path = Path()) -> None:
+        """One of `serve --workers`, which alone starts it; its arguments are for who looks."""
+        del number, config
+        raise typer.Exit(commands.worker())
 
     @cli.command()
     def simulate(

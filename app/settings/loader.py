@@ -26,9 +26,12 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
-def load(path: FilePath, environment: Mapping[str, str]) -> Settings:
-    """Read and check a configuration; ConfigProblems holds every mistake."""
-    settings, found = _read(path, environment)
+def load(path: FilePath, environment: Mapping[str, str], content: bytes | None = None) -> Settings:
+    """Read and check a configuration; ConfigProblems holds every mistake.
+
+    `content` is what the file said when somebody else read it; None: read it now.
+    """
+    settings, found = _read(path, environment, content)
     if settings is None or found:
         raise ConfigProblems(tuple(found))
     return settings
@@ -48,9 +51,11 @@ def build(raw: Mapping[str, Any], *, name: str = "configuration") -> Settings:
     return settings
 
 
-def _read(path: FilePath, environment: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+def _read(
+    path: FilePath, environment: Mapping[str, str], content: bytes | None = None
+) -> tuple[Settings | None, list[Problem]]:
     try:
-        text = _text(path)
+        text = _text(_content(path) if content is None else content)
         tree = read_tree(text, _resolver(environment, path.parent))
     except UnusableYamlError as error:
         return None, [Problem(str(path), *error.place, dotted(()), error.message)]
@@ -84,8 +89,7 @@ def _problem(fault: Fault, tree: Tree, overrides: Overrides, file: str) -> Probl
     return Problem("environment", 0, 0, overrides.variables[decided], message)
 
 
-def _text(path: FilePath) -> str:
-    content = _content(path)
+def _text(content: bytes) -> str:
     if len(content) > MAX_CONFIG_BYTES:
         raise UnusableYamlError(Place(1, 1), f"is larger than {MAX_CONFIG_BYTES} bytes")
     try:

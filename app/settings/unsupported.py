@@ -18,8 +18,6 @@ def unsupported(settings: Settings) -> list[str]:
 
 
 def _listen_parts(listen: Listen) -> Iterator[str]:
-    if listen.workers > 1:
-        yield "listen.workers"
     for name in ("tls", "admin_tls", "trusted_proxies"):
         if getattr(listen, name):
             yield f"listen.{name}"

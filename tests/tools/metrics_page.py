@@ -46,8 +46,8 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
 - **Counters start at 0** with each process. No `_created` series are told.
 - **Several workers** count each for itself; the last column says how their values become one.
   What a worker had counted stays when it has ended.
-- **What is lost**: a worker that is killed takes along what it counted since the last scrape. The
-  ledger has all of it.
+- **What is lost**: a worker that is killed takes along what it counted since it was asked last, which
+  happens each second. The ledger has all of it.
 - What counting costs a request is among the [measurements](measurements.md#metrics).
 
 ```yaml

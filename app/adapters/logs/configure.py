@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
@@ -32,6 +34,17 @@ class Logs:
         self.flood = Flood(time.monotonic)
         self.redaction = Redaction()
         self._lines = lines
+        #: In every line of this process.
+        self.fields: dict[str, int] = {}
+
+    def share(self, worker: int, turns: Path | None) -> None:
+        """Several processes write one log: say which in each line, and keep long lines whole.
+
+        `turns` is a file that all of them lock while they write; None: this process alone writes.
+        """
+        self.fields = {"worker": worker, "pid": os.getpid()}
+        if turns is not None:
+            self._lines.take_turns(turns)
 
     @property
     def dropped_total(self) -> int:
@@ -70,6 +83,7 @@ def configure_logs(level: str = "info", stream: TextIO | None = None) -> Logs:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _with_traceback,
+        lambda _logger, _method, event: {**logs.fields, **event},
     ]
     renderer = Renderer(logs.redaction)
     structlog.configure(

@@ -7,6 +7,7 @@ those that come above it are dropped and counted, and a line says how many once 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 #: Lines that wait, in characters: two thousand requests a second for three seconds.
@@ -45,6 +47,14 @@ class Lines:
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
+        self._turns: int | None = None
+
+    def take_turns(self, turns: Path) -> None:
+        """Lock this file while writing: a long line is no single piece for a pipe.
+
+        Each process opens it for itself, which makes the lock its own.
+        """
+        self._turns = os.open(turns, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def write(self, line: str) -> None:
         """Have it written soon, or dropped where too many wait."""
@@ -86,12 +96,22 @@ class Lines:
             lines, self._waiting, self._size = self._waiting, deque(), 0
             untold, self._untold = self._untold, 0
         for count, piece in _pieces(lines):
-            if not self._is_written(piece):
+            if not self._is_whole(piece):
                 with self._lock:
                     self._note_dropped(count)
-        if untold and not self._is_written(_joined([_dropped(untold)])):
+        if untold and not self._is_whole(_joined([_dropped(untold)])):
             with self._lock:
                 self._untold += untold
+
+    def _is_whole(self, piece: bytes) -> bool:
+        """Whether it was written with nobody else's words in it."""
+        if self._turns is None:
+            return self._is_written(piece)
+        fcntl.flock(self._turns, fcntl.LOCK_EX)
+        try:
+            return self._is_written(piece)
+        finally:
+            fcntl.flock(self._turns, fcntl.LOCK_UN)
 
     def _is_written(self, piece: bytes) -> bool:
         """Whether it could be: the reader may be gone for good, or the disk full."""
@@ -123,6 +143,9 @@ class DirectLines:
         self._write(f"{line}\n")
 
     debug = info = warning = error = critical = write
+
+    def take_turns(self, turns: Path) -> None:
+        """Nobody else writes here."""
 
     def close(self) -> None:
         """Nothing waits."""

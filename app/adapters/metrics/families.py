@@ -331,6 +331,15 @@ CONFIG_RELOAD_OK: Final = gauge(
     "force.", merge=Merge.MIN,
 )  # fmt: skip
 WORKERS: Final = gauge("spillgate_workers", "Workers that tell.", merge=Merge.SUM)
+WORKER_ENDS: Final = counter(
+    "spillgate_worker_ends_total",
+    "Workers that ended by themselves, and were started again; how: status, signal.",
+    "how",
+)
+WORKER_SILENT: Final = counter(
+    "spillgate_worker_silent_total",
+    "How often a worker did not tell within a second; it is left alone.",
+)
 DRAINING: Final = gauge("spillgate_draining", "1 while it says no at /readyz.", merge=Merge.MAX)
 EXPIRY: Final = gauge(
     "spillgate_expiry_timestamp_seconds",

@@ -11,13 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from app.adapters.metrics.exposition import OPENMETRICS, TEXT, wants_openmetrics
 from app.adapters.metrics.merging import EOF, as_text, counted, merged
-
-#: A worker that takes longer is told by what it counted last. Seconds.
-LIMIT_S: Final = 1.0
+from app.adapters.unix_answers import LIMIT_S, answer_of, answering
 
 
 @asynccontextmanager
@@ -27,27 +24,18 @@ async def telling(path: Path, page: Callable[[], Awaitable[bytes]]) -> AsyncIter
     Its last words are left beside the socket: what was counted since anybody asked. Whoever may
     enter the socket's directory may read it: that is to be the owner alone.
     """
-
-    async def tell(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            writer.write(await page())
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_unix_server(tell, path)
-    try:
-        yield
-    finally:
-        server.close()
-        await asyncio.to_thread(_leave, path, await page())
+    async with answering(path, page):
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(_leave, path, await page())
 
 
 def _leave(path: Path, page: bytes) -> None:
-    """Whole or not at all, and without the socket."""
+    """Whole or not at all."""
     written = path.with_suffix(".part")
     written.write_bytes(page)
     written.replace(_last_words(path))
-    path.unlink(missing_ok=True)
 
 
 def _last_words(path: Path) -> Path:
@@ -63,9 +51,14 @@ class _Worker:
 class Snapshots:
     """All workers that tell; `page` is what `/metrics` answers with."""
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
-        """Nobody is waited for longer than `limit_s`."""
+    def __init__(
+        self, limit_s: float = LIMIT_S, own: Callable[[], Awaitable[bytes]] | None = None
+    ) -> None:
+        """One that takes longer is told by what it counted last; `own` is the asker's page."""
         self._limit_s = limit_s
+        self._own = own
+        #: How often one did not tell in time.
+        self.silent_total = 0
         self._workers: dict[str, _Worker] = {}
         self._gone = EOF
 
@@ -96,27 +89,25 @@ class Snapshots:
             return OPENMETRICS, await asyncio.to_thread(merged, pages)
         return TEXT, await asyncio.to_thread(lambda: as_text(merged(pages)))
 
+    async def look(self) -> None:
+        """Note what each has counted: that is what is left of one that is killed."""
+        await self._ask_all()
+
     async def _pages(self) -> list[bytes]:
+        own = [await self._own()] if self._own is not None else []
+        return [*own, *await self._ask_all(), self._gone]
+
+    async def _ask_all(self) -> list[bytes]:
         asked = [*self._workers.values()]
         told = await asyncio.gather(*(self._ask(each.path) for each in asked))
         for each, page in zip(asked, told, strict=True):
             each.last = page or each.last
         there = {id(each) for each in self._workers.values()}  # some may have gone meanwhile
-        found = [
-            page or counted(each.last)
-            for each, page in zip(asked, told, strict=True)
-            if id(each) in there
-        ]
-        return [*found, self._gone]
+        present = [pair for pair in zip(asked, told, strict=True) if id(pair[0]) in there]
+        self.silent_total += sum(page is None for _, page in present)
+        return [page or counted(each.last) for each, page in present]
 
     async def _ask(self, path: Path) -> bytes | None:
         """Its page; None where it does not tell a whole one in time."""
-        with suppress(TimeoutError, OSError):
-            async with asyncio.timeout(self._limit_s):
-                reader, writer = await asyncio.open_unix_connection(path)
-                try:
-                    page = await reader.read()
-                finally:
-                    writer.close()
-                return page if page.endswith(EOF) else None
-        return None
+        page = await answer_of(path, self._limit_s)
+        return page if page is not None and page.endswith(EOF) else None

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
-from app.bootstrap.commands import ConfigFile, beside, run
+from app.bootstrap.beside import beside
+from app.bootstrap.commands import ConfigFile, run
 from app.bootstrap.process import running
 from app.cli.commands import Addresses
 from app.settings import Settings, build

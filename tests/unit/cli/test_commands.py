@@ -33,6 +33,7 @@ def _run(*arguments: str, started: list[object] | None = None) -> Result:
         compared=lambda settings: [f"compared: {', '.join(settings.tenants)}"],
         demo=start,
         serve=start,
+        worker=start,
         simulate=start,
     )
     return CliRunner().invoke(create_cli(commands), arguments)
@@ -60,12 +61,13 @@ def test_check_says_what_is_in_force_otherwise_and_exits_with_0(tmp_path: Path) 
 def test_what_is_given_reaches_what_is_started() -> None:
     """And its exit code is the command's."""
     started: list[object] = []
-    serve = ("serve", "--config", "a.yaml", "--port", "0", "--admin-host", "::1", "--simulate")
+    served = ("serve", "--config", "a.yaml", "--port", "0", "--admin-host", "::1")
+    serve = (*served, "--workers", "2", "--simulate")
     assert _run(*serve, started=started).exit_code == 7
     assert _run("demo", "--no-traffic", "--port", "1", started=started).exit_code == 7
     assert _run("simulate", "--config", "a.yaml", "--port", "2", started=started).exit_code == 7
     assert started == [
-        (Path("a.yaml"), Addresses(port=0, admin_host="::1"), True),
+        (Path("a.yaml"), Addresses(port=0, admin_host="::1", workers=2), True),
         (Addresses(port=1, admin_port=8081), False),
         (Path("a.yaml"), "127.0.0.1", 2),
     ]

@@ -23,7 +23,7 @@ def test_a_plain_configuration_has_nothing_unsupported(
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("listen: {workers: 2}", ["listen.workers"]),
+        ("listen: {workers: 2}", []),
         ("listen: {tls: {cert: a, key: b}}", ["listen.tls"]),
         ("listen: {trusted_proxies: [10.0.0.0/8]}", ["listen.trusted_proxies"]),
         ("redis: {url: redis://x}", []),

@@ -1,0 +1,1 @@
+"""Workers of one machine: processes that serve, looked after by the one that started them."""

@@ -1,0 +1,259 @@
+"""`serve --workers 2`: one gateway of several processes, whatever becomes of each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from app.cli.key import new_key
+from tests.e2e.command import Spillgate, spillgate
+
+KEY, NEW_KEY = new_key("test"), new_key("test")
+ADMIN = {"authorization": "Bearer an-admin-key-of-tests"}
+DEADLINE_S = 60.0
+#: What a killed worker takes along: a look at it each second, and what that may take.
+UNTOLD_S = 3.0
+SERVING = r'.*"serving, all deployments simulated".*'
+
+
+def write(directory: Path, **sections: Any) -> None:
+    """The configuration, with other sections where they are given."""
+    deployment = {
+        "kind": "paygo",
+        "endpoint": "https://x.openai.azure.com",
+        "model": "gpt-4o",
+        "auth": {"api_key": "k"},
+    }
+    usual = {
+        "deployments": {"paygo": deployment},
+        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        "admin": {"key": "an-admin-key-of-tests"},
+        "tenants": {"team": {"keys": [KEY]}},
+        "simulator": {"ttft_ms": 0, "tpot_ms": 1},
+        "timeouts": {"drain_lag_s": 0, "drain_s": 30},
+    }
+    (directory / "spillgate.yaml").write_text(yaml.safe_dump(usual | sections))
+
+
+@dataclass
+class Gateway:
+    """A running one, and what to ask of it."""
+
+    command: Spillgate
+    http: aiohttp.ClientSession
+    data: str
+    admin: str
+    simulator: str
+
+    async def chat(self, key: str = KEY, **more: Any) -> int:
+        """One short answer on a connection of its own; its status."""
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        url, headers = f"{self.data}/v1/chat/completions", {"api-key": key}
+        body |= {"max_tokens": 4} | more
+        async with self.http.post(url, json=body, headers=headers) as answer:
+            await answer.read()
+            return answer.status
+
+    async def metrics(self) -> dict[str, float]:
+        """By family the sum of its series."""
+        async with self.http.get(f"{self.admin}/metrics") as answer:
+            lines = [line for line in (await answer.text()).splitlines() if line[0] != "#"]
+        found: dict[str, float] = {}
+        for line in lines:
+            name = re.split("[ {]", line, maxsplit=1)[0]
+            found[name] = found.get(name, 0.0) + float(line.rpartition(" ")[2])
+        return found
+
+    async def metric(self, name: str) -> float:
+        return (await self.metrics()).get(name, 0.0)
+
+    async def until(self, holds: Callable[[dict[str, float]], object]) -> dict[str, float]:
+        """The metrics, once they are so."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not holds(found := await self.metrics()):
+                await asyncio.sleep(0.05)
+        return found
+
+    async def readiness(self) -> int:
+        """The status of the admin plane's."""
+        async with self.http.get(f"{self.admin}/readyz") as answer:
+            return answer.status
+
+    async def served(self) -> list[dict[str, Any]]:
+        """The simulator's ledger."""
+        async with self.http.get(f"{self.simulator}/_sim/ledger") as answer:
+            rows: list[dict[str, Any]] = (await answer.json())["served"]
+            return rows
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """Lines of the log."""
+        lines = [json.loads(line) for line in self.command.output.splitlines() if line[:1] == "{"]
+        return [line for line in lines if line["event"] == event]
+
+    def workers(self) -> dict[int, int]:
+        """By number the process."""
+        found: dict[int, int] = {}
+        for pid in children_of(self.command.process.pid):
+            with suppress(OSError, ValueError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                if "worker" in command:
+                    found[int(command[command.index("--number") + 1])] = pid
+        return found
+
+
+def children_of(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+@contextmanager
+def command_in(directory: Path, *options: str, **sections: Any) -> Iterator[Spillgate]:
+    write(directory, **sections)
+    arguments = ["serve", "--config", "spillgate.yaml", "--simulate", "--workers", "2"]
+    ports = ["--admin-port", "0", "--port", "0"]
+    with spillgate(*arguments, *ports, *options, cwd=directory) as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(directory: Path, **sections: Any) -> AsyncIterator[Gateway]:
+    """Two workers that serve; each request has a connection of its own."""
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    with command_in(directory, **sections) as running:
+        said = json.loads((await asyncio.to_thread(running.wait_for, SERVING))[0])
+        async with aiohttp.ClientSession(connector=connector) as http:
+            yield Gateway(running, http, said["data"], said["admin"], said["simulator"])
+
+
+async def test_two_workers_are_one_gateway(tmp_path: Path) -> None:
+    """They share requests, limits, metrics, the log and reloads; one is killed; then all are."""
+    tenants = {"team": {"keys": [KEY], "limits": {"requests_per_day": 40}}}
+    async with serving(tmp_path, tenants=tenants) as gateway:
+        await limits_are_exact_over_both(gateway)
+        write(tmp_path, tenants={"other": {"keys": [NEW_KEY]}}, limits={"max_body_bytes": 1024})
+        await both_follow_a_reload(gateway)
+        await a_killed_one_comes_back(gateway)
+        workers = gateway.workers()
+        assert len(workers) == 2
+        # Whoever started them has no time to tell them. Its end is read when theirs has come, too.
+        await asyncio.to_thread(gateway.command.end, signal.SIGKILL)
+        await until(lambda: not any(map(is_alive, workers.values())))
+
+
+async def limits_are_exact_over_both(gateway: Gateway) -> None:
+    """Both get requests; their lines are whole and say whose they are."""
+    statuses = await asyncio.gather(*(gateway.chat() for _ in range(60)))
+    assert sorted(statuses) == [200] * 40 + [429] * 20
+    assert len(await gateway.served()) == 40
+    found = await gateway.until(lambda found: found["llm_requests_total"] == 60)
+    assert (found["spillgate_workers"], found["llm_requests_in_flight"]) == (2, 0)
+    await until(lambda: len(gateway.said("request")) == 60)
+    requests = gateway.said("request")
+    assert {(line["worker"], line["pid"]) for line in requests} == {*gateway.workers().items()}
+
+
+async def both_follow_a_reload(gateway: Gateway) -> None:
+    """What the file says of all requests, and of keys."""
+    await gateway.until(lambda found: found["spillgate_config_generation"] == 2)
+    assert {line["worker"] for line in gateway.said("config reloaded")} == {0, 1, 2}
+    large = (gateway.chat(NEW_KEY, user="x" * 2000) for _ in range(20))
+    assert set(await asyncio.gather(*large)) == {413}
+
+
+async def a_killed_one_comes_back(gateway: Gateway) -> None:
+    """The other serves on. Lost of the metrics is what was not told at the last look."""
+    answered: list[float] = []
+    before, served = await gateway.metric("llm_requests_total"), len(await gateway.served())
+    async with asking(gateway, answered):
+        await until(lambda: len(answered) >= 100)
+        killed_at, victim = time.monotonic(), gateway.workers()[1]
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: answered[-1] > killed_at)
+        await until(lambda: gateway.workers().get(1) not in {None, victim})
+        await gateway.until(lambda found: found["spillgate_workers"] == 2)
+    untold = sum(killed_at - UNTOLD_S <= at <= killed_at for at in answered)
+    found = await gateway.metrics()
+    counted = found["llm_requests_total"] - before
+    assert len(answered) - untold <= counted <= len(await gateway.served()) - served
+    assert found["spillgate_worker_ends_total"] == 1
+    (said,) = gateway.said("worker_ended")
+    assert (said["worker"], said["number"], said["signal"]) == (0, 1, signal.SIGKILL)
+
+    assert set(await asyncio.gather(*(gateway.chat(NEW_KEY) for _ in range(30)))) == {200}
+    after = found["llm_requests_total"] + 30
+    await gateway.until(lambda found: found["llm_requests_total"] == after)
+
+
+@asynccontextmanager
+async def asking(gateway: Gateway, answered: list[float]) -> AsyncIterator[None]:
+    """Four clients without a pause, who note when they were answered."""
+    ends = asyncio.Event()
+
+    async def ask() -> None:
+        while not ends.is_set():
+            with suppress(aiohttp.ClientError):
+                if await gateway.chat(NEW_KEY) == 200:
+                    answered.append(time.monotonic())
+
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(4):
+            clients.create_task(ask())
+        yield
+        ends.set()
+
+
+async def test_told_to_end_they_drain_and_told_again_they_hurry(tmp_path: Path) -> None:
+    """Nobody is ready meanwhile; streams end well, and one that would last for ever honestly."""
+    timeouts = {"drain_lag_s": 1, "drain_s": 3600}
+    slow = {"ttft_ms": 0, "tpot_ms": 5}
+    async with serving(tmp_path, timeouts=timeouts, simulator=slow) as gateway:
+        endless = asyncio.create_task(gateway.chat(stream=True, max_tokens=16_000))
+        streams = [
+            asyncio.create_task(gateway.chat(stream=True, max_tokens=1600)) for _ in range(12)
+        ]
+        await gateway.until(lambda found: found["llm_requests_in_flight"] == 13)
+        gateway.command.process.send_signal(signal.SIGTERM)
+        while await gateway.readiness() != 503:
+            pass
+        assert await asyncio.gather(*streams) == [200] * 12
+        assert not endless.done()
+        await asyncio.to_thread(gateway.command.end)
+        assert gateway.command.process.returncode == 0
+        assert await endless == 200
+        requests = gateway.said("request")
+        assert [line["outcome"] for line in requests] == ["finished"] * 12 + ["shut_down"]
+        assert {line["worker"] for line in requests} == {1, 2}
+
+
+def test_an_address_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    """As by a single process, even where whoever listens there would share it."""
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+        port = other.getsockname()[1]
+        with command_in(tmp_path, "--port", str(port)) as running:
+            assert running.process.wait(DEADLINE_S) == 1
+            running.wait_for(rf"^cannot listen on 127\.0\.0\.1:{port}: Address already in use\n$")

@@ -1,0 +1,206 @@
+"""Workers are kept, drained and let go, whatever becomes of each."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.adapters.workers.backoff import Backoff
+from app.adapters.workers.messages import Drain, Failed, Hurry, News, Order, Ready
+from app.adapters.workers.supervisor import Supervisor, WorkerFailed
+
+DEADLINE_S = 60.0
+
+
+class FakeWorker:
+    """A process that does what the test says."""
+
+    def __init__(self, number: int, pid: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.told: list[Order] = []
+        self.released = False
+        loop = asyncio.get_running_loop()
+        self._begun: asyncio.Future[News] = loop.create_future()
+        self._ended: asyncio.Future[int] = loop.create_future()
+
+    def serve(self) -> None:
+        self._begun.set_result(Ready("metrics", "view"))
+
+    def fail(self) -> None:
+        self._begun.set_result(Failed("cannot listen", 2))
+        self.end(2)
+
+    def end(self, status: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+    async def begun(self) -> News:
+        return await asyncio.shield(self._begun)
+
+    async def ended(self) -> int:
+        return await asyncio.shield(self._ended)
+
+    def tell(self, order: Order) -> None:
+        self.told.append(order)
+
+    def kill(self) -> None:
+        self.end(-signal.SIGKILL)
+
+    async def release(self) -> None:
+        self.released = True
+        self.end(0)
+
+
+@dataclass(frozen=True)
+class Pauses(Backoff):
+    """Waits for nothing, and notes after how many failures."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def pause_s(self, failures: int) -> float:
+        self.asked.append(failures)
+        return 0.0
+
+
+@dataclass
+class Started:
+    """All workers in the order of their start, and what the watcher heard of them."""
+
+    workers: list[FakeWorker] = field(default_factory=list)
+    heard: list[tuple[str, int]] = field(default_factory=list)
+    pauses: Pauses = field(default_factory=lambda: Pauses(lambda: 0.0))
+
+    async def start(self, number: int) -> FakeWorker:
+        self.workers.append(FakeWorker(number, len(self.workers)))
+        return self.workers[-1]
+
+    def joined(self, number: int, ready: Ready) -> None:
+        assert ready.metrics == "metrics"
+        self.heard.append(("joined", number))
+
+    def exited(self, number: int) -> None:
+        self.heard.append(("exited", number))
+
+    async def has(self, count: int) -> FakeWorker:
+        """The last of so many."""
+        await until(lambda: len(self.workers) >= count)
+        assert len(self.workers) == count
+        return self.workers[-1]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def supervised(count: int) -> AsyncIterator[tuple[Supervisor, Started, asyncio.Task[None]]]:
+    """Running, with so many workers started of which none serves yet."""
+    started = Started()
+    supervisor = Supervisor(started.start, count, backoff=started.pauses, watcher=started)
+    running = asyncio.create_task(supervisor.run())
+    await started.has(count)
+    try:
+        yield supervisor, started, running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert all(worker.released for worker in started.workers)
+
+
+async def test_one_that_ends_is_started_again() -> None:
+    """The others are left alone; it is counted, and the watcher hears of both."""
+    async with supervised(2) as (supervisor, started, _):
+        for worker in started.workers:
+            worker.serve()
+        await supervisor.all_served.wait()
+        with capture_logs() as logs:
+            started.workers[0].end(-signal.SIGKILL)
+            again = await started.has(3)
+        assert (again.number, supervisor.serving) == (1, 1)
+        again.serve()
+        await until(lambda: supervisor.serving == 2)
+        assert started.heard == [("joined", 1), ("joined", 2), ("exited", 1), ("joined", 1)]
+        assert supervisor.ends_total == {"signal": 1}
+        assert [(log["event"], log["signal"]) for log in logs] == [("worker_ended", signal.SIGKILL)]
+        assert not started.workers[1].told
+
+
+async def test_one_that_ends_again_and_again_waits_longer_each_time() -> None:
+    """Whether it served for a moment or could not even start; the gateway goes on."""
+    async with supervised(1) as (supervisor, started, running):
+        started.workers[0].serve()
+        await supervisor.all_served.wait()
+        started.workers[0].end(1)
+        (await started.has(2)).serve()
+        started.workers[1].end(1)
+        (await started.has(3)).fail()
+        await started.has(4)
+        assert started.pauses.asked == [1, 2, 3]
+        assert supervisor.ends_total == {"status": 3}
+        assert not running.done()
+
+
+async def test_one_that_cannot_start_at_all_ends_everything() -> None:
+    """With what a single process would say; nobody is left."""
+    async with supervised(2) as (supervisor, started, running):
+        started.workers[0].serve()
+        started.workers[1].fail()
+        with pytest.raises(WorkerFailed, match="cannot listen") as raised:
+            await running
+        assert raised.value.code == 2
+        assert not supervisor.all_served.is_set()
+
+
+async def test_a_drain_waits_for_all_and_starts_nobody_again() -> None:
+    """Who serves drains; who does not yet has nothing to wait for."""
+    async with supervised(2) as (supervisor, started, running):
+        serving, starting = started.workers
+        serving.serve()
+        await until(lambda: supervisor.serving)
+        draining = asyncio.create_task(supervisor.drain(DEADLINE_S, asyncio.Event()))
+        await until(lambda: serving.told)
+        assert (serving.told, starting.told) == ([Drain()], [Hurry()])
+        starting.fail()
+        await until(lambda: starting.released)
+        assert not draining.done()
+        serving.end(0)
+        await draining
+        await running
+        assert len(started.workers) == 2
+        assert not supervisor.ends_total
+
+
+async def test_hurry_is_told_while_they_drain() -> None:
+    """Once; then they end by themselves."""
+    async with supervised(1) as (supervisor, started, _):
+        (worker,) = started.workers
+        worker.serve()
+        await supervisor.all_served.wait()
+        hurry = asyncio.Event()
+        draining = asyncio.create_task(supervisor.drain(DEADLINE_S, hurry))
+        await until(lambda: worker.told == [Drain()])
+        hurry.set()
+        await until(lambda: worker.told == [Drain(), Hurry()])
+        worker.end(0)
+        await draining
+
+
+async def test_who_does_not_end_in_time_is_killed() -> None:
+    """So a worker that hangs does not keep the others' process."""
+    async with supervised(1) as (supervisor, started, running):
+        started.workers[0].serve()
+        await supervisor.all_served.wait()
+        with capture_logs() as logs:
+            await supervisor.drain(0.01, asyncio.Event())
+            await running
+        assert await started.workers[0].ended() == -signal.SIGKILL
+        assert [log["event"] for log in logs] == ["worker_killed"]

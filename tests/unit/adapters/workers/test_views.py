@@ -1,0 +1,54 @@
+"""What several workers think of a deployment becomes one view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.adapters.unix_answers import answering
+from app.adapters.workers.views import Views, view_of
+from app.domain.routing.health import State, Status
+
+WELL = State(Status.HEALTHY)
+
+
+def ramping(factor: float) -> State:
+    return State(Status.RAMPING, 9.0, factor)
+
+
+async def test_the_worst_that_anybody_thinks_is_shown(tmp_path: Path) -> None:
+    """By deployment; what a worker thought goes with it."""
+    views = Views()
+    told = {
+        1: {"a": State(Status.EJECTED, 8.0), "b": ramping(0.5), "c": WELL},
+        2: {"a": State(Status.HALF_OPEN), "b": ramping(0.2), "c": WELL},
+    }
+
+    async def one() -> bytes:
+        return view_of(told[1])
+
+    async def two() -> bytes:
+        return view_of(told[2])
+
+    async with answering(tmp_path / "1", one), answering(tmp_path / "2", two):
+        for number in told:
+            views.joined(number, tmp_path / str(number))
+        await views.look()
+    assert views.healths() == {"a": told[1]["a"], "b": ramping(0.2), "c": WELL}
+    views.exited(1)
+    assert views.healths() == told[2]
+
+
+async def test_who_does_not_answer_thinks_what_it_thought(tmp_path: Path) -> None:
+    """Nobody listens any more, or an answer is cut off."""
+    views, answer = Views(), view_of({"a": ramping(0.5)})
+
+    async def one() -> bytes:
+        return answer
+
+    views.joined(1, tmp_path / "1")
+    async with answering(tmp_path / "1", one):
+        await views.look()
+        answer = answer[:-1]
+        await views.look()
+    await views.look()
+    assert views.healths() == {"a": ramping(0.5)}
