@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
+from app.domain.routing.told import code_told
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.headers import own_headers
 from app.observation import Meter, Observation
@@ -122,7 +123,8 @@ def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
     event = read_event(frame)
     meter.usage = event.usage or meter.usage
     if event.kind is Kind.ERROR:
-        meter.done, meter.error = True, event.code or meter.error or "upstream_error"
+        told = code_told(event.code)
+        meter.done, meter.error = True, told or meter.error or "upstream_error"
     elif event.kind is Kind.DONE:
         meter.done = True
     removed = event.only_usage and request.adds_usage

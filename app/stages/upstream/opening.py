@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Final
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
@@ -25,6 +26,8 @@ from app.ports import Upstream, UpstreamResponse
 from app.wire.azure import error_code, is_error_object, retry_after_s
 from app.wire.events import Event, Kind, read_event
 from app.wire.usage import response_id_of_body
+
+_STATUSES: Final = range(100, 600)
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ async def open_answer(
         return Opened(Verdict.FAILED, code=error.code, error=error)
     answer = Answer(deployment, request, response.status, response.headers, rest=response)
     try:
+        _check_status(response.status)
         return await _read_until_known(answer, response)
     except UpstreamError as error:
         response.close()
@@ -67,6 +71,13 @@ async def open_answer(
     except BaseException:
         response.close()
         raise
+
+
+def _check_status(status: int) -> None:
+    """Three digits from 1 to 5 are HTTP's (RFC 9110, section 15); others cannot be passed on."""
+    if status not in _STATUSES:
+        message = "The upstream's answer is not valid HTTP."
+        raise UpstreamProtocolError(message)
 
 
 async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:

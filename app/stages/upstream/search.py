@@ -20,6 +20,7 @@ from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment, Fleet
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
 from app.domain.routing.route import Candidate, RoutePlan
+from app.domain.routing.told import code_told, name_told
 from app.errors import (
     UpstreamError,
     UpstreamFailed,
@@ -287,14 +288,16 @@ class Upstreams:
             status=opened.status,
             started=asked.started,
             ended=self._clock.now(),
-            code=opened.code,
+            code=code_told(opened.code),
             retry_after_s=opened.retry_after_s,
             kind=deployment.kind,
             throttle=throttle_class(opened, deployment)
             if opened.verdict is Verdict.THROTTLED
             else None,
-            upstream_request_id=headers.get("x-request-id") or headers.get("apim-request-id"),
-            native_spillover_from=headers.get("x-ms-spillover-from-deployment"),
+            upstream_request_id=name_told(
+                headers.get("x-request-id") or headers.get("apim-request-id")
+            ),
+            native_spillover_from=name_told(headers.get("x-ms-spillover-from-deployment")),
             utilization=capacity_told(headers).utilization,
             span_id=turn.span_id,
         )

@@ -203,6 +203,17 @@ async def test_an_error_told_twice_keeps_its_code(
     assert passage.observation.meter.error == "internal_error"
 
 
+async def test_words_in_place_of_a_code_are_passed_on_and_not_remembered(
+    passage: Passage,
+) -> None:
+    """Some servers put the caller's text there, or have a sentence instead of an error object."""
+    sentence = b'data: {"error":"Cannot read: my secret prompt"}\n\n'
+    passage.east.plays(*frames(CHAT, WORDS, None)[:4], sentence)
+    await passage.play()
+    assert passage.reply.body.endswith(sentence)
+    assert passage.observation.meter.error == "upstream_error"
+
+
 async def test_silence_is_filled(passage: Passage) -> None:
     """A comment every fifteen seconds keeps proxies and clients from giving up."""
     passage.east.streams(*WORDS).pauses(50.0, before=4)

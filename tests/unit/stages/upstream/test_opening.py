@@ -12,7 +12,13 @@ from app.answer import WHOLE_BODY_BYTES
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Timeouts
-from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from app.errors import (
+    UpstreamDisconnected,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from app.stages.upstream.opening import Opened, open_answer
 from app.wire.openai import read_request
 from app.wire.routes import match
@@ -68,6 +74,18 @@ async def test_only_stored_responses_have_an_id_to_remember(
     result = await opened(upstream, request_)
     assert result.answer is not None
     assert result.answer.response_id == response_id
+
+
+@pytest.mark.parametrize("status", [0, 99, 600, 799, 999])
+async def test_a_status_that_http_does_not_have_is_a_failure(
+    upstream: ScriptedUpstream, status: int
+) -> None:
+    """No server could pass it on: the client would find its connection closed."""
+    upstream("east").answers(status, code="odd")
+    result = await opened(upstream, PLAIN)
+    assert result.verdict is Verdict.FAILED
+    assert isinstance(result.error, UpstreamProtocolError)
+    assert the_response(upstream).closed
 
 
 async def test_a_stream_is_read_up_to_its_first_content(upstream: ScriptedUpstream) -> None:

@@ -136,6 +136,19 @@ async def test_an_attempt_has_the_utilization_that_the_answer_told() -> None:
     assert [attempt.utilization for attempt in search.observation.attempts] == [1.045, None]
 
 
+async def test_an_attempt_keeps_no_sentence_of_an_upstreams() -> None:
+    """Where a code or an id belongs, some servers have the caller's text, or kilobytes."""
+    search = Search("ptu", "paygo")
+    headers = {"x-request-id": "q" * 3000, "x-ms-spillover-from-deployment": "my prompt"}
+    search.upstream("ptu").answers(429, code="Cannot read: my secret prompt", headers=headers)
+    search.upstream("paygo").completes()
+    await search.play()
+    attempt = search.observation.attempts[0]
+    assert attempt.verdict is Verdict.THROTTLED
+    told = attempt.code, attempt.upstream_request_id, attempt.native_spillover_from
+    assert told == (None, None, None)
+
+
 async def test_a_throttled_deployment_is_held_and_the_next_asked_at_once() -> None:
     """A 429 is a redirect: no time passes, and the hold lasts as long as was asked."""
     search = Search("ptu", "paygo")

@@ -1,0 +1,23 @@
+"""What records keep of an upstream's own words: codes and names, and no sentences.
+
+Some servers put the caller's text where a code or a name belongs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
+#: Of a request's id and of a deployment's name; Azure's have 36 and at most 64 characters.
+_NAME: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def code_told(code: str | None) -> str | None:
+    """The code of an error; None where it is more than a word."""
+    return code if code is not None and _CODE.fullmatch(code) else None
+
+
+def name_told(name: str | None) -> str | None:
+    """An id or a name, from a header; None where it is longer than one, or words."""
+    return name if name is not None and _NAME.fullmatch(name) else None
