@@ -31,7 +31,7 @@ from app.bootstrap.simulation import (
     pointed_at,
     simulated_deployments,
 )
-from app.cli.check import utc_today, warnings
+from app.cli.check import usable_cpus, utc_today, warnings
 from app.cli.commands import MISTAKE, Addresses
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
 from app.settings.retirement import Retirement, retirements
@@ -56,7 +56,7 @@ def _served(file: ConfigFile, logs: Logs, *, simulate: bool) -> int:
     if settings.admin is None:
         message = "admin.key is not configured: the admin API needs an owner; there is no default"
         return _fail(message, MISTAKE)
-    for warning in warnings(settings, utc_today()):
+    for warning in warnings(settings, utc_today(), usable_cpus()):
         print(warning, file=sys.stderr)  # noqa: T201  # before there is anything to log about
     return run(_serving(settings, file, logs, simulate=simulate))
 

@@ -129,7 +129,7 @@ async def scaled(settings: Settings, handed: Handed, logs: Logs) -> AsyncIterato
     """
     listen = settings.listen
     with (
-        hold(listen.host, listen.port) as holder,
+        hold(listen.host, listen.port, spreads=SPREADS) as holder,
         TemporaryDirectory(prefix="spillgate-") as directory,
     ):
         admin_socket = bind(listen.admin_host, listen.admin_port)

@@ -94,6 +94,7 @@ class _Worker:
         orders = Orders.heard(lines)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, orders.end.set)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what to reload is an order
         file = HandedFile(Path(self.begin.config), self.begin.content)
         settings = file.load()
         role = role_of_worker(self.begin.redis_url)

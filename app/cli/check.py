@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -42,12 +43,20 @@ def utc_today() -> date:
     return datetime.now(UTC).date()
 
 
+def usable_cpus() -> int:
+    """How many this process may run on; a limit on their time is not looked at."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def check(
     path: Path,
     environment: Mapping[str, str],
     compare: Compare | None = None,
     *,
     today: Callable[[], date] = utc_today,
+    cpus: Callable[[], int] = usable_cpus,
 ) -> CheckResult:
     """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place.
 
@@ -58,12 +67,18 @@ def check(
     except ConfigProblems as found:
         return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
     differing = compare(settings) if compare else ()
-    said = (f"{path}: ok: {_summary(settings)}", *warnings(settings, today()), *differing)
+    said = (f"{path}: ok: {_summary(settings)}", *warnings(settings, today(), cpus()), *differing)
     return CheckResult(OK, said)
 
 
-def warnings(settings: Settings, today: date) -> Iterator[str]:
-    """What works otherwise than the configuration may lead one to think, on a day, UTC."""
+def warnings(settings: Settings, today: date, cpus: int) -> Iterator[str]:
+    """What works otherwise than the configuration may lead one to think.
+
+    On a day, UTC, and on a machine with so many processors.
+    """
+    workers = settings.listen.workers
+    if workers > cpus:
+        yield f"warning: listen.workers: {workers} workers, more than there are CPUs here: {cpus}"
     for retirement in retirements(settings, today):
         yield f"warning: {retirement}"
     for part in unsupported(settings):

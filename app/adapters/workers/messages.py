@@ -1,7 +1,7 @@
 """What a worker and the process that started it say to each other: JSON, one message a line.
 
-Orders come on the worker's standard input, news go out on its standard output. Nothing that is a
-secret of the configuration is among them: a worker reads those itself.
+Orders come on the worker's standard input, news go out on its standard output: pipes that nobody
+else reads. The configuration goes as its file says it; secrets that it names are read by each.
 """
 
 from __future__ import annotations

@@ -39,15 +39,22 @@ def test_warnings_follow_and_do_not_fail(tmp_path: Path) -> None:
         .replace("t: {}", "t: {cache: {exact: {enabled: true}}, data_zones: [us]}")
         + "listen: {workers: 2}\n"
     )
-    result = check(path, {})
+    result = check(path, {}, cpus=lambda: 1)
     assert result.exit_code == 0
     assert result.lines[1:] == (
-        "warning: listen.workers: accepted, not enforced in this version",
+        "warning: listen.workers: 2 workers, more than there are CPUs here: 1",
         "warning: tenants.t.data_zones: no deployment is in us",
         "warning: tenants.t: its data zones, regions and spill policy leave no deployment of m",
         f"warning: deployments.a.model: not in the model catalogue; {guesses}",
         "warning: admin.key: not given, and `serve` does not start without it",
     )
+
+
+def test_workers_for_each_cpu_are_no_warning(tmp_path: Path) -> None:
+    """As many as there are, or fewer."""
+    path = tmp_path / "a.yaml"
+    path.write_text(PLAIN + "listen: {workers: 2}\n")
+    assert check(path, {}, cpus=lambda: 2).lines[1:] == ()
 
 
 def test_an_embedding_model_as_ptu_is_a_warning(tmp_path: Path) -> None:
