@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import promql_parser as promql
-import yaml
 
 from app.adapters.metrics.families import BY_NAME
 from app.adapters.metrics.family import Family, FamilyKind
 from grafana.source.standard import UP
-from tests.grafana.boards import ROOT
+from tests.tools.rules import every_rule
 
 #: What Prometheus adds to everything that it scrapes.
 TARGET: Final = frozenset({"job", "instance"})
@@ -117,14 +115,11 @@ def _family(name: str) -> Family:
 @cache
 def recorded() -> Mapping[str, tuple[frozenset[str], str]]:
     """Recording rules by name: labels that they add, and their expression."""
-    found: dict[str, tuple[frozenset[str], str]] = {}
-    for path in sorted(Path(ROOT / "deploy" / "prometheus" / "rules").glob("*.yml")):
-        for group in yaml.safe_load(path.read_text("utf-8"))["groups"]:
-            for rule in group["rules"]:
-                if "record" in rule:
-                    added = frozenset(rule.get("labels", {}))
-                    found[rule["record"]] = (added, rule["expr"])
-    return found
+    return {
+        rule["record"]: (frozenset(rule.get("labels", {})), rule["expr"])
+        for _, rule in every_rule()
+        if "record" in rule
+    }
 
 
 def _aggregated(expr: promql.AggregateExpr) -> frozenset[str]:

@@ -130,25 +130,17 @@ def scraping(*targets: str, every: str = "1s", job: str = "spillgate") -> dict[s
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """What promtool says, both streams in `stdout`; the test is skipped where there is none."""
-    binary = program("promtool", package="prometheus")
-    return subprocess.run(
-        [binary, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return _said(program("promtool", package="prometheus"), *arguments)
 
 
 def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The same of Alertmanager's tool."""
-    binary = program("amtool", package="prometheus-alertmanager")
+    return _said(program("amtool", package="prometheus-alertmanager"), *arguments)
+
+
+def _said(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [binary, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
