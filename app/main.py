@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.bootstrap import commands
 from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
+from app.bootstrap.latency import latency
 from app.bootstrap.worker import worker
 from app.cli.commands import Commands, create_cli
 from app.settings import environment
@@ -19,6 +20,7 @@ def main() -> None:
         serve=commands.serve,
         worker=worker,
         simulate=commands.simulate,
+        latency=latency,
     )
     create_cli(started)()
 

@@ -6,18 +6,15 @@ import random
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-from pydantic import SecretStr
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
-from app.adapters.credentials import ApiKeyCredential, Credential
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
-from app.adapters.entra import EntraCredential, azure_credential
+from app.adapters.entra import EntraCredential
 from app.adapters.estimator import Estimator
 from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
+from app.bootstrap.credentials import Identity, credential_of
 from app.bootstrap.errands import errands_of
 from app.bootstrap.hedging import Hedges
 from app.bootstrap.prices import price_table
@@ -26,7 +23,7 @@ from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
 from app.domain.quota.price import PriceTable
-from app.domain.routing.deployment import Api, Fleet
+from app.domain.routing.deployment import Fleet
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health, HealthPolicy
 from app.domain.routing.live_rules import LiveRules
@@ -42,7 +39,7 @@ from app.ports import (
     Observer,
     ResponseOwners,
 )
-from app.settings import Auth, Deployment, Entra, ModelCatalog, Settings
+from app.settings import ModelCatalog, Settings
 from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
@@ -57,14 +54,6 @@ from app.stages.telemetry import Telemetry
 from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
 from app.waiting import WaitingRoom
-
-
-class Identity(NamedTuple):
-    """Whose token it is, and for what; None: the machine's own."""
-
-    scope: str
-    client_id: str | None
-    tenant_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +101,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     """The gateway of these settings."""
     fleet = fleet_of(settings, resources.catalog)
     credentials = {
-        name: await _credential(deployment, resources)
+        name: await credential_of(deployment, resources)
         for name, deployment in settings.deployments.items()
     }
     directories = Directories(resources.lifetimes, resources.clock, resources.signing_keys)
@@ -224,29 +213,3 @@ def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Re
 
 def _reservation_id() -> str:
     return secrets.token_hex(12)
-
-
-async def _credential(deployment: Deployment, resources: Resources) -> Credential:
-    match deployment.auth:
-        case Auth(api_key=SecretStr() as key):
-            return ApiKeyCredential(key.get_secret_value(), Api(deployment.api))
-        case Auth(entra=Entra() as entra):
-            return await _entra(entra, deployment.entra_scope or "", resources)
-        case _:
-            message = f"deployment {deployment.name!r} has neither an API key nor Entra ID"
-            raise ValueError(message)
-
-
-async def _entra(entra: Entra, scope: str, resources: Resources) -> Credential:
-    """One credential for each identity and scope, however many deployments use it."""
-    identity = Identity(scope, entra.client_id, entra.tenant_id)
-    if identity not in resources.credentials:
-        credential = EntraCredential(
-            lambda: azure_credential(client_id=entra.client_id, tenant_id=entra.tenant_id),
-            scope,
-            resources.clock,
-            random.random,
-        )
-        opened = await resources.lifetimes.enter_async_context(credential)
-        resources.credentials[identity] = opened
-    return resources.credentials[identity]

@@ -17,6 +17,8 @@ from app.cli.check import Compare, check
 from app.cli.deployment import deployment_commands
 from app.cli.explain import explain
 from app.cli.key import key_commands
+from app.cli.latency import Compare as CompareLatency
+from app.cli.latency import add_latency
 from app.cli.limit import limit_commands
 from app.cli.session import Surroundings
 from app.cli.tenant import tenant_commands
@@ -46,6 +48,7 @@ class Commands:
     serve: Callable[[Path, Addresses, bool], int]
     worker: Callable[[], int]
     simulate: Callable[[Path, str, int], int]
+    latency: CompareLatency
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # from the command line
@@ -80,6 +83,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     _add_version(cli)
     _add_servers(cli, commands)
     _add_check(cli, commands)
+    add_latency(cli, commands.latency)
     admin_commands(cli)
     return cli
 

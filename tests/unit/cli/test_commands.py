@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli.commands import Addresses, Commands, create_cli
 from app.cli.key import new_key
+from app.cli.latency import Asked, Comparison
 
 CONFIG = """\
 admin: {key: "${SPILLGATE_ADMIN_KEY}"}
@@ -18,6 +19,10 @@ deployments:
 models: {m: {tiers: [[a]]}}
 tenants: {t: {}}
 """
+
+
+def _not_here(_: Asked) -> Comparison:
+    raise AssertionError("has tests of its own")
 
 
 def _run(*arguments: str, started: list[object] | None = None) -> Result:
@@ -35,6 +40,7 @@ def _run(*arguments: str, started: list[object] | None = None) -> Result:
         serve=start,
         worker=start,
         simulate=start,
+        latency=_not_here,
     )
     return CliRunner().invoke(create_cli(commands), arguments)
 

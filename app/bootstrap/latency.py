@@ -1,0 +1,122 @@
+"""`spillgate latency`: deployments of a config asked directly, with their own credentials."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import uvloop
+
+from app.adapters.aiohttp_upstream import AiohttpTransport
+from app.adapters.azure_openai import AzureOpenAI
+from app.adapters.clock import SystemClock
+from app.adapters.entra import EntraCredential
+from app.bootstrap.credentials import Identity, credential_of
+from app.bootstrap.prices import price_table
+from app.bootstrap.simulation import pointed_at, simulated_deployments
+from app.bootstrap.values import fleet_of
+from app.cli.latency import Asked
+from app.domain.call.tokens import TokenCounter
+from app.domain.routing.deployment import Deployment
+from app.planner.latency.cost import Cost, costs
+from app.planner.latency.measuring import Tell, measure
+from app.planner.latency.plan import Turn
+from app.planner.latency.probe import Probe
+from app.planner.latency.question import Questions
+from app.planner.latency.sample import Sample
+from app.settings import Settings, environment, load, load_catalog
+from app.simulator.server import serve_simulator
+
+
+def latency(asked: Asked) -> Comparison:
+    """A comparison that is ready to begin.
+
+    Raises ConfigProblems for the config's mistakes, ValueError for deployments that cannot be
+    compared.
+    """
+    settings = load(asked.config, environment())
+    fleet = fleet_of(settings, load_catalog())
+    for name in asked.plan.deployments:
+        _refuse_unusable(name, fleet.deployments)
+    return Comparison(asked, settings)
+
+
+class Comparison:
+    """Deployments that are asked in turns once it runs."""
+
+    def __init__(self, asked: Asked, settings: Settings) -> None:
+        """Nothing is opened yet."""
+        self._asked = asked
+        self._settings = settings
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """The most that it costs; nothing where all is simulated."""
+        if self._asked.simulate:
+            return ()
+        catalog = load_catalog()
+        deployments = fleet_of(self._settings, catalog).deployments
+        prices = price_table(self._settings, catalog)
+        return costs(self._asked.plan, deployments, prices, SystemClock().unix())
+
+    def run(self, tell: Tell) -> None:
+        """Ask everything, and tell of each request as it ends. Raises OSError."""
+        uvloop.run(self._run(tell))
+
+    async def _run(self, tell: Tell) -> None:
+        plan = self._asked.plan
+        counter = TokenCounter()
+        counter.warm()
+        questions = Questions(plan, counter.count, secrets.token_hex(4))
+        async with self._deployments() as settings, _probe(settings) as probe:
+            deployments = fleet_of(settings, load_catalog()).deployments
+
+            async def ask(turn: Turn) -> Sample:
+                deployment = deployments[turn.deployment]
+                return await probe.ask(deployment, questions.ask(deployment, turn.number))
+
+            await measure(plan, ask, tell)
+
+    @asynccontextmanager
+    async def _deployments(self) -> AsyncIterator[Settings]:
+        """The settings, pointed at a simulator if asked; only what is compared is in them."""
+        names = self._asked.plan.deployments
+        compared = {name: self._settings.deployments[name] for name in names}
+        settings = self._settings.model_copy(update={"deployments": compared, "models": {}})
+        if not self._asked.simulate:
+            yield settings
+            return
+        deployments = simulated_deployments(settings, load_catalog())
+        async with serve_simulator(deployments, seed=settings.simulator.seed) as url:
+            yield pointed_at(settings, url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What credentials live on."""
+
+    lifetimes: AsyncExitStack
+    clock: SystemClock = field(default_factory=SystemClock)
+    credentials: dict[Identity, EntraCredential] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def _probe(settings: Settings) -> AsyncIterator[Probe]:
+    async with AsyncExitStack() as lifetimes, AiohttpTransport() as transport:
+        opened = _Opened(lifetimes)
+        credentials = {
+            name: await credential_of(deployment, opened)
+            for name, deployment in settings.deployments.items()
+        }
+        yield Probe(AzureOpenAI(transport, credentials), opened.clock)
+
+
+def _refuse_unusable(name: str, deployments: Mapping[str, Deployment]) -> None:
+    deployment = deployments.get(name)
+    if deployment is None:
+        known = ", ".join(sorted(deployments))
+        raise ValueError(f"no deployment {name!r} in the config; there are: {known}")
+    if "embedding" in deployment.model:
+        raise ValueError(f"deployment {name!r}: {deployment.model} embeds, it writes no tokens")

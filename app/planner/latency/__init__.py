@@ -1,0 +1,1 @@
+"""Deployments asked directly, in turns, and how fast they answered."""
