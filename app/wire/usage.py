@@ -1,18 +1,23 @@
 """Token counts as upstreams report them, from a whole body or from one event of a stream.
 
 Field names: OpenAI's CompletionUsage (`prompt_tokens`, …) and ResponseUsage (`input_tokens`, …).
-A missing count stays missing; an explicit zero is zero. Embeddings generate nothing: their usage
-has `prompt_tokens` and `total_tokens`, equal, and no third (OpenAI's CreateEmbeddingResponse).
+A missing count stays missing; an explicit zero is zero. What no answer can have used is missing,
+too: it would be charged, or given back. Embeddings generate nothing: their usage has
+`prompt_tokens` and `total_tokens`, equal, and no third (OpenAI's CreateEmbeddingResponse).
 """
 
 from __future__ import annotations
 
 import re
+from typing import Final, TypeGuard
 
 import msgspec
 
 from app.domain.quota.usage import Usage
 
+#: Of one answer. The largest contexts have ten million; a list of embeddings has some more. What is
+#: above that is a defect, and sums of it do not fit into what adds them up (SQLite, OTLP: 64 bits).
+MOST_TOKENS: Final = 1_000_000_000
 _RESPONSE_ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,512})"')
 _OBJECT = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
@@ -39,15 +44,15 @@ class UsageFields(msgspec.Struct):
         """The counts, whichever spelling they came in; None where what was read or made is not."""
         counted_in = _first(self.prompt_tokens, self.input_tokens)
         counted_out = _first(self.completion_tokens, self.output_tokens, self._nothing_made())
-        if counted_in is None or counted_out is None:
+        if not _is_count(counted_in) or not _is_count(counted_out):
             return None
         read = self.prompt_tokens_details or self.input_tokens_details or _Details()
         made = self.completion_tokens_details or self.output_tokens_details or _Details()
         return Usage(
             input=counted_in,
-            cached=read.cached_tokens or 0,
+            cached=_part(read.cached_tokens),
             output=counted_out,
-            reasoning=made.reasoning_tokens or 0,
+            reasoning=_part(made.reasoning_tokens),
         )
 
     def _nothing_made(self) -> int | None:
@@ -100,6 +105,14 @@ def _answer(body: bytes) -> _Answer:
         return _ANSWER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _Answer()
+
+
+def _is_count(count: int | None) -> TypeGuard[int]:
+    return count is not None and 0 <= count <= MOST_TOKENS
+
+
+def _part(count: int | None) -> int:
+    return count if _is_count(count) else 0
 
 
 def _first(*counts: int | None) -> int | None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.quota.usage import Usage
-from app.wire.usage import response_id_of_body, usage_of_body, usage_of_tail
+from app.wire.usage import MOST_TOKENS, response_id_of_body, usage_of_body, usage_of_tail
 
-counts = st.integers(0, 1 << 40)
+counts = st.integers(0, MOST_TOKENS)
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -65,6 +65,27 @@ def test_usage_in_every_form(body: dict[str, Any], usage: Usage | None) -> None:
     encoded = json.dumps(body).encode()
     assert usage_of_body(encoded) == usage
     assert usage_of_tail(encoded) == (usage if isinstance(body.get("usage"), dict) else None)
+
+
+@pytest.mark.parametrize("wrong", [-1, MOST_TOKENS + 1, 1 << 62, 10**30])
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_what_no_answer_can_have_used_is_no_count(name: str, wrong: int) -> None:
+    """It would be given back to the tenant, or be too large for whoever adds it up."""
+    counted = {"prompt_tokens": 3, "completion_tokens": 2, name: wrong}
+    encoded = json.dumps({"usage": counted}).encode()
+    assert usage_of_body(encoded) is None
+    assert usage_of_tail(encoded) is None
+
+
+@pytest.mark.parametrize("wrong", [-1, MOST_TOKENS + 1, 10**30])
+def test_a_part_that_cannot_be_is_not_told(wrong: int) -> None:
+    """The whole is what is charged: it stays."""
+    details = {
+        "prompt_tokens_details": {"cached_tokens": wrong},
+        "completion_tokens_details": {"reasoning_tokens": wrong},
+    }
+    body = {"usage": {"prompt_tokens": 3, "completion_tokens": 2, **details}}
+    assert usage_of_body(json.dumps(body).encode()) == Usage(input=3, output=2)
 
 
 def test_the_first_spelling_that_is_there_counts() -> None:
