@@ -76,6 +76,7 @@ class Snapshots:
         gone = self._workers.pop(worker, None)
         if gone is None:
             return
+        gone.path.unlink(missing_ok=True)  # who was killed left it
         words = _last_words(gone.path)
         with suppress(FileNotFoundError):
             gone.last = words.read_bytes()

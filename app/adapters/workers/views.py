@@ -38,7 +38,9 @@ class Views:
 
     def exited(self, number: int) -> None:
         """What it thought is forgotten with it."""
-        self._paths.pop(number, None)
+        path = self._paths.pop(number, None)
+        if path is not None:
+            path.unlink(missing_ok=True)  # who was killed left it
         self._views.pop(number, None)
 
     async def look(self) -> None:
