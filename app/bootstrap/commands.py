@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import date
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import uvloop
-from watchfiles import awatch
 
 from app.adapters.logs import Logs, configure_logs
 from app.adapters.logs.configure import loop_trouble
@@ -22,22 +19,15 @@ from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.workers.supervisor import WorkerFailed
 from app.api.server import CannotListen
 from app.bootstrap.beside import beside
-from app.bootstrap.process import FileInForce, Process, running
+from app.bootstrap.config_file import ConfigFile
+from app.bootstrap.process import Process
+from app.bootstrap.running import running
 from app.bootstrap.scaled import Handed, scaled
-from app.bootstrap.simulation import (
-    NotSimulated,
-    Reloadable,
-    Simulated,
-    pointed_at,
-    simulated_deployments,
-)
+from app.bootstrap.simulation import Reloadable, Simulated, pointed_at, simulated_deployments
 from app.cli.check import usable_cpus, utc_today, warnings
 from app.cli.commands import MISTAKE, Addresses
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
-from app.settings.retirement import Retirement, retirements
 from app.simulator.server import serve_simulator
-
-_LOOK_MS: Final = 1000
 
 _log = structlog.get_logger()
 
@@ -86,115 +76,6 @@ async def watched(main: Coroutine[Any, Any, None]) -> None:
     """Have the loop tell of what nobody awaits as everything else is told."""
     asyncio.get_running_loop().set_exception_handler(loop_trouble)
     await main
-
-
-def listening_on(settings: Settings, addresses: Addresses) -> Settings:
-    """The settings with the addresses that were given on the command line."""
-    given = {
-        "host": addresses.host,
-        "port": addresses.port,
-        "admin_host": addresses.admin_host,
-        "admin_port": addresses.admin_port,
-        "workers": addresses.workers,
-    }
-    changed = {name: value for name, value in given.items() if value is not None}
-    return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
-
-
-class ConfigFile:
-    """The configuration's file, with the addresses that the command line puts over it."""
-
-    def __init__(
-        self, path: Path, addresses: Addresses, today: Callable[[], date] = utc_today
-    ) -> None:
-        """Nothing is read yet."""
-        self._path = path
-        self._addresses = addresses
-        self._today = today
-        self._loaded: tuple[Path, bytes] | None = None
-        self._settings: Settings | None = None
-        self._told: list[Retirement] = []
-        self.in_force = FileInForce()
-
-    def load(self) -> Settings:
-        """Read it. Raises ConfigProblems."""
-        self._loaded = self._version()
-        content = self._loaded[1] if self._loaded else None  # None: let it say why
-        settings = load(self._path, environment(), content)
-        self._settings = listening_on(settings, self._addresses)
-        self.in_force.content = content or b""
-        self.in_force.digest = sha256(self.in_force.content).digest()
-        return self._settings
-
-    async def reload(self, process: Reloadable) -> None:
-        """Put it in force if that works; else the last good one stays."""
-        before = self.in_force.digest, self.in_force.content
-        self.in_force.is_last = False
-        try:
-            await process.reload(self.load())
-        except ConfigProblems as found:
-            problems = [str(problem) for problem in found.problems]
-            _log.error("config not reloaded", problems=problems)
-        except NotSimulated as refused:
-            _log.error("config not reloaded", problems=[str(refused)])
-        except Exception:  # noqa: BLE001  # whatever it was, requests are served as before
-            _log.exception("config not reloaded")
-        else:
-            self.in_force.is_last = True
-            return
-        self.in_force.digest, self.in_force.content = before
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return self._path
-
-    async def follow(self, process: Reloadable) -> None:
-        """Reload whenever the file is another or says something else.
-
-        Its directory is watched, because mounted files are replaced rather than written, and what
-        changes there need not have its name: Kubernetes swaps a directory that it links to. What
-        is not seen, such as a change in a linked directory, is found within about a second.
-
-        Deployments that retire soon are logged at the start, after a change, and once a day.
-        """
-        self._tell_retirements()
-        watching = awatch(
-            self._path.parent, recursive=False, rust_timeout=_LOOK_MS, yield_on_timeout=True
-        )
-        async for _ in watching:
-            if await asyncio.to_thread(self._version) != self._loaded:
-                await self.reload(process)
-            self._tell_retirements()
-
-    def _tell_retirements(self) -> None:
-        """Once for each day and state of the file: days that are left are a part of them."""
-        found = retirements(self._settings, self._today()) if self._settings else []
-        for each in found if found != self._told else ():
-            tell = _log.error if each.is_over else _log.warning
-            event = "deployment retired" if each.is_over else "deployment retires"
-            day = each.day.isoformat()
-            tell(event, deployment=each.deployment, day=day, days_left=each.days_left)
-        self._told = found
-
-    def _version(self) -> tuple[Path, bytes] | None:
-        """Where the file really is and what it says; None if it cannot be read."""
-        try:
-            return self._path.resolve(strict=True), self._path.read_bytes()
-        except OSError:
-            return None
-
-
-class HandedFile(ConfigFile):
-    """The file as another process has read it: `handed` is what it said."""
-
-    def __init__(self, path: Path, handed: bytes) -> None:
-        """Nothing is loaded yet."""
-        super().__init__(path, Addresses())
-        self.handed = handed
-
-    def _version(self) -> tuple[Path, bytes]:
-        return self._path, self.handed
 
 
 def until_told(*signals: signal.Signals) -> asyncio.Event:

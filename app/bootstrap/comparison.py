@@ -9,7 +9,7 @@ from urllib.parse import quote
 from app.adapters.clock import SystemClock
 from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.redis.directory_reading import read_directory
-from app.bootstrap.process import EMBEDDED_DIRECTORY
+from app.bootstrap.opening import EMBEDDED_DIRECTORY
 from app.domain.identity.directory import Directory, TenantEntry
 from app.domain.identity.seeds import differences, seeded_tenants
 from app.domain.routing.operations import operation_differences

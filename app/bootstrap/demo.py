@@ -13,8 +13,9 @@ import aiohttp
 
 from app.adapters.logs import Logs, configure_logs
 from app.bootstrap.beside import beside
-from app.bootstrap.commands import listening_on, run, until_told
-from app.bootstrap.process import running
+from app.bootstrap.commands import run, until_told
+from app.bootstrap.config_file import listening_on
+from app.bootstrap.running import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.commands import Addresses
 from app.cli.demo_text import DemoAddresses, Here, demo_text

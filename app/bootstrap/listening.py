@@ -6,14 +6,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from app.api.admin.services import MetricsPage
 from app.api.server import RunningServer, serving
 from app.bootstrap.admin import Telemetry, admin_plane
-
-if TYPE_CHECKING:
-    from app.bootstrap.process import Opened, Process
+from app.bootstrap.opening import Opened
+from app.bootstrap.process import Process
 
 
 class _Limits(TypedDict):

@@ -18,6 +18,8 @@ from app.adapters.metrics.itself import read_process
 from app.adapters.metrics.known import Known
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.prices import ptu_hours
+from app.bootstrap.process import Process
+from app.bootstrap.state import State
 from app.domain.cache.error_rate import Comparison
 from app.domain.identity.tenant import LossPolicy
 from app.domain.routing.deployment import Kind
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from app.adapters.entra import EntraCredential
     from app.adapters.redis.measured_errors import MeasuredRate
     from app.adapters.signing_keys import SigningKeys
-    from app.bootstrap.process import Process
-    from app.bootstrap.state import State
 
 Values = dict[tuple[str, ...], float]
 

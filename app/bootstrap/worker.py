@@ -23,9 +23,11 @@ from app.adapters.workers.orders import Orders, lines_of, order_to_begin
 from app.adapters.workers.views import view_of
 from app.api.server import CannotListen, bind
 from app.bootstrap.beside import beside
-from app.bootstrap.commands import HandedFile, watched
+from app.bootstrap.commands import watched
+from app.bootstrap.config_file import HandedFile
 from app.bootstrap.listening import serving_data
-from app.bootstrap.process import Process, opened
+from app.bootstrap.opening import opened
+from app.bootstrap.process import Process
 from app.bootstrap.role import worker as role_of_worker
 from app.bootstrap.scaled import LOG_TURNS
 from app.bootstrap.simulation import Reloadable, Simulated, pointed_at

@@ -14,7 +14,8 @@ import aiohttp
 from openai import AsyncOpenAI
 
 from app.adapters.logs import Logs
-from app.bootstrap.process import Process, running
+from app.bootstrap.process import Process
+from app.bootstrap.running import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.key import new_key
 from app.domain.ledger.completion import Receipt

@@ -21,7 +21,7 @@ import pytest
 import structlog
 
 from app.adapters.logs import configure_logs
-from app.bootstrap.commands import ConfigFile
+from app.bootstrap.config_file import ConfigFile
 from app.cli.commands import Addresses
 from app.cli.key import new_key
 from app.settings import Settings

@@ -12,7 +12,8 @@ from typing import Any
 from openai import AsyncOpenAI
 
 from app.bootstrap.comparison import compared
-from app.bootstrap.process import Process, running
+from app.bootstrap.process import Process
+from app.bootstrap.running import running
 from app.settings import Settings
 from tests.e2e.stack import DEADLINE_S, Stack, ptu_and_paygo, stack
 

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 from openai import AsyncOpenAI
 
-from app.bootstrap.process import running
+from app.bootstrap.running import running
 from app.cli.key import new_key
 from app.domain.identity.directory import Actor, Change, EntryKind, Role
 from app.domain.ledger.completion import Outcome

@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from app.bootstrap.process import running
+from app.bootstrap.running import running
 from app.cli.key import new_key
 from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack

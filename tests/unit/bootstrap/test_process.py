@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from app.bootstrap.process import Process, running
+from app.bootstrap.process import Process
+from app.bootstrap.running import running
 from app.bootstrap.state import State
 from app.settings import Settings, build
 

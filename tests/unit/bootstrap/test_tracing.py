@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.bootstrap.process import running
+from app.bootstrap.running import running
 from app.bootstrap.tracing import READ_AT_START, server_of
 from app.domain.routing.deployment import Api, Deployment, Kind
 from app.domain.tracing.span_attributes import Server

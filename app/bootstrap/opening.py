@@ -1,0 +1,149 @@
+"""A process with everything open that is behind its listeners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from app.adapters.aiohttp_upstream import AiohttpTransport
+from app.adapters.background import background
+from app.adapters.clock import SystemClock
+from app.adapters.estimator import Estimator
+from app.adapters.logs import Logs
+from app.adapters.logs.control import LogControl
+from app.adapters.metrics.exposition import Metrics
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.store import Place
+from app.adapters.redis.watched import Breakers
+from app.bootstrap.caching import Cached, answer_cache
+from app.bootstrap.errands import OwnRequests
+from app.bootstrap.gateway import Resources, snapshot
+from app.bootstrap.hedging import Hedges
+from app.bootstrap.metrics import dependency_of, read_all
+from app.bootstrap.process import Process
+from app.bootstrap.role import ALONE, Role
+from app.bootstrap.secrets import secrets_in
+from app.bootstrap.state import State, Watching, shared_state
+from app.bootstrap.tracing import Traced, tracing
+from app.domain.call.tokens import TokenCounter
+from app.domain.quota.learned import LearnedOutput
+from app.ports import Observer
+from app.settings import Settings, load_catalog
+from app.waiting import WaitingRoom
+
+EMBEDDED_DIRECTORY: Final = Path(".spillgate")
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A process with everything open, and listening nowhere yet."""
+
+    process: Process
+    state: State
+    metrics: Metrics
+    cached: Cached
+    traced: Traced | None
+    redis_url: str
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    *,
+    observers: tuple[Observer, ...] = (),
+    logs: Logs | None = None,
+    role: Role = ALONE,
+) -> AsyncIterator[Opened]:
+    """Everything that is behind the listeners. Raises EmbeddedRedisError."""
+    log = LogControl(logs, SystemClock().unix, settings.logs)
+    log.know(secrets_in(settings))
+    log.apply()
+    metrics = Metrics(settings.metrics.most_tenants, SystemClock())
+    watching = Watching(Breakers(dependency_of), metrics.quota.watch, metrics.quota.refused)
+    async with (
+        _redis_url(settings, role) as redis_url,
+        shared_state(redis_url, SystemClock(), settings, watching, role=role) as state,
+        AiohttpTransport() as transport,
+        AsyncExitStack() as lifetimes,
+    ):
+        log.said = lambda: state.directory.current.logs
+        log.know([state.directory.in_force.pepper.hex()])
+        own = OwnRequests(state.keys)
+        place = replace(_cache_place(settings, redis_url), breakers=watching.breakers)
+        cached = await lifetimes.enter_async_context(
+            answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
+        )
+        told: tuple[Observer, ...] = (log.requests, metrics.receipts, *observers)
+        traced = await lifetimes.enter_async_context(tracing(settings.tracing))
+        resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
+        resources = replace(resources, hedges=Hedges(charged=metrics.receipts.hedged))
+        if role.serves:
+            await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
+        process = Process(await snapshot(settings, resources), resources, state, log)
+        process.serves = role.serves
+        read_all(metrics, process, state, watching.breakers)
+        async with (
+            background("semantic cache in force", process.keep_renewing),
+            background("event loop lag", metrics.loop_lag.keep_looking),
+            background("logs", log.keep_applying),
+        ):
+            yield Opened(process, state, metrics, cached, traced, redis_url)
+
+
+@asynccontextmanager
+async def _redis_url(settings: Settings, role: Role) -> AsyncIterator[str]:
+    """The configured Redis, another process's, or one of our own."""
+    if role.redis_url is not None:
+        yield role.redis_url
+        return
+    if settings.redis is not None:
+        yield settings.redis.url.get_secret_value()
+        return
+    async with embedded_redis(EMBEDDED_DIRECTORY / "redis") as embedded:
+        if embedded.search_note:
+            _log.info("embedded redis", note=embedded.search_note)
+        yield embedded.url
+
+
+def _cache_place(settings: Settings, redis_url: str) -> Place:
+    """A Redis of its own, which may evict, or the one that everything is in."""
+    redis = settings.redis
+    if redis is None or redis.cache_url is None:
+        return Place(redis_url, cluster=redis is not None and redis.cluster)
+    return Place(redis.cache_url.get_secret_value())
+
+
+def _resources(
+    state: State,
+    cached: Cached,
+    transport: AiohttpTransport,
+    lifetimes: AsyncExitStack,
+    observers: tuple[Observer, ...],
+    *,
+    traced: Traced | None,
+) -> Resources:
+    return Resources(
+        clock=state.clock,
+        holds=state.holds,
+        capacity=state.capacity,
+        waiting=WaitingRoom(state.clock),
+        owners=state.owners,
+        cached=cached,
+        accounts=state.accounts,
+        directory=state.directory,
+        keys=state.keys,
+        estimator=Estimator(TokenCounter(), LearnedOutput()),
+        observers=(state.explanations, *observers),
+        transport=transport,
+        catalog=load_catalog(),
+        lifetimes=lifetimes,
+        traced=traced,
+    )
