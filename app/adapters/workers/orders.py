@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -33,6 +33,11 @@ def order_to_begin(lines: Iterator[bytes]) -> Begin | None:
     return order if isinstance(order, Begin) else None
 
 
+def _give_up() -> None:
+    time.sleep(ORPHAN_S)
+    os._exit(1)
+
+
 class Orders:
     """`end` and `hurry` are set once; reloads wait in their order."""
 
@@ -44,10 +49,15 @@ class Orders:
         self.is_orphan = False
 
     @classmethod
-    def heard(cls, lines: Iterator[bytes]) -> Orders:
-        """Hear them from now on, on the running loop; their end is an order to end at once."""
+    def heard(cls, lines: Iterator[bytes], give_up: Callable[[], None] = _give_up) -> Orders:
+        """Hear them from now on, on the running loop; their end is an order to end at once.
+
+        Then `give_up` is called, in a thread: it ends the process where nothing else does.
+        """
         orders, loop = cls(), asyncio.get_running_loop()
-        hearing = threading.Thread(target=orders._hear, args=(lines, loop), daemon=True)
+        hearing = threading.Thread(
+            target=orders._hear, args=(lines, loop, give_up), name="orders", daemon=True
+        )
         hearing.start()
         return orders
 
@@ -64,13 +74,17 @@ class Orders:
             case Begin():
                 pass  # it has
 
-    def _hear(self, lines: Iterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    def _hear(
+        self,
+        lines: Iterator[bytes],
+        loop: asyncio.AbstractEventLoop,
+        give_up: Callable[[], None],
+    ) -> None:
         with suppress(RuntimeError):  # the loop has ended, and so does the process
             for line in lines:
                 loop.call_soon_threadsafe(self.take, order_of(line))
             loop.call_soon_threadsafe(self._orphaned)
-        time.sleep(ORPHAN_S)
-        os._exit(1)
+        give_up()
 
     def _orphaned(self) -> None:
         self.is_orphan = True

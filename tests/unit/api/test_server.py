@@ -6,16 +6,18 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from app.api import server
-from app.api.server import bind, serving
+from app.api.server import CannotListen, bind, hold, serving
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+#: So many that one of two gets all of them once in a lifetime.
+CONNECTIONS = 64
 LIMITS = {"keep_alive_s": 60.0, "header_s": 10.0}
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -146,3 +148,51 @@ def test_small_answers_are_not_held_back() -> None:
     """Asyncio sets TCP_NODELAY on what is accepted only where the listener names its protocol."""
     with bind("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.skipif(not server.SPREADS, reason="the kernel gives one socket everything")
+def test_sockets_that_share_an_address_share_its_connections() -> None:
+    """Whoever keeps the address gets none of them."""
+    with hold("127.0.0.1", 0) as holder:
+        port = holder.getsockname()[1]
+        with (
+            bind("127.0.0.1", port, shared=True) as one,
+            bind("127.0.0.1", port, shared=True) as two,
+        ):
+            for listener in (one, two):
+                listener.listen(CONNECTIONS)
+            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+            came = [accepted(listener) for listener in (one, two)]
+            for client in clients:
+                client.close()
+        assert min(came) > 0
+        assert sum(came) == CONNECTIONS
+
+
+@pytest.mark.parametrize("spreads", [True, False])
+def test_an_address_is_not_shared_with_strangers(*, spreads: bool) -> None:
+    """Not even with those that would: they would get our requests."""
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as stranger:
+        port = stranger.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{port}: "):
+            hold("127.0.0.1", port, spreads=spreads)
+
+
+def test_an_address_to_be_inherited_is_listened_on() -> None:
+    """Where sharing does not spread: a client is let in before anybody accepts."""
+    with (
+        hold("127.0.0.1", 0, spreads=False) as holder,
+        socket.create_connection(holder.getsockname()),
+    ):
+        assert accepted(holder) == 1
+
+
+def accepted(listener: socket.socket) -> int:
+    """How many have come; their connections are closed."""
+    count = 0
+    listener.settimeout(0)
+    with suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count

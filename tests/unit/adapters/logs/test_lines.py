@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,19 @@ def test_a_line_that_is_longer_than_a_pipe_is_whole(pipe: Pipe) -> None:
     lines.info("end")
     assert pipe.read(b"end") == ["a" * 20_000, "end"]
     lines.close()
+
+
+def test_long_lines_of_several_writers_are_whole(pipe: Pipe, tmp_path: Path) -> None:
+    """No pipe takes them in one piece: writers take turns."""
+    letters, count = "ab", 20
+    writers = [Lines(pipe.into) for _ in letters]
+    for lines, letter in zip(writers, letters, strict=True):
+        lines.take_turns(tmp_path / "turns")
+        for _ in range(count):
+            lines.write(letter * 10_000)
+    found: list[str] = []
+    while len(found) < len(letters) * count:
+        found += pipe.read()
+    assert sorted(found) == sorted(letter * 10_000 for letter in letters for _ in range(count))
+    for lines in writers:
+        lines.close(DEADLINE_S)
