@@ -26,6 +26,8 @@ from app.domain.quota.anomaly import HOUR_S
 from app.domain.quota.reservation import Amounts
 
 NAME: Final = "usage-by-hour.sqlite"
+#: SQLite has no larger integer; sums of it become floating there, and stay readable.
+MOST: Final = 2**63 - 1
 #: Lines that are taken at a time: one transaction, and as much memory.
 _LINES: Final = 20_000
 _SCHEMA: Final = """
@@ -114,7 +116,9 @@ class HourlySums:
                 of_hour[1] += charged.tokens
                 of_hour[2] += charged.nano_usd
         with self._database:
-            self._database.executemany(_ADD, [(*key, *each) for key, each in sums.items()])
+            self._database.executemany(
+                _ADD, [(*key, *map(_fitting, each)) for key, each in sums.items()]
+            )
             self._database.executemany(_FIRST, sums.keys())
             self._database.execute("DELETE FROM hours WHERE hour < ?", (oldest,))
             self._keep(place)
@@ -139,6 +143,11 @@ class HourlySums:
     def _rows(self, query: str, *values: str | int) -> Iterator[Any]:
         with closing(self._database.execute(query, values)) as cursor:
             yield from cursor
+
+
+def _fitting(amount: int) -> int:
+    """The amount, or the nearest that can be kept: a defective upstream may have told of more."""
+    return min(MOST, max(-MOST, amount))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

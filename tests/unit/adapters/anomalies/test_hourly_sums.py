@@ -8,7 +8,7 @@ from threading import Event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.adapters.anomalies.hourly_sums import NAME, HourlySums
+from app.adapters.anomalies.hourly_sums import MOST, NAME, HourlySums
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.segment import segments
 from app.domain.ledger.ledger_row import RowKind
@@ -46,6 +46,20 @@ def test_that_hours_are_summed_by_tenant(tmp_path: Path) -> None:
     assert sums.of("nobody", FIRST, FIRST + 4) == []
     assert sums.at("search", FIRST) == Amounts(2, 16, 14)
     assert sorted(sums.tenants()) == ["other", "search"]
+    sums.close()
+
+
+def test_that_an_absurd_row_is_no_end_of_it(tmp_path: Path) -> None:
+    """Older archives have counts of defective upstreams; SQLite's numbers have 64 bits."""
+    with ledger(tmp_path).archive as archive:
+        source = Ledger(archive, FakeClock(unix=START))
+        source.add(input=10**30, output=-(10**30), nano_usd=10**34)
+        source.add(tenant="other", input=10**30)
+        source.clock.advance(HOUR_S)
+        source.add(input=5, output=3, nano_usd=7)
+    sums = taken(tmp_path)
+    assert sums.at("search", FIRST + 1) == Amounts(1, 8, 7)
+    assert sums.at("other", FIRST).tokens == MOST
     sums.close()
 
 
