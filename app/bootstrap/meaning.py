@@ -18,8 +18,8 @@ from app.adapters.background import background
 from app.adapters.embedder.remembering import RememberingEmbedder
 from app.adapters.phrasebook import load_phrasebook
 from app.adapters.redis.answers import RedisAnswers, found_by_meaning
+from app.adapters.redis.semantic_index import Space
 from app.adapters.redis.store import Place
-from app.adapters.semantic_index import Space
 from app.bootstrap.embedding import embedding
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.measuring import Compared, Measured, measuring_hits

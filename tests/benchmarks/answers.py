@@ -24,7 +24,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
 from app.adapters.redis.connection import Place
 from app.adapters.redis.embedded import embedded_redis
-from app.adapters.semantic_index import Space
+from app.adapters.redis.semantic_index import Space
 from app.domain.cache.entry import Question
 from tests.fakes.entries import an_entry
 from tests.fakes.patient import PATIENCE_S, patient_client

@@ -14,7 +14,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.redis.answers import AnswerLimits, kept_answers
 from app.adapters.redis.answers_script import Room
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.adapters.semantic_index import Space
+from app.adapters.redis.semantic_index import Space
 from app.domain.cache.entry import Entry, Question
 from app.domain.cache.kept import PROMPT_BEGINNING, Selection
 from app.ports import AnswerCache, KeptAnswers

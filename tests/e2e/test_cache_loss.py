@@ -27,7 +27,7 @@ from app.adapters.embedder.local import Encoder
 from app.adapters.embedder.threaded import ThreadedEmbedder
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.adapters.semantic_index import SemanticIndex
+from app.adapters.redis.semantic_index import SemanticIndex
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 pytestmark = [

@@ -25,8 +25,8 @@ from app.adapters.redis.answers_keeping import Bounds, Fate, Keeping, Queue, Wai
 from app.adapters.redis.answers_memory import watching_memory
 from app.adapters.redis.answers_script import AT_ONCE, AnswersScript, Listed, Room, key_of
 from app.adapters.redis.batch import Refused
+from app.adapters.redis.semantic_index import Near, SemanticIndex, Space, indexing
 from app.adapters.redis.store import Place, Store, opened_store
-from app.adapters.semantic_index import Near, SemanticIndex, Space, indexing
 from app.domain.cache.entry import Entry, Neighbour
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection
 from app.ports import Clock

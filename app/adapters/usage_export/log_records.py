@@ -30,7 +30,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from app.domain.ledger.ledger_row import LedgerRow
-from app.domain.ledger.row_attributes import EVENT, row_attributes
+from app.domain.tracing.row_attributes import EVENT, row_attributes
 from app.domain.tracing.spans import Attribute
 
 _NANO: Final = 1_000_000_000

@@ -1,1 +1,1 @@
-"""A request in traces: which are recorded, and the spans that are made of a receipt."""
+"""What OpenTelemetry is told: spans of requests, which of them, and rows by the same names."""

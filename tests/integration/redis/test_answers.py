@@ -33,7 +33,7 @@ from app.adapters.redis.batch import Script
 from app.adapters.redis.connection import Place
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import Binaries, installed_binaries
-from app.adapters.semantic_index import Space, Trouble, place_of, schema_of
+from app.adapters.redis.semantic_index import Space, Trouble, place_of, schema_of
 from app.domain.cache.entry import Entry, Question
 from app.domain.cache.kept import Selection
 from app.errors import StoreUnavailable

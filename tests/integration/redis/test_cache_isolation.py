@@ -12,8 +12,8 @@ import pytest
 from app.adapters.clock import SystemClock
 from app.adapters.redis.answers import AnswerLimits, kept_answers
 from app.adapters.redis.embedded_binaries import installed_binaries
+from app.adapters.redis.semantic_index import Space
 from app.adapters.redis.store import Place
-from app.adapters.semantic_index import Space
 from app.domain.cache.policy import CacheRule, ExactRule, SemanticRule
 from app.domain.identity.tenant import Tenant
 from tests.e2e.stack import eventually

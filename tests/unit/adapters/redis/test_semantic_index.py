@@ -9,7 +9,14 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from app.adapters.redis.answers_script import PREFIX, key_of
 from app.adapters.redis.batch import Batch, Command, NotSent, Refused
-from app.adapters.semantic_index import SemanticIndex, Space, Trouble, place_of, query_of, schema_of
+from app.adapters.redis.semantic_index import (
+    SemanticIndex,
+    Space,
+    Trouble,
+    place_of,
+    query_of,
+    schema_of,
+)
 from app.errors import StoreUnavailable
 from tests.fakes.embedder import packed
 

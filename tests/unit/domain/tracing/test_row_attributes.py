@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from app.domain.ledger.ledger_row import RowKind
-from app.domain.ledger.row_attributes import row_attributes
 from app.domain.tracing import attribute_names as names
+from app.domain.tracing.row_attributes import row_attributes
 from tests.fakes.ledger_rows import ledger_row
 
 
