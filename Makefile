@@ -13,11 +13,14 @@ STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
-	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends
+	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends tests/deploy
 # Programs that traces are sent to by way of trial, each in an environment of its own.
 BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
-LOCKS := requirements/runtime.txt requirements/dev.txt $(BACKENDS:%=requirements/%.txt)
+# What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
+IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
+LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
+	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
 
@@ -110,6 +113,10 @@ bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and read them there (1.7 GB, 5 minutes the first time)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/backends $(ARGS)
 
+.PHONY: deploy-check
+deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes and Azure; start Compose's configuration (about a minute)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/deploy $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet
@@ -127,7 +134,9 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(ARGS) pyproject.toml --extra embedded --group dev \
 		-c requirements/runtime.txt -o requirements/dev.txt
-	@for each in $(BACKENDS); do $(COMPILE) $(ARGS) \
+	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
+		-c requirements/runtime.txt -o requirements/image.txt
+	@for each in $(BACKENDS) build deploy; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 
@@ -148,6 +157,13 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@echo 'installing into $(VENV) ...'
 	@$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-deploy/.setup: requirements/deploy.txt | $(STAMP)
+	@echo 'installing into $(@D) ...'
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		--no-deps --only-binary :all: -r $<
 	@touch $@
 
 # Made anew when its lock changes. The lock is complete: pip, left to look for more, trips over extras.
