@@ -44,7 +44,6 @@ from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
-from app.stages.hedge_account import HedgeAccount
 from app.stages.ownership import Ownership
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
@@ -52,6 +51,7 @@ from app.stages.settlement import Settlement
 from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Judging, Retries, Upstreams
+from app.stages.upstream.hedge_account import HedgeAccount
 from app.standing import Standing
 from app.waiting import WaitingRoom
 

@@ -12,8 +12,8 @@ from app.domain.routing.hedge_policy import HedgePolicy
 from app.domain.routing.retry_budget import RetryBudget
 from app.ports import Clock
 from app.settings.routing import Hedging as HedgingSettings
-from app.stages.hedge_account import HedgeAccount
 from app.stages.upstream import Hedging
+from app.stages.upstream.hedge_account import HedgeAccount
 
 
 @dataclass(frozen=True, slots=True)

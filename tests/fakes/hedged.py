@@ -28,8 +28,8 @@ from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.route import Choices, plan_route
 from app.domain.routing.warm_cache import WarmCaches
 from app.observation import Observation
-from app.stages.hedge_account import HedgeAccount
 from app.stages.upstream import Hedging, Judging, Retries, Upstreams
+from app.stages.upstream.hedge_account import HedgeAccount
 from app.standing import Standing
 from app.wire.openai import read_request
 from app.wire.routes import match

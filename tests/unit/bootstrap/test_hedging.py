@@ -9,7 +9,7 @@ from app.bootstrap.hedging import Hedges, policy_of
 from app.domain.capacity.shares import RequestClass
 from app.domain.routing.hedge_policy import HedgePolicy
 from app.settings.routing import Hedging
-from app.stages.hedge_account import HedgeAccount
+from app.stages.upstream.hedge_account import HedgeAccount
 from tests.fakes.accounts import PRICES, FakeAccounts, next_id
 from tests.fakes.clock import FakeClock
 

@@ -8,7 +8,7 @@ from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode
 from app.domain.quota.limit import SPILLED, LimitName, LimitRule, limit_of, spill_limits
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
-from app.stages.hedge_account import HedgeAccount, HedgeBill
+from app.stages.upstream.hedge_account import HedgeAccount, HedgeBill
 from tests.fakes.accounts import PRICES, next_id
 from tests.fakes.hedged import PROMPT, Hedged
 
