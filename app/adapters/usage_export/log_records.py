@@ -34,6 +34,9 @@ from app.domain.tracing.row_attributes import EVENT, row_attributes
 from app.domain.tracing.spans import Attribute
 
 _NANO: Final = 1_000_000_000
+#: Of OTLP's integers. A row of a defective upstream may have more, and is not to stop the others.
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 _SCOPE: Final = "spillgate.ledger"
 #: As fast as it gets; JSON-like attributes shrink to a tenth.
 _LEVEL: Final = 1
@@ -89,7 +92,7 @@ def _value(value: Attribute) -> AnyValue:
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     if isinstance(value, int):
-        return AnyValue(int_value=value)
+        return AnyValue(int_value=min(_MOST, max(_LEAST, value)))
     if isinstance(value, float):
         return AnyValue(double_value=value)
     if isinstance(value, str):
