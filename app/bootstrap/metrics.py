@@ -9,7 +9,6 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from app.adapters.metrics import families as f
@@ -20,6 +19,7 @@ from app.adapters.redis.watched import Breakers
 from app.bootstrap.prices import ptu_hours
 from app.bootstrap.process import Process
 from app.bootstrap.state import State
+from app.bootstrap.version import own_version
 from app.domain.cache.error_rate import Comparison
 from app.domain.identity.tenant import LossPolicy
 from app.domain.routing.deployment import Kind
@@ -228,12 +228,12 @@ class _Ledger:
         }
 
     def drift(self) -> Values:
-        dollars = self.state.drift.dollars if self.state.drift is not None else None
+        dollars = self.state.kept.drift.dollars if self.state.kept is not None else None
         return {} if dollars is None else {(): dollars}
 
     def copied(self) -> Values:
-        copier = self.state.copier
-        return {} if copier is None else {(): self.state.clock.unix() - copier.behind_s}
+        kept = self.state.kept
+        return {} if kept is None else {(): kept.progress.complete_until()}
 
     def exported(self) -> Values:
         return {(sink,): at for sink, at in self.state.derived.exports.timestamps().items()}
@@ -292,7 +292,7 @@ class _Itself:
         add(f.WORKERS, lambda: {(): float(process.serves)})
         add(f.DRAINING, lambda: {(): float(process.readiness.draining)})
         read_process(metrics.readings)
-        add(f.BUILD_INFO, lambda: {(_version(), platform.python_version()): 1.0})
+        add(f.BUILD_INFO, lambda: {(own_version(), platform.python_version()): 1.0})
 
     def connections(self) -> Values:
         found = self.process.resources.transport.connections()
@@ -305,10 +305,3 @@ class _Itself:
     def reload_ok(self) -> Values:
         file = self.process.file
         return {(): float(file is None or file.is_last)}
-
-
-def _version() -> str:
-    try:
-        return version("spillgate")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"

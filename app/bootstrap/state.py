@@ -6,22 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 from uuid import uuid4
 
 import structlog
 
 from app.adapters.accounts import SharedAccounts, Watch, shared_accounts
-from app.adapters.archive.archive import Archive, ArchivePolicy
-from app.adapters.archive.audit_log import copying_audit
-from app.adapters.archive.comparison import Comparison, comparing
-from app.adapters.archive.copier import CopyPlan, LedgerCopier
-from app.adapters.archive.drift import LedgerDrift
-from app.adapters.archive.errors import ArchiveBusy
-from app.adapters.archive.history import ArchiveHistory
-from app.adapters.archive.ledger_streams import LedgerStreams
-from app.adapters.archive.progress import ArchiveProgress
-from app.adapters.archive.reader import ArchiveReader
 from app.adapters.background import background
 from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.directory_keys import DirectoryKeys
@@ -36,9 +25,9 @@ from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.lineage import Lineages
 from app.adapters.redis.replicas import Replicas, replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
-from app.adapters.redis.store import Place, Store, opened_store
+from app.adapters.redis.store import Place, opened_store
 from app.adapters.redis.watched import Breakers
-from app.adapters.seeding import Seeder, seeding
+from app.bootstrap.archiving import Archiving, Kept
 from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.bootstrap.role import ALONE, Role
 from app.domain.capacity.capacity_book import CapacityBook
@@ -47,9 +36,6 @@ from app.domain.quota.reservation import Ask, Refusal, Reservation
 from app.domain.routing.operations import operation_differences
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
-
-#: For a round trip that reads a page of the ledger, seconds.
-_PAGE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +60,12 @@ class State:
     capacity: CapacityBook
     owners: ResponseOwners
     accounts: SharedAccounts
-    seeder: Seeder | None  # of the process that keeps the archive
     directory: RedisDirectory
     keys: DirectoryKeys
     deployments: set[str]
     explanations: Explanations
     alerts: BudgetAlerts
-    copier: LedgerCopier | None  # of the process that keeps the archive
-    drift: LedgerDrift | None  # the same
+    kept: Kept | None  # None: another process keeps the archive
     derived: Derived
 
     async def follow(self, settings: Settings) -> None:
@@ -90,8 +74,8 @@ class State:
         self.explanations.policy = settings.explain
         await self.directory.seed(_seeds(settings, self.clock))
         _tell_differences(settings, self.directory)
-        if self.seeder is not None:
-            await self.seeder.seed_all()
+        if self.kept is not None:
+            await self.kept.seeder.seed_all()
 
 
 @asynccontextmanager
@@ -113,7 +97,7 @@ async def shared_state(
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = _Archiving(store, place, clock, keys, directory)
+        archiving = Archiving(store, place, clock, keys, directory)
         archive = archiving.opened(settings.ledger or Ledger())
         kept = await enter(archive) if role.keeps_archive else None
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
@@ -145,14 +129,12 @@ async def shared_state(
             capacity=capacity,
             owners=RedisResponseOwners(batch),
             accounts=accounts,
-            seeder=kept.seeder if kept else None,
             directory=directory,
             keys=keys,
             deployments=deployments,
             explanations=explanations,
             alerts=alerts,
-            copier=kept.progress.copier if kept else None,
-            drift=kept.drift if kept else None,
+            kept=kept,
             derived=derived,
         )
 
@@ -190,72 +172,3 @@ def _tell_differences(settings: Settings, directory: RedisDirectory) -> None:
     found = directory.current
     for difference in (*differences(settings, found), *operation_differences(settings, found)):
         structlog.get_logger().warning("config_not_in_force", difference=difference)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What keeps the archive."""
-
-    seeder: Seeder
-    progress: ArchiveProgress
-    drift: LedgerDrift
-
-
-@dataclass(frozen=True, slots=True)
-class _Archiving:
-    """The ledger's archive, kept by one process; it alone can tell what a lost account held."""
-
-    store: Store
-    place: Place
-    clock: Clock
-    keys: DirectoryKeys
-    directory: RedisDirectory
-
-    @asynccontextmanager
-    async def opened(self, ledger: Ledger) -> AsyncIterator[_Kept | None]:
-        """Copy and seed, unless another process of this machine does."""
-        directory = Path(ledger.archive)
-        policy = ArchivePolicy(retention_days=ledger.retention_days)
-        try:
-            archive = Archive.open(directory, self.clock, policy)
-        except ArchiveBusy:
-            structlog.get_logger().info("archive_kept_by_another", directory=str(directory))
-            yield None
-            return
-        with archive:
-            # Its pages are large: they have their own way, and more time.
-            place = replace(self.place, patience_s=max(self.place.patience_s, _PAGE_S))
-            async with (
-                opened_store(place, self.clock, "redis: ledger") as store,
-                self._copying(store.batch, archive, directory) as kept,
-            ):
-                yield kept
-
-    @asynccontextmanager
-    async def _copying(
-        self, batch: Batch, archive: Archive, directory: Path
-    ) -> AsyncIterator[_Kept]:
-        async def rolled_back(tenant: str) -> None:
-            await seeder.note_rolled_back(tenant)
-
-        plan = CopyPlan(tenants=self.keys.names_with_rows, on_rolled_back=rolled_back)
-        copier = LedgerCopier(LedgerStreams(batch), archive, clock=self.clock, plan=plan)
-        history = ArchiveHistory(copier, ArchiveReader(directory, skip_damaged=True))
-        seeder = Seeder(self.store.batch, history, self.clock, self.keys.tenants)
-        comparison = Comparison(self.store, copier, seeder, self.clock)
-        progress = ArchiveProgress(archive, copier, self.clock)
-        drift = LedgerDrift(
-            self.store.batch,
-            ArchiveReader(directory, skip_damaged=True),
-            self.clock,
-            tenants=self.keys.tenants,
-            archived_until=progress.complete_until,
-        )
-        async with (
-            copier,
-            copying_audit(self.directory, directory),
-            seeding(seeder),
-            comparing(comparison),
-            background("ledger drift", drift.keep_comparing),
-        ):
-            yield _Kept(seeder, progress, drift)

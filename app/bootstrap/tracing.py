@@ -8,10 +8,10 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.bootstrap.version import own_version
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.ledger.completion import Receipt
 from app.domain.routing.deployment import Api, Deployment, Fleet
@@ -123,10 +123,7 @@ def _exporters(settings: Tracing) -> list[SpanExporter]:
 def _form(settings: Tracing) -> SpanForm:
     from app.adapters.tracing.sdk_spans import form_of  # noqa: PLC0415  # as in `tracing`
 
-    try:
-        own = version("spillgate")
-    except PackageNotFoundError:
-        own = "unknown"
+    own = own_version()
     service = {
         "service.name": settings.service_name,
         "service.version": own,

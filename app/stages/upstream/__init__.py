@@ -1,7 +1,7 @@
 """From a plan to the first answer worth passing on.
 
-`search` asks one candidate after the other, `pair` two for one answer where a stream does not begin,
-`opening` reads what comes up to where it can be judged.
+`search` asks one candidate after the other, `pair` two for one answer where a stream does not
+begin, `opening` reads what comes up to where it can be judged.
 """
 
 from __future__ import annotations
