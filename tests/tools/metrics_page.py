@@ -44,6 +44,8 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
 - **Exemplars** (OpenMetrics) are on latency, time to first token and time per output token: the
   trace of a request of which a span is recorded.
 - **Counters start at 0** with each process. No `_created` series are told.
+- **Scrapes that come at once** share a page, and after one there is a rest of four times as long as
+  it took: whoever scrapes, a fifth of the time at most goes into pages.
 - **Several workers** count each for itself; the last column says how their values become one.
   What a worker had counted stays when it has ended.
 - **What is lost**: a worker that is killed takes along what it counted since it was asked last, which
