@@ -14,12 +14,11 @@ import structlog
 import uvloop
 
 from app.adapters.logs import Logs, configure_logs
-from app.adapters.logs.configure import loop_trouble
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.workers.supervisor import WorkerFailed
 from app.api.server import CannotListen
-from app.bootstrap.beside import beside
 from app.bootstrap.config_file import ConfigFile
+from app.bootstrap.loop import beside, until_told, watched
 from app.bootstrap.process import Process
 from app.bootstrap.running import running
 from app.bootstrap.scaled import Handed, scaled
@@ -70,20 +69,6 @@ def run(main: Coroutine[Any, Any, None]) -> int:
     except WorkerFailed as failed:
         return _fail(str(failed), failed.code)
     return 0
-
-
-async def watched(main: Coroutine[Any, Any, None]) -> None:
-    """Have the loop tell of what nobody awaits as everything else is told."""
-    asyncio.get_running_loop().set_exception_handler(loop_trouble)
-    await main
-
-
-def until_told(*signals: signal.Signals) -> asyncio.Event:
-    """An event that the given signals set."""
-    told = asyncio.Event()
-    for number in signals or (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 
 from app.adapters.logs import Logs, configure_logs
-from app.bootstrap.beside import beside
-from app.bootstrap.commands import run, until_told
+from app.bootstrap.commands import run
 from app.bootstrap.config_file import listening_on
+from app.bootstrap.loop import beside, until_told
 from app.bootstrap.running import running
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.cli.commands import Addresses

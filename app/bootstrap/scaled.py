@@ -22,8 +22,8 @@ from app.adapters.workers.process import WorkerProcess, start_worker
 from app.adapters.workers.supervisor import Supervisor
 from app.adapters.workers.views import Views
 from app.api.server import SPREADS, bind, hold
-from app.bootstrap.beside import beside
 from app.bootstrap.listening import serving_admin, url_of
+from app.bootstrap.loop import beside
 from app.bootstrap.opening import Opened, opened
 from app.bootstrap.process import FileInForce, Process
 from app.bootstrap.role import ADMIN

@@ -24,10 +24,9 @@ from app.adapters.workers.messages import Begin, Failed, News, Ready, line_of
 from app.adapters.workers.orders import Orders, lines_of, order_to_begin
 from app.adapters.workers.views import view_of
 from app.api.server import CannotListen, bind
-from app.bootstrap.beside import beside
-from app.bootstrap.commands import watched
 from app.bootstrap.config_file import HandedFile
 from app.bootstrap.listening import serving_data
+from app.bootstrap.loop import beside, watched
 from app.bootstrap.opening import opened
 from app.bootstrap.process import Process
 from app.bootstrap.role import worker as role_of_worker

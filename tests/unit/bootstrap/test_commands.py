@@ -12,9 +12,9 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
-from app.bootstrap.beside import beside
 from app.bootstrap.commands import run
 from app.bootstrap.config_file import ConfigFile
+from app.bootstrap.loop import beside
 from app.bootstrap.running import running
 from app.cli.commands import Addresses
 from app.settings import Settings, build
