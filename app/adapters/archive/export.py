@@ -21,6 +21,9 @@ from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageSums
 
 _BATCH: Final = 10_000
+#: Of Parquet's integers.
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 _FLOATS: Final = frozenset({"at", "started_at", "duration", "time_to_first_token"})
 _BOOLEANS: Final = frozenset({"stream"})
 #: What a spreadsheet would take for the beginning of a formula.
@@ -151,10 +154,15 @@ def _record_batches(core: Any, schema: Any, table: Table, count: _Count) -> Iter
     while batch := list(islice(records, _BATCH)):
         count.records += len(batch)
         columns = [
-            core.Array([record[name] for record in batch], type=schema.field(name).type)
+            core.Array([_fitting(record[name]) for record in batch], type=schema.field(name).type)
             for name in table.columns
         ]
         yield core.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _fitting(value: Any) -> Any:
+    """The value; the nearest integer of 64 bits where a defective upstream told of more."""
+    return min(_MOST, max(_LEAST, value)) if type(value) is int else value
 
 
 def _type(core: Any, table: Table, name: str) -> Any:

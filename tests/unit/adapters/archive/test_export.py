@@ -69,6 +69,17 @@ def test_parquet_is_read_back() -> None:
     assert table["flags"].to_pylist() == ["late estimated", ""]
 
 
+def test_an_absurd_row_does_not_keep_a_file_back() -> None:
+    """Older archives have counts of defective upstreams; Parquet's integers have 64 bits."""
+    files: Any = pytest.importorskip("arro3.io", reason="no Parquet writer is installed")
+    target = io.BytesIO()
+    rows = [ledger_row("a", input=10**30, output=-(10**30)), ledger_row("b", input=5)]
+    assert export(rows_table(rows), Format.PARQUET, target) == 2
+    table = files.read_parquet(io.BytesIO(target.getvalue())).read_all()
+    assert table["input"].to_pylist() == [2**63 - 1, 5]
+    assert table["output"].to_pylist()[0] == -(2**63)
+
+
 def test_parquet_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for it is told what to install."""
     monkeypatch.setitem(sys.modules, "arro3.core", None)
