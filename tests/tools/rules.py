@@ -90,7 +90,9 @@ def page() -> str:
     listed = alerts()
     for group in dict.fromkeys(each.group for each in listed):
         rows = [_row(each) for each in listed if each.group == group]
-        title = group.removeprefix("spillgate_").replace("_", " ").capitalize().replace("Ptu", "PTU")
+        title = (
+            group.removeprefix("spillgate_").replace("_", " ").capitalize().replace("Ptu", "PTU")
+        )
         head = "| alert | severity | for | what it says |\n| --- | --- | --- | --- |"
         parts.append(f"## {title}\n\n{head}\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
