@@ -38,8 +38,8 @@ def write(directory: Path, **sections: Any) -> None:
         "auth": {"api_key": "k"},
     }
     usual = {
-        "deployments": {"paygo": deployment},
-        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        "deployments": {"paygo": deployment, "broken": deployment},
+        "models": {"gpt-4o": {"tiers": [["paygo", "broken"]]}},
         "admin": {"key": "an-admin-key-of-tests"},
         "tenants": {"team": {"keys": [KEY]}},
         "simulator": {"ttft_ms": 0, "tpot_ms": 1},
@@ -86,6 +86,25 @@ class Gateway:
             while not holds(found := await self.metrics()):
                 await asyncio.sleep(0.05)
         return found
+
+    @asynccontextmanager
+    async def fault(self, **fault: Any) -> AsyncIterator[None]:
+        """One deployment fails."""
+        body = {"deployment": "broken", **fault}
+        async with self.http.post(f"{self.simulator}/_sim/faults", json=body) as answer:
+            assert answer.status < 300
+        yield
+        async with self.http.post(f"{self.simulator}/_sim/reset") as answer:
+            assert answer.status < 300
+
+    async def health(self, deployment: str) -> str:
+        """What the admin API says of it."""
+        url = f"{self.admin}/admin/v1/deployments"
+        async with self.http.get(url, headers=ADMIN) as answer:
+            found = {
+                each["name"]: each["health"]["status"] for each in (await answer.json())["data"]
+            }
+        return str(found[deployment])
 
     async def readiness(self) -> int:
         """The status of the admin plane's."""
@@ -157,6 +176,9 @@ async def test_two_workers_are_one_gateway(tmp_path: Path) -> None:
         await limits_are_exact_over_both(gateway)
         write(tmp_path, tenants={"other": {"keys": [NEW_KEY]}}, limits={"max_body_bytes": 1024})
         await both_follow_a_reload(gateway)
+        await what_workers_think_is_shown(gateway)
+        (tmp_path / "spillgate.yaml").write_text("deployments: {")
+        await a_mistake_reaches_nobody(gateway)
         await a_killed_one_comes_back(gateway)
         workers = gateway.workers()
         assert len(workers) == 2
@@ -183,6 +205,21 @@ async def both_follow_a_reload(gateway: Gateway) -> None:
     assert {line["worker"] for line in gateway.said("config reloaded")} == {0, 1, 2}
     large = (gateway.chat(NEW_KEY, user="x" * 2000) for _ in range(20))
     assert set(await asyncio.gather(*large)) == {413}
+
+
+async def what_workers_think_is_shown(gateway: Gateway) -> None:
+    """By the process that asks no deployment itself."""
+    async with gateway.fault(status=500, times=1_000_000):
+        async with asyncio.timeout(DEADLINE_S):
+            while await gateway.health("broken") != "ejected":
+                await gateway.chat(NEW_KEY)
+    assert await gateway.health("paygo") == "healthy"
+
+
+async def a_mistake_reaches_nobody(gateway: Gateway) -> None:
+    """Who started them says so; who comes back gets what is in force."""
+    await gateway.until(lambda found: found["spillgate_config_last_reload_successful"] == 0)
+    assert {line["worker"] for line in gateway.said("config not reloaded")} == {0}
 
 
 async def a_killed_one_comes_back(gateway: Gateway) -> None:
