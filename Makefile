@@ -109,6 +109,10 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 	@exec $(BIN)/python -m tests.benchmarks.observed_receipts
 
+.PHONY: bench-telemetry
+bench-telemetry: setup ## what metrics, log lines and traces cost a request of a whole gateway (3 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.telemetry
+
 .PHONY: trace-backends
 trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and read them there (1.7 GB, 5 minutes the first time)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/backends $(ARGS)
