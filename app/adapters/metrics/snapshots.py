@@ -64,7 +64,7 @@ class Snapshots:
 
     def joined(self, worker: str, path: Path) -> None:
         """A worker tells on this socket from now on; one of the same name before it is gone."""
-        self.exited(worker)
+        self._let_go(worker)
         self._workers[worker] = _Worker(path)
 
     def exited(self, worker: str) -> None:
@@ -73,15 +73,20 @@ class Snapshots:
         That is what it left, or told last where it was killed. Not to be said of one that is only
         silent, which would be counted twice when it is back.
         """
+        gone = self._let_go(worker)
+        if gone is not None:
+            gone.path.unlink(missing_ok=True)  # who was killed left it
+
+    def _let_go(self, worker: str) -> _Worker | None:
         gone = self._workers.pop(worker, None)
         if gone is None:
-            return
-        gone.path.unlink(missing_ok=True)  # who was killed left it
+            return None
         words = _last_words(gone.path)
         with suppress(FileNotFoundError):
             gone.last = words.read_bytes()
             words.unlink()
         self._gone = merged([self._gone, counted(gone.last)])
+        return gone
 
     async def page(self, accept: str) -> tuple[str, bytes]:
         """The content type and the page of all, by the `Accept` header."""

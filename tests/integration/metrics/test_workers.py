@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from app.adapters.metrics.families import FAMILIES
+from app.adapters.clock import SystemClock
+from app.adapters.metrics.exposition import Metrics
+from app.adapters.metrics.families import FAMILIES, IN_FLIGHT
 from app.adapters.metrics.snapshots import Snapshots
 
 REQUESTS = "llm_requests_total"
@@ -125,6 +127,34 @@ async def test_what_a_worker_counted_stays_when_it_is_gone(
         assert "llm_requests_in_flight" not in found
 
 
+async def test_lost_is_what_was_counted_since_the_last_look(
+    tmp_path: Path, snapshots: Snapshots
+) -> None:
+    """Nobody needs to scrape for it; nothing else is lost."""
+    async with worker(tmp_path / "a") as one:
+        snapshots.joined("a", one.path)
+        await one.count(3)
+        await snapshots.look()
+        await one.count(2)
+        await one.kill()
+    snapshots.exited("a")
+    assert (await told(snapshots))[REQUESTS] == 3
+    assert not one.path.exists(), "a killed worker leaves its socket"
+
+
+async def test_who_asks_counts_too(tmp_path: Path) -> None:
+    """Its own page is one more, whatever becomes of workers."""
+    metrics = Metrics(10, SystemClock())
+    metrics.readings.add(IN_FLIGHT, lambda: {(): 7.0})
+    snapshots = Snapshots(limit_s=DEADLINE_S, own=metrics.openmetrics)
+    async with worker(tmp_path / "a") as one:
+        snapshots.joined("a", one.path)
+        assert (await told(snapshots))["llm_requests_in_flight"] == 5 + 7
+        await one.kill()
+    snapshots.exited("a")
+    assert (await told(snapshots))["llm_requests_in_flight"] == 7
+
+
 async def test_a_worker_that_is_started_anew_counts_from_nothing(
     tmp_path: Path, snapshots: Snapshots
 ) -> None:
@@ -159,6 +189,7 @@ async def test_a_frozen_worker_costs_the_limit_and_no_count(tmp_path: Path) -> N
         assert found[REQUESTS] == 7
         assert asyncio.get_running_loop().time() - began < DEADLINE_S / 2
         assert found["spillgate_workers"] <= 1
+        assert hasty.silent_total >= 1
         one.process.send_signal(signal.SIGCONT)
         await one.count(1)
         found = await told(patient)
