@@ -26,18 +26,19 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
   itself is in the `spillgate_errand_` families alone; tokens and dollars of both together are the
   ledger's.
 - **Every family is there** from the start, even where it has no series yet.
-- **Series begin at 0, not with their first event**, or no rate would have it: verdicts, throttles,
-  retry-after, tokens and dollars of each configured deployment; errors of capacity, upstreams and the
-  gateway, spills, latency, tokens and what the cache saved of each model; what is let in or refused of
-  each tenant, by its limits; classes, the cache's results and bypasses, errands, dependencies. What goes
-  by several names at once, by status, or is a caller's own mistake begins when it happens. Growth before
-  the first scrape is in no rate.
-- **A reload** begins the series of new deployments, models and tenants. Of those that are gone gauges end,
-  and counters stay until the process ends.
+- **Series begin at 0**, not with their first event, or no rate would have it.
+  Of each configured deployment: verdicts, throttles, retry-after, tokens, dollars.
+  Of each model: spills, latency, tokens, what the cache saved, and errors of capacity, upstreams
+  and the gateway. Of each tenant: what it was refused by its limits, or let in without them.
+  Besides: classes, results and bypasses of the cache, errands, dependencies.
+  All else begins when it happens: what goes by several names at once, or by status, and callers'
+  own mistakes. Growth before the first scrape is in no rate.
+- **A reload** begins the series of new deployments, models and tenants. Of those that are gone
+  gauges end, and counters stay until the process ends.
 - **Labels are closed sets.** A model that is not configured is `other`. So is a tenant beyond the
-  first `metrics.most_tenants` (100), and a caller that is nobody's: all tenants have a place where there
-  is one for all, else those that ask first. A deleted tenant's place is free again with the next
-  start. Nothing else that callers write is a label.
+  first `metrics.most_tenants` (100), and a caller that is nobody's: all tenants have a place where
+  there is one for all, else those that ask first. A deleted tenant's place is free again with the
+  next start. Nothing else that callers write is a label.
 - **Errors** say whose fault they are. `client`: the request or its key, or the client left.
   `policy`: a limit, a budget or a rule of the tenant. `capacity`: no deployment had room.
   `upstream`: it failed. `gateway`: overload, a store that is away, a defect.
@@ -48,8 +49,8 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
   it took: whoever scrapes, a fifth of the time at most goes into pages.
 - **Several workers** count each for itself; the last column says how their values become one.
   What a worker had counted stays when it has ended.
-- **What is lost**: a worker that is killed takes along what it counted since it was asked last, which
-  happens each second. The ledger has all of it.
+- **What is lost**: a worker that is killed takes along what it counted since it was asked last,
+  which happens each second. The ledger has all of it.
 - What counting costs a request is among the [measurements](measurements.md#metrics).
 
 ```yaml
