@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from app.cli.check import check
-from app.cli.commands import Commands, create_cli
 from app.cli.key import new_key
+from tests.tools.command_line import command_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -85,21 +84,12 @@ def test_sentences_are_short(page: Path) -> None:
 
 def test_commands_named_in_the_documents_exist() -> None:
     """`spillgate something` in a page is a command."""
-    commands = create_cli(
-        Commands(dict, lambda _: (), *[lambda *_: 0] * (len(fields(Commands)) - 2))
-    )
-    groups = {each.name for each in commands.registered_groups}
-    single = {
-        each.name or each.callback.__name__
-        for each in commands.registered_commands
-        if each.callback
-    }
     code = "".join(
         each for page in PAGES for each in re.findall(r"`[^`]+`|```.*?```", page.read_text(), SPANS)
     )
     named = set(re.findall(r"(?:^|[`/$(] ?)spillgate ([a-z]+)", code, re.MULTILINE))
     assert named
-    assert named <= groups | single
+    assert named <= command_names()
 
 
 def test_make_targets_named_in_the_documents_exist() -> None:

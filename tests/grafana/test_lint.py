@@ -6,7 +6,6 @@ The linter is a Go program that no package has; its rules are those of 2026-06.
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,6 @@ import promql_parser as promql
 import pytest
 
 from app.adapters.metrics.families import FAMILIES
-from app.cli.commands import Commands, create_cli
 from tests.grafana.boards import (
     DASHBOARDS,
     ROOT,
@@ -26,6 +24,7 @@ from tests.grafana.boards import (
     panels,
 )
 from tests.grafana.promql import labels, matchers, recorded, selectors
+from tests.tools.command_line import command_names
 
 #: Of Grafana's list those that our figures have.
 UNITS: Final = frozenset(
@@ -246,20 +245,13 @@ def test_a_tables_columns_are_what_its_queries_have(panel: Json) -> None:
 
 def test_commands_in_descriptions_exist() -> None:
     """Whoever is told at night to run something can."""
-    cli = create_cli(Commands(dict, lambda _: (), *[lambda *_: 0] * (len(fields(Commands)) - 2)))
-    known = {
-        each.name or getattr(each.callback, "__name__", "") for each in cli.registered_commands
-    }
-    for group in cli.registered_groups:
-        assert group.typer_instance is not None
-        below = group.typer_instance.registered_commands
-        known |= {str(group.name), *(f"{group.name} {command.name}" for command in below)}
+    known = command_names()
     for name, panel in every_panel():
         named = re.findall(r"`spillgate ([a-z]+(?: [a-z]+)?)", panel["description"])
         assert set(named) <= known, name
 
 
-def test_every_family_that_tenants_pay_for_is_on_a_dashboard() -> None:
+def test_every_family_is_on_a_dashboard_or_says_why_not() -> None:
     """A metric that nobody looks at is not worth its series: each is shown, or says why not."""
     text = " ".join(target["expr"] for _, _, target in every_target())
     assert [each.name for each in FAMILIES if each.name not in text] == sorted(NOT_SHOWN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.adapters.metrics.families import BY_NAME
-from app.cli.commands import Commands, create_cli
 from tests.grafana.promql import exposed, labels, recorded, selectors
+from tests.tools.command_line import command_line
 from tests.tools.rules import ROOT, RUNBOOKS
 
 PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -60,10 +59,7 @@ def test_queries_of_runbooks_are_about_what_exists(page: Path) -> None:
 
 @cache
 def _help(*words: str) -> str:
-    commands = create_cli(
-        Commands(dict, lambda _: (), *[lambda *_: 0] * (len(fields(Commands)) - 2))
-    )
-    shown = CliRunner().invoke(commands, [*words, "--help"], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(command_line(), [*words, "--help"], env={"COLUMNS": "200"})
     return shown.output if shown.exit_code == 0 else ""
 
 
