@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+from runpy import run_path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -149,14 +148,9 @@ def _receiver(file: str) -> int:
 
 
 def _made(directory: Path) -> dict[str, str]:
-    """Run the service `keys`; what it has made."""
-    script = ROOT / "deploy" / "compose" / "keys.py"
-    subprocess.run([sys.executable, script, directory], check=True, cwd=ROOT, env=_path())
+    """What the service `keys` makes there."""
+    run_path(str(ROOT / "deploy" / "compose" / "keys.py"))["main"](directory)
     return {path.name: path.read_text() for path in directory.iterdir()}
-
-
-def _path() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT)}
 
 
 def test_keys_are_made_once_and_nobody_else_reads_them(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def answering(status: int) -> Iterator[tuple[int, list[str]]]:
             """Not into the test's output."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield server.server_port, asked
