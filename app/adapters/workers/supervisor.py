@@ -160,6 +160,8 @@ class Supervisor:
         """Start one and wait for its end; its status."""
         worker = await self._start(number)
         self._workers[number] = worker
+        if self._ending.is_set():  # it was on its way when the others were told
+            worker.tell(Hurry())
         try:
             if not await self._has_begun(number, worker):
                 await worker.release()

@@ -76,8 +76,12 @@ class Started:
     workers: list[FakeWorker] = field(default_factory=list)
     heard: list[tuple[str, int]] = field(default_factory=list)
     pauses: Pauses = field(default_factory=lambda: Pauses(lambda: 0.0))
+    may_start: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: int = 0
 
     async def start(self, number: int) -> FakeWorker:
+        self.asked += 1
+        await self.may_start.wait()
         self.workers.append(FakeWorker(number, len(self.workers)))
         return self.workers[-1]
 
@@ -105,6 +109,7 @@ async def until(holds: Callable[[], object]) -> None:
 async def supervised(count: int) -> AsyncIterator[tuple[Supervisor, Started, asyncio.Task[None]]]:
     """Running, with so many workers started of which none serves yet."""
     started = Started()
+    started.may_start.set()
     supervisor = Supervisor(started.start, count, backoff=started.pauses, watcher=started)
     running = asyncio.create_task(supervisor.run())
     await started.has(count)
@@ -177,6 +182,23 @@ async def test_a_drain_waits_for_all_and_starts_nobody_again() -> None:
         await running
         assert len(started.workers) == 2
         assert not supervisor.ends_total
+
+
+async def test_one_that_was_on_its_way_when_all_were_told_is_told_too() -> None:
+    """Else it would serve on, and be waited for until it is killed."""
+    async with supervised(1) as (supervisor, started, running):
+        started.workers[0].serve()
+        await supervisor.all_served.wait()
+        started.may_start.clear()
+        started.workers[0].end(1)
+        await until(lambda: started.asked == 2)
+        await supervisor.drain(DEADLINE_S, asyncio.Event())
+        started.may_start.set()
+        late = await started.has(2)
+        await until(lambda: late.told)
+        assert late.told == [Hurry()]
+        late.fail()
+        await running
 
 
 async def test_hurry_is_told_while_they_drain() -> None:
