@@ -12,6 +12,8 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
+from app.adapters.workers.messages import Failed
+from app.adapters.workers.supervisor import WorkerFailed
 from app.bootstrap.commands import run
 from app.bootstrap.config_file import ConfigFile
 from app.bootstrap.loop import beside
@@ -107,6 +109,20 @@ def test_a_failing_traffic_or_watch_is_one_line(capsys: pytest.CaptureFixture[st
 
     assert run(main()) == 1
     assert capsys.readouterr().err == "no more watches\n"
+
+
+def test_a_worker_that_cannot_start_is_what_a_single_process_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its words alone, and its exit code."""
+    failed = WorkerFailed(Failed("cannot listen on 127.0.0.1:80: Permission denied", 2))
+
+    async def main() -> None:
+        async with beside(_fail(failed)):
+            await asyncio.Event().wait()
+
+    assert run(main()) == 2
+    assert capsys.readouterr().err == "cannot listen on 127.0.0.1:80: Permission denied\n"
 
 
 def _config() -> dict[str, object]:
