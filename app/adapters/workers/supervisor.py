@@ -192,6 +192,5 @@ class Supervisor:
     def _note(self, number: int, status: int, pause_s: float) -> None:
         how = "signal" if status < 0 else "status"
         self.ends_total[how] += 1
-        _log.error(
-            "worker_ended", number=number, again_in_s=round(pause_s, 3), **{how: abs(status)}
-        )
+        say = _log.error if status else _log.warning  # 0: somebody told that one to end
+        say("worker_ended", number=number, again_in_s=round(pause_s, 3), **{how: abs(status)})
