@@ -17,10 +17,12 @@ OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 # Programs that traces are sent to by way of trial, each in an environment of its own.
 BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
+# Locust, which pins pytest below 10.
+LOAD_ENV := .venv-load/.setup
 # What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
 IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
 LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
-	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt
+	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/load.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
 
@@ -47,7 +49,7 @@ coverage: setup ## the same tests, and what they cover (about 12 minutes)
 	@exec $(BIN)/python -m tests.passes -n $(JOBS) --cov $(ARGS)
 
 .PHONY: test-long
-test-long: setup ## run the tests that take a minute and more each (about 3 minutes)
+test-long: setup $(LOAD_ENV) ## run the tests that take a minute and more each (about 3 minutes)
 	@exec $(BIN)/pytest -m long -rP -q $(OWN_TARGETS:%=--ignore=%) $(ARGS)
 
 .PHONY: exactly
@@ -121,6 +123,10 @@ trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and 
 deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes and Azure; start Compose's configuration (about a minute)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/deploy $(ARGS)
 
+.PHONY: load
+load: setup $(LOAD_ENV) ## users for a minute, a report, a verdict; ARGS="--host URL" for a gateway of yours
+	@exec $(BIN)/python -m loadtest.run $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, types and import direction
 	$(BIN)/ruff check --quiet
@@ -140,7 +146,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 		-c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
 		-c requirements/runtime.txt -o requirements/image.txt
-	@for each in $(BACKENDS) build deploy; do $(COMPILE) $(ARGS) \
+	@for each in $(BACKENDS) build deploy load; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 
@@ -148,7 +154,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 clean: ## remove caches and reports; keeps .venv and .spillgate
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
-	find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find app loadtest tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 OLD_PYTHON = $(PYTHON) is missing or older than Python 3.11; name another: make setup PYTHON=python3.12
@@ -163,7 +169,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv-deploy/.setup: requirements/deploy.txt | $(STAMP)
+.venv-deploy/.setup $(LOAD_ENV): .venv-%/.setup: requirements/%.txt | $(STAMP)
 	@echo 'installing into $(@D) ...'
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
