@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -65,7 +66,9 @@ class Traced:
         from app.adapters.tracing import as_it_happens  # noqa: PLC0415  # as in `tracing`
 
         put, resource = self.export.put, self.export.resource
-        return as_it_happens.tracer_provider(put, resource, lambda: self.sampler.policy)
+        return as_it_happens.tracer_provider(
+            put, resource, policy=lambda: self.sampler.policy, now=time.monotonic
+        )
 
     @property
     def lost_total(self) -> int:

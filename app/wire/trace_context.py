@@ -42,7 +42,7 @@ def caller_of(headers: Mapping[str, str]) -> Caller | None:
         return None
     if not trace_id.strip("0") or not span_id.strip("0"):
         return None
-    state = _state(headers.get(TRACESTATE, ""))
+    state = state_of(headers.get(TRACESTATE, ""))
     return Caller(trace_id, span_id, bool(int(flags, 16) & _SAMPLED), state)
 
 
@@ -66,8 +66,8 @@ def passed_on(caller: Caller) -> dict[str, str]:
     return trace_headers(as_received, caller.span_id)
 
 
-def _state(text: str) -> str:
-    """As it came, without empty members; empty where it is not valid or too long."""
+def state_of(text: str) -> str:
+    """A `tracestate` as it came, without empty members; empty where it is invalid or too long."""
     members = [member for each in text.split(",") if (member := each.strip(" \t"))]
     keys = {member.partition("=")[0] for member in members}
     is_valid = all(_MEMBER.fullmatch(member) for member in members)

@@ -51,8 +51,8 @@ class Sampler:
         self.policy = policy
         self.passed_over_total = 0
         self._randomness = randomness
-        self._asked_for = _Allowance()
-        self._telling = _Allowance()
+        self._asked_for = Allowance()
+        self._telling = Allowance()
 
     def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
         """The context of a request that came just now; `wanted`: for one that is recorded."""
@@ -79,22 +79,23 @@ class Sampler:
         is_wanted = caller.is_sampled and is_chosen(caller.trace_id, self.policy.caller_ratio)
         return is_wanted and self._granted(self._asked_for, now)
 
-    def _granted(self, allowance: _Allowance, now: float) -> bool:
+    def _granted(self, allowance: Allowance, now: float) -> bool:
         if allowance.take(self.policy.most_per_s, now):
             return True
         self.passed_over_total += 1
         return False
 
 
-class _Allowance:
+class Allowance:
     """So many a second; those of one second may come at once."""
 
     def __init__(self) -> None:
+        """Of one kind, and of one plane."""
         self._left = math.inf
         self._seen = -math.inf
 
     def take(self, per_s: float, now: float) -> bool:
-        """Take one, where one is left."""
+        """Take one, where one is left; `now` is monotonic, seconds."""
         most = max(1.0, per_s)
         self._left = min(most, self._left + max(0.0, now - self._seen) * per_s)
         self._seen = max(self._seen, now)
