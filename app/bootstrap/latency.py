@@ -22,7 +22,7 @@ from app.domain.call.tokens import TokenCounter
 from app.domain.routing.deployment import Deployment
 from app.planner.latency.cost import Cost, costs
 from app.planner.latency.measuring import Tell, measure
-from app.planner.latency.plan import Turn
+from app.planner.latency.plan import Plan, Turn
 from app.planner.latency.probe import Probe
 from app.planner.latency.question import Questions
 from app.planner.latency.sample import Sample
@@ -39,7 +39,7 @@ def latency(asked: Asked) -> Comparison:
     settings = load(asked.config, environment())
     fleet = fleet_of(settings, load_catalog())
     for name in asked.plan.deployments:
-        _refuse_unusable(name, fleet.deployments)
+        _refuse_unusable(name, fleet.deployments, asked.plan)
     return Comparison(asked, settings)
 
 
@@ -113,10 +113,14 @@ async def _probe(settings: Settings) -> AsyncIterator[Probe]:
         yield Probe(AzureOpenAI(transport, credentials), opened.clock)
 
 
-def _refuse_unusable(name: str, deployments: Mapping[str, Deployment]) -> None:
+def _refuse_unusable(name: str, deployments: Mapping[str, Deployment], plan: Plan) -> None:
     deployment = deployments.get(name)
     if deployment is None:
         known = ", ".join(sorted(deployments))
         raise ValueError(f"no deployment {name!r} in the config; there are: {known}")
     if "embedding" in deployment.model:
         raise ValueError(f"deployment {name!r}: {deployment.model} embeds, it writes no tokens")
+    window, wanted = deployment.context_window, plan.prompt_tokens + plan.output_tokens
+    if window is not None and window < wanted:
+        told = f"its context window of {window} tokens is less than the {wanted} of a request"
+        raise ValueError(f"deployment {name!r}: {told}")
