@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.ledger.error_type import error_type
 from tests.backends.servers import Backend, mlflow, until
 from tests.backends.shown import expect_whole, mlflow_tree
 from tests.backends.traffic import Sent, config, send
@@ -66,6 +67,7 @@ async def _others(backend: Backend, sent: Sent) -> None:
     assert _told(info, "tokenUsage")["total_tokens"] > 0
     info, tree = await mlflow_tree(backend, sent.error)
     assert (info["state"], tree.root.failed) == ("ERROR", True)
+    assert tree.root.attributes["error.type"] == error_type(sent.error)
 
 
 async def test_that_a_callers_trace_is_shown_too(redis_url: str, tmp_path: Path) -> None:

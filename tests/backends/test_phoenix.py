@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.ledger.completion import Receipt
+from app.domain.ledger.error_type import error_type
 from tests.backends.servers import Backend, phoenix
 from tests.backends.shown import expect_whole, phoenix_tree, trace_id
 from tests.backends.traffic import Sent, config, send
@@ -65,7 +66,8 @@ async def _others(backend: Backend, sent: Sent) -> None:
     assert root.kind == "EMBEDDING"
     assert root.attributes["embedding.model_name"] == "text-embedding-3-small"
     assert root.attributes["llm.token_count.prompt"] > 0
-    assert (await phoenix_tree(backend, sent.error)).root.failed
+    root = (await phoenix_tree(backend, sent.error)).root
+    assert (root.failed, root.attributes["error.type"]) == (True, error_type(sent.error))
 
 
 async def _totals(backend: Backend, receipt: Receipt) -> dict[str, Any]:

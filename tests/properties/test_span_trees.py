@@ -12,6 +12,7 @@ from app.domain.call.errand import Purpose
 from app.domain.call.request import Operation
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.ledger.completion import Outcome, Stage
+from app.domain.ledger.error_type import error_type
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.tracing import attribute_names as names
 from app.domain.tracing.said import AnswerFacts, Said
@@ -113,6 +114,16 @@ def test_attributes_are_of_the_table_and_short(made: Any) -> None:
         for value in each.attributes.values():
             assert type(value) in {str, bool, int, float, tuple}
             assert len(str(value)) <= 300
+
+
+@given(receipts())
+def test_an_error_goes_by_one_word(made: Any) -> None:
+    """From the request down to where it ended, the one that metrics and the log have."""
+    word = error_type(made)
+    tree = span_tree(made, SERVERS)
+    assert tree.request.attributes.get(names.ERROR_TYPE) == word
+    inner = [each for each in tree.spans if each.kind is SpanKind.INTERNAL and each.failed]
+    assert {each.attributes.get(names.ERROR_TYPE) for each in inner} <= {word}
 
 
 @given(receipts())

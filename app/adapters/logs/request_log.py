@@ -36,7 +36,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "sent to the client; null: it left before any was",
         "outcome": "how it ended, as in the ledger",
         "error": "the code of the error, as the client got it",
-        "error_type": "as in `llm_errors_total`",
+        "error_type": "as in `llm_errors_total`, and `error.type` of its span",
         "spill": "why it left its first tier; `none`: it did not",
         "cache": "`exact`, `semantic`, `miss`, `bypass`",
         "cache_reason": "of a miss or bypass that is no plain one",

@@ -1,4 +1,7 @@
-"""What kind of error a request ended with, and whose fault it was: closed sets, for metrics."""
+"""What kind of error a request ended with, and whose fault it was: closed sets.
+
+Metrics, the log line and the request's span have the same word for it.
+"""
 
 from __future__ import annotations
 

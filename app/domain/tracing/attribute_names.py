@@ -40,7 +40,7 @@ STATUS: Final = "http.response.status_code"
 ADDRESS: Final = "server.address"
 PORT: Final = "server.port"
 REGION: Final = "cloud.region"
-ERROR_TYPE: Final = "error.type"
+ERROR_TYPE: Final = "error.type"  # of a request one of ErrorType; of an attempt the upstream's own
 PEER: Final = "peer.service"  # what maps of services, Azure Monitor's and Tempo's, draw a node for
 
 #: The request, as the ledger and `spillgate explain` name it.
@@ -49,6 +49,7 @@ TENANT: Final = "spillgate.tenant"
 KEY_ID: Final = "spillgate.key_id"
 CLASS: Final = "spillgate.class"
 OUTCOME: Final = "spillgate.outcome"
+ERROR_CODE: Final = "spillgate.error_code"
 SPILL: Final = "spillgate.spill"
 COST: Final = "spillgate.cost.usd"
 RESERVED_TOKENS: Final = "spillgate.reserved.tokens"

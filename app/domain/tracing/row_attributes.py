@@ -36,7 +36,7 @@ def row_attributes(line: int, row: LedgerRow) -> dict[str, Attribute]:
         names.REQUEST_ID: row.request_id or None,
         names.KEY_ID: row.key_id,
         names.OUTCOME: row.outcome,
-        names.ERROR_TYPE: row.error,
+        names.ERROR_CODE: row.error,
         names.STATUS: row.status,
         names.SPILL: row.spill,
         names.CACHE: row.cache,

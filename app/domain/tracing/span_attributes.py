@@ -12,6 +12,7 @@ from typing import Final
 
 from app.domain.call.request import Operation
 from app.domain.ledger.completion import Receipt
+from app.domain.ledger.error_type import error_type
 from app.domain.quota.limit import NANO
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
@@ -84,7 +85,7 @@ def request_attributes(receipt: Receipt, servers: Mapping[str, Server]) -> Attri
             **_accounted(receipt),
             **_routed(receipt),
             **_cached(receipt),
-            **error_attribute(receipt),
+            **error_attributes(receipt),
         }
     )
 
@@ -116,13 +117,9 @@ def attempt_attributes(
     return _known(found | _served_by(server))
 
 
-def error_attribute(receipt: Receipt) -> dict[str, Attribute]:
-    """The code that the client got, or how it ended without one; nothing where all went well."""
-    if receipt.error is not None:
-        return {names.ERROR_TYPE: receipt.error[:_MOST_CODE]}
-    if receipt.status is None:
-        return {names.ERROR_TYPE: receipt.outcome.value}
-    return {names.ERROR_TYPE: str(receipt.status)} if receipt.status >= _REFUSED else {}
+def error_attributes(receipt: Receipt) -> Attributes:
+    """Which error it is to metrics and the log, and its code; nothing where all went well."""
+    return _known({names.ERROR_TYPE: error_type(receipt), names.ERROR_CODE: _short(receipt.error)})
 
 
 def said_attributes(said: Said) -> Attributes:

@@ -24,7 +24,7 @@ from app.domain.tracing.said import NOTHING_SAID, Said
 from app.domain.tracing.span_attributes import (
     Server,
     attempt_attributes,
-    error_attribute,
+    error_attributes,
     error_of,
     request_attributes,
     request_name,
@@ -114,7 +114,7 @@ def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Sp
             kind=SpanKind.INTERNAL,
             begins=times.at(began),
             ends=times.at(max(began, ended)),
-            attributes=error_attribute(receipt) if failed else {},
+            attributes=error_attributes(receipt) if failed else {},
             failed=failed,
         )
 
@@ -151,7 +151,7 @@ def _relay(
         kind=SpanKind.INTERNAL,
         begins=times.at(attempt.ended),
         ends=_relayed(receipt, attempt, times),
-        attributes=error_attribute(receipt) if broke_off else {},
+        attributes=error_attributes(receipt) if broke_off else {},
         failed=broke_off,
     )
 

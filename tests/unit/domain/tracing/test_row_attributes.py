@@ -17,7 +17,7 @@ def test_that_names_are_those_of_spans() -> None:
     assert (found[names.COST], found["spillgate.cost.nano_usd"]) == (0.5, 5 * 10**8)
     assert (found[names.FLAGS], found["spillgate.tag.team"]) == (("late",), "x")
     assert found["spillgate.ledger.line"] == 7
-    assert names.ERROR_TYPE not in found
+    assert names.ERROR_CODE not in found
     assert None not in found.values()
 
 
@@ -26,3 +26,10 @@ def test_that_what_was_not_charged_says_so() -> None:
     assert row_attributes(1, ledger_row("a"))["spillgate.charged"] is True
     refused = ledger_row("a", kind=RowKind.REFUSED)
     assert row_attributes(1, refused)["spillgate.charged"] is False
+
+
+def test_that_an_error_is_told_by_its_code() -> None:
+    """The word that metrics have for it takes more than a row to know."""
+    found = row_attributes(1, ledger_row("a", kind=RowKind.REFUSED, error="invalid_api_key"))
+    assert found[names.ERROR_CODE] == "invalid_api_key"
+    assert names.ERROR_TYPE not in found

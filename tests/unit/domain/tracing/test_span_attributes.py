@@ -13,7 +13,7 @@ from app.domain.tracing import attribute_names as names
 from app.domain.tracing.said import AnswerFacts, Content, Said
 from app.domain.tracing.span_attributes import (
     attempt_attributes,
-    error_attribute,
+    error_attributes,
     error_of,
     request_attributes,
     request_name,
@@ -33,18 +33,24 @@ def test_every_operation_has_a_name(operation: Operation) -> None:
     ("changes", "told"),
     [
         ({}, {}),
-        ({"error": "unknown_url", "status": 404}, {names.ERROR_TYPE: "unknown_url"}),
-        ({"status": 400}, {names.ERROR_TYPE: "400"}),
+        (
+            {"outcome": Outcome.REFUSED, "error": "unknown_url", "status": 404},
+            {names.ERROR_TYPE: "not_found", names.ERROR_CODE: "unknown_url"},
+        ),
+        ({"status": 400}, {names.ERROR_TYPE: "invalid_request"}),
         (
             {"status": None, "outcome": Outcome.CLIENT_DISCONNECTED},
             {names.ERROR_TYPE: "client_disconnected"},
         ),
-        ({"error": "x" * 500}, {names.ERROR_TYPE: "x" * 64}),
+        (
+            {"outcome": Outcome.UPSTREAM_ABORTED, "error": "x" * 500},
+            {names.ERROR_TYPE: "upstream_error", names.ERROR_CODE: "x" * 64},
+        ),
     ],
 )
 def test_the_type_of_an_error(changes: dict[str, Any], told: dict[str, str]) -> None:
-    """The code, else the status, else how it ended; an upstream's own is cut."""
-    assert error_attribute(receipt(**changes)) == told
+    """The word that metrics have for it, and the code if any; an upstream's own is cut."""
+    assert error_attributes(receipt(**changes)) == told
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,10 @@ async def test_a_stranger_fails_at_the_door(house: House) -> None:
         await house.serve(FakeCall(fields=CALL, tenant="nobody"))
     tree = tree_of(house.observer.receipts[0])
     assert outline(tree) == ["chat", "  authenticate !"]
-    assert named(tree, "authenticate").attributes == {names.ERROR_TYPE: "invalid_api_key"}
+    assert named(tree, "authenticate").attributes == {
+        names.ERROR_TYPE: "invalid_key",
+        names.ERROR_CODE: "invalid_api_key",
+    }
     assert names.INPUT_TOKENS not in tree.request.attributes
 
 
@@ -211,7 +214,8 @@ async def test_nobody_has_room(house: House) -> None:
         await house.serve(FakeCall(fields=CALL))
     tree = tree_of(house.observer.receipts[0])
     assert outline(tree)[-2:] == ["  attempt ptu !", "  attempt paygo !"]
-    assert tree.request.attributes[names.ERROR_TYPE] == "rate_limit_exceeded"
+    assert tree.request.attributes[names.ERROR_TYPE] == "no_capacity"
+    assert tree.request.attributes[names.ERROR_CODE] == "rate_limit_exceeded"
     assert not tree.request.failed
 
 
@@ -231,7 +235,10 @@ async def test_a_stream_that_breaks_off(house: House) -> None:
     _, receipt = await house.serve(FakeCall(fields=STREAM))
     tree = tree_of(receipt)
     assert outline(tree)[-2:] == ["  attempt ptu", "    relay !"]
-    assert named(tree, "relay").attributes == {names.ERROR_TYPE: "upstream_disconnected"}
+    assert named(tree, "relay").attributes == {
+        names.ERROR_TYPE: "upstream_disconnected",
+        names.ERROR_CODE: "upstream_disconnected",
+    }
     assert tree.request.failed
 
 
