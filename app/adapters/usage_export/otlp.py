@@ -2,8 +2,9 @@
 
 Rows are read from the archive's files, a batch at a time, so that a receiver that is away costs
 neither memory nor rows. How far it has come is kept beside the archive, after each batch that was
-taken: what is sent again after a crash is that one batch. It begins with what comes after it was
-switched on.
+taken: what is sent again after a crash is that one batch. Where it cannot be kept, on a full volume
+say, the process goes on by what it knows, and what is sent again is all that was not noted. It
+begins with what comes after it was switched on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from errno import errorcode
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +83,8 @@ class OtlpExporter:
         self._clock = clock
         self._options = options
         self._cursor: Cursor | None = None
+        self._noted: Cursor | None = None
+        self._cannot_note = False
         self._most = MOST_ROWS
         self._trouble: str | None = None
         self._retry_after = 0.0
@@ -103,20 +107,20 @@ class OtlpExporter:
     async def export_once(self) -> int | None:
         """Send a batch; how many rows were taken, None where the receiver did not.
 
-        Raises OSError where the archive's directory cannot be read or written.
+        Raises OSError where the archive's directory cannot be read.
         """
         if self._cursor is None:
             self._cursor = await asyncio.to_thread(self._begun)
         cursor = self._cursor
+        await self._note(cursor)
         looked = self._clock.unix()
         batch = await asyncio.to_thread(self._read, cursor)
         if batch.rows:
             self.timestamp = max(self.timestamp or 0.0, cursor.at)
             if not await self._is_taken(batch):
                 return None
-        if batch.cursor != cursor:
-            await self._note_taken(batch.cursor)
         self._cursor = batch.cursor
+        await self._note(batch.cursor)
         self.timestamp = batch.cursor.at if batch.rows else looked
         return batch.rows
 
@@ -125,23 +129,41 @@ class OtlpExporter:
         try:
             found = (self._archive / STATE).read_bytes()
         except FileNotFoundError:
-            cursor = Cursor(end_of(self._archive), self._clock.unix())
-            self._save(cursor)
-            return cursor
+            return Cursor(end_of(self._archive), self._clock.unix())
         cursor = msgspec.json.decode(found, type=Cursor)
         return Cursor(sound(self._archive, cursor.place), cursor.at)
 
-    async def _note_taken(self, cursor: Cursor) -> None:
-        """Save it, to the end: when this has ended nothing writes to the directory any more."""
-        saving = asyncio.ensure_future(asyncio.to_thread(self._save, cursor))
+    async def _note(self, cursor: Cursor) -> None:
+        """Save it where it is not, to the end: nothing writes to the directory after this.
+
+        Where that fails it is in memory alone, and saved by the next look that can.
+        """
+        if cursor == self._noted:
+            return
+        saving = asyncio.ensure_future(asyncio.to_thread(self._saved, cursor))
         try:
-            await asyncio.shield(saving)
+            trouble = await asyncio.shield(saving)
         except asyncio.CancelledError:
             await saving
             raise
+        if trouble is None:
+            self._noted = cursor
+        self._tell_of_notes(trouble)
 
-    def _save(self, cursor: Cursor) -> None:
-        write_json(self._archive / STATE, cursor)
+    def _saved(self, cursor: Cursor) -> str | None:
+        """What was wrong; never words of the exception, which name paths."""
+        try:
+            write_json(self._archive / STATE, cursor)
+        except OSError as error:
+            return errorcode.get(error.errno or 0, type(error).__name__)
+        return None
+
+    def _tell_of_notes(self, trouble: str | None) -> None:
+        if trouble is not None and not self._cannot_note:
+            structlog.get_logger().error("usage_export_not_noted", error=trouble)
+        elif trouble is None and self._cannot_note:
+            structlog.get_logger().info("usage_export_noted")
+        self._cannot_note = trouble is not None
 
     def _read(self, cursor: Cursor) -> _Batch:
         """The rows that follow, as one request."""

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,12 @@ import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.segment import segments
 from app.adapters.background import background
-from app.adapters.usage_export.otlp import OtlpExporter, OtlpOptions
+from app.adapters.usage_export.otlp import STATE, OtlpExporter, OtlpOptions
 from app.domain.ledger.ledger_row import encode
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger_rows import ledger_row
@@ -51,6 +52,14 @@ class House:
         quick = {"timeout_s": PATIENCE_S, "look_s": 0.01, "first_pause_s": 0.01} | options
         where = OtlpOptions(self.receiver.url, {"service.name": "spillgate"}, **quick)
         return OtlpExporter(self.directory, self.client, self.clock, where)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """A directory whose files can be read, while what is noted there cannot be written."""
+        in_the_way = self.directory / f".{STATE}.partial"
+        in_the_way.mkdir()
+        yield
+        in_the_way.rmdir()
 
     async def export_all(self, exporter: OtlpExporter) -> None:
         """Until there is no more."""
@@ -207,6 +216,50 @@ async def test_that_a_restored_archive_loses_nothing(house: House) -> None:
         house.add(1)
         await house.export_all(house.exporter())
     assert house.receiver.ids[-1] == "2"
+
+
+async def test_that_a_full_volume_repeats_nothing(house: House) -> None:
+    """Rows go on, each once; that it cannot be noted is logged once, and that it can be again."""
+    exporter = house.exporter()
+    await exporter.export_once()
+    with capture_logs() as logs:
+        async with background("export", exporter.keep_exporting, pause_s=0.01) as work:
+            with house.full():
+                for _ in range(3):
+                    house.add(3)
+                    await until(lambda: len(house.receiver.ids) >= house.rows)
+                await until(lambda: exporter.timestamp == house.clock.unix())
+            await until(lambda: len(logs) > 1)
+    assert house.receiver.ids == [str(number) for number in range(1, 10)]
+    assert work.failures_total == 0
+    assert [entry["event"] for entry in logs] == ["usage_export_not_noted", "usage_export_noted"]
+    await house.export_all(house.exporter())
+    assert len(house.receiver.ids) == 9, "and a restart goes on from there"
+
+
+async def test_that_a_restart_repeats_what_was_not_noted(house: House) -> None:
+    """And no more than that."""
+    exporter = house.exporter()
+    await exporter.export_once()
+    house.add(3)
+    await house.export_all(exporter)
+    with house.full():
+        house.add(2)
+        await house.export_all(exporter)
+    await house.export_all(house.exporter())
+    assert house.receiver.ids == ["1", "2", "3", "4", "5", "4", "5"]
+
+
+async def test_that_it_begins_on_a_full_volume(house: House) -> None:
+    """And what comes while the receiver is away is not left out once it could note its place."""
+    with house.full():
+        exporter = house.exporter()
+        assert await exporter.export_once() == 0
+    house.add(2)
+    house.receiver.statuses = [503]
+    assert await exporter.export_once() is None
+    await house.export_all(house.exporter())
+    assert house.receiver.ids == ["1", "2"]
 
 
 @given(st.lists(st.sampled_from(["add", "export", "fail", "restart", "day"]), max_size=25))
