@@ -1,7 +1,8 @@
 """What an answer says about itself at its beginning and at its end: id, model, finish reasons.
 
 Only members by these names are read, at the places that they have in OpenAI's forms, so that
-nothing that a model wrote is taken for one.
+nothing that a model wrote is taken for one. Where one is more than a word it is left out: upstreams
+may echo what a caller wrote.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Final
 
 import msgspec
 
+from app.domain.routing.told import code_told, id_told
 from app.domain.tracing.said import AnswerFacts
 from app.wire.sse import FrameBuffer, data_of
 
 #: Of a stream: so much of its beginning, and of each of the last reads. Bytes.
 _KEPT_BYTES: Final = 8192
 _READS: Final = 4
-_MOST_CHARS: Final = 128
 _NO_LIMIT: Final = 1 << 40
 
 
@@ -75,12 +76,12 @@ def _told(chunks: list[bytes]) -> AnswerFacts:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         named: _Answer | _Response = answer.response or answer
-        found_id, model = found_id or named.id or "", model or named.model or ""
+        found_id, model = found_id or id_told(named.id) or "", model or code_told(named.model) or ""
         for choice in answer.choices or ():
-            if choice.finish_reason:
-                reasons[choice.index] = choice.finish_reason[:_MOST_CHARS]
+            if reason := code_told(choice.finish_reason):
+                reasons[choice.index] = reason
     in_order = tuple(reasons[index] for index in sorted(reasons))
-    return AnswerFacts(found_id[:_MOST_CHARS], model[:_MOST_CHARS], in_order)
+    return AnswerFacts(found_id, model, in_order)
 
 
 def _data(frames: bytes) -> list[bytes]:

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 #: Of a request's id and of a deployment's name; Azure's have 36 and at most 64 characters.
 _NAME: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -21,3 +22,8 @@ def code_told(code: str | None) -> str | None:
 def name_told(name: str | None) -> str | None:
     """An id or a name, from a header; None where it is longer than one, or words."""
     return name if name is not None and _NAME.fullmatch(name) else None
+
+
+def id_told(text: str | None) -> str | None:
+    """The id of an answer: a code, though up to 128 characters; None where it is more than that."""
+    return text if text is not None and _ID.fullmatch(text) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,26 @@ def test_a_recorded_stream() -> None:
     facts = facts_of(recording("chat_usage").data)
     assert facts.id.startswith("chatcmpl")
     assert facts.finish_reasons == ("stop",)
+
+
+@pytest.mark.parametrize(
+    "words", ["my name is Ann", "ann@example.com", "a" * 129, "", "a\nb", "ключ", "\ud800"]
+)
+def test_what_is_more_than_a_word_is_left_out(words: str) -> None:
+    """Of an upstream that echoes, in a stream and in a whole body."""
+    choice = {"index": 0, "delta": {}, "finish_reason": words}
+    echo = frame(choice, id=words, model=words)
+    assert facts_of(echo) == AnswerFacts()
+    assert facts_of(echo, saying("a"), END) == FACTS, "another chunk may say it"
+    edges = AnswerEdges()
+    edges.body = json.dumps({"id": words, "model": words, "choices": [choice]}).encode()
+    assert edges.facts() == AnswerFacts()
+
+
+def test_ids_may_be_longer_than_codes() -> None:
+    """Those of the Responses API are."""
+    found = facts_of(frame(id=f"resp_{'0a' * 48}", model="ft:gpt-4o-mini:org/team::Ab_1"))
+    assert found == AnswerFacts(f"resp_{'0a' * 48}", "ft:gpt-4o-mini:org/team::Ab_1")
 
 
 @given(st.text(max_size=300))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.routing.told import code_told, name_told
+from app.domain.routing.told import code_told, id_told, name_told
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,11 @@ def test_names_are_bounded() -> None:
     assert name_told("8f3a1c2e-0b64-4f3e-9d6e-5a1a6b8f9c01") is not None
     for odd in (None, "", "two words", "x" * 129, "a\x00b", "ü"):
         assert name_told(odd) is None
+
+
+def test_ids_of_answers_are_words() -> None:
+    """Longer ones than codes; no more than a word all the same."""
+    for fine in ("chatcmpl-AbC123", f"resp_{'0a' * 48}", "x" * 128):
+        assert id_told(fine) == fine
+    for odd in (None, "", "two words", "x" * 129, "ann@example.com", "a\n"):
+        assert id_told(odd) is None
