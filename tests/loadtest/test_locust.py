@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,53 @@ async def test_statistics_agree_with_the_upstreams_ledger(redis_url: str, tmp_pa
     assert 0.7 < times["TTFT chat"] / 60 < 5
     assert 0.7 < times["TPOT chat"] / 10 < 3
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+LIMITS = """
+["POST *"]
+failures = 0.01
+["POST flood (refused)"]
+at_least = 1
+["POST flood"]
+failures = 0
+["POST polite"]
+failures = 0
+at_least = 5
+["POST (brown-out)"]
+failures = 0
+at_least = 3
+["POST repeated (exact)"]
+at_least = 1
+"""
+
+
+async def test_a_flood_and_a_brown_out_cost_nobody_else_an_answer(tmp_path: Path) -> None:
+    """On the demo that `make load` starts; it is gone afterwards, as it is after a TERM."""
+    if not LOCUST_PYTHON.exists():
+        pytest.skip("Locust is not installed: `make load` does")
+    (tmp_path / "limits.toml").write_text(LIMITS)
+    where = ["--report", str(tmp_path), "--limits", str(tmp_path / "limits.toml")]
+    # So many users that the flood meets its limit, 120 requests a minute, in that time.
+    load = await _load(*where, "--run-time", "25s", "--users", "40", "--spawn-rate", "40")
+    said, _ = await asyncio.wait_for(load.communicate(), 170)
+    assert load.returncode == 0, said.decode()
+    assert "FAIL" not in said.decode()
+
+    stopped = await _load(*where)
+    assert stopped.stdout is not None
+    async with asyncio.timeout(120):
+        while b"All users spawned" not in await stopped.stdout.readline():
+            assert not stopped.stdout.at_eof()
+        stopped.terminate()
+        # The pipe's end: nobody that was started holds it any more.
+        await stopped.communicate()
+    assert stopped.returncode == 2
+
+
+async def _load(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtest.run", *arguments),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
