@@ -24,7 +24,7 @@ from app.domain.quota.limit import Kind, Limit, LimitName, Measure
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.throttle import ThrottleClass
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import attempt, receipt, reservation
+from tests.fakes.receipts import attempt, reservation, served
 
 _ROUNDS: Final = 15
 _TIMES: Final = 2000
@@ -32,16 +32,16 @@ _SCRAPES: Final = 5
 _TENANTS: Final = 100
 _WORKERS: Final = 4
 
-_SERVED: Final = receipt()
+_SERVED: Final = served()
 _REFUSED_ATTEMPT: Final = attempt(
     "ptu", Verdict.THROTTLED, status=429, retry_after_s=1.0, throttle=ThrottleClass.PROVISIONED
 )
-_SPILLED: Final = receipt(
+_SPILLED: Final = served(
     deployment="paygo",
     spill=SpillReason.THROTTLED,
     attempts=(_REFUSED_ATTEMPT, attempt("paygo", tier=1)),
 )
-_REFUSED: Final = receipt(
+_REFUSED: Final = served(
     status=429, error="rate_limit_exceeded", limit="tpm", outcome=Outcome.REFUSED, attempts=(),
     deployment=None, usage=None, plan=None, reservation=None, time_to_first_token=None,
 )  # fmt: skip
@@ -84,8 +84,8 @@ async def _scrape_ms() -> tuple[int, float, float]:
     """Series of a page, milliseconds to render it, and to add up four."""
     metrics = Metrics(_TENANTS, FakeClock())
     for number in range(_TENANTS):
-        metrics.receipts.observe(receipt(tenant=f"tenant-{number}"))
-        metrics.receipts.observe(receipt(tenant=f"tenant-{number}", model=f"model-{number % 10}"))
+        metrics.receipts.observe(served(tenant=f"tenant-{number}"))
+        metrics.receipts.observe(served(tenant=f"tenant-{number}", model=f"model-{number % 10}"))
     page = await metrics.openmetrics()
     began = time.process_time()
     for _ in range(_SCRAPES):

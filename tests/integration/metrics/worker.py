@@ -10,7 +10,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.metrics.families import IN_FLIGHT, WORKERS
 from app.adapters.metrics.snapshots import telling
-from tests.fakes.served import receipt
+from tests.fakes.receipts import served
 
 
 async def main(path: Path) -> None:
@@ -22,7 +22,7 @@ async def main(path: Path) -> None:
         say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             for _ in range(int(line)):
-                metrics.receipts.observe(receipt())
+                metrics.receipts.observe(served())
             say("counted")
 
 

@@ -23,7 +23,7 @@ from app.domain.ledger.completion import Receipt
 from app.errors import StoreUnavailable
 from app.settings import Explain
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import receipt
+from tests.fakes.receipts import served
 
 
 class FakeRedis:
@@ -48,7 +48,7 @@ class FakeRedis:
 
 
 def of(number: int, **changes: Any) -> Receipt:
-    return receipt(request_id=f"req-{number}", **changes)
+    return served(request_id=f"req-{number}", **changes)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -10,7 +10,7 @@ from app.adapters.logs.control import LogControl
 from app.domain.identity.directory import LogsEntry
 from app.settings.logs import LogRules
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import receipt
+from tests.fakes.receipts import served
 from tests.unit.adapters.logs.conftest import Logged
 
 
@@ -25,12 +25,12 @@ def test_what_operators_say_holds_until_it_ends(stream: Logged) -> None:
     control.said = lambda: said
     control.apply()
     structlog.get_logger().debug("detail")
-    control.requests.observe(receipt())
+    control.requests.observe(served())
     clock.advance(10)
     control.rules = LogRules(level="error", requests=False)
     control.apply()
     structlog.get_logger().warning("quiet")
-    control.requests.observe(receipt())
+    control.requests.observe(served())
 
     assert [line["event"] for line in stream.lines] == ["detail", "request"]
     assert logs.threshold.name == "error"
@@ -41,8 +41,8 @@ def test_a_part_of_requests_is_enough(stream: Logged) -> None:
     logs, clock = configure_logs("info", stream), FakeClock()
     control = LogControl(logs, clock.unix, LogRules(requests="sample", sample=0.0))
     control.apply()
-    control.requests.observe(receipt())
-    control.requests.observe(receipt(status=500))
+    control.requests.observe(served())
+    control.requests.observe(served(status=500))
 
     (line,) = stream.lines
     assert line["status"] == 500
@@ -68,7 +68,7 @@ def test_a_process_that_logs_in_its_own_way_keeps_it(stream: Logged) -> None:
     control = LogControl(None, FakeClock().unix, LogRules(level="error", requests=False))
     control.know(["a secret of ours"])
     control.apply()
-    control.requests.observe(receipt())
+    control.requests.observe(served())
     structlog.get_logger().info("as before")
 
     assert [line["event"] for line in stream.lines] == ["as before"]

@@ -19,7 +19,7 @@ from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
 from app.domain.routing.route import Absence, RoutePlan
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import receipt, reservation
+from tests.fakes.receipts import reservation, served
 from tests.unit.adapters.logs.conftest import Logged
 
 SPILLED = {
@@ -39,7 +39,7 @@ def test_a_request_is_one_line(stream: Logged) -> None:
     """With who, what, where, how it ended, and why it went there; flat, times rounded."""
     configure_logs("info", stream)
     RequestLog().observe(
-        receipt(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",))
+        served(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",))
     )
 
     (line,) = stream.lines
@@ -87,9 +87,9 @@ def test_every_line_has_every_field(stream: Logged) -> None:
     nothing = dict.fromkeys(("operation", "tenant", "key_id", "model", "deployment", "usage"))
     hit = CacheRecord(CacheResult.SEMANTIC, reason="", saved_nano_usd=5_000_000)
     log = RequestLog()
-    log.observe(receipt(**nothing, plan=None, attempts=(), status=401, outcome=Outcome.REFUSED))
-    log.observe(receipt(cache=hit, attempts=(), errand=Purpose.EMBEDDING))
-    log.observe(receipt(reservation=reservation(degraded="fail_open")))
+    log.observe(served(**nothing, plan=None, attempts=(), status=401, outcome=Outcome.REFUSED))
+    log.observe(served(cache=hit, attempts=(), errand=Purpose.EMBEDDING))
+    log.observe(served(reservation=reservation(degraded="fail_open")))
 
     refused, saved, degraded = stream.lines
     for line in stream.lines:
@@ -138,8 +138,8 @@ def test_strangers_cannot_fill_the_disk(stream: Logged) -> None:
     log = RequestLog(flood)
     for second in range(60):
         for _ in range(100):
-            log.observe(receipt(tenant=None, status=401, request_id="stranger"))
-            log.observe(receipt(request_id=f"tenant {second}"))
+            log.observe(served(tenant=None, status=401, request_id="stranger"))
+            log.observe(served(request_id=f"tenant {second}"))
         clock.advance(1)
 
     lines = Counter(line["request_id"].partition(" ")[0] for line in stream.lines)
@@ -167,8 +167,8 @@ def test_there_are_lines_of_the_requests_that_are_wanted(
     log = RequestLog()
     log.policy = policy
     for number in range(500):
-        log.observe(receipt(request_id=f"req-{number}"))
-        log.observe(receipt(request_id=f"req-{number}", **SPILLED))
+        log.observe(served(request_id=f"req-{number}"))
+        log.observe(served(request_id=f"req-{number}", **SPILLED))
 
     lines = Counter(line["spill"] for line in stream.lines)
     assert lines["throttled"] == spilled
@@ -190,5 +190,5 @@ def test_what_went_wrong_is_no_ordinary_request(stream: Logged, change: dict[str
     configure_logs("info", stream)
     log = RequestLog()
     log.policy = RequestPolicy(sample=0.0)
-    log.observe(receipt(**change))
+    log.observe(served(**change))
     assert len(stream.lines) == 1

@@ -14,7 +14,7 @@ from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target
 from app.domain.routing.throttle import ThrottleClass
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import attempt, receipt
+from tests.fakes.receipts import attempt, served
 from tests.unit.adapters.metrics.test_receipts import Samples, samples_of
 
 
@@ -108,7 +108,7 @@ async def test_more_tenants_than_places_make_no_series_before_they_ask() -> None
         "other"
     }
     for name in ("c", "b", "a"):
-        metrics.receipts.observe(receipt(tenant=name))
+        metrics.receipts.observe(served(tenant=name))
     samples = await samples_of(metrics)
     tenants = {dict(told)["tenant"] for told in of(samples, "llm_degraded_requests_total")}
     assert tenants == {"c", "b", "other"}
@@ -120,7 +120,7 @@ async def test_what_is_counted_goes_on_from_0() -> None:
     metrics.known = lambda: Known(FLEET, {"search": Tenant("search")})
     before = await samples_of(metrics)
     refused = attempt("ptu", Verdict.THROTTLED, throttle=ThrottleClass.PROVISIONED, status=429)
-    metrics.receipts.observe(receipt(attempts=(refused, attempt("paygo", tier=1))))
+    metrics.receipts.observe(served(attempts=(refused, attempt("paygo", tier=1))))
     after = await samples_of(metrics)
     name = "llm_throttles_total"
     assert of(before, name, deployment="ptu", reason="provisioned") == {frozenset(): 0.0}
@@ -131,7 +131,7 @@ async def test_after_a_reload_new_deployments_begin_and_old_counters_stay() -> N
     """A counter that vanishes takes what it had counted out of every rate."""
     metrics, now = Metrics(10, FakeClock()), [FLEET]
     metrics.known = lambda: Known(now[0])
-    metrics.receipts.observe(receipt(attempts=(attempt("paygo"),)))
+    metrics.receipts.observe(served(attempts=(attempt("paygo"),)))
     await samples_of(metrics)
     now[0] = fleet("ptu", "third")
     samples = await samples_of(metrics)

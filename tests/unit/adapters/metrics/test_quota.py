@@ -9,7 +9,7 @@ from app.adapters.metrics.quota import QuotaUses
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure
 from app.domain.quota.reservation import Refusal, Reservation
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import reservation
+from tests.fakes.receipts import reservation
 
 
 def granted(left: int, *, tenant: str = "search", scope: str = "tenant") -> Reservation:

@@ -12,7 +12,7 @@ from app.adapters.metrics.exposition import OPENMETRICS, TEXT, Metrics
 from app.adapters.metrics.families import IN_FLIGHT, LEDGER_DROPPED, LOST
 from app.adapters.metrics.loop_lag import LoopLag
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import attempt, receipt
+from tests.fakes.receipts import attempt, served
 
 
 async def text_of(metrics: Metrics) -> str:
@@ -63,8 +63,8 @@ async def test_the_page_is_told_in_the_form_that_is_asked_for() -> None:
 async def test_a_recorded_request_is_the_example_of_its_bucket() -> None:
     """By its trace, so that a dashboard's point leads to a request; others have none."""
     metrics = Metrics(10, FakeClock())
-    metrics.receipts.observe(receipt(trace_id="0af7651916cd43dd8448eb211c80319c"))
-    metrics.receipts.observe(receipt(duration=3.0))
+    metrics.receipts.observe(served(trace_id="0af7651916cd43dd8448eb211c80319c"))
+    metrics.receipts.observe(served(duration=3.0))
     page = (await metrics.openmetrics()).decode()
     recorded = [line for line in page.splitlines() if "# {trace_id=" in line]
     assert {line.partition("{")[0] for line in recorded} == {
@@ -80,7 +80,7 @@ async def test_what_a_ptu_reported_is_told_for_a_minute() -> None:
     """Afterwards it has drained, and nobody has said so."""
     clock = FakeClock(now=100.6)
     metrics = Metrics(10, clock)
-    metrics.receipts.observe(receipt(attempts=(attempt(utilization=0.8),)))
+    metrics.receipts.observe(served(attempts=(attempt(utilization=0.8),)))
     assert 'llm_ptu_reported_utilization_ratio{deployment="ptu"} 0.8\n' in await text_of(metrics)
     clock.advance(61)
     assert "\nllm_ptu_reported_utilization_ratio{" not in await text_of(metrics)

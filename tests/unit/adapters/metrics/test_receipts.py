@@ -19,7 +19,7 @@ from app.domain.routing.deployment import Kind
 from app.domain.routing.throttle import ThrottleClass
 from app.observation import UNKNOWN_MODEL
 from tests.fakes.clock import FakeClock
-from tests.fakes.served import attempt, plan, receipt, reservation
+from tests.fakes.receipts import attempt, plan, reservation, served
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -57,7 +57,7 @@ async def test_every_family_is_there_before_anything_happens() -> None:
 
 async def test_a_stream_is_counted_timed_and_priced() -> None:
     """Tokens by types that are disjoint; 49 tokens in 490 ms are 10 ms each."""
-    value = await counted(receipt())
+    value = await counted(served())
     assert value("llm_requests_total", model="gpt-4o", tenant="search", status="200") == 1
     of = {"model": "gpt-4o", "deployment": "ptu"}
     assert value("llm_time_to_first_token_seconds_sum", **of) == pytest.approx(0.51)
@@ -85,7 +85,7 @@ async def test_a_spilled_request_tells_why_and_what_it_cost() -> None:
         retry_after_s=2.0,
         throttle=ThrottleClass.PROVISIONED,
     )
-    spilled = receipt(
+    spilled = served(
         spill=SpillReason.THROTTLED,
         deployment="paygo",
         deployment_kind=Kind.PAYGO,
@@ -103,7 +103,7 @@ async def test_a_spilled_request_tells_why_and_what_it_cost() -> None:
 
 async def test_a_refusal_is_an_error_of_whoever_refused() -> None:
     """With the limit that had no room; it has neither tokens nor latency."""
-    refused = receipt(
+    refused = served(
         status=429,
         outcome=Outcome.REFUSED,
         error="rate_limit_exceeded",
@@ -126,7 +126,7 @@ async def test_a_refusal_is_an_error_of_whoever_refused() -> None:
 
 async def test_a_client_that_left_before_the_answer_is_a_499() -> None:
     """No status was sent; the error is its own."""
-    gone = receipt(status=None, outcome=Outcome.CLIENT_DISCONNECTED)
+    gone = served(status=None, outcome=Outcome.CLIENT_DISCONNECTED)
     value = await counted(gone)
     assert value("llm_requests_total", model="gpt-4o", tenant="search", status="499") == 1
     told = {"model": "gpt-4o", "error_type": "client_disconnected", "fault": "client"}
@@ -140,7 +140,7 @@ async def test_an_answer_from_the_cache_saves_and_costs_nothing() -> None:
         CacheResult.SEMANTIC, "", distance=0.03, saved=saved, saved_nano_usd=3_000, saved_s=1.5
     )
     value = await counted(
-        receipt(cache=hit, deployment=None, attempts=(), plan=None, usage=None, nano_usd=0)
+        served(cache=hit, deployment=None, attempts=(), plan=None, usage=None, nano_usd=0)
     )
     assert value("llm_cache_requests_total", result="semantic") == 1
     assert value("llm_cache_nearest_distance_sum", result="semantic") == pytest.approx(0.03)
@@ -154,7 +154,7 @@ async def test_an_answer_from_the_cache_saves_and_costs_nothing() -> None:
 
 async def test_an_errand_is_counted_among_errands_alone() -> None:
     """No caller sent it; its tokens and dollars are still somebody's."""
-    value = await counted(receipt(errand=Purpose.SAMPLE))
+    value = await counted(served(errand=Purpose.SAMPLE))
     assert value("spillgate_errands_total", purpose="sample", outcome="finished") == 1
     assert value("spillgate_errand_tokens_total", purpose="sample", type="cached_input") == 40
     assert value("spillgate_errand_cost_dollars_total", purpose="sample") == 0.002
@@ -164,14 +164,14 @@ async def test_an_errand_is_counted_among_errands_alone() -> None:
 
 async def test_a_grant_without_the_account_is_told_by_its_policy() -> None:
     """How many of a tenant's requests ran on credit."""
-    value = await counted(receipt(reservation=reservation(degraded="local_share")))
+    value = await counted(served(reservation=reservation(degraded="local_share")))
     assert value("llm_degraded_requests_total", tenant="search", policy="local_share") == 1
 
 
 async def test_what_callers_write_makes_no_series() -> None:
     """Models that are not configured, strangers and tenants beyond the cap are all `other`."""
-    strangers = [receipt(tenant=None, model=UNKNOWN_MODEL), receipt(tenant=None, model=None)]
-    tenants = [receipt(tenant=name) for name in ("a", "b", "c", "d", "a")]
+    strangers = [served(tenant=None, model=UNKNOWN_MODEL), served(tenant=None, model=None)]
+    tenants = [served(tenant=name) for name in ("a", "b", "c", "d", "a")]
     value = await counted(*strangers, *tenants, most_tenants=2)
     told = {"model": "gpt-4o", "status": "200"}
     assert value("llm_requests_total", tenant="a", **told) == 2
@@ -182,5 +182,5 @@ async def test_what_callers_write_makes_no_series() -> None:
 
 async def test_a_status_outside_http_is_other() -> None:
     """Whatever an upstream may write there."""
-    value = await counted(receipt(status=999, outcome=Outcome.FINISHED))
+    value = await counted(served(status=999, outcome=Outcome.FINISHED))
     assert value("llm_requests_total", model="gpt-4o", tenant="search", status="other") == 1

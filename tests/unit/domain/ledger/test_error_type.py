@@ -14,7 +14,7 @@ from app.domain.ledger.error_type import FAULTS, ErrorType, Fault, error_type
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.route import Absence, RoutePlan
 from app.errors import SpillgateError
-from tests.fakes.served import attempt, plan, receipt
+from tests.fakes.receipts import attempt, plan, served
 
 NOT_SERVED: dict[str, Any] = {"deployment": None, "usage": None, "attempts": ()}
 #: What the receipts of refused requests come to, by the class that was raised.
@@ -79,7 +79,7 @@ def test_a_refusal_goes_by_its_code(kind: type[SpillgateError]) -> None:
     if kind is errors.ShuttingDown:
         outcome = Outcome.SHUT_DOWN
     limit = "tpm" if issubclass(kind, errors.QuotaExceeded) else None
-    ended = receipt(status=kind.status, error=kind.code, outcome=outcome, limit=limit, **NOT_SERVED)
+    ended = served(status=kind.status, error=kind.code, outcome=outcome, limit=limit, **NOT_SERVED)
     assert error_type(ended) is REFUSALS[kind]
 
 
@@ -94,7 +94,7 @@ def test_every_type_is_somebodys_fault() -> None:
 
 def test_what_went_well_is_no_error() -> None:
     """An answer that arrived whole."""
-    assert error_type(receipt()) is None
+    assert error_type(served()) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_refusal_of_an_upstream_that_was_passed_on(
     verdict: Verdict, status: int, code: str, expected: ErrorType
 ) -> None:
     """What it says of the request is the client's; of itself, its own."""
-    passed_on = receipt(status=status, attempts=(attempt("a", verdict, status=status, code=code),))
+    passed_on = served(status=status, attempts=(attempt("a", verdict, status=status, code=code),))
     assert error_type(passed_on) is expected
 
 
@@ -131,7 +131,7 @@ def test_a_refusal_of_an_upstream_that_was_passed_on(
 )
 def test_a_stream_that_broke_off(code: str | None, expected: ErrorType) -> None:
     """The upstream's words make no type of their own, and never blame the caller's key."""
-    assert error_type(receipt(outcome=Outcome.UPSTREAM_ABORTED, error=code)) is expected
+    assert error_type(served(outcome=Outcome.UPSTREAM_ABORTED, error=code)) is expected
 
 
 def test_who_leaves_is_told_apart_from_who_is_cut_off() -> None:
@@ -141,14 +141,14 @@ def test_who_leaves_is_told_apart_from_who_is_cut_off() -> None:
         Outcome.SHUT_DOWN: ErrorType.SHUTTING_DOWN,
         Outcome.INTERNAL_ERROR: ErrorType.INTERNAL,
     }
-    found = {outcome: error_type(receipt(outcome=outcome, status=None)) for outcome in outcomes}
+    found = {outcome: error_type(served(outcome=outcome, status=None)) for outcome in outcomes}
     assert found == outcomes
 
 
 def no_room(of: RoutePlan, **changes: Any) -> ErrorType | None:
     """What a request comes to that nobody had room for."""
     told = {"status": 429, "error": "rate_limit_exceeded", "outcome": Outcome.REFUSED}
-    return error_type(receipt(plan=of, **(told | NOT_SERVED | changes)))
+    return error_type(served(plan=of, **(told | NOT_SERVED | changes)))
 
 
 def test_no_room_is_capacity_unless_policy_kept_the_rest_from_it() -> None:

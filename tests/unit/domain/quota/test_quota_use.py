@@ -9,7 +9,7 @@ import pytest
 from app.domain.quota.limit import MEASURED, SPILLED, Kind, Limit, LimitName, Measure, Mode
 from app.domain.quota.quota_use import QuotaUse, refused_use, uses_of
 from app.domain.quota.reservation import Refusal
-from tests.fakes.served import DAY, MONTH, reservation
+from tests.fakes.receipts import DAY, MONTH, reservation
 
 RPM = Limit(LimitName.RPM, "tenant", Kind.WINDOW, Measure.REQUESTS, 100, window_ms=60_000)
 DAILY = Limit(LimitName.USD_PER_DAY, "tenant", Kind.DAY, Measure.NANO_USD, 1000)
