@@ -6,19 +6,20 @@ import random
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential
 from app.adapters.estimator import Estimator
+from app.bootstrap import tracing
 from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
 from app.bootstrap.credentials import Identity, credential_of
 from app.bootstrap.errands import errands_of
 from app.bootstrap.hedging import Hedges
 from app.bootstrap.prices import price_table
-from app.bootstrap.tracing import Traced
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
@@ -55,6 +56,9 @@ from app.stages.upstream.hedge_account import HedgeAccount
 from app.standing import Standing
 from app.waiting import WaitingRoom
 
+if TYPE_CHECKING:  # it takes the SDK along, which is for those who trace
+    from app.adapters.tracing.request_tracing import RequestTracing
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -87,7 +91,7 @@ class Resources:
     """Entra credentials end here, with the process, so that no snapshot waits for another's."""
     credentials: dict[Identity, EntraCredential] = field(default_factory=dict)
     """Entra credentials; keys are cheap and made anew."""
-    traced: Traced | None = None
+    traced: RequestTracing | None = None
     """None: nothing is traced."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
     health: Health = field(default_factory=Health)
@@ -110,7 +114,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     prices = price_table(settings, resources.catalog)
     _follow(settings, resources)
     if resources.traced is not None:
-        resources.traced.follow(settings.tracing, fleet)
+        tracing.follow(resources.traced, settings.tracing, fleet)
     standing = Standing(
         resources.holds, resources.capacity, resources.health, resources.warm, random.random
     )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -30,12 +30,15 @@ from app.bootstrap.process import Process
 from app.bootstrap.role import ALONE, Role
 from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State, Watching, shared_state
-from app.bootstrap.tracing import Traced, tracing
+from app.bootstrap.tracing import tracing
 from app.domain.call.tokens import TokenCounter
 from app.domain.quota.learned import LearnedOutput
 from app.ports import Observer
 from app.settings import Settings, load_catalog
 from app.waiting import WaitingRoom
+
+if TYPE_CHECKING:  # it takes the SDK along, which is for those who trace
+    from app.adapters.tracing.request_tracing import RequestTracing
 
 EMBEDDED_DIRECTORY: Final = Path(".spillgate")
 
@@ -50,7 +53,7 @@ class Opened:
     state: State
     metrics: Metrics
     cached: Cached
-    traced: Traced | None
+    traced: RequestTracing | None
     redis_url: str
 
 
@@ -128,7 +131,7 @@ def _resources(
     lifetimes: AsyncExitStack,
     observers: tuple[Observer, ...],
     *,
-    traced: Traced | None,
+    traced: RequestTracing | None,
 ) -> Resources:
     return Resources(
         clock=state.clock,

@@ -1,31 +1,25 @@
-"""Traces of a process: what is decided anew by each configuration, and what is opened once."""
+"""Settings of traces: what is put in force by each configuration, and what is opened once."""
 
 from __future__ import annotations
 
 import math
 import random
-import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from app.bootstrap.version import own_version
-from app.domain.call.trace import Caller, TraceContext
-from app.domain.ledger.completion import Receipt
 from app.domain.routing.deployment import Api, Deployment, Fleet
-from app.domain.tracing.said import Said
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
 from app.domain.tracing.span_attributes import Server
 from app.settings import Tracing
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import TracerProvider
 
-    from app.adapters.tracing.export import SpanExport
+    from app.adapters.tracing.request_tracing import RequestTracing
     from app.adapters.tracing.sdk_spans import SpanForm
 
 #: Fields of the section that are read when the process starts; the others follow a reload.
@@ -41,55 +35,14 @@ _MLFLOWS: Final = "x-mlflow-experiment-id"
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
-@dataclass(slots=True)
-class Traced:
-    """The port Tracing: who decides what is traced, and who sends it."""
-
-    sampler: Sampler
-    export: SpanExport
-    most_content: int = 0
-
-    def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
-        """The context of a request that came at `now`, monotonic."""
-        return self.sampler.begin(caller, now, wanted=wanted)
-
-    def keeps(self, receipt: Receipt) -> bool:
-        """Whether spans of it are to be recorded."""
-        return self.sampler.keeps(receipt)
-
-    def record(self, receipt: Receipt, said: Said) -> None:
-        """Have them sent."""
-        self.export.record(receipt, said)
-
-    def tracer_provider(self) -> TracerProvider:
-        """For what is traced as it happens, by the same policy and to the same receivers."""
-        from app.adapters.tracing import as_it_happens  # noqa: PLC0415  # as in `tracing`
-
-        put, resource = self.export.put, self.export.resource
-        return as_it_happens.tracer_provider(
-            put, resource, policy=lambda: self.sampler.policy, now=time.monotonic
-        )
-
-    @property
-    def lost_total(self) -> int:
-        """Spans that no receiver got."""
-        return self.export.lost_total
-
-    def follow(self, settings: Tracing, fleet: Fleet) -> None:
-        """Have a configuration's own part in force."""
-        self.sampler.policy = _policy(settings)
-        self.most_content = settings.content.max_chars if settings.content.allowed else 0
-        self.export.servers = {name: server_of(each) for name, each in fleet.deployments.items()}
-
-
 @asynccontextmanager
-async def tracing(settings: Tracing) -> AsyncIterator[Traced | None]:
+async def tracing(settings: Tracing) -> AsyncIterator[RequestTracing | None]:
     """Open for as long as requests are served; None where nothing is to be traced."""
     if not settings.is_on:
         yield None
         return
     # 0.1 s of import and 9 MB, only where anything is traced.
-    from app.adapters.tracing import export, exporters  # noqa: PLC0415
+    from app.adapters.tracing import export, exporters, request_tracing  # noqa: PLC0415
 
     exporters.silence_libraries()
     bounds = export.Bounds(
@@ -101,7 +54,17 @@ async def tracing(settings: Tracing) -> AsyncIterator[Traced | None]:
     places = _exporters(settings)
     async with export.exporting_spans(places, _form(settings), bounds) as out:
         # Ids are no secrets: what is unlikely to come twice does.
-        yield Traced(Sampler(_policy(settings), random.randbytes), out)
+        sampler = Sampler(_policy(settings), random.randbytes)
+        yield request_tracing.RequestTracing(sampler, out)
+
+
+def follow(opened: RequestTracing, settings: Tracing, fleet: Fleet) -> None:
+    """Have a configuration's own part in force."""
+    opened.follow(
+        _policy(settings),
+        most_content=settings.content.max_chars if settings.content.allowed else 0,
+        servers={name: server_of(each) for name, each in fleet.deployments.items()},
+    )
 
 
 def _exporters(settings: Tracing) -> list[SpanExporter]:

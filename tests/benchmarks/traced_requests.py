@@ -25,8 +25,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from app.adapters.tracing.export import Bounds, exporting_spans
+from app.adapters.tracing.request_tracing import RequestTracing
 from app.adapters.tracing.sdk_spans import form_of
-from app.bootstrap.tracing import Traced
 from app.domain.ledger.completion import Stage
 from app.domain.tracing.said import NOTHING_SAID
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
@@ -76,7 +76,7 @@ async def _house(way: Way, opened: AsyncExitStack) -> House:
     form = form_of({"service.name": "spillgate"}, "1")
     out = await opened.enter_async_context(exporting_spans([Dropping()], form, bounds))
     policy = SamplingPolicy(ratio=way.ratio, errors=False, spills=False)
-    return House(tracing=Traced(Sampler(policy, random.randbytes), out))
+    return House(tracing=RequestTracing(Sampler(policy, random.randbytes), out))
 
 
 async def _request(house: House, way: Way, fields: dict[str, Any]) -> float:
@@ -117,7 +117,8 @@ def _parts() -> None:
 
 
 async def _tree() -> None:
-    house = House(tracing=Traced(Sampler(SamplingPolicy(ratio=1), random.randbytes), _Kept()))  # type: ignore[arg-type]  # what it does is enough
+    sampler = Sampler(SamplingPolicy(ratio=1), random.randbytes)
+    house = House(tracing=RequestTracing(sampler, _Kept()))  # type: ignore[arg-type]  # what it does is enough
     house.upstream("ptu").answers(429, code="429", retry_after_ms=1)
     house.upstream("paygo").completes("Hello")
     _, receipt = await house.serve(FakeCall(fields=_CALL))

@@ -1,1 +1,1 @@
-"""Traces on their way out: `export` makes and sends spans, `exporters` knows where to."""
+"""Traces: `request_tracing` is the port; `export` makes spans and sends them to `exporters`."""

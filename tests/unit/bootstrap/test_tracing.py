@@ -44,7 +44,12 @@ async def test_a_reload_puts_the_ratios_in_force_and_names_what_waits(
 ) -> None:
     """Where to send to is a matter of the next start; never its value is told."""
     changed = settings_of(
-        redis_url, tmp_path, sample=0.5, always={"slow_s": 0}, headers={"x-token": "secret"}
+        redis_url,
+        tmp_path,
+        sample=0.5,
+        always={"slow_s": 0},
+        content={"allowed": True, "max_chars": 77},
+        headers={"x-token": "secret"},
     )
     async with running(settings_of(redis_url, tmp_path)) as process:
         with capture_logs() as logs:
@@ -53,6 +58,8 @@ async def test_a_reload_puts_the_ratios_in_force_and_names_what_waits(
     assert traced is not None
     assert traced.sampler.policy.ratio == 0.5
     assert traced.sampler.policy.slow_s == float("inf")
+    assert traced.most_content == 77
+    assert traced.export.servers.keys() == {"a"}
     waiting = [each["settings"] for each in logs if "waits" in each["event"]]
     assert waiting == [["tracing.headers"]]
     assert "secret" not in repr(logs)
