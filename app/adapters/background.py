@@ -7,8 +7,10 @@ is meant to run for ever: settlements would pile up, holds would expire, unnotic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -17,6 +19,41 @@ import structlog
 
 #: Between an unexpected end and the next beginning.
 PAUSE_S: Final = 1.0
+
+#: All names that are given to `background`: closed, for they are a metric's label.
+WORKS: Final = (
+    "accounts",
+    "anomalies",
+    "answers",
+    "archive",
+    "asking workers",
+    "audit log",
+    "batch",
+    "budget_alerts",
+    "cache memory",
+    "capacity",
+    "cluster",
+    "comparison",
+    "directory",
+    "event loop lag",
+    "explanations",
+    "holds",
+    "ledger drift",
+    "lineages",
+    "logs",
+    "lowered limits",
+    "measured errors",
+    "replay",
+    "replicas",
+    "seeding",
+    "semantic cache",
+    "semantic cache in force",
+    "semantic index",
+    "usage export: otlp",
+)
+
+#: Of the scope that is open around the one who begins works; each process of several has its own.
+_COUNTED: Final[ContextVar[Counter[str] | None]] = ContextVar("background works", default=None)
 
 #: Runs until it is cancelled. It may be begun again at any time, so it keeps nothing in its frame.
 Work = Callable[[], Awaitable[None]]
@@ -30,6 +67,9 @@ class Background:
         self._pause_s = pause_s
         self._told: set[tuple[str, str]] = set()  # one for each line that can fail: bounded
         self.failures_total = 0
+        self._counted = _COUNTED.get()
+        if self._counted is not None:
+            self._counted[name] += 0
 
     async def run(self, work: Work) -> None:
         """Keep it going until this is cancelled."""
@@ -51,11 +91,28 @@ class Background:
     def _note(self, error: BaseException | None) -> None:
         """Count it, and tell where it happened, once; not its words, which may hold secrets."""
         self.failures_total += 1
+        if self._counted is not None:
+            self._counted[self._name] += 1
         trouble = ("ended", "") if error is None else (type(error).__name__, _place(error))
         if trouble not in self._told:
             self._told.add(trouble)
             log = structlog.get_logger()
             log.error("background_work_failed", work=self._name, error=trouble[0], at=trouble[1])
+
+
+@contextmanager
+def counting_failures() -> Iterator[Counter[str]]:
+    """By name, how often works ended by themselves that are begun inside; at 0 from their begin.
+
+    Also works that tasks begin which were made inside. Counts go on after the scope is left.
+    """
+    outer, counted = _COUNTED.get(), Counter[str]()
+    _COUNTED.set(counted)
+    try:
+        yield counted
+    finally:
+        # Not by a token: a fixture of tests may be left in another context than it was entered in.
+        _COUNTED.set(outer)
 
 
 def _is_cancelled() -> bool:

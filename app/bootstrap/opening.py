@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
-from app.adapters.background import background
+from app.adapters.background import background, counting_failures
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.logs import Logs
 from app.adapters.logs.control import LogControl
+from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
@@ -72,6 +73,7 @@ async def opened(
     metrics = Metrics(settings.metrics.most_tenants, SystemClock())
     watching = Watching(Breakers(dependency_of), metrics.quota.watch, metrics.quota.refused)
     async with (
+        _counting(metrics),
         _redis_url(settings, role) as redis_url,
         shared_state(redis_url, SystemClock(), settings, watching, role=role) as state,
         AiohttpTransport() as transport,
@@ -99,6 +101,14 @@ async def opened(
             background("logs", log.keep_applying),
         ):
             yield Opened(process, state, metrics, cached, traced, redis_url)
+
+
+@asynccontextmanager
+async def _counting(metrics: Metrics) -> AsyncIterator[None]:
+    """Have failures of works that are begun inside told."""
+    with counting_failures() as counted:
+        metrics.readings.add(f.BACKGROUND_FAILURES, lambda: {(w,): n for w, n in counted.items()})
+        yield
 
 
 @asynccontextmanager

@@ -183,6 +183,8 @@ async def test_state_is_read_when_somebody_looks(redis_url: str) -> None:
             "llm_requests_in_flight 0.0",
             'spillgate_telemetry_lost_total{kind="log_record"} 0.0',
             'spillgate_telemetry_lost_total{kind="span"} 0.0',
+            'spillgate_background_failures_total{work="event loop lag"} 0.0',
+            'spillgate_background_failures_total{work="accounts"} 0.0',
             "llm_queue_length 0.0",
             "spillgate_config_generation 1.0",
             "spillgate_config_last_reload_successful 1.0",

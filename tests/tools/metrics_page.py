@@ -30,7 +30,7 @@ else. The form is Prometheus' text, or OpenMetrics where the `Accept` header nam
   Of each configured deployment: verdicts, throttles, retry-after, tokens, dollars.
   Of each model: spills, latency, tokens, what the cache saved, and errors of capacity, upstreams
   and the gateway. Of each tenant: what it was refused by its limits, or let in without them.
-  Besides: classes, results and bypasses of the cache, errands, dependencies.
+  Besides: classes, results and bypasses of the cache, errands, dependencies, works.
   All else begins when it happens: what goes by several names at once, or by status, and callers'
   own mistakes. Growth before the first scrape is in no rate.
 - **A reload** begins the series of new deployments, models and tenants. Of those that are gone

@@ -340,6 +340,12 @@ WORKER_SILENT: Final = counter(
     "spillgate_worker_silent_total",
     "How often a worker did not tell within a second; it is left alone.",
 )
+BACKGROUND_FAILURES: Final = counter(
+    "spillgate_background_failures_total",
+    "How often work that goes on for ever ended by itself, and was begun again; work: as the log "
+    "has it.",
+    "work",
+)
 DRAINING: Final = gauge("spillgate_draining", "1 while it says no at /readyz.", merge=Merge.MAX)
 EXPIRY: Final = gauge(
     "spillgate_expiry_timestamp_seconds",

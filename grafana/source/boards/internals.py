@@ -6,6 +6,7 @@ from typing import Final
 
 from app.adapters.metrics.families import (
     ARCHIVE_AGE,
+    BACKGROUND_FAILURES,
     BUILD_INFO,
     CONFIG_GENERATION,
     CONFIG_HASH,
@@ -157,6 +158,7 @@ LAG: Final = Graph(
         Query(ALL.quantile(0.5, LOOP_LAG), "p50"),
         Query(ALL.quantile(0.99, LOOP_LAG), "p99"),
     ),
+    width=5,
     unit="s",
     steps=above(0.05),
     runbook="process#spillgateeventlooplag",
@@ -166,6 +168,7 @@ PROCESSOR: Final = Graph(
     shows="How many cores each replica uses, its workers together.",
     red="Near the number of workers: add workers where there are cores, else replicas.",
     queries=(Query(ALL.rate(CPU, by=BY_INSTANCE), "{{instance}}"),),
+    width=5,
     unit="short",
     runbook="process#spillgateeventlooplag",
 )
@@ -175,6 +178,7 @@ RESIDENT: Final = Graph(
     red="It grows with open streams and large bodies, and falls again. Growing for days is a leak: "
     "restart the replica (streams are drained), and report it.",
     queries=(Query(ALL.now(MEMORY, by=BY_INSTANCE), "{{instance}}"),),
+    width=5,
     unit="bytes",
 )
 FILES: Final = Graph(
@@ -187,9 +191,22 @@ FILES: Final = Graph(
             "{{instance}}",
         ),
     ),
+    width=4,
     unit="percentunit",
     steps=above(0.8),
     runbook="process#spillgateeventlooplag",
+)
+BEGUN_AGAIN: Final = Graph(
+    title="Works begun again",
+    shows="How often work in the background ended by itself within ten minutes, by its name.",
+    red="Again and again: what it does is not done. The log has `background_work_failed` with the "
+    "same name, the kind of error and the line.",
+    queries=(
+        Query(f"sum by (work) (increase({ALL.series(BACKGROUND_FAILURES)}[10m])) > 0", "{{work}}"),
+    ),
+    width=5,
+    unit="short",
+    runbook="process#spillgatebackgroundfailing",
 )
 
 CONNECTED: Final = Graph(
@@ -262,7 +279,7 @@ INTERNALS: Final = Board(
     rows=(
         Row("Now", (REPLICAS, DEPENDENCIES, CONFIGURED, CONFIGURATIONS, UNWRITTEN)),
         Row("What it depends on", (FAILURES, WITHOUT_ACCOUNT, LEDGER, DRIFT)),
-        Row("The processes", (LAG, PROCESSOR, RESIDENT, FILES)),
+        Row("The processes", (LAG, PROCESSOR, RESIDENT, FILES, BEGUN_AGAIN)),
         Row("Connections, versions, and what ends", (CONNECTED, TOLD, GATEWAYS, EXPIRIES)),
     ),
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.adapters.background import background
+from app.adapters.background import WORKS, background, counting_failures
 
 
 class Working:
@@ -103,6 +105,40 @@ async def test_works_of_one_scope_are_apart() -> None:
         await asyncio.wait_for(failing.waiting.wait(), 20)
         assert (other.begun, other.ended, running.failures_total) == (1, 0, 1)
     assert (failing.ended, other.ended) == (2, 1)
+
+
+async def test_failures_are_counted_by_name() -> None:
+    """Of the works that were begun inside, by tasks made there too; each at 0 from its begin."""
+    failing, well, outside = Working(fails, fails), Working(), Working(fails)
+
+    async def begins() -> None:
+        async with background("b", well):
+            await well.waiting.wait()
+
+    async with asyncio.timeout(30), background("outside", outside, pause_s=0):
+        with counting_failures() as counted:
+            async with background("a", failing, pause_s=0):
+                await asyncio.create_task(begins())
+                await failing.waiting.wait()
+                assert counted == {"a": 2, "b": 0}
+                with counting_failures() as inner:
+                    async with background("c", Working()):
+                        assert inner == {"c": 0}
+        await outside.waiting.wait()
+        assert set(counted) == {"a", "b"}
+
+
+def test_all_names_of_works_are_known() -> None:
+    """They are a metric's label: none is made at run time, none is forgotten, none is over."""
+    app = Path(__file__).parents[3] / "app"
+    trees = (ast.parse(path.read_text("utf-8")) for path in app.rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    named = [ast.literal_eval(each.args[0]) for each in calls if _is_background(each)]
+    assert sorted(set(named)) == list(WORKS)
+
+
+def _is_background(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "background"
 
 
 async def test_what_is_raised_in_the_scope_goes_on() -> None:
