@@ -198,11 +198,14 @@ FILES: Final = Graph(
 )
 BEGUN_AGAIN: Final = Graph(
     title="Works begun again",
-    shows="How often work in the background ended by itself within ten minutes, by its name.",
+    shows="How often work in the background ended by itself within ten minutes: the five names that "
+    "lead.",
     red="Again and again: what it does is not done. The log has `background_work_failed` with the "
     "same name, the kind of error and the line.",
     queries=(
-        Query(f"sum by (work) (increase({ALL.series(BACKGROUND_FAILURES)}[10m])) > 0", "{{work}}"),
+        Query(
+            f"topk(5, sum by (work) (increase({ALL.series(BACKGROUND_FAILURES)}[10m])))", "{{work}}"
+        ),
     ),
     width=5,
     unit="short",
