@@ -19,6 +19,8 @@ TARGET: Final = frozenset({"job", "instance"})
 _BARE: Final = frozenset(
     {"time", "vector", "scalar", "hour", "minute", "days_in_month", "day_of_month"}
 )
+#: Aggregations that choose among series, and leave their labels.
+_CHOOSING: Final = frozenset({"topk", "bottomk"})
 _SETS: Final = frozenset({"or", "and", "unless"})
 _PARTS: Final = ("_bucket", "_count", "_sum")
 
@@ -125,7 +127,7 @@ def recorded() -> Mapping[str, tuple[frozenset[str], str]]:
 def _aggregated(expr: promql.AggregateExpr) -> frozenset[str]:
     inner = labels(expr.expr) or frozenset()
     if expr.modifier is None:
-        return frozenset()
+        return inner if str(expr.op) in _CHOOSING else frozenset()
     by = frozenset(expr.modifier.labels)
     if not by <= inner:
         raise Wrong(f"nothing below has the label {', '.join(sorted(by - inner))}")

@@ -198,7 +198,7 @@ FILES: Final = Graph(
 )
 BEGUN_AGAIN: Final = Graph(
     title="Works begun again",
-    shows="How often work in the background ended by itself within ten minutes: the five names that "
+    shows="How often work in the background ended by itself within ten minutes: the five that "
     "lead.",
     red="Again and again: what it does is not done. The log has `background_work_failed` with the "
     "same name, the kind of error and the line.",
