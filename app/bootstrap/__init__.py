@@ -10,7 +10,8 @@ From the command line down, each using those below it:
     metrics                             what of it is read at `/metrics`
     process                             the configuration in force, and how the next one follows
     gateway, errands                    one configuration as stages
-    state, archiving, derived, tracing  what outlives configurations: shared state, the archive and
-    caching, meaning, measuring, ...    what is made of it, traces, the cache
+    state, tracing                      what outlives configurations: shared state, traces,
+    caching, meaning, measuring, ...    the cache,
+    keeping, archiving, derived         who keeps the archive, and what is made of it
     values, prices, credentials, ...    settings as the domain's values
 """

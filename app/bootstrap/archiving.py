@@ -1,21 +1,20 @@
-"""The ledger's archive, kept by one process of a machine."""
+"""The ledger's archive, opened by the process that keeps it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-
-import structlog
 
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.audit_log import copying_audit
 from app.adapters.archive.comparison import Comparison, comparing
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.drift import LedgerDrift
-from app.adapters.archive.errors import ArchiveBusy
+from app.adapters.archive.errors import ArchiveError
 from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.archive.progress import ArchiveProgress
@@ -53,17 +52,11 @@ class Archiving:
     directory: RedisDirectory
 
     @asynccontextmanager
-    async def opened(self, ledger: Ledger) -> AsyncIterator[Kept | None]:
-        """Copy and seed, unless another process of this machine does."""
+    async def opened(self, ledger: Ledger) -> AsyncIterator[Kept]:
+        """Copy and seed. Raises ArchiveBusy where another process does, ArchiveError, OSError."""
         directory = Path(ledger.archive)
         policy = ArchivePolicy(retention_days=ledger.retention_days)
-        try:
-            archive = Archive.open(directory, self.clock, policy)
-        except ArchiveBusy:
-            structlog.get_logger().info("archive_kept_by_another", directory=str(directory))
-            yield None
-            return
-        with archive:
+        with await opened_archive(directory, self.clock, policy) as archive:
             # Its pages are large: they have their own way, and more time.
             place = replace(self.place, patience_s=max(self.place.patience_s, _PAGE_S))
             async with (
@@ -100,3 +93,17 @@ class Archiving:
             background("ledger drift", drift.keep_comparing),
         ):
             yield Kept(seeder, progress, drift)
+
+
+async def opened_archive(directory: Path, clock: Clock, policy: ArchivePolicy) -> Archive:
+    """In a thread, as it reads a file's end while requests are served.
+
+    Who gives up waiting for it leaves no lock behind that nobody could free.
+    """
+    opening = asyncio.create_task(asyncio.to_thread(Archive.open, directory, clock, policy))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(ArchiveError, OSError):
+            (await opening).close()
+        raise

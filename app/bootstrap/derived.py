@@ -56,11 +56,8 @@ class Source:
 
 
 @asynccontextmanager
-async def made_of_archive(source: Source | None, settings: Settings) -> AsyncIterator[Derived]:
-    """As the settings want it; what they say is read once. None: another process does it."""
-    if source is None:
-        yield Derived()
-        return
+async def made_of_archive(source: Source, settings: Settings) -> AsyncIterator[Derived]:
+    """As the settings want it; what they say is read once."""
     found, hook = Anomalies(), None
     sinks: dict[str, Callable[[], float | None]] = {}
     async with AsyncExitStack() as opened:

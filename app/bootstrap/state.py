@@ -28,7 +28,8 @@ from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, opened_store
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.archiving import Archiving, Kept
-from app.bootstrap.derived import Derived, Source, made_of_archive
+from app.bootstrap.derived import Derived
+from app.bootstrap.keeping import Keeper, held, keeping
 from app.bootstrap.role import ALONE, Role
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
@@ -65,8 +66,17 @@ class State:
     deployments: set[str]
     explanations: Explanations
     alerts: BudgetAlerts
-    kept: Kept | None  # None: another process keeps the archive
-    derived: Derived
+    keeper: Keeper
+
+    @property
+    def kept(self) -> Kept | None:
+        """What keeps the archive; None for as long as another process does."""
+        return self.keeper.held.kept if self.keeper.held is not None else None
+
+    @property
+    def derived(self) -> Derived:
+        """What this process has made of the archive since it keeps it."""
+        return self.keeper.held.derived if self.keeper.held is not None else Derived()
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""
@@ -98,8 +108,10 @@ async def shared_state(
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
         archiving = Archiving(store, place, clock, keys, directory)
-        archive = archiving.opened(settings.ledger or Ledger())
-        kept = await enter(archive) if role.keeps_archive else None
+        # Before accounts: what they settle at the end is copied still.
+        keeper = Keeper()
+        if role.keeps_archive:
+            keeper = await enter(keeping(lambda: held(archiving, settings)))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))
         await enter(telling_lowered_limits(lambda: capacity.lowered(clock.now())))
@@ -121,8 +133,6 @@ async def shared_state(
             )
         )
         explanations = await enter(keeping_explanations(batch, clock, settings.explain))
-        source = Source(kept.progress, keys, batch) if kept else None
-        derived = await enter(made_of_archive(source, settings))
         yield State(
             clock=clock,
             holds=board,
@@ -134,8 +144,7 @@ async def shared_state(
             deployments=deployments,
             explanations=explanations,
             alerts=alerts,
-            kept=kept,
-            derived=derived,
+            keeper=keeper,
         )
 
 
