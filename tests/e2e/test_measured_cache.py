@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.adapters.embedder.local import DEFAULT, missing
+from app.adapters.explanations import Explanations
 from app.bootstrap.meaning import Meaning
 from app.domain.cache.error_rate import Comparison
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
@@ -129,11 +130,12 @@ async def test_a_hit_that_was_told_wrong_is_gone(redis_url: str) -> None:
 
 async def explained(team: Stack, request_id: str) -> None:
     """Until the request's explanation is kept."""
-    explanations = team.process.resources.observers[1]
+    observers = team.process.resources.observers
+    (explanations,) = (each for each in observers if isinstance(each, Explanations))
     found: list[Any] = []
 
     async def look() -> None:
-        found[:] = [await explanations.find(request_id, [f"team-{team.suffix}"])]  # type: ignore[attr-defined]  # the second observer
+        found[:] = [await explanations.find(request_id, [f"team-{team.suffix}"])]
 
     await look()
     while found == [None]:

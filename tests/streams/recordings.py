@@ -49,7 +49,8 @@ RECORDINGS: Final = (
     Recording("chat_comments"),
     Recording("chat_multiline", usage=Usage(input=3, output=2)),
     Recording("chat_error", usage=None, usage_frames=0, error="internal_server_error"),
-    Recording("chat_error_text", usage=None, usage_frames=0, error="backend overloaded"),
+    # A sentence where a code belongs is passed on, and in no record.
+    Recording("chat_error_text", usage=None, usage_frames=0, error="upstream_error"),
     Recording("completions", Operation.COMPLETIONS, Usage(input=4, output=16)),
     Recording(
         "responses",

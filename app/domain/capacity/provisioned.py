@@ -132,7 +132,7 @@ class Provisioned:
         for tenant, seconds in news.taken.items():
             self._shares.took(tenant, seconds * self._bucket.scale)
         if self._peers.has_begun(sender, news, now):
-            self._tell_belief(learnt=self._is_older(sender, news, now))  # it knows nothing yet
+            self._introduce(sender, news, now)
         change = self._peers.hear(sender, news, now)
         self._bucket.heard(change.taken, change.returned, now)
         self._returned(change.returned, now)
@@ -232,6 +232,11 @@ class Provisioned:
         before = self._bucket.utilization(now)
         yield
         self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
+
+    def _introduce(self, sender: str, news: DeploymentNews, now: float) -> None:
+        """Tell the younger one, who knows nothing yet; or be known to the older one, who tells."""
+        self._to_tell()
+        self._tell_belief(learnt=self._is_older(sender, news, now))
 
     def _is_older(self, sender: str, news: DeploymentNews, now: float) -> bool:
         """Than the sender; where that does not say, than a moment, as it is of another version.

@@ -231,6 +231,20 @@ def test_who_has_just_begun_is_told_what_is_believed() -> None:
     assert seconds(new, now) == pytest.approx(50.0)
 
 
+def test_who_has_just_begun_is_told_even_where_nobody_asks_it() -> None:
+    """It hears of an older one and makes itself known, or what that took before stays unheard of."""
+    now = 30.0
+    old, new = begun("old"), Provisioned(CAPACITY, "new", now)
+    old.take(load(5000), now)
+    old.news(now)
+    old.take(load(600), now)
+    new.hear("old", told(old, now), now)
+    old.hear("new", told(new, now), now)
+    new.hear("old", told(old, now), now)
+    assert seconds(new, now) == pytest.approx(56.0)
+    assert [ptu.news(now) for ptu in (old, new)] == [None, None]
+
+
 def test_of_two_that_began_together_one_tells_what_it_believes() -> None:
     """While news are on their way the one that hears grows older: both would think they are."""
     one, two = begun("one"), Provisioned(CAPACITY, "two", 0.01)
