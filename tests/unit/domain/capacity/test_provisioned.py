@@ -232,7 +232,7 @@ def test_who_has_just_begun_is_told_what_is_believed() -> None:
 
 
 def test_who_has_just_begun_is_told_even_where_nobody_asks_it() -> None:
-    """It hears of an older one and makes itself known, or what that took before stays unheard of."""
+    """It makes itself known to the older one; else what that took before stays unheard of."""
     now = 30.0
     old, new = begun("old"), Provisioned(CAPACITY, "new", now)
     old.take(load(5000), now)
