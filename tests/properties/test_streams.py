@@ -100,7 +100,7 @@ def test_a_caller_that_wants_everything_gets_every_byte(one: Recording, at: list
     """Through the relay, nothing is added, taken out or changed."""
     seen = asyncio.run(relayed(one, pieces(one.data, at), wants_usage=True))
     frames = len(frames_of([one.data]))
-    assert seen == Relayed(one.data, one.usage, one.error, finished=True, frames=frames)
+    assert seen == Relayed(one.data, one.usage, one.recorded_error, finished=True, frames=frames)
 
 
 @pytest.mark.parametrize("one", recorded())
@@ -113,7 +113,8 @@ def test_only_the_usage_frame_that_we_asked_for_is_missing(one: Recording, at: l
     kept = [frame for frame in frames if not read_event(frame).only_usage]
     assert len(frames) - len(kept) == one.usage_frames
     seen = asyncio.run(relayed(one, pieces(one.data, at), wants_usage=False))
-    assert seen == Relayed(b"".join(kept), one.usage, one.error, finished=True, frames=len(kept))
+    error, frames_kept = one.recorded_error, len(kept)
+    assert seen == Relayed(b"".join(kept), one.usage, error, finished=True, frames=frames_kept)
 
 
 @pytest.mark.parametrize("one", recorded())

@@ -31,6 +31,11 @@ class Recording:
     response_id: str | None = None
 
     @property
+    def recorded_error(self) -> str | None:
+        """What records keep of its error: a sentence where a code belongs is in none."""
+        return "upstream_error" if self.error and " " in self.error else self.error
+
+    @property
     def data(self) -> bytes:
         return Path(__file__).with_name(f"{self.name}.sse").read_bytes()
 
@@ -49,8 +54,7 @@ RECORDINGS: Final = (
     Recording("chat_comments"),
     Recording("chat_multiline", usage=Usage(input=3, output=2)),
     Recording("chat_error", usage=None, usage_frames=0, error="internal_server_error"),
-    # A sentence where a code belongs is passed on, and in no record.
-    Recording("chat_error_text", usage=None, usage_frames=0, error="upstream_error"),
+    Recording("chat_error_text", usage=None, usage_frames=0, error="backend overloaded"),
     Recording("completions", Operation.COMPLETIONS, Usage(input=4, output=16)),
     Recording(
         "responses",
