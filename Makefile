@@ -45,7 +45,7 @@ test: lint ## lint, then run the tests, in two passes; ARGS="-k limit" is passed
 	@exec $(BIN)/python -m tests.passes -n $(JOBS) $(ARGS)
 
 .PHONY: coverage
-coverage: setup ## the same tests, and what they cover (about 12 minutes)
+coverage: setup ## the same tests, and what they cover (takes about twice as long)
 	@exec $(BIN)/python -m tests.passes -n $(JOBS) --cov $(ARGS)
 
 .PHONY: test-long

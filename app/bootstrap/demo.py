@@ -16,7 +16,7 @@ from app.bootstrap.commands import run
 from app.bootstrap.config_file import listening_on
 from app.bootstrap.loop import beside, until_told
 from app.bootstrap.running import running
-from app.bootstrap.simulation import pointed_at, simulated_deployments
+from app.bootstrap.simulation import ANY_KEY, pointed_at, simulated_deployments
 from app.cli.commands import Addresses
 from app.cli.demo_text import DemoAddresses, Here, demo_text
 from app.cli.key import new_key
@@ -37,7 +37,7 @@ def demo(addresses: Addresses, traffic: bool) -> int:  # noqa: FBT001  # from th
 
 def demo_config(api_key: str, admin_key: str) -> dict[str, Any]:
     """A small PTU, two PAYGO deployments behind it, and one for embeddings."""
-    auth = {"api_key": "simulated"}
+    auth = {"api_key": ANY_KEY}
     azure = {"endpoint": "https://demo.openai.azure.com", "auth": auth}
     ptu = {"kind": "ptu", "ptus": 3, "model": "gpt-4o", "region": "eastus", "data_zone": "us"}
     paygo = {"kind": "paygo", "model": "gpt-4o", "tpm": 450_000, "rpm": 2_700}
