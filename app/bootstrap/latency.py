@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 
 import uvloop
 
-from app.adapters.aiohttp_upstream import AiohttpTransport
-from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.clock import SystemClock
-from app.adapters.entra import EntraCredential
-from app.bootstrap.credentials import Identity, credential_of
+from app.bootstrap.direct import asked_directly
 from app.bootstrap.prices import price_table
 from app.bootstrap.simulation import pointed_at, simulated_deployments
 from app.bootstrap.values import fleet_of
@@ -70,7 +66,8 @@ class Comparison:
         counter = TokenCounter()
         counter.warm()
         questions = Questions(plan, counter.count, secrets.token_hex(4))
-        async with self._deployments() as settings, _probe(settings) as probe:
+        async with self._deployments() as settings, asked_directly(settings) as upstream:
+            probe = Probe(upstream, SystemClock())
             deployments = fleet_of(settings, load_catalog()).deployments
 
             async def ask(turn: Turn) -> Sample:
@@ -91,26 +88,6 @@ class Comparison:
         deployments = simulated_deployments(settings, load_catalog())
         async with serve_simulator(deployments, seed=settings.simulator.seed) as url:
             yield pointed_at(settings, url)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What credentials live on."""
-
-    lifetimes: AsyncExitStack
-    clock: SystemClock = field(default_factory=SystemClock)
-    credentials: dict[Identity, EntraCredential] = field(default_factory=dict)
-
-
-@asynccontextmanager
-async def _probe(settings: Settings) -> AsyncIterator[Probe]:
-    async with AsyncExitStack() as lifetimes, AiohttpTransport() as transport:
-        opened = _Opened(lifetimes)
-        credentials = {
-            name: await credential_of(deployment, opened)
-            for name, deployment in settings.deployments.items()
-        }
-        yield Probe(AzureOpenAI(transport, credentials), opened.clock)
 
 
 def _refuse_unusable(name: str, deployments: Mapping[str, Deployment], plan: Plan) -> None:
