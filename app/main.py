@@ -6,6 +6,7 @@ from app.bootstrap import commands
 from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
 from app.bootstrap.latency import latency
+from app.bootstrap.probing import probed
 from app.bootstrap.worker import worker
 from app.cli.commands import Commands, create_cli
 from app.settings import environment
@@ -16,6 +17,7 @@ def main() -> None:
     started = Commands(
         environment=environment,
         compared=compared,
+        probed=probed,
         demo=demo,
         serve=commands.serve,
         worker=worker,

@@ -14,4 +14,6 @@ From the command line down, each using those below it:
     caching, meaning, measuring, ...    the cache,
     keeping, archiving, derived         who keeps the archive, and what is made of it
     values, prices, credentials, ...    settings as the domain's values
+
+Without a gateway: latency and probing ask deployments by `direct`.
 """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from app.cli.probe import exit_code, lines
 from app.domain.identity.seeds import seeded_tenants
 from app.domain.routing.policy_warnings import policy_warnings
+from app.planner.probing.finding import Finding
 from app.settings import (
     ConfigProblems,
     ModelCatalog,
@@ -22,7 +24,6 @@ from app.settings import (
 from app.settings.retirement import retirements
 from app.settings.tier_order import tier_warnings
 
-OK: Final = 0
 MISTAKES: Final = 2
 
 
@@ -36,6 +37,8 @@ class CheckResult:
 
 #: Lines that say where something else is in force than a configuration says.
 Compare = Callable[[Settings], Iterable[str]]
+#: What was found of everything that a configuration names.
+Probe = Callable[[Settings], Sequence[Finding]]
 
 
 def utc_today() -> date:
@@ -55,12 +58,13 @@ def check(
     environment: Mapping[str, str],
     compare: Compare | None = None,
     *,
+    probe: Probe | None = None,
     today: Callable[[], date] = utc_today,
     cpus: Callable[[], int] = usable_cpus,
 ) -> CheckResult:
     """Check a configuration: 0 and a summary with warnings, or 2 and its mistakes by place.
 
-    What `compare` finds is said, and is no mistake.
+    What `compare` finds is said, and is no mistake. What `probe` finds unusable makes it a 1.
     """
     try:
         settings = load(path, environment)
@@ -68,7 +72,8 @@ def check(
         return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
     differing = compare(settings) if compare else ()
     said = (f"{path}: ok: {_summary(settings)}", *warnings(settings, today(), cpus()), *differing)
-    return CheckResult(OK, said)
+    found = probe(settings) if probe else ()
+    return CheckResult(exit_code(found), (*said, *lines(found)))
 
 
 def warnings(settings: Settings, today: date, cpus: int) -> Iterator[str]:

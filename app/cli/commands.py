@@ -13,7 +13,7 @@ import typer
 from app.cli.admin import administrator_commands
 from app.cli.audit import audit_commands
 from app.cli.cache import cache_commands
-from app.cli.check import Compare, check
+from app.cli.check import Compare, Probe, check
 from app.cli.deployment import deployment_commands
 from app.cli.explain import explain
 from app.cli.key import key_commands
@@ -44,6 +44,7 @@ class Commands:
 
     environment: Callable[[], Mapping[str, str]]
     compared: Compare
+    probed: Probe
     demo: Callable[[Addresses, bool], int]
     serve: Callable[[Path, Addresses, bool], int]
     worker: Callable[[], int]
@@ -141,13 +142,22 @@ def _add_servers(cli: typer.Typer, commands: Commands) -> None:
 
 def _add_check(cli: typer.Typer, commands: Commands) -> None:
     @cli.command(name="check")
-    def check_config(config: _Config) -> None:
+    def check_config(
+        config: _Config,
+        *,
+        probe: Annotated[
+            bool, typer.Option("--probe", help="Ask each deployment and Redis, too; free of cost.")
+        ] = False,
+    ) -> None:
         """Name every mistake of a config with its place; exit 0, or 2.
 
         Where Redis can be reached, say too where other tenants, keys or limits are in force: the
-        admin API owns them once they are there.
+        admin API owns them once they are there. With `--probe` each deployment is asked for
+        something that it refuses, which shows its name, credential and address to be right, and
+        Redis for what it is; exit 1 where one of them cannot be used.
         """
-        result = check(config, commands.environment(), commands.compared)
+        asked = commands.probed if probe else None
+        result = check(config, commands.environment(), commands.compared, probe=asked)
         for line in result.lines:
             typer.echo(line)
         raise typer.Exit(result.exit_code)

@@ -36,6 +36,7 @@ def _run(*arguments: str, started: list[object] | None = None) -> Result:
     commands = Commands(
         environment=lambda: {"SPILLGATE_ADMIN_KEY": new_key()},
         compared=lambda settings: [f"compared: {', '.join(settings.tenants)}"],
+        probed=lambda _: [],
         demo=start,
         serve=start,
         worker=start,
