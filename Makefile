@@ -22,7 +22,8 @@ LOAD_ENV := .venv-load/.setup
 # What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
 IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
 LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
-	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/load.txt
+	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/load.txt \
+	requirements/bench.txt requirements/litellm.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
 
@@ -98,6 +99,10 @@ routers: setup ## compare routing strategies over simulated hours (about 5 minut
 eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=file.jsonl for your own
 	@exec $(BIN)/python -m tests.evaluation.cache $(if $(PAIRS),--pairs '$(PAIRS)') $(ARGS)
 
+.PHONY: bench
+bench: setup ## this gateway beside its peers: a report in docs/benchmarks (about 25 minutes, 1.5 GB the first time)
+	@exec $(BIN)/python -m loadtest.bench $(ARGS)
+
 .PHONY: bench-traces
 bench-traces: setup ## what traces cost a request, in processor time (about a minute)
 	@exec $(BIN)/python -m tests.benchmarks.traced_requests
@@ -146,7 +151,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 		-c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
 		-c requirements/runtime.txt -o requirements/image.txt
-	@for each in $(BACKENDS) build deploy load; do $(COMPILE) $(ARGS) \
+	@for each in $(BACKENDS) bench build deploy litellm load; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 

@@ -6,6 +6,7 @@ apt checks what it downloads against the distribution's signed lists, as with ev
 from __future__ import annotations
 
 import fcntl
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -35,7 +36,22 @@ def find_program(name: str, package: str) -> Path | str:
     """The program's path, or why there is none; a process asks only once."""
     if on_path := shutil.which(name):
         return Path(on_path)
-    unpacked = UNPACKED / package / "usr" / "bin" / name
+    return _find(name, package, UNPACKED / package / "usr" / "bin")
+
+
+@cache
+def find_library(name: str, package: str) -> Path | str:
+    """A shared library that the system does not have, in `libraries_of`; or why there is none."""
+    return _find(name, package, libraries_of(package))
+
+
+def libraries_of(package: str) -> Path:
+    """Where a package's shared libraries are, once it is unpacked."""
+    return UNPACKED / package / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
+
+
+def _find(name: str, package: str, directory: Path) -> Path | str:
+    unpacked = directory / name
     if not unpacked.exists():
         if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
             return f"no {name} on PATH, and no apt to get Debian's {package} with"

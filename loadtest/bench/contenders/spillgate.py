@@ -1,0 +1,133 @@
+"""This gateway, governed: everything on that a production configuration has on.
+
+Keys, three limits in Redis, exact token counts, usage, cost, metrics, a log line for each request,
+explanations, the ledger and its archive, traces of one request in a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from app.adapters.redis.embedded_binaries import installed_binaries
+from app.cli.key import new_key
+from loadtest.bench.agreement import TENANT, Books, agreed
+from loadtest.bench.contender import Bench, Contender, Running
+from loadtest.bench.environments import Missing
+from loadtest.bench.lane_names import ALL, CLOSED
+from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
+from loadtest.bench.process import Program, accepts, answers, free_port, running
+from loadtest.bench.upstreams import python
+
+_REDIS_OPTIONS: Final = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+_PLENTY: Final = 1_000_000_000
+_KEY_IN_THE_PAGE: Final = "spg_live_…"
+
+
+def config(key: str, redis: str, place: Path, ports: tuple[int, int, int, int]) -> dict[str, Any]:
+    """`ports`: where it listens for data and for admin, those of the answers and the streams."""
+    data, admin, answered, streamed = ports
+    openai = {"kind": "paygo", "api": "openai", "model": MODEL, "tpm": _PLENTY}
+    openai |= {"deployment": MODEL, "auth": {"api_key": "k"}}
+    return {
+        "listen": {"port": data, "admin_port": admin},
+        "redis": {"url": redis},
+        "ledger": {"archive": str(place / "ledger")},
+        "admin": {"key": "an-admin-key-of-a-benchmark"},
+        "deployments": {
+            "whole": {**openai, "endpoint": f"http://127.0.0.1:{answered}/v1"},
+            "streamed": {**openai, "endpoint": f"http://127.0.0.1:{streamed}{STREAM_PREFIX}/v1"},
+        },
+        "models": {MODEL: {"tiers": [["whole"]]}, STREAM_MODEL: {"tiers": [["streamed"]]}},
+        "tenants": {
+            TENANT: {
+                "keys": [key],
+                "limits": {"tpm": _PLENTY, "rpm": _PLENTY, "usd_per_day": 1_000_000},
+            }
+        },
+        "tracing": {"endpoint": f"http://127.0.0.1:{streamed}", "sample": 0.01},
+    }
+
+
+@contextmanager
+def _start(bench: Bench, *, beside_redis: bool = False) -> Iterator[Running]:
+    cores = [bench.cores.gateway] if beside_redis else bench.cores.load
+    key, data, admin = new_key("test"), free_port(), free_port()
+    with _redis(bench.place, cores) as (redis_pid, redis_port):
+        redis, path = f"redis://127.0.0.1:{redis_port}/0", bench.place / "spillgate.yaml"
+        ports = (data, admin, bench.answers_port, bench.streams_port)
+        path.write_text(yaml.safe_dump(config(key, redis, bench.place, ports)))
+        program = Program(
+            "Spillgate",
+            python("app.main", "serve", "--config", str(path)),
+            [bench.cores.gateway],
+            bench.place / "spillgate.log",
+            environment={"PYTHONPATH": str(bench.checkout)},
+            directory=bench.place,
+        )
+        with running(program, answers(data, "/readyz")) as process:
+            books = Books(redis, admin, bench.place / "ledger")
+            yield Running(
+                data,
+                pids=[process.pid],
+                redis=[redis_pid],
+                headers={"authorization": f"Bearer {key}"},
+                agree=partial(agreed, books),
+            )
+
+
+@contextmanager
+def _redis(place: Path, cores: tuple[int, ...] | list[int]) -> Iterator[tuple[int, int]]:
+    """Its process and its port."""
+    port = free_port()
+    command = [str(_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(place)]
+    program = Program("Redis", [*command, *_REDIS_OPTIONS], cores, place / "redis.log")
+    with running(program, accepts(port)) as process:
+        yield process.pid, port
+
+
+def _server() -> Path:
+    server = installed_binaries().server
+    if server is None:
+        raise Missing("no Redis server is installed (the extra `embedded`)")
+    return server
+
+
+def _published() -> dict[str, str]:
+    shown = config(_KEY_IN_THE_PAGE, "redis://127.0.0.1:6379/0", Path(), (8080, 8081, 9001, 9002))
+    return {
+        "options": "serve --config spillgate.yaml",
+        "redis": f"valkey-server {' '.join(each or repr(each) for each in _REDIS_OPTIONS)}",
+        "spillgate.yaml": yaml.safe_dump(shown, sort_keys=False, allow_unicode=True),
+    }
+
+
+def _contender(
+    name: str,
+    title: str,
+    start: Callable[[Bench], AbstractContextManager[Running]],
+    lanes: tuple[str, ...],
+) -> Contender:
+    return Contender(
+        name=name,
+        title=title,
+        does="governed: keys, limits in Redis, exact tokens, cost, ledger, metrics, log, traces",
+        start=start,
+        prepare=_server,
+        published=_published,
+        lanes=frozenset(lanes),
+    )
+
+
+SPILLGATE: Final = _contender("spillgate", "Spillgate", _start, ALL)
+SPILLGATE_BESIDE_REDIS: Final = _contender(
+    "spillgate-beside-redis",
+    "Spillgate, Redis on the same core",
+    partial(_start, beside_redis=True),
+    (CLOSED,),
+)

@@ -1,0 +1,35 @@
+"""The load that no public tool makes: streams, and requests that come when they are due.
+
+    python -m loadtest.bench.driver < SPEC.json > FOUND.json
+
+A process of its own, so that it has a core of its own. What it is told and what it says are the
+values of `driver_spec`. Every request that was begun is answered, or has failed, when it ends.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+import uvloop
+
+from loadtest.bench.driver_answers import Answers
+from loadtest.bench.driver_spec import Found, Spec
+from loadtest.bench.driver_streams import Streams
+
+
+async def driven(spec: Spec) -> Found:
+    """Put on the load, and tell what came of it."""
+    if spec.streams is not None:
+        return Found(streams=await Streams(spec, spec.streams).run())
+    return Found(answers=[each.found() for each in await Answers(spec).run()])
+
+
+def main() -> None:
+    """Read, drive, write."""
+    spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(driven(spec))))
+
+
+if __name__ == "__main__":
+    main()

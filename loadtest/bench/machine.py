@@ -1,0 +1,96 @@
+"""The machine as the benchmark uses it: which core is whose, and what a process has taken.
+
+Linux alone: cores are set by affinity, processor times are read from /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PROC: Final = Path("/proc")
+_TICKS_S: Final = os.sysconf("SC_CLK_TCK")
+_KIB: Final = 1024
+
+
+class Unfit(Exception):
+    """This machine cannot be measured on; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Core numbers: the gateway's own one, and those of the load and the upstream."""
+
+    gateway: int
+    load: tuple[int, ...]
+
+    @classmethod
+    def of_this_machine(cls) -> Cores:
+        """The last one this process may use is the gateway's. Raises Unfit."""
+        usable = sorted(os.sched_getaffinity(0))
+        if len(usable) < 2:  # noqa: PLR2004  # the gateway's, and another
+            raise Unfit("the gateway needs a core of its own, and there is only one")
+        return cls(usable[-1], tuple(usable[:-1]))
+
+
+def processes_of(root: int) -> tuple[int, ...]:
+    """The process and all that descend from it and live."""
+    children: dict[int, list[int]] = {}
+    for pid, fields in _every():
+        children.setdefault(int(fields[1]), []).append(pid)
+    found, waiting = [], [root]
+    while waiting:
+        found.append(pid := waiting.pop())
+        waiting += children.get(pid, [])
+    return tuple(found)
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """Processor seconds of the processes, user and system, with their ended children's.
+
+    In steps of a clock tick, 10 ms on most machines; the kernel scales what it sampled to what
+    was really used (proc(5), `utime` to `cstime`).
+    """
+    found = (fields for pid in pids if (fields := _stat(pid)))
+    return sum(sum(int(each) for each in fields[11:15]) for fields in found) / _TICKS_S
+
+
+def rss_mb(pids: Iterable[int]) -> float:
+    """Resident memory of the processes, in MiB."""
+    pages = sum(int(fields[21]) for pid in pids if (fields := _stat(pid)))
+    return pages * os.sysconf("SC_PAGE_SIZE") / _KIB / _KIB
+
+
+def described() -> dict[str, str | int]:
+    """What a reader has to know of the machine."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    for line in (_PROC / "cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _every() -> Iterator[tuple[int, list[str]]]:
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            yield int(entry.name), fields
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the name, which may have spaces; empty where there is no such process."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
