@@ -1,8 +1,9 @@
-"""Many callers' commands in one round trip, each with its own answer.
+"""Many callers' commands over one connection, each with its own answer.
 
 A pool of connections would make a crowd wait for its turn, a round trip each. Here whatever was
-asked since the last round trip began goes out together, in the order it was asked. A round trip has
-a limit, waiting for one's turn has none: a crowd of our own is not the store's failure.
+asked within one turn of the event loop goes out in one write, in the order it was asked, whether or
+not earlier commands are answered yet. What was sent has a limit, and so has waiting for a
+connection; waiting for one's turn has none: a crowd of our own is not the store's failure.
 """
 
 from __future__ import annotations
@@ -10,38 +11,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, cast
 
+from hiredis import pack_command
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import (
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from app.adapters.background import background
 from app.adapters.redis.breaker import Breaker, State
-from app.adapters.redis.connection import OPERATION_TIMEOUT_S, cancellable
-from app.adapters.redis.patience import within
+from app.adapters.redis.connection import OPERATION_TIMEOUT_S, cancellable, handed_over
+from app.adapters.redis.multiplexed import Answer, Multiplexed
+from app.adapters.redis.patience import SLICES, Patience
 from app.errors import StoreUnavailable
 
-#: Commands of one round trip. Some 0.1 ms each, they stay well within an operation's time.
-_AT_ONCE: Final = 64
+#: Of one write, unless it is of one command: what a socket takes without much waiting.
+_MOST_BYTES: Final = 256 * 1024
 #: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
 _PROBE_S: Final = 0.1
-#: Round trips under way at once: enough that nobody waits for another's that is not answered.
-_SENDERS: Final = 4
 
 #: Refusals that tell of the server's state rather than of the command.
 _STATES: Final = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"})
 
 Command = Sequence[bytes | str | int]
+
+_pack: Final[Callable[[tuple[bytes | str | int, ...]], bytes]] = cast("Any", pack_command)
 
 
 class NotSent(StoreUnavailable):
@@ -50,11 +46,6 @@ class NotSent(StoreUnavailable):
 
 class Refused(StoreUnavailable):
     """The store answered that something is wrong with this command; it will again."""
-
-
-class _Asked(NamedTuple):
-    command: Command
-    answer: asyncio.Future[Any]
 
 
 class Script:
@@ -66,21 +57,31 @@ class Script:
 
 
 class Batch:
-    """Sends commands together; open within `batch`."""
+    """Sends commands together; open within `batching`."""
 
     def __init__(
         self,
-        client: Redis | RedisCluster,
+        client: Redis,
         breaker: Breaker,
         *,
         patience_s: float = OPERATION_TIMEOUT_S,
     ) -> None:
-        """`breaker` is told of every round trip, each within `patience_s`, and decides of it."""
+        """`client` makes connections; `breaker` is told how they do, and decides of them.
+
+        A command has `patience_s` seconds from when it was sent, or has waited for a connection.
+        """
         self._client = client
         self._breaker = breaker
-        self._patience_s = patience_s
-        self._asked: deque[_Asked] = deque()
-        self._news = asyncio.Event()
+        self._slice_s = patience_s / SLICES
+        #: By command, how redis-py reads what is answered: as a mapping, as a truth…
+        self._reading: Mapping[Any, Callable[[Any], Any]] = dict(client.response_callbacks)
+        self._asked: deque[tuple[bytes, Answer]] = deque()
+        self._taken = 0  # out of what was asked, so far
+        self._line: Multiplexed | None = None
+        self._wanted = asyncio.Event()
+        self._patience = Patience()  # with the making of a connection
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_about_to_send = False
         self._closed = False
 
     async def call(self, command: Command) -> Any:
@@ -89,11 +90,15 @@ class Batch:
         Otherwise the command may have been carried out although no answer came in time.
         """
         if self._closed or self._breaker.state is not State.CLOSED:
-            raise NotSent("The gateway's store does not answer.")
-        asked = _Asked(command, asyncio.get_running_loop().create_future())
-        self._asked.append(asked)
-        self._news.set()
-        return await asked.answer
+            raise _not_sent()
+        try:
+            reply = await self._ask(command)
+        except NoScriptError:
+            raise
+        except RedisError as error:
+            raise _refusal(error) from error
+        read = self._reading.get(command[0])
+        return reply if read is None else read(reply)
 
     async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
         """Run a script on one key, loading it where the server does not know it (yet, or again)."""
@@ -102,110 +107,177 @@ class Batch:
         except NoScriptError:
             return await self.call(("EVAL", script.text, 1, key, *args))
 
-    async def keep_sending(self) -> None:
-        """Send what is asked, for ever; several may at once."""
+    async def keep_connecting(self) -> None:
+        """Make a connection whenever somebody waits for one, for ever."""
         while True:
-            await self._news.wait()
-            while batch := self._next():
-                await self._round_trip(batch)
-            self._news.clear()
+            await self._wanted.wait()
+            self._wanted.clear()
+            if self._line is None and self._asked:
+                await self._connect()
 
     async def keep_probing(self) -> None:
         """Ask a lost store whether it is back, so that no request has to; for ever."""
         while True:
             await asyncio.sleep(_PROBE_S)
-            if self._breaker.state is not State.CLOSED:
-                with suppress(StoreUnavailable):
-                    await self._guarded([_Asked(("PING",), _nobody())])
+            if self._breaker.state is State.CLOSED or not self._breaker.admits():
+                continue
+            try:
+                with suppress(StoreUnavailable, RedisError):
+                    await self._ask(("PING",))
+            finally:
+                self._breaker.abandoned()  # unless somebody was told better
 
-    def _next(self) -> list[_Asked]:
-        """The next commands that somebody still waits for."""
-        batch: list[_Asked] = []
-        while self._asked and len(batch) < _AT_ONCE:
-            asked = self._asked.popleft()
-            if not asked.answer.done():
-                batch.append(asked)
-        return batch
-
-    async def _round_trip(self, batch: list[_Asked]) -> None:
-        try:
-            answers = await self._guarded(batch)
-        except Exception as error:  # noqa: BLE001  # told to those who wait: a sender must go on
-            _tell(batch, error)
-        except asyncio.CancelledError:
-            _tell(batch, StoreUnavailable("The gateway is closing."))
-            raise
+    def replied(self, trouble: RedisError | None) -> None:
+        """The connection's own word: replies came, of which one may tell of the server's state."""
+        if trouble is None:
+            self._breaker.succeeded()
+        elif isinstance(trouble, OutOfMemoryError):
+            self._failed()
         else:
-            for asked, answer in zip(batch, answers, strict=True):
-                _give(asked.answer, answer)
+            self._lose(trouble, failed=True)
+        if self._asked and not self._is_about_to_send:
+            self._send()
 
-    def close(self) -> None:
-        """Have nobody wait for what will not be sent any more."""
+    def has_room(self) -> None:
+        """The connection's own word: more can be sent."""
+        self._send()
+
+    def ended(self, error: Exception | None) -> None:
+        """The connection's own word; one that nobody waited for is no failure."""
+        self._lose(error, failed=False)
+
+    async def close(self) -> None:
+        """Have nobody wait for what will not be sent or answered any more."""
         self._closed = True
-        _tell(self._asked, NotSent("The gateway is closing."))
-        self._asked.clear()
+        self._refuse(len(self._asked))
+        if self._timer is not None:
+            self._timer.cancel()
+        line, self._line = self._line, None
+        if line is not None:
+            line.cut(StoreUnavailable("The gateway is closing."))
+            await line.gone()
 
-    async def _guarded(self, batch: list[_Asked]) -> list[Any]:
-        if not self._breaker.admits():
-            raise NotSent("The gateway's store does not answer.")
+    def _ask(self, command: Command) -> Answer:
+        """Have it sent at the end of this turn of the loop. Raises TypeError, ValueError."""
+        packed: bytes = _pack(tuple(command))
+        loop = asyncio.get_running_loop()
+        answer: Answer = loop.create_future()
+        self._asked.append((packed, answer))
+        if not self._is_about_to_send:
+            self._is_about_to_send = True
+            loop.call_soon(self._send)
+        return answer
+
+    def _send(self) -> None:
+        """Send what is asked, as far as there is room for it."""
+        self._is_about_to_send = False
+        line = self._line
+        if line is None:
+            self._wanted.set()
+        else:
+            while self._asked and (room := line.room) > 0:
+                self._send_some(line, room)
+        self._watch()
+
+    def _send_some(self, line: Multiplexed, room: int) -> None:
+        """Send in one write what somebody still waits for."""
+        asked = self._asked
+        commands: list[bytes] = []
+        answers: list[Answer] = []
+        size = 0
+        while asked and len(answers) < room and size < _MOST_BYTES:
+            command, answer = asked.popleft()
+            self._taken += 1
+            if not answer.done():
+                commands.append(command)
+                answers.append(answer)
+                size += len(command)
+        if answers:
+            line.send(commands, answers)
+
+    def _watch(self) -> None:
+        """Look at the end of a slice who waits too long, as long as anybody waits."""
+        line = self._line
+        if self._timer is None and (self._asked or (line is not None and line.unanswered)):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._slice_s, self._end_slice)
+
+    def _end_slice(self) -> None:
+        self._timer = None
+        line = self._line
+        if line is None:
+            begun = self._taken + len(self._asked)
+            late = self._patience.overdue(begun, self._taken)
+            if late:
+                self._refuse(late)
+                self._failed()
+        elif line.is_overdue():
+            self._lose(TimeoutError(), failed=True)
+        self._watch()
+
+    async def _connect(self) -> None:
+        """Have a connection; if there is none to be had, nobody waits for it."""
+        line = Multiplexed(self)
         try:
-            answers = await within(self._patience_s, cancellable(self._execute(batch)))
-        except (RedisError, OSError) as error:
-            self._breaker.failed()
-            raise StoreUnavailable("The gateway's store does not answer.") from error
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        return answers
+            line.writer = await cancellable(handed_over(self._client, line))
+        except BaseException as error:
+            line.cut(None)
+            if isinstance(error, Exception) and self._asked:
+                self._refuse(len(self._asked), error)
+                self._failed()
+            if not isinstance(error, RedisError | OSError):
+                raise  # a defect, or the end
+        else:
+            self._line = line
+            self._send()
 
-    async def _execute(self, batch: list[_Asked]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for asked in batch:
-            _ = pipeline.execute_command(*asked.command)  # queued, not sent
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        for answer in answers:
-            if isinstance(answer, ReadOnlyError | OutOfMemoryError):
-                raise answer  # the server cannot be used: the breaker's business
-        return answers
+    def _lose(self, error: Exception | None, *, failed: bool) -> None:
+        """Part with the connection; who waits to be sent has patience with the next."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        self._patience = Patience()
+        failed = failed or line.unanswered > 0
+        line.cut(error)
+        if failed:
+            self._failed()
+        if self._asked:
+            self._wanted.set()
+
+    def _failed(self) -> None:
+        self._breaker.failed()
+        if self._breaker.state is not State.CLOSED:
+            self._refuse(len(self._asked))
+
+    def _refuse(self, count: int, error: Exception | None = None) -> None:
+        """Tell the first of those who wait that nothing was sent."""
+        for _ in range(count):
+            _, answer = self._asked.popleft()
+            self._taken += 1
+            if not answer.done():
+                answer.set_exception(_not_sent(error))
 
 
-def _nobody() -> asyncio.Future[Any]:
-    return asyncio.get_running_loop().create_future()
-
-
-def _tell(batch: Iterable[_Asked], error: Exception) -> None:
-    for asked in batch:
-        _give(asked.answer, error)
-
-
-def _give(waiting: asyncio.Future[Any], answer: object) -> None:
-    if waiting.done():
-        return
-    if isinstance(answer, RedisError) and not isinstance(answer, NoScriptError):
-        waiting.set_exception(_refusal(answer))
-    elif isinstance(answer, Exception):
-        waiting.set_exception(answer)
-    else:
-        waiting.set_result(answer)
+def _not_sent(cause: Exception | None = None) -> NotSent:
+    told = NotSent("The gateway's store does not answer.")
+    told.__cause__ = cause
+    return told
 
 
 def _refusal(answer: RedisError) -> StoreUnavailable:
     """What the caller is told; errors that redis-py has a class for are the server's state."""
     about_it = type(answer) is ResponseError and str(answer).partition(" ")[0] not in _STATES
-    refused = (Refused if about_it else StoreUnavailable)("The gateway's store refused a command.")
-    refused.__cause__ = answer
-    return refused
+    return (Refused if about_it else StoreUnavailable)("The gateway's store refused a command.")
 
 
 @asynccontextmanager
 async def batching(
-    client: Redis | RedisCluster, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+    client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
 ) -> AsyncIterator[Batch]:
-    """A batch whose senders run as long as the scope is open."""
+    """A batch that is connected when it is needed, as long as the scope is open."""
     batch = Batch(client, breaker, patience_s=patience_s)
     try:
-        async with background("batch", *[batch.keep_sending] * _SENDERS, batch.keep_probing):
+        async with background("batch", batch.keep_connecting, batch.keep_probing):
             yield batch
     finally:
-        batch.close()
+        await batch.close()

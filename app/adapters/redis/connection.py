@@ -18,6 +18,7 @@ from redis.asyncio import UnixDomainSocketConnection as UnixConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -66,15 +67,30 @@ class _LeavesReplicas(AbstractConnection):
             raise
 
 
-class _Tcp(_LeavesReplicas, Connection):
+class _HandsOver(AbstractConnection):
+    """Can be had for oneself once it was made and greeted, encryption and all."""
+
+    async def hand_over(self, protocol: asyncio.Protocol) -> asyncio.StreamWriter:
+        """Connect, greet, and let `protocol` have what comes from now on."""
+        await self.connect()  # type: ignore[no-untyped-call]  # redis-py's own
+        writer = self._writer
+        if writer is None or await self.can_read():
+            raise RedisConnectionError("The server says what it was not asked.")
+        self._reader = self._writer = None
+        writer.transport.set_protocol(protocol)
+        protocol.connection_made(writer.transport)
+        return writer
+
+
+class _Tcp(_LeavesReplicas, _HandsOver, Connection):
     """Plain."""
 
 
-class _Tls(_LeavesReplicas, SSLConnection):
+class _Tls(_LeavesReplicas, _HandsOver, SSLConnection):
     """Encrypted."""
 
 
-class _Unix(_LeavesReplicas, UnixConnection):
+class _Unix(_LeavesReplicas, _HandsOver, UnixConnection):
     """On this machine."""
 
 
@@ -111,6 +127,21 @@ def redis_client(
     )
     pool.connection_class = _CONNECTIONS[pool.connection_class]
     return Redis.from_pool(pool)
+
+
+async def handed_over(client: Redis, protocol: asyncio.Protocol) -> asyncio.StreamWriter:
+    """Make a connection as `client` would, and have it for oneself: `protocol` hears what comes.
+
+    The writer is to be kept as long as the connection is used: it closes it when it goes. Raises
+    RedisError, OSError.
+    """
+    pool: Any = client.connection_pool
+    connection: _HandsOver = pool.make_connection()
+    try:
+        return await connection.hand_over(protocol)
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
 
 
 def batching_client(place: Place) -> Redis:

@@ -7,14 +7,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.batch import Batch, NotSent, Refused, Script, batching
@@ -27,22 +27,9 @@ from app.adapters.redis.connection import (
 )
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
+from app.adapters.redis.multiplexed import MOST_UNANSWERED
 from app.errors import StoreUnavailable
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_batch, patient_client
-
-
-class Watched(Redis):
-    """A client that counts round trips, and fails one as if its code were wrong."""
-
-    round_trips = 0
-    defect: Exception | None = None
-
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
-        self.round_trips += 1
-        defect, self.defect = self.defect, None
-        if defect is not None:
-            raise defect
-        return super().pipeline(transaction, shard_hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +37,7 @@ class Sender:
     """An open batch, and what it is made of."""
 
     batch: Batch
-    client: Watched
+    client: Redis
     breaker: Breaker
 
     async def call(self, *command: str | int) -> object:
@@ -61,12 +48,12 @@ class Sender:
 async def sending(url: str, patience_s: float = PATIENCE_S) -> AsyncIterator[Sender]:
     """A batch to this server, which has greeted its first connection."""
     breaker = redis_breaker(SystemClock())
-    async with patient_client(url) as pooled:
-        client = Watched(connection_pool=pooled.connection_pool)
-        async with batching(client, breaker, patience_s=patience_s) as batch:
-            await batch.call(("PING",))
-            client.round_trips = 0
-            yield Sender(batch, client, breaker)
+    async with (
+        patient_client(url) as client,
+        batching(client, breaker, patience_s=patience_s) as batch,
+    ):
+        await batch.call(("PING",))
+        yield Sender(batch, client, breaker)
 
 
 @pytest.fixture
@@ -99,11 +86,43 @@ async def pid_of(sender: Sender) -> int:
     return int((await sender.client.info("server"))["process_id"])
 
 
-async def test_a_crowd_shares_round_trips(sender: Sender) -> None:
-    """300 callers at once: five batches of 64, and everybody's own answer."""
-    answers = await asyncio.gather(*(sender.call("ECHO", str(i)) for i in range(300)))
-    assert answers == [str(i).encode() for i in range(300)]
-    assert sender.client.round_trips == 5
+async def reads(sender: Sender) -> int:
+    """How often the server has read from any connection."""
+    return int((await sender.client.info("stats"))["total_reads_processed"])
+
+
+async def test_a_crowd_shares_writes(own_url: str) -> None:
+    """300 callers at once: a few writes for all of them, and everybody's own answer."""
+    async with sending(own_url) as sender:
+        await reads(sender)  # by a connection that greets first
+        before = await reads(sender)
+        answers = await asyncio.gather(*(sender.call("ECHO", str(i)) for i in range(300)))
+        assert answers == [str(i).encode() for i in range(300)]
+        assert await reads(sender) - before < 10
+
+
+async def test_nobody_waits_until_another_is_answered(sender: Sender) -> None:
+    """What is asked while a command is on its way goes out behind it, on the same connection."""
+    key = uuid4().hex
+    blocked = asyncio.create_task(sender.call("BLPOP", key, 0))
+    await asyncio.sleep(0.01)
+    behind = asyncio.create_task(sender.call("ECHO", "x"))
+    await asyncio.sleep(0.01)
+    assert not blocked.done()
+    await sender.client.rpush(key, "now")
+    assert await asyncio.wait_for(blocked, PATIENCE_S) == [key.encode(), b"now"]
+    assert await asyncio.wait_for(behind, PATIENCE_S) == b"x"
+
+
+async def test_answers_are_read_as_redis_py_reads_them(sender: Sender) -> None:
+    """As mappings and truths, where it does."""
+    key = uuid4().hex
+    assert await sender.call("SET", key, 1, "NX", "EX", 60) is True
+    assert await sender.call("SET", key, 1, "NX", "EX", 60) is None
+    assert (await sender.batch.call(("INFO", "replication")))["role"] == "master"
+    assert await sender.call("XADD", f"{key}:s", "1-1", "a", "b") == b"1-1"
+    assert await sender.call("XRANGE", f"{key}:s", "-", "+") == [(b"1-1", {b"a": b"b"})]
+    assert await sender.call("DEL", key, f"{key}:s") == 2
 
 
 async def test_commands_go_out_in_the_order_they_were_asked(sender: Sender) -> None:
@@ -157,13 +176,19 @@ async def test_a_command_that_the_server_cannot_take_now_is_not_refused(sender: 
     assert not isinstance(told.value, Refused)
 
 
-async def test_a_defect_does_not_end_the_sending(sender: Sender) -> None:
-    """Those who wait are told of it, and the next are served."""
-    for _ in range(8):
-        sender.client.defect = ValueError("a defect")
-        with pytest.raises(ValueError, match="a defect"):
-            await sender.call("PING")
-    assert await sender.call("ECHO", "x") == b"x"
+async def test_what_is_no_command_is_its_callers_own_defect(sender: Sender) -> None:
+    """He is told at once, and nobody else."""
+    wrong: Any = ("ECHO", None)
+    answers = await asyncio.gather(
+        sender.call("ECHO", "a"),
+        sender.call("ECHO", "\ud800"),
+        sender.batch.call(wrong),
+        sender.call("ECHO", "b"),
+        return_exceptions=True,
+    )
+    assert [answers[0], answers[3]] == [b"a", b"b"]
+    assert isinstance(answers[1], ValueError)
+    assert isinstance(answers[2], TypeError)
 
 
 async def test_a_script_is_loaded_again(own_url: str) -> None:
@@ -183,11 +208,12 @@ async def test_a_frozen_server_costs_an_operations_time(own_url: str) -> None:
     """Its patience at first, nothing once the breaker is open; it is used again when it is back."""
     async with sending(own_url, FROZEN_AFTER_S) as sender:
         with frozen(await pid_of(sender)):
-            for _ in range(5):
+            for number in range(5):
                 began = time.monotonic()
-                with pytest.raises(StoreUnavailable) as sent:
+                with pytest.raises(StoreUnavailable) as told:
                     await sender.call("PING")
-                assert not isinstance(sent.value, NotSent)
+                # The first was on its way; the others found no connection that is greeted.
+                assert isinstance(told.value, NotSent) == (number > 0)
                 assert 0.9 * FROZEN_AFTER_S < time.monotonic() - began < PATIENCE_S / 2
             for _ in range(100):
                 with pytest.raises(NotSent):
@@ -215,15 +241,17 @@ async def test_our_own_crowd_is_no_server_that_cannot_be_reached(
 
 async def test_nobody_waits_for_a_batch_that_is_closed(own_url: str) -> None:
     """Those on the way, those in the queue and those who come later are told, not forgotten."""
-    async with sending(own_url) as sender:
-        with frozen(await pid_of(sender)):
-            async with patient_batch(sender.client, SystemClock()) as batch:
+    async with patient_client(own_url) as client:
+        with ExitStack() as ice:
+            async with patient_batch(client, SystemClock()) as batch:
+                pid = (await batch.call(("INFO", "server")))["process_id"]
+                ice.enter_context(frozen(pid))
                 callers = [asyncio.create_task(batch.call(("PING",))) for _ in range(500)]
                 await asyncio.sleep(0.01)
             answers = await asyncio.wait_for(asyncio.gather(*callers, return_exceptions=True), 20)
-            assert all(isinstance(answer, StoreUnavailable) for answer in answers)
-            # Four round trips of 64 were on the way, and may be carried out yet.
-            unsent = [isinstance(answer, NotSent) for answer in answers]
-            assert unsent == 256 * [False] + 244 * [True]
-            with pytest.raises(NotSent):
-                await asyncio.wait_for(batch.call(("PING",)), 20)
+        assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+        # As many as may be on their way were sent, and may be carried out yet.
+        unsent = [isinstance(answer, NotSent) for answer in answers]
+        assert unsent == MOST_UNANSWERED * [False] + (500 - MOST_UNANSWERED) * [True]
+        with pytest.raises(NotSent):
+            await asyncio.wait_for(batch.call(("PING",)), 20)
