@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.cache.outcome import BYPASSED
 from app.domain.call.errand import Purpose
@@ -55,6 +57,34 @@ class Meter:
 class Observation:
     """One request under way; `receipt` is there once it is concluded."""
 
+    __slots__ = (
+        "_call",
+        "_now",
+        "_receipt",
+        "_span_ids",
+        "_stages",
+        "_started",
+        "_started_at",
+        "attempts",
+        "base_model",
+        "broken",
+        "cache",
+        "cause",
+        "demand",
+        "errand",
+        "meter",
+        "plan",
+        "principal",
+        "relayed",
+        "request",
+        "reservation",
+        "route",
+        "served",
+        "skipped",
+        "tags",
+        "trace",
+    )
+
     def __init__(
         self,
         call: Call,
@@ -67,10 +97,10 @@ class Observation:
         `cause` is the request that an errand is made for.
         """
         self._call = call
-        self._clock = clock
+        self._now = clock.now
         self.errand = errand
         self.cause = cause
-        self._started = clock.now()
+        self._started = self._now()
         self._started_at = clock.unix()
         self.meter = Meter()
         self.route: Route | None = None
@@ -119,11 +149,11 @@ class Observation:
 
     def enter(self, stage: Stage) -> None:
         """Note that a stage begins, and the one before it is over."""
-        self._stages.append((stage, self._clock.now()))
+        self._stages.append((stage, self._now()))
 
     def answered(self) -> None:
         """Note when the answer was out."""
-        self.relayed = self._clock.now()
+        self.relayed = self._now()
 
     @property
     def awaited_until(self) -> float:
@@ -160,7 +190,7 @@ class Observation:
         self._receipt = Receipt(
             request_id=self._call.request_id,
             started_at=self._started_at,
-            duration=self._clock.now() - self._started,
+            duration=self._now() - self._started,
             outcome=_outcome(ended, broke_off=status is not None, meter=meter),
             operation=self.route.operation if self.route else None,
             stream=request.stream if request else False,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from app.observation import Observation
 from app.ports import Observer, Tracing
@@ -19,22 +18,41 @@ class Telemetry:
         self._observers = observers
         self._tracing = tracing
 
-    @contextmanager
-    def observed(self, observation: Observation) -> Iterator[None]:
-        """Tell the observers on the way out; settlement has concluded the observation by then."""
-        tracing = self._tracing
-        if tracing is not None:
-            caller = caller_of(observation.headers)
-            cause = observation.cause
-            wanted = cause is not None and cause.is_sampled
-            observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
-            observation.meter.edges = AnswerEdges()
-        try:
-            yield
-        finally:
-            receipt = observation.receipt
-            if tracing is not None and tracing.keeps(receipt):
-                receipt = observation.recorded()
-                tracing.record(receipt, observation.said(tracing.most_content))
-            for observer in self._observers:
-                observer.observe(receipt)
+    def observed(self, observation: Observation) -> Observed:
+        """The scope of a request, in which settlement concludes the observation."""
+        if self._tracing is not None:
+            _begin(observation, self._tracing)
+        return Observed(observation, self._observers, self._tracing)
+
+
+class Observed:
+    """Tells the observers on the way out."""
+
+    __slots__ = ("_observation", "_observers", "_tracing")
+
+    def __init__(
+        self, observation: Observation, observers: Sequence[Observer], tracing: Tracing | None
+    ) -> None:
+        self._observation = observation
+        self._observers = observers
+        self._tracing = tracing
+
+    def __enter__(self) -> None:
+        """Nothing more has to begin."""
+
+    def __exit__(self, *_: object) -> None:
+        observation, tracing = self._observation, self._tracing
+        receipt = observation.receipt
+        if tracing is not None and tracing.keeps(receipt):
+            receipt = observation.recorded()
+            tracing.record(receipt, observation.said(tracing.most_content))
+        for observer in self._observers:
+            observer.observe(receipt)
+
+
+def _begin(observation: Observation, tracing: Tracing) -> None:
+    cause = observation.cause
+    wanted = cause is not None and cause.is_sampled
+    caller = caller_of(observation.headers)
+    observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
+    observation.meter.edges = AnswerEdges()

@@ -30,19 +30,19 @@ class AnswerEdges:
     def __init__(self) -> None:
         self.body = b""
         self._first = b""
-        self._last: deque[bytes] = deque(maxlen=_READS)
+        self._last: deque[bytes] | None = None  # most answers are no streams
 
     def add(self, frames: bytes) -> None:
         """Take whole frames of a stream: about 0.1 µs."""
-        if not self._first:
-            self._first = frames[:_KEPT_BYTES]
+        if self._last is None:
+            self._first, self._last = frames[:_KEPT_BYTES], deque(maxlen=_READS)
         self._last.append(frames[-_KEPT_BYTES:])
 
     def facts(self) -> AnswerFacts:
         """What is known; takes time with the size of a whole body."""
         if self.body:
             return _told([self.body])
-        chunks = [chunk for part in (self._first, *self._last) for chunk in _data(part)]
+        chunks = [chunk for part in (self._first, *(self._last or ())) for chunk in _data(part)]
         return _told(chunks)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
@@ -59,12 +60,12 @@ class Stage(StrEnum):
     UPSTREAM = "upstream"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """One request, accounted for: the gateway's own record of it.
 
     Times are seconds; `usage` is None where nothing was served; `flags` says what of it is an
-    estimate or out of the ordinary. Money is nano-dollars.
+    estimate or out of the ordinary. Money is nano-dollars. A struct, because every request has
+    one: a frozen dataclass of as many fields takes eight times as long to make.
     """
 
     request_id: str

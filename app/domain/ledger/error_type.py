@@ -125,18 +125,20 @@ _OF_OUTCOME: Final[Mapping[Outcome, ErrorType]] = MappingProxyType(
         Outcome.INTERNAL_ERROR: ErrorType.INTERNAL,
     }
 )
+_OK: Final = int(HTTPStatus.OK)
+_REFUSED: Final = int(HTTPStatus.BAD_REQUEST)
 _RATE_LIMIT: Final = "rate_limit_exceeded"
 _BUDGET: Final = "insufficient_quota"
 
 
 def error_type(receipt: Receipt) -> ErrorType | None:
     """How a request failed; None where it did not."""
+    if receipt.outcome is Outcome.FINISHED:  # nearly all
+        return _passed_on(receipt)
     if (by_outcome := _OF_OUTCOME.get(receipt.outcome)) is not None:
         return by_outcome
     if receipt.outcome is Outcome.REFUSED:
         return _refused(receipt)
-    if receipt.outcome is Outcome.FINISHED:
-        return _passed_on(receipt)
     return _of_upstream(receipt.error)
 
 
@@ -171,8 +173,8 @@ def _is_held_back(receipt: Receipt) -> bool:
 
 def _passed_on(receipt: Receipt) -> ErrorType | None:
     """An upstream's own refusal, in its own words."""
-    status = receipt.status or HTTPStatus.OK
-    if status < HTTPStatus.BAD_REQUEST:
+    status = receipt.status or _OK
+    if status < _REFUSED:
         return None
     last = receipt.attempts[-1] if receipt.attempts else None
     code = last.code or "" if last else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.domain.cache.policy import CacheRule, ExactRule
@@ -262,7 +263,7 @@ async def test_who_was_given_up_has_not_failed(house: House) -> None:
     _, receipt = await house.serve(FakeCall(fields=CALL))
     (first,) = receipt.attempts
     lost = replace(first, deployment="paygo", verdict=Verdict.HEDGED, status=None, span_id="a" * 16)
-    tree = tree_of(replace(receipt, attempts=(first, lost)))
+    tree = tree_of(msgspec.structs.replace(receipt, attempts=(first, lost)))
     assert outline(tree)[-3:] == ["  attempt ptu", "    relay", "  attempt paygo"]
     given_up = named(tree, "attempt paygo")
     assert not given_up.failed
@@ -274,7 +275,7 @@ async def test_a_link_leads_to_what_it_is_about(house: House) -> None:
     house.upstream("ptu").completes()
     _, receipt = await house.serve(FakeCall(fields=CALL))
     cause = TraceContext("a" * 32, "b" * 16, is_sampled=True)
-    made = replace(receipt, cause=cause)
+    made = msgspec.structs.replace(receipt, cause=cause)
     assert tree_of(made).request.links == (SpanLink("a" * 32, "b" * 16),)
 
 
