@@ -1,59 +1,140 @@
-"""The families as prometheus-client's metrics, in a registry of their own."""
+"""What is counted as it happens, by family and label values.
+
+All counting is done by the event loop's thread, so that a count is an addition and no lock is
+taken; another thread may read meanwhile. Prometheus-client's own counters take one for each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import time
+from bisect import bisect_left
+from collections.abc import Hashable, Iterator, Mapping
+from itertools import accumulate
+from math import inf
 from typing import Any, Final, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
 
 from app.adapters.metrics.family import Family, FamilyKind
 
-_Child = TypeVar("_Child", Counter, Histogram)
-_KINDS: Final = {FamilyKind.COUNTER: Counter, FamilyKind.HISTOGRAM: Histogram}
+
+class Count:
+    """A series of a counter."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, _family: Family) -> None:
+        self.value = 0.0
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add so much, which is not negative."""
+        self.value += amount
+
+
+class Distribution:
+    """A series of a histogram: how many were in each bucket, and the last example of it."""
+
+    __slots__ = ("_bounds", "counts", "examples", "total")
+
+    def __init__(self, family: Family) -> None:
+        self._bounds = family.buckets
+        self.counts = [0] * (len(self._bounds) + 1)  # the last is above all bounds
+        self.examples: list[Exemplar | None] = [None] * len(self.counts)
+        self.total = 0.0
+
+    def observe(self, amount: float, example: Mapping[str, str] | None = None) -> None:
+        """Count it; `example` says where to find it."""
+        bucket = bisect_left(self._bounds, amount)
+        self.counts[bucket] += 1
+        self.total += amount
+        if example is not None:
+            self.examples[bucket] = Exemplar(dict(example), amount, time.time())
+
+
+_Child = TypeVar("_Child", Count, Distribution)
+_KINDS: Final = {FamilyKind.COUNTER: Count, FamilyKind.HISTOGRAM: Distribution}
 
 
 class Children(dict[tuple[Hashable, ...], _Child], Generic[_Child]):
-    """Children by their label values, bound when first asked for."""
+    """The series of a family by their label values, made when first asked for.
 
-    __slots__ = ("_family",)
+    Values that are written alike, such as 200 and "200", are one series: `series` has each once.
+    """
 
-    def __init__(self, family: _Child) -> None:
+    __slots__ = ("_make", "family", "series")
+
+    def __init__(self, family: Family, make: type[_Child]) -> None:
         super().__init__()
-        self._family: _Child = family
+        self.family = family
+        self.series: dict[tuple[str, ...], _Child] = {}
+        self._make: type[_Child] = make
+        if not family.labels:
+            _ = self[()]  # its one series is there from the start
 
     def __missing__(self, labels: tuple[Hashable, ...]) -> _Child:
-        child: _Child = self._family.labels(*labels) if labels else self._family
+        written = tuple(map(str, labels))
+        if len(written) != len(self.family.labels):
+            message = f"{self.family.name} has the labels {self.family.labels}, not {labels}"
+            raise ValueError(message)
+        child = self.series.get(written)
+        if child is None:
+            child = self.series[written] = self._make(self.family)
         self[labels] = child
         return child
+
+
+class Counted:
+    """All that was counted, as prometheus-client's encoders ask for it: a collector."""
+
+    def __init__(self) -> None:
+        self.children: dict[Family, Children[Any]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Family by family; what is counted meanwhile is in it or is not."""
+        for family, children in [*self.children.items()]:
+            series = [*children.series.items()]
+            told = _counter if family.kind is FamilyKind.COUNTER else _histogram
+            yield told(family, series)
+
+
+def _counter(family: Family, series: list[tuple[tuple[str, ...], Count]]) -> Metric:
+    metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, count in series:
+        metric.add_metric(labels, count.value)
+    return metric
+
+
+def _histogram(family: Family, series: list[tuple[tuple[str, ...], Distribution]]) -> Metric:
+    bounds = [floatToGoString(bound) for bound in (*family.buckets, inf)]  # type: ignore[no-untyped-call]  # prometheus-client's own
+    metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, each in series:
+        # Within a bound is whatever was in the buckets up to it.
+        buckets = [*zip(bounds, accumulate(each.counts), each.examples, strict=True)]
+        metric.add_metric(labels, buckets, each.total)  # type: ignore[arg-type]  # no example is one, too
+    return metric
 
 
 class Instruments:
     """What counts here, each made once; nothing is in prometheus-client's global registry."""
 
     def __init__(self) -> None:
-        # Of the whole process: a start time for each series doubles a scrape, and says little.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client's own
-        self.registry = CollectorRegistry(auto_describe=False)
-        self._children: dict[Family, Children[Any]] = {}
+        self.registry = Counted()
 
-    def counters(self, family: Family) -> Children[Counter]:
-        """The children of a counter."""
+    def counters(self, family: Family) -> Children[Count]:
+        """The series of a counter."""
         return self._made(family)
 
-    def histograms(self, family: Family) -> Children[Histogram]:
-        """The children of a histogram."""
+    def histograms(self, family: Family) -> Children[Distribution]:
+        """The series of a histogram."""
         return self._made(family)
 
     def begin(self, family: Family, labels: tuple[str, ...]) -> None:
         """Have this series from now on, at 0; a family that nothing counts raises KeyError."""
-        _ = self._children[family][labels]
+        _ = self.registry.children[family][labels]
 
     def _made(self, family: Family) -> Children[Any]:
-        made = self._children[family] = Children(self._make(family))
+        made = self.registry.children[family] = Children(family, _KINDS[family.kind])
         return made
-
-    def _make(self, family: Family) -> Any:
-        buckets = {"buckets": family.buckets} if family.buckets else {}
-        kind: Any = _KINDS[family.kind]
-        return kind(family.name, family.help, family.labels, registry=self.registry, **buckets)

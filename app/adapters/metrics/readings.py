@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from app.adapters.metrics.family import Family, FamilyKind
 
@@ -48,7 +48,7 @@ class Page:
     def __init__(
         self,
         families: Sequence[Family],
-        counted: CollectorRegistry,
+        counted: Collector,
         read: Mapping[Family, Values],
     ) -> None:
         """`counted` holds what was counted, `read` what was read."""

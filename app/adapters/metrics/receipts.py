@@ -1,6 +1,6 @@
 """Counts receipts: what a caller's request came to, and what an errand of our own did.
 
-This is on every request's way, so children are looked up in dicts by what the receipt has anyway.
+Each request comes by here, so series are looked up in dicts by what the receipt has anyway.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from typing import Final
 
 from app.adapters.metrics import families as f
 from app.adapters.metrics.instruments import Instruments
-from app.adapters.metrics.names import TenantLabels, model_label
+from app.adapters.metrics.names import OTHER, TenantLabels, model_label
 from app.domain.cache.outcome import CacheRecord
 from app.domain.call.errand import Purpose
+from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.error_type import FAULTS, error_type
@@ -28,9 +29,13 @@ REPORTED_FOR_S: Final = 60.0
 GIVEN_UP: Final = "given_up"
 #: Each token is of one of them.
 TOKEN_TYPES: Final = ("input", "cached_input", "output", "reasoning")
+_INPUT, _CACHED, _OUTPUT, _REASONING = TOKEN_TYPES
 _ESTIMATED: Final = "estimated"
-_SUCCESS: Final = range(200, 300)
-_STATUSES: Final = range(100, 600)
+#: An enum's `name` is computed each time.
+_CLASSES: Final = {each: each.name.lower() for each in RequestClass}
+
+#: Where somebody may look at what was observed; None: nowhere.
+Example = dict[str, str] | None
 
 
 class ReceiptMetrics:
@@ -48,7 +53,7 @@ class ReceiptMetrics:
         self._latency = instruments.histograms(f.LATENCY)
         self._first_token = instruments.histograms(f.FIRST_TOKEN)
         self._output_token = instruments.histograms(f.OUTPUT_TOKEN)
-        self._overhead = instruments.histograms(f.OVERHEAD)
+        self._overhead = instruments.histograms(f.OVERHEAD)[()]
         self._refusals = instruments.counters(f.QUOTA_REFUSALS)
         self._degraded = instruments.counters(f.DEGRADED)
 
@@ -58,18 +63,19 @@ class ReceiptMetrics:
             self._errands.count(receipt.errand, receipt)
             return
         model, tenant = model_label(receipt.model), self._tenants(receipt.tenant)
-        self._requests[model, tenant, _status(receipt)].inc()
+        self._requests[model, tenant, _status(receipt.status)].inc()
         kind = error_type(receipt)
         if kind is not None:
             self._errors[model, kind, FAULTS[kind]].inc()
-        self._time(receipt, model)
+        self._time(receipt, model, _example(receipt))
         if receipt.limit is not None:
             self._refusals[tenant, receipt.limit].inc()
         if receipt.attempts or receipt.plan is not None:
             self._routing.count(receipt, model)
-        if receipt.reservation is not None:
-            if receipt.reservation.degraded is not None:
-                self._degraded[tenant, receipt.reservation.degraded].inc()
+        reservation = receipt.reservation
+        if reservation is not None:
+            if reservation.degraded is not None:
+                self._degraded[tenant, reservation.degraded].inc()
             self._spending.count(receipt, model, tenant)
             self._cache.count(receipt.cache, model, tenant)
 
@@ -81,22 +87,24 @@ class ReceiptMetrics:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
         return self._routing.reported(now)
 
-    def _time(self, receipt: Receipt, model: str) -> None:
+    def _time(self, receipt: Receipt, model: str, example: Example) -> None:
         is_whole = receipt.outcome is Outcome.FINISHED
-        if is_whole and receipt.status in _SUCCESS:
-            self._latency[(model,)].observe(receipt.duration, _exemplar(receipt))
-        if receipt.attempts:
-            waited = receipt.plan.waited_s if receipt.plan is not None else None
-            before = receipt.attempts[0].started - receipt.started - (waited or 0.0)
-            self._overhead[()].observe(max(0.0, before))
-        first = receipt.time_to_first_token
-        if first is None or receipt.deployment is None or not receipt.stream:
+        status, attempts = receipt.status, receipt.attempts
+        if is_whole and status is not None and 200 <= status < 300:  # noqa: PLR2004  # 2xx
+            self._latency[(model,)].observe(receipt.duration, example)
+        if attempts:
+            before = attempts[0].started - receipt.started
+            if receipt.plan is not None and receipt.plan.waited_s is not None:
+                before -= receipt.plan.waited_s
+            self._overhead.observe(max(0.0, before))
+        first, deployment = receipt.time_to_first_token, receipt.deployment
+        if first is None or deployment is None or not receipt.stream:
             return
-        self._first_token[model, receipt.deployment].observe(first, _exemplar(receipt))
+        self._first_token[model, deployment].observe(first, example)
         usage = receipt.usage
         if is_whole and usage is not None and usage.output > 1 and _ESTIMATED not in receipt.flags:
             each = max(0.0, receipt.duration - first) / (usage.output - 1)
-            self._output_token[model, receipt.deployment].observe(each, _exemplar(receipt))
+            self._output_token[model, deployment].observe(each, example)
 
 
 class _Spending:
@@ -122,14 +130,17 @@ class _Spending:
         if usage.input or usage.output:
             self._input[(model,)].observe(usage.input)
             self._output[(model,)].observe(usage.output)
-        if _ESTIMATED in receipt.flags:
+        if receipt.flags and _ESTIMATED in receipt.flags:
             self._estimated[(deployment,)].inc()
+        if receipt.nano_usd:
+            self._paid(receipt, model, tenant)
+
+    def _paid(self, receipt: Receipt, model: str, tenant: str) -> None:
         dollars = receipt.nano_usd / NANO
-        if dollars:
-            self._cost[model, tenant].inc(dollars)
-            self._cost_of_deployment[deployment, receipt.deployment_kind or ""].inc(dollars)
-            if receipt.spill is not SpillReason.NONE:
-                self._spill_cost[(tenant,)].inc(dollars)
+        self._cost[model, tenant].inc(dollars)
+        self._cost_of_deployment[receipt.deployment, receipt.deployment_kind or ""].inc(dollars)
+        if receipt.spill is not SpillReason.NONE:
+            self._spill_cost[(tenant,)].inc(dollars)
 
 
 class _Routing:
@@ -156,7 +167,7 @@ class _Routing:
         plan = receipt.plan
         if plan is None or plan.load is None:
             return
-        name = plan.load.claim.request_class.name.lower()
+        name = _CLASSES[plan.load.claim.request_class]
         if receipt.deployment is not None:
             self._classes[name, receipt.spill].inc()
         if plan.waited_s is not None:
@@ -228,15 +239,24 @@ def disjoint(usage: Usage) -> list[tuple[str, int]]:
     """Tokens by type, each counted once and in one type; without those that there were none of."""
     cached = min(usage.cached, usage.input)
     reasoning = min(usage.reasoning, usage.output)
-    found = (usage.input - cached, cached, usage.output - reasoning, reasoning)
-    return [each for each in zip(TOKEN_TYPES, found, strict=True) if each[1] > 0]
+    found = []
+    if usage.input > cached:
+        found.append((_INPUT, usage.input - cached))
+    if cached > 0:
+        found.append((_CACHED, cached))
+    if usage.output > reasoning:
+        found.append((_OUTPUT, usage.output - reasoning))
+    if reasoning > 0:
+        found.append((_REASONING, reasoning))
+    return found
 
 
-def _status(receipt: Receipt) -> int | str:
-    status = CLIENT_LEFT if receipt.status is None else receipt.status
-    return status if status in _STATUSES else "other"
+def _status(status: int | None) -> int | str:
+    if status is None:
+        return CLIENT_LEFT
+    return status if 100 <= status < 600 else OTHER  # noqa: PLR2004  # what HTTP has
 
 
-def _exemplar(receipt: Receipt) -> dict[str, str] | None:
+def _example(receipt: Receipt) -> Example:
     """The trace of a request of which a span is recorded: somebody can look at it."""
     return None if receipt.trace_id is None else {"trace_id": receipt.trace_id}
