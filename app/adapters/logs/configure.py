@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -19,7 +20,9 @@ from app.adapters.logs.levels import Threshold, Wanted, WantedOfLibraries
 from app.adapters.logs.lines import DirectLines, Lines, lines_to
 from app.adapters.logs.redaction import Redaction
 from app.adapters.logs.rendering import Renderer
+from app.adapters.logs.request_line import RequestLines, encoded
 from app.adapters.logs.tracebacks import traceback_of
+from app.domain.ledger.completion import Receipt
 
 #: Of libraries' events: theirs are sentences, with values among the words.
 _ASYNCIO: Final = "asyncio"
@@ -33,9 +36,13 @@ class Logs:
         self.threshold = Threshold(level)
         self.flood = Flood(time.monotonic)
         self.redaction = Redaction()
+        self.renderer = Renderer(self.redaction)
+        self._requests = RequestLines(self.renderer.text)
+        self._generation = self.redaction.generation
         self._lines = lines
         #: In every line of this process.
         self.fields: dict[str, int] = {}
+        self._begin = b"{"
 
     def share(self, worker: int, turns: Path | None) -> None:
         """Several processes write one log: say which in each line, and keep long lines whole.
@@ -43,6 +50,7 @@ class Logs:
         `turns` is a file that all of them lock while they write; None: this process alone writes.
         """
         self.fields = {"worker": worker, "pid": os.getpid()}
+        self._begin = msgspec.json.encode(self.fields)[:-1] + b","
         if turns is not None:
             self._lines.take_turns(turns)
 
@@ -50,6 +58,16 @@ class Logs:
     def dropped_total(self) -> int:
         """Lines that were to be written and are not: nobody read the log, or not fast enough."""
         return self._lines.dropped_total
+
+    def write_request(self, receipt: Receipt) -> None:
+        """A request's line, without structlog: there is one of each request."""
+        if self.threshold.value > logging.INFO:
+            return
+        if self._generation != self.redaction.generation:
+            self._generation = self.redaction.generation
+            self._requests.names.forget()
+        line = encoded(self._requests.line(receipt))
+        self._lines.write(self._begin + line[1:])
 
     def tell_held_back(self) -> None:
         """Write how many lines a flood had more, if any."""
@@ -85,7 +103,7 @@ def configure_logs(level: str = "info", stream: TextIO | None = None) -> Logs:
         _with_traceback,
         lambda _logger, _method, event: {**logs.fields, **event},
     ]
-    renderer = Renderer(logs.redaction)
+    renderer = logs.renderer
     structlog.configure(
         processors=[Wanted(logs.threshold, logs.flood), *common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),

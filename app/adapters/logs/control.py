@@ -32,7 +32,7 @@ class LogControl:
         self.rules = rules
         #: What operators said last, which may have ended; None: nothing.
         self.said: Callable[[], LogsEntry | None] = lambda: None
-        self.requests = RequestLog(logs.flood if logs else None)
+        self.requests = RequestLog(logs.flood, logs.write_request) if logs else RequestLog()
 
     @property
     def dropped_total(self) -> int:

@@ -15,7 +15,7 @@ from app.adapters.logs.redaction import Redaction
 #: A field longer than this is cut: a log line is read by people and paid for by the byte.
 MAX_FIELD: Final = 2048
 MAX_TRACEBACK: Final = 16 * 1024
-_MAX_ITEMS: Final = 100
+MAX_ITEMS: Final = 100
 _MAX_DEPTH: Final = 4
 #: Read beyond the cut: a secret that the cut divides is found whole.
 _LONGEST_SECRET: Final = 4096
@@ -43,7 +43,7 @@ class Renderer:
 
     def _harmless(self, event: EventDict) -> dict[str, Any]:
         trace = event.pop("exception", None)
-        fields = {self._text(name): self._shown(each, _MAX_DEPTH) for name, each in event.items()}
+        fields = {self.text(name): self._shown(each, _MAX_DEPTH) for name, each in event.items()}
         if trace is not None:
             # Its lines are kept: a reader sees them as such. Its end says what was raised.
             shown = self._redacted(str(trace)[-MAX_TRACEBACK:])
@@ -56,13 +56,14 @@ class Renderer:
         if isinstance(value, float):
             return value if math.isfinite(value) else str(value)
         if isinstance(value, dict) and depth:
-            items = list(value.items())[:_MAX_ITEMS]
-            return {self._text(name): self._shown(item, depth - 1) for name, item in items}
+            items = list(value.items())[:MAX_ITEMS]
+            return {self.text(name): self._shown(item, depth - 1) for name, item in items}
         if isinstance(value, list | tuple) and depth:
-            return [self._shown(item, depth - 1) for item in value[:_MAX_ITEMS]]
-        return self._text(value)
+            return [self._shown(item, depth - 1) for item in value[:MAX_ITEMS]]
+        return self.text(value)
 
-    def _text(self, value: object) -> str:
+    def text(self, value: object) -> str:
+        """A value as text that may be written: short, printable, without secrets."""
         text = value if isinstance(value, str) else repr(value)
         text = self._redacted(text[: MAX_FIELD + _LONGEST_SECRET])[:MAX_FIELD]
         return _CONTROL.sub(_escaped, text)[:MAX_FIELD]

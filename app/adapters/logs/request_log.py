@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.explanations import is_sampled
 from app.adapters.logs.flood import STRANGERS_BURST, Flood
 from app.adapters.logs.levels import REQUEST
+from app.adapters.logs.request_line import RequestLines
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
-from app.domain.ledger.error_type import error_type
-from app.domain.quota.usage import Usage
-from app.domain.routing.attempt import Attempt
-from app.domain.routing.route import Absence
 
 #: Every field of the line beside `time`, `level` and `event`, in its order; none is ever left out.
 #: The words are those of the ledger, of explanations and of metrics. docs/logs.md has this table.
@@ -58,12 +56,6 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_NANO: Final = 1_000_000_000
-#: Where a receipt without usage has no numbers.
-_NOTHING: Final = dict.fromkeys(
-    ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-)
-
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
@@ -78,18 +70,23 @@ EVERY_REQUEST: Final = RequestPolicy()
 
 
 class RequestLog:
-    """Writes the event `request`; how it looks is decided where logging is set up."""
+    """Writes the event `request`, of requests that are to have a line."""
 
-    def __init__(self, flood: Flood | None = None) -> None:
-        """`flood` bounds the lines of requests that are no tenant's; None: nothing does."""
-        self._log = structlog.get_logger().bind()
+    def __init__(
+        self, flood: Flood | None = None, write: Callable[[Receipt], None] | None = None
+    ) -> None:
+        """`flood` bounds the lines of requests that are no tenant's; None: nothing does.
+
+        `write` None: the process logs in its own way, through structlog.
+        """
+        self._write = write or _by_structlog()
         self._flood = flood
         self.policy = EVERY_REQUEST
 
     def observe(self, receipt: Receipt) -> None:
-        """Write the line. It holds ids and counts, and no word of what was asked or answered."""
+        """Write the line."""
         if self._is_wanted(receipt):
-            self._log.info(REQUEST, **fields_of(receipt))
+            self._write(receipt)
 
     def _is_wanted(self, receipt: Receipt) -> bool:
         if receipt.tenant is None and self._flood is not None:
@@ -104,49 +101,14 @@ class RequestLog:
         return policy.ordinary and is_sampled(receipt.request_id, policy.sample)
 
 
-def fields_of(receipt: Receipt) -> dict[str, Any]:
-    """The line's own fields, as FIELDS says."""
-    cache, first, kind = receipt.cache, receipt.time_to_first_token, error_type(receipt)
-    absences = receipt.plan.absences if receipt.plan is not None else ()
-    return {
-        "request_id": receipt.request_id,
-        "trace_id": receipt.trace_id,
-        "tenant": receipt.tenant,
-        "key_id": receipt.key_id,
-        "operation": receipt.operation,
-        "model": receipt.model,
-        "stream": receipt.stream,
-        "deployment": receipt.deployment,
-        "deployment_kind": receipt.deployment_kind,
-        "status": receipt.status,
-        "outcome": receipt.outcome,
-        "error": receipt.error,
-        "error_type": kind,
-        "spill": receipt.spill,
-        "cache": cache.result,
-        "cache_reason": cache.reason or None,
-        "attempts": len(receipt.attempts),
-        "tried": [_attempt(each) for each in receipt.attempts],
-        "skipped": [_absence(each) for each in (*absences, *receipt.skipped)],
-        **(_NOTHING if receipt.usage is None else _tokens(receipt.usage)),
-        "cost_usd": receipt.nano_usd / _NANO,
-        "saved_usd": cache.saved_nano_usd / _NANO,
-        "duration_s": round(receipt.duration, 4),
-        "time_to_first_token_s": None if first is None else round(first, 4),
-        "bytes": receipt.bytes_relayed,
-        "degraded": receipt.reservation.degraded if receipt.reservation is not None else None,
-        "flags": receipt.flags,
-        "errand": receipt.errand,
-    }
+def _by_structlog() -> Callable[[Receipt], None]:
+    log, lines = structlog.get_logger().bind(), RequestLines(str)
 
+    def write(receipt: Receipt) -> None:
+        line = msgspec.structs.asdict(lines.line(receipt))
+        log.info(REQUEST, **{name: line[name] for name in FIELDS})
 
-def _tokens(usage: Usage) -> dict[str, int | None]:
-    return {
-        "input_tokens": usage.input,
-        "cached_input_tokens": usage.cached,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-    }
+    return write
 
 
 def _is_ordinary(receipt: Receipt) -> bool:
@@ -154,13 +116,3 @@ def _is_ordinary(receipt: Receipt) -> bool:
     is_degraded = receipt.reservation is not None and receipt.reservation.degraded is not None
     is_as_planned = receipt.spill is SpillReason.NONE and not receipt.flags
     return is_well and is_as_planned and not is_degraded
-
-
-def _attempt(attempt: Attempt) -> str:
-    status = attempt.status if attempt.status is not None else "no_answer"
-    took_ms = (attempt.ended - attempt.started) * 1000
-    return f"{attempt.deployment} {status} {attempt.verdict} {took_ms:.0f}ms"
-
-
-def _absence(absence: Absence) -> str:
-    return f"{absence.deployment} {absence.reason}"

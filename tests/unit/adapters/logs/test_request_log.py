@@ -5,9 +5,11 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+import structlog
 
-from app.adapters.logs import configure_logs
+from app.adapters.logs import MAX_FIELD, configure_logs
 from app.adapters.logs.flood import STRANGERS_BURST, Flood
+from app.adapters.logs.redaction import REDACTED
 from app.adapters.logs.request_log import FIELDS, RequestLog, RequestPolicy
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.call.errand import Purpose
@@ -35,12 +37,16 @@ SPILLED = {
 }
 
 
-def test_a_request_is_one_line(stream: Logged) -> None:
+@pytest.fixture(params=["its own way", "structlog's"])
+def log(request: pytest.FixtureRequest, stream: Logged) -> RequestLog:
+    """As a gateway writes it, and as a process that has its own logging: the same lines."""
+    logs = configure_logs("info", stream)
+    return RequestLog(None, logs.write_request) if request.param == "its own way" else RequestLog()
+
+
+def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
     """With who, what, where, how it ended, and why it went there; flat, times rounded."""
-    configure_logs("info", stream)
-    RequestLog().observe(
-        served(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",))
-    )
+    log.observe(served(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",)))
 
     (line,) = stream.lines
     assert line.pop("time").endswith("Z")
@@ -81,12 +87,10 @@ def test_a_request_is_one_line(stream: Logged) -> None:
     }
 
 
-def test_every_line_has_every_field(stream: Logged) -> None:
+def test_every_line_has_every_field(log: RequestLog, stream: Logged) -> None:
     """What was never known is null: an early refusal, a hit, an errand are lines as any other."""
-    configure_logs("info", stream)
     nothing = dict.fromkeys(("operation", "tenant", "key_id", "model", "deployment", "usage"))
     hit = CacheRecord(CacheResult.SEMANTIC, reason="", saved_nano_usd=5_000_000)
-    log = RequestLog()
     log.observe(served(**nothing, plan=None, attempts=(), status=401, outcome=Outcome.REFUSED))
     log.observe(served(cache=hit, attempts=(), errand=Purpose.EMBEDDING))
     log.observe(served(reservation=reservation(degraded="fail_open")))
@@ -135,7 +139,7 @@ def test_strangers_cannot_fill_the_disk(stream: Logged) -> None:
     logs = configure_logs("info", stream)
     clock = FakeClock()
     flood = Flood(clock.now)
-    log = RequestLog(flood)
+    log = RequestLog(flood, logs.write_request)
     for second in range(60):
         for _ in range(100):
             log.observe(served(tenant=None, status=401, request_id="stranger"))
@@ -160,11 +164,9 @@ def test_strangers_cannot_fill_the_disk(stream: Logged) -> None:
     ],
 )
 def test_there_are_lines_of_the_requests_that_are_wanted(
-    stream: Logged, policy: RequestPolicy, ordinary: int, spilled: int
+    log: RequestLog, stream: Logged, policy: RequestPolicy, ordinary: int, spilled: int
 ) -> None:
     """All, none, or what is out of the ordinary and a part of the rest."""
-    configure_logs("info", stream)
-    log = RequestLog()
     log.policy = policy
     for number in range(500):
         log.observe(served(request_id=f"req-{number}"))
@@ -185,10 +187,75 @@ def test_there_are_lines_of_the_requests_that_are_wanted(
         {"reservation": reservation(degraded="fail_open")},
     ],
 )
-def test_what_went_wrong_is_no_ordinary_request(stream: Logged, change: dict[str, object]) -> None:
+def test_what_went_wrong_is_no_ordinary_request(
+    log: RequestLog, stream: Logged, change: dict[str, object]
+) -> None:
     """It has its line whatever the sample."""
-    configure_logs("info", stream)
-    log = RequestLog()
     log.policy = RequestPolicy(sample=0.0)
     log.observe(served(**change))
     assert len(stream.lines) == 1
+
+
+def test_a_line_of_several_processes_says_which(stream: Logged) -> None:
+    """Before all else, as in every other line."""
+    logs = configure_logs("info", stream)
+    logs.share(3, None)
+    RequestLog(None, logs.write_request).observe(served())
+    structlog.get_logger().info("another")
+
+    request, other = stream.lines
+    assert list(request)[:2] == ["worker", "pid"]
+    assert (request["worker"], request["pid"]) == (other["worker"], other["pid"])
+
+
+def test_the_level_holds_for_requests(stream: Logged) -> None:
+    """From the next one on."""
+    logs = configure_logs("warning", stream)
+    log = RequestLog(None, logs.write_request)
+    log.observe(served())
+    logs.threshold.set("info")
+    log.observe(served(request_id="loud"))
+
+    assert [line["request_id"] for line in stream.lines] == ["loud"]
+
+
+EVIL = [
+    "a\nb",
+    "\x1b[2J",
+    "\x7f",
+    "\u2028",
+    '","event":"forged',
+    "\ud800",
+    "é" * 5000,
+    "sk-" + "a" * 40,
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_name_can_forge_a_line(log: RequestLog, stream: Logged, evil: str) -> None:
+    """Whoever chose it, and wherever it stands."""
+    tried = (Attempt(evil, 0, Verdict.ACCEPT, 200, 5.0, 5.01),)
+    skipped = (Absence(evil, 0, SpillReason.HELD, 9.0),)
+    named = dict.fromkeys(("request_id", "tenant", "key_id", "model", "deployment", "error"), evil)
+    log.observe(served(**named, attempts=tried, skipped=skipped, plan=None))
+
+    assert stream.text.count("\n") == 1
+    assert stream.text.isascii()
+    assert stream.text.rstrip("\n").isprintable()
+    (line,) = stream.lines
+    assert list(line) == [*FIELDS, "event", "level", "time"]
+    assert {len(line[name]) <= MAX_FIELD for name in named} == {True}
+    assert "a" * 40 not in stream.text
+
+
+def test_a_secret_is_taken_out_from_the_line_on_that_it_is_known(stream: Logged) -> None:
+    """Also where it was a name before."""
+    logs = configure_logs("info", stream)
+    log = RequestLog(None, logs.write_request)
+    log.observe(served(tenant="a-word-of-mine"))
+    logs.redaction.know(["a-word-of-mine"])
+    log.observe(served(tenant="a-word-of-mine", request_id="a-word-of-mine"))
+
+    before, after = stream.lines
+    assert before["tenant"] == "a-word-of-mine"
+    assert (after["tenant"], after["request_id"]) == (REDACTED, REDACTED)
