@@ -13,6 +13,7 @@ import structlog
 
 from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.background import background, counting_failures
+from app.adapters.bunches import in_bunches
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.logs import Logs
@@ -86,9 +87,13 @@ async def opened(
         cached = await lifetimes.enter_async_context(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )
-        told: tuple[Observer, ...] = (log.requests, metrics.receipts, *observers)
+        gathering = (state.explanations, log.requests, metrics.receipts)
+        bunches = lifetimes.enter_context(in_bunches(gathering))
+        metrics.before_page = bunches.tell
         traced = await lifetimes.enter_async_context(tracing(settings.tracing))
-        resources = _resources(state, cached, transport, lifetimes, told, traced=traced)
+        resources = _resources(
+            state, cached, transport, lifetimes, (bunches, *observers), traced=traced
+        )
         resources = replace(resources, hedges=Hedges(charged=metrics.receipts.hedged))
         if role.serves:
             await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
@@ -154,7 +159,7 @@ def _resources(
         directory=state.directory,
         keys=state.keys,
         estimator=Estimator(TokenCounter(), LearnedOutput()),
-        observers=(state.explanations, *observers),
+        observers=observers,
         transport=transport,
         catalog=load_catalog(),
         lifetimes=lifetimes,

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, Final
 
+from app.adapters.bunches import Bunches, in_bunches
 from app.adapters.explanations import Explanations
 from app.adapters.logs import configure_logs
 from app.adapters.logs.request_log import RequestLog
@@ -49,12 +50,14 @@ async def _gateway(process: Process, opened: AsyncExitStack, name: str) -> Snaps
         asked = settings.tracing.model_copy(update={"sample": part})
         settings = settings.model_copy(update={"tracing": asked})
         traced = await opened.enter_async_context(tracing(asked))
-    observers = _of(resources.observers, kinds)
+    bunches = opened.enter_context(in_bunches(_of(resources.observers, kinds)))
+    observers = (bunches,) if kinds else ()
     return await snapshot(settings, replace(resources, observers=observers, traced=traced))
 
 
 def _of(observers: Iterable[Observer], kinds: tuple[type, ...]) -> tuple[Observer, ...]:
-    found = tuple(each for each in observers if isinstance(each, kinds))
+    told = (each for bunches in observers if isinstance(bunches, Bunches) for each in bunches.told)
+    found = tuple(each for each in told if isinstance(each, kinds))
     assert len(found) == len(kinds), "an observer has another name now"
     return found
 

@@ -7,7 +7,6 @@ utilisation is all of a deployment's capacity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from math import isfinite
 
 import msgspec
@@ -15,9 +14,10 @@ import msgspec
 from app.domain.cache.outcome import BYPASSED, CacheRecord, CacheResult
 from app.domain.call.request import Operation
 from app.domain.capacity.demand import Load
+from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
-from app.domain.quota.limit import LimitName, Mode
+from app.domain.quota.limit import Limit, LimitName, Mode
 from app.domain.quota.reservation import Reservation
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
@@ -156,12 +156,15 @@ class Explanation(_Part, frozen=True):
     errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
 
 
+#: An enum's `name` is computed each time.
+_CLASSES = {each: each.name.lower() for each in RequestClass}
 _DECODER = msgspec.json.Decoder(Explanation)
+_ENCODER = msgspec.json.Encoder()
 
 
 def encoded(explanation: Explanation) -> bytes:
     """As it is kept: JSON."""
-    return msgspec.json.encode(explanation)
+    return _ENCODER.encode(explanation)
 
 
 def decoded(data: bytes) -> Explanation:
@@ -194,9 +197,9 @@ def explained(receipt: Receipt) -> Explanation:
         cache=_cached(receipt.cache),
         load=_load(plan.load) if plan is not None and plan.load is not None else None,
         last_resort=plan is not None and plan.last_resort,
-        candidates=tuple(_candidates(plan)),
-        skipped=tuple(_skipped(receipt)),
-        attempts=tuple(_attempt(each, receipt.started) for each in receipt.attempts),
+        candidates=_candidates(plan),
+        skipped=_skipped(receipt),
+        attempts=tuple([_attempt(each, receipt.started) for each in receipt.attempts]),
         reserved=_reserved(receipt.reservation),
         settled=_settled(receipt),
         flags=receipt.flags,
@@ -205,7 +208,7 @@ def explained(receipt: Receipt) -> Explanation:
 
 
 def _cached(cache: CacheRecord) -> CachedRecord | None:
-    if cache == BYPASSED:
+    if cache is BYPASSED or cache == BYPASSED:  # nearly always the one itself
         return None
     return CachedRecord(
         result=cache.result,
@@ -222,32 +225,38 @@ def _cached(cache: CacheRecord) -> CachedRecord | None:
 
 def _load(load: Load) -> LoadRecord:
     demand = load.demand
-    request_class = load.claim.request_class.name.lower()
+    request_class = _CLASSES[load.claim.request_class]
     return LoadRecord(demand.prompt, demand.output, demand.cached, request_class)
 
 
-def _candidates(plan: RoutePlan | None) -> Iterator[CandidateRecord]:
-    candidates: Iterable[Candidate] = plan.candidates if plan is not None else ()
-    for each in candidates:
-        yield CandidateRecord(
-            deployment=each.deployment,
-            tier=each.tier,
-            predicted_utilization=_maybe(each.utilization),
-            weight=_maybe(each.weight),
-            expected_wait_s=_rounded(each.wait_s),
-            is_warm=each.is_warm,
-        )
+def _candidates(plan: RoutePlan | None) -> tuple[CandidateRecord, ...]:
+    if plan is None:
+        return ()
+    return tuple([_candidate(each) for each in plan.candidates])
 
 
-def _skipped(receipt: Receipt) -> Iterator[SkipRecord]:
+def _candidate(candidate: Candidate) -> CandidateRecord:
+    return CandidateRecord(
+        deployment=candidate.deployment,
+        tier=candidate.tier,
+        predicted_utilization=_maybe(candidate.utilization),
+        weight=_maybe(candidate.weight),
+        expected_wait_s=_rounded(candidate.wait_s),
+        is_warm=candidate.is_warm,
+    )
+
+
+def _skipped(receipt: Receipt) -> tuple[SkipRecord, ...]:
     """Decided right before the first was asked, or when nobody was: at the end."""
-    attempts, plan = receipt.attempts, receipt.plan
+    attempts, absences = receipt.attempts, receipt.plan.absences if receipt.plan else ()
+    if not absences and not receipt.skipped:
+        return ()
     decided = attempts[0].started if attempts else receipt.started + receipt.duration
-    for absence in plan.absences if plan is not None else ():
-        yield _skip(absence, decided, at_its_turn=False)
+    skips = [_skip(absence, decided, at_its_turn=False) for absence in absences]
     for absence in receipt.skipped:
         before = [each.ended for each in attempts if each.tier <= absence.tier]
-        yield _skip(absence, max(before, default=decided), at_its_turn=True)
+        skips.append(_skip(absence, max(before, default=decided), at_its_turn=True))
+    return tuple(skips)
 
 
 def _skip(absence: Absence, decided: float, *, at_its_turn: bool) -> SkipRecord:
@@ -283,26 +292,24 @@ def _attempt(attempt: Attempt, started: float) -> AttemptRecord:
 def _reserved(reservation: Reservation | None) -> ReservedRecord | None:
     if reservation is None:
         return None
-    amounts = reservation.ask.amounts
+    ask, left, over = reservation.ask, reservation.left, reservation.over
+    known = len(left)
+    limits = [
+        _limit(limit, left[index] if index < known else None, is_over=index in over)
+        for index, limit in enumerate(ask.limits)
+    ]
+    amounts = ask.amounts
     return ReservedRecord(
         requests=amounts.requests,
         tokens=amounts.tokens,
         nano_usd=amounts.nano_usd,
-        limits=tuple(_limits(reservation)),
+        limits=tuple(limits),
         degraded=reservation.degraded,
     )
 
 
-def _limits(reservation: Reservation) -> Iterator[LimitRecord]:
-    for index, limit in enumerate(reservation.ask.limits):
-        yield LimitRecord(
-            name=limit.name,
-            scope=limit.scope,
-            amount=limit.amount,
-            left=reservation.left[index] if index < len(reservation.left) else None,
-            mode=limit.mode,
-            is_over=index in reservation.over,
-        )
+def _limit(limit: Limit, left: int | None, *, is_over: bool) -> LimitRecord:
+    return LimitRecord(limit.name, limit.scope, limit.amount, left, limit.mode, is_over)
 
 
 def _settled(receipt: Receipt) -> SettledRecord | None:
@@ -321,4 +328,4 @@ def _maybe(value: float | None) -> float | None:
 
 def _rounded(value: float) -> float:
     """To tenths of a millisecond, or of a per mille: the rest is noise that has to be kept."""
-    return round(value, 4)
+    return round(value, 4) if value else value  # nothing is often waited for

@@ -1,0 +1,45 @@
+"""Receipts that are told together: all of them, in order, soon."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.adapters.bunches import MOST, in_bunches
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.receipts import served
+
+
+async def test_receipts_wait_for_others_and_not_for_long() -> None:
+    """Nobody is told within the request; everybody is, without being asked, in order."""
+    log, metrics = RecordingObserver(), RecordingObserver()
+    receipts = [served(request_id=f"req-{number}") for number in range(3)]
+    with in_bunches([log, metrics]) as bunches:
+        for each in receipts:
+            bunches.observe(each)
+        assert log.receipts == []
+        async with asyncio.timeout(60):
+            while not metrics.receipts:
+                await asyncio.sleep(0.001)
+        assert log.receipts == metrics.receipts == receipts
+
+
+async def test_no_bunch_holds_the_loop_for_long() -> None:
+    """However many come at once, so many are told together."""
+    log = RecordingObserver()
+    with in_bunches([log]) as bunches:
+        for number in range(MOST * 2 + 1):
+            bunches.observe(served(request_id=f"req-{number}"))
+        assert len(log.receipts) == MOST * 2
+    assert len(log.receipts) == MOST * 2 + 1, "what waits at the end is told"
+
+
+async def test_who_asks_has_all_that_is_over() -> None:
+    """As a scrape does; nobody is told twice."""
+    log = RecordingObserver()
+    with in_bunches([log]) as bunches:
+        bunches.observe(served())
+        bunches.tell()
+        assert len(log.receipts) == 1
+        bunches.tell()
+        bunches.observe(served())
+    assert len(log.receipts) == 2
