@@ -45,6 +45,8 @@ class TraceReceiver:
 
     url: str = ""
     spans: list[Received] = field(default_factory=list)
+    #: Each batch with every field of it, as protobuf prints it.
+    raw: list[str] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     status: int = 200
     frozen: bool = False
@@ -80,6 +82,7 @@ class TraceReceiver:
         )
 
     def _read(self, batch: ExportTraceServiceRequest) -> None:
+        self.raw.append(str(batch))
         for group in batch.resource_spans:
             service = _values(group.resource.attributes)
             for scope in group.scope_spans:

@@ -21,6 +21,9 @@ LEVELS: Final[Mapping[str, int]] = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
+#: Loggers of libraries that quote what a server answered them, behind their first colon: of an
+#: answer that azure-identity cannot read all of it, the token within included.
+_QUOTING: Final = "azure."
 
 
 @dataclass(slots=True)
@@ -66,7 +69,9 @@ class WantedOfLibraries(logging.Filter):
         self._flood = flood
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is written."""
+        """Whether it is written; of those that quote, without what they quote."""
         if record.levelno < max(self._threshold.value, logging.WARNING):
             return False
+        if record.name.startswith(_QUOTING):
+            record.msg, record.args = record.getMessage().partition(":")[0], ()
         return self._flood.admits(f"logger {record.name}")

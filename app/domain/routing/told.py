@@ -9,14 +9,18 @@ import re
 from typing import Final
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
+#: As unbroken as no word is, and as keys are: Azure's have 32 or 84 letters and digits.
+_LIKE_A_KEY: Final = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20}")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 #: Of a request's id and of a deployment's name; Azure's have 36 and at most 64 characters.
 _NAME: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def code_told(code: str | None) -> str | None:
-    """The code of an error; None where it is more than a word."""
-    return code if code is not None and _CODE.fullmatch(code) else None
+    """The code of an error; None where it is more than a word, or might be a key."""
+    if code is None or _CODE.fullmatch(code) is None or _LIKE_A_KEY.search(code):
+        return None
+    return code
 
 
 def name_told(name: str | None) -> str | None:

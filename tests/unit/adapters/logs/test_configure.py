@@ -72,12 +72,22 @@ def test_the_level_is_changed_for_loggers_that_are_there(stream: Logged) -> None
 def test_libraries_log_in_the_same_form(stream: Logged) -> None:
     """Their warnings are lines of JSON with their name; what is less is left out."""
     configure_logs("debug", stream)
-    logging.getLogger("azure.identity").info("chatter")
-    logging.getLogger("azure.identity").warning("trouble: %s", "x\ny")
+    logging.getLogger("uvicorn.error").info("chatter")
+    logging.getLogger("uvicorn.error").warning("trouble: %s", "x\ny")
 
     (line,) = stream.lines
-    assert (line["level"], line["logger"]) == ("warning", "azure.identity")
+    assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
     assert line["event"] == "trouble: x\\ny"
+
+
+def test_what_a_library_quotes_is_left_out(stream: Logged) -> None:
+    """azure-identity quotes the whole of an answer that lacks a field, be there a token in it."""
+    configure_logs("debug", stream)
+    identity = logging.getLogger("azure.identity.aio._internal.get_token_mixin")
+    identity.warning("%s failed: %s", "Credential.get_token", 'Content: {"access_token": "secret"}')
+
+    (line,) = stream.lines
+    assert line["event"] == "Credential.get_token failed"
 
 
 @pytest.mark.parametrize(
