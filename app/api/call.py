@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from app.api.request_id import request_id_of
+from app.api.line import Line
 from app.domain.call.request import Route
 from app.errors import (
     BodyTimeout,
@@ -18,108 +17,167 @@ from app.errors import (
 )
 from app.wire.routes import match
 
-Receive = Any  # ASGI's callables; their messages are plain dicts
+#: So much of a body is taken before somebody wants it. Bytes.
+UNASKED_BYTES = 64 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneLimits:
+    """What one client may take; sizes in bytes, times in seconds."""
+
+    max_body: int
+    body_s: float
+    write_stall_s: float
+    max_in_flight: int
+
+
+@dataclass(slots=True)
+class Head:
+    """A request's first lines; header names are in lower case."""
+
+    method: str
+    path: str  # still percent-encoded
+    query: str
+    headers: dict[str, str]
+    keep_alive: bool = True  # whether the connection may have another request after it
+    chunks: bool = True  # whether the client reads chunks: HTTP/1.0 knows none (RFC 9112, 6.1)
 
 
 class HttpCall:
-    """The gateway's view of an ASGI request."""
+    """The gateway's view of a request; its connection feeds it."""
 
-    def __init__(
-        self, scope: Mapping[str, Any], receive: Receive, *, max_body: int, body_limit_s: float
-    ) -> None:
-        """`max_body` in bytes; the whole body must be here within `body_limit_s` seconds."""
-        self._scope = scope
-        self._receive = receive
-        self._max_body = max_body
-        self._body_limit_s = body_limit_s
-        self._task = asyncio.current_task()
-        self._watcher: asyncio.Task[None] | None = None
-        self._answered = False
-        self._route: Route | None = None
-        self.headers = _headers(scope["headers"])
-        self.request_id = request_id_of(self.headers)
+    __slots__ = (
+        "_gone",
+        "_limits",
+        "_parts",
+        "_route",
+        "_size",
+        "_waiter",
+        "_wanted",
+        "_watched",
+        "_whole",
+        "head",
+        "headers",
+        "interruption",
+        "is_answered",
+        "is_begun",
+        "line",
+        "request_id",
+        "task",
+    )
+
+    def __init__(self, head: Head, line: Line, limits: DataPlaneLimits, request_id: str) -> None:
+        """`limits` are those of the moment; the call keeps them."""
+        self.head = head
+        self.headers = head.headers
+        self.line = line
+        self.request_id = request_id
         self.interruption: ClientGone | ShuttingDown | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.is_begun = False  # its answer has
+        self.is_answered = False
+        self._limits = limits
+        self._route: Route | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._whole = False
+        self._wanted = False
+        self._watched = False
+        self._gone = False
+        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def route(self) -> Route:
         """What its method and path name; matched on the raw path, before any decoding."""
         if self._route is None:
-            scope = self._scope
-            raw_path = scope["raw_path"].decode("latin-1")
-            self._route = match(scope["method"], raw_path, scope["query_string"].decode("latin-1"))
+            head = self.head
+            self._route = match(head.method, head.path, head.query)
         return self._route
+
+    @property
+    def limits(self) -> DataPlaneLimits:
+        """Those it started with."""
+        return self._limits
 
     async def body(self) -> bytes:
         """The whole body; from then on the connection is watched."""
         self._refuse_by_headers()
-        try:
-            async with asyncio.timeout(self._body_limit_s):
-                body = await self._read()
-        except TimeoutError:
-            message = f"The request body did not arrive within {self._body_limit_s:g} s."
-            raise BodyTimeout(message) from None
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
-        return body
+        if not self._whole:
+            await self._rest()
+        if self._gone:
+            raise ClientGone
+        if self._size > self._limits.max_body:
+            raise self._too_large()
+        self._watched = True
+        if self._size > UNASKED_BYTES:
+            self.line.resume_reading()
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def feed(self, data: bytes) -> None:
+        """Take a part of the body, as far as somebody may still want it."""
+        if self.is_answered:
+            return
+        self._size += len(data)
+        if self._size > self._limits.max_body:
+            self._parts.clear()
+            self._wake()
+            return
+        self._parts.append(data)
+        if self._size > UNASKED_BYTES and not self._wanted:
+            self.line.pause_reading()
+
+    def ends(self) -> None:
+        """The body is whole."""
+        self._whole = True
+        self._wake()
+
+    def client_left(self) -> None:
+        """Before its body was read whoever reads it is told; afterwards it is interrupted."""
+        if self._watched:
+            self.interrupt(ClientGone())
+        else:
+            self._gone = True
+            self._wake()
 
     def interrupt(self, reason: ClientGone | ShuttingDown) -> None:
         """Cancel the handler, for a reason that it can name; an answer that is out stays out."""
-        if self.interruption is None and self._task is not None and not self._answered:
+        if self.interruption is None and self.task is not None and not self.is_answered:
             self.interruption = reason
-            self._task.cancel()
+            self.task.cancel()
 
-    def answered(self) -> None:
-        """The answer is complete: from here on a closed connection means nothing."""
-        self._answered = True
+    async def _rest(self) -> None:
+        """Wait for the body's end, or for what makes it pointless."""
+        self._wanted = True
+        if self.headers.get("expect", "").lower() == "100-continue" and not self._size:
+            self.line.write(_CONTINUE)
+        self.line.resume_reading()
+        if self._gone or self._size > self._limits.max_body:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                await self._waiter
+        except TimeoutError:
+            message = f"The request body did not arrive within {self._limits.body_s:g} s."
+            raise BodyTimeout(message) from None
 
-    def close(self) -> None:
-        """Stop watching."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _refuse_by_headers(self) -> None:
-        encoding = self.headers.get("content-encoding", "identity")
-        if encoding.lower() not in {"", "identity"}:
+        encoding = self.headers.get("content-encoding")
+        if encoding is not None and encoding.lower() not in {"", "identity"}:
             message = f"Compressed request bodies are not read: Content-Encoding '{encoding[:64]}'."
             raise UnsupportedEncoding(message, param="content-encoding")
         length = self.headers.get("content-length", "0")
         if not length.isdecimal():
             message = "The Content-Length header is not a number."
             raise MalformedRequest(message, param="content-length")
-        if int(length) > self._max_body:
+        if int(length) > self._limits.max_body:
             raise self._too_large()
 
-    async def _read(self) -> bytes:
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._max_body:
-                raise self._too_large()
-            more = message.get("more_body", False)
-        return b"".join(parts) if len(parts) > 1 else parts[0]
-
     def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The request body is larger than {self._max_body} bytes.")
-
-    async def _watch(self) -> None:
-        """ASGI reports the end of an answered request as a disconnect too."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.interrupt(ClientGone())
-
-
-def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name; a repeated one is joined (RFC 9110, 5.3), so two keys are none.
-
-    Names with an underscore are dropped: some servers read `x_y` and `x-y` as one.
-    """
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in raw:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        if "_" not in name:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+        return BodyTooLarge(f"The request body is larger than {self._limits.max_body} bytes.")

@@ -1,42 +1,33 @@
-"""The data plane: a raw ASGI application around the gateway.
+"""The data plane: what is served on each of its connections.
 
-No framework stands here: routing by table, one task per request and one that watches its
-connection. Whatever ends a request, the client is told in OpenAI's shape if it can still be told.
+No framework stands here: a call comes from its connection, and has one task. Whatever ends it, the
+client is told in OpenAI's shape if it can still be told.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
 
-from app.api.call import HttpCall
-from app.api.protocol import EXTENSION, Connection
+from app.api.call import DataPlaneLimits, Head, HttpCall
+from app.api.line import Line
 from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.reply import HttpReply
+from app.api.request_id import RequestIds
 from app.errors import ClientGone, Overloaded, ShuttingDown, SpillgateError
 from app.gateway import Gateway
 from app.observation import Observation
 
 #: After the drain's limit: for a client to take the error that ends its answer.
 LAST_WORDS_S: Final = 1.0
+_HEALTH: Final = frozenset({LIVE_PATH, READY_PATH})
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class DataPlaneLimits:
-    """What one client may take; sizes in bytes, times in seconds."""
-
-    max_body: int
-    body_s: float
-    write_stall_s: float
-    max_in_flight: int
 
 
 class DataPlane:
@@ -52,7 +43,8 @@ class DataPlane:
         self._gateway = gateway
         self._readiness = readiness
         self._limits = limits
-        self._in_flight: dict[HttpCall, Connection | None] = {}
+        self._request_ids = RequestIds()
+        self._in_flight: set[HttpCall] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -66,21 +58,29 @@ class DataPlane:
         """Requests that are being served."""
         return len(self._in_flight)
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        """One HTTP request."""
-        limits = self._limits()
-        call = HttpCall(scope, receive, max_body=limits.max_body, body_limit_s=limits.body_s)
-        connection = scope.get("extensions", {}).get(EXTENSION)
-        reply = HttpReply(call, send, connection, write_stall_s=limits.write_stall_s)
-        if scope["path"] in {LIVE_PATH, READY_PATH}:
-            with suppress(ClientGone):
-                await self._say_health(scope["path"], reply)
+    def call(self, head: Head, line: Line) -> HttpCall:
+        """A request whose headers have come."""
+        return HttpCall(head, line, self._limits(), self._request_ids.of(head.headers))
+
+    async def serve(self, call: HttpCall) -> None:
+        """One request, from its headers to the end of its answer."""
+        reply = HttpReply(call)
+        if call.head.path in _HEALTH:
+            await self._say_health(call, reply)
             return
-        self._enter(call, connection)
+        self._in_flight.add(call)
+        self._idle.clear()
         try:
-            await self._serve(call, reply)
+            gateway = self._gateway()
+            self._refuse_when_full(call, gateway)
+            await gateway.handle(call, reply)
+        except BaseException as error:  # noqa: BLE001  # raised again where it is nothing of ours
+            await _ended(call, reply, error)
         finally:
-            self._leave(call)
+            self._in_flight.discard(call)
+            call.line.left(call)
+            if not self._in_flight:
+                self._idle.set()
 
     async def drain(self, limit_s: float, *, last_words_s: float = LAST_WORDS_S) -> None:
         """Wait until nothing is under way; after `limit_s` seconds, cut off what is left.
@@ -93,9 +93,9 @@ class DataPlane:
         for call in tuple(self._in_flight):
             call.interrupt(ShuttingDown("The server is shutting down."))
         while not await self._is_idle_within(last_words_s):
-            for connection in tuple(self._in_flight.values()):
-                if connection is not None and connection.would_block:
-                    connection.abort()
+            for call in tuple(self._in_flight):
+                if call.line.would_block:
+                    call.line.abort()
 
     async def _is_idle_within(self, limit_s: float) -> bool:
         try:
@@ -105,49 +105,21 @@ class DataPlane:
             return False
         return True
 
-    async def _serve(self, call: HttpCall, reply: HttpReply) -> None:
-        """Serve, and refuse where that failed; a client that left meanwhile ends either."""
-        with suppress(ClientGone):
-            try:
-                await self._answer(call, reply)
-            except asyncio.CancelledError:
-                await _interrupted(call, reply)
-
-    async def _answer(self, call: HttpCall, reply: HttpReply) -> None:
-        try:
-            gateway = self._gateway()
-            self._refuse_when_full(call, gateway)
-            await gateway.handle(call, reply)
-        except SpillgateError as error:
-            await reply.refuse(error)
-        except ClientGone:
-            raise
-        except Exception:  # noqa: BLE001  # the last resort: whatever it was, the client is told
-            _log.exception("request failed", request_id=call.request_id)
-            message = f"The gateway failed on this request. Its id is {call.request_id}."
-            await reply.refuse(SpillgateError(message))
-
     def _refuse_when_full(self, call: HttpCall, gateway: Gateway) -> None:
-        if len(self._in_flight) > self._limits().max_in_flight:
+        if len(self._in_flight) > call.limits.max_in_flight:
             raise _overloaded(call, gateway)
 
-    async def _say_health(self, path: str, reply: HttpReply) -> None:
-        status, said = self._readiness.status(path)
+    async def _say_health(self, call: HttpCall, reply: HttpReply) -> None:
+        status, said = self._readiness.status(call.head.path)
         body = msgspec.json.encode(said)
         headers = {"content-type": "application/json", "content-length": str(len(body))}
-        await reply.start(status, headers)
-        await reply.send(body)
-        await reply.finish()
-
-    def _enter(self, call: HttpCall, connection: Connection | None) -> None:
-        self._in_flight[call] = connection
-        self._idle.clear()
-
-    def _leave(self, call: HttpCall) -> None:
-        call.close()
-        self._in_flight.pop(call, None)
-        if not self._in_flight:
-            self._idle.set()
+        try:
+            with suppress(ClientGone):
+                await reply.start(status, headers)
+                await reply.send(body)
+                await reply.finish()
+        finally:
+            call.line.left(call)
 
 
 def _overloaded(call: HttpCall, gateway: Gateway) -> Overloaded:
@@ -157,6 +129,26 @@ def _overloaded(call: HttpCall, gateway: Gateway) -> Overloaded:
     with gateway.telemetry.observed(observation):
         observation.conclude(None, error)
     return error
+
+
+async def _ended(call: HttpCall, reply: HttpReply, error: BaseException) -> None:
+    """Tell the client why, if it is there; one that left meanwhile ends that, too."""
+    with suppress(ClientGone):
+        try:
+            await _told(call, reply, error)
+        except asyncio.CancelledError:
+            await _interrupted(call, reply)
+
+
+async def _told(call: HttpCall, reply: HttpReply, error: BaseException) -> None:
+    if isinstance(error, SpillgateError):
+        await reply.refuse(error)
+    elif isinstance(error, ClientGone) or not isinstance(error, Exception):
+        raise error
+    else:  # the last resort: whatever it was, the client is told
+        _log.error("request failed", request_id=call.request_id, exc_info=error)
+        message = f"The gateway failed on this request. Its id is {call.request_id}."
+        await reply.refuse(SpillgateError(message))
 
 
 async def _interrupted(call: HttpCall, reply: HttpReply) -> None:

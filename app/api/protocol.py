@@ -1,19 +1,16 @@
-"""uvicorn's HTTP/1.1 protocol, mended where a gateway needs more than it gives.
+"""uvicorn's HTTP/1.1 protocol, mended where an admin plane needs more than it gives.
 
 Seen in uvicorn 0.54: a client that pipelined a second request and left is never reported to the
 request that is running; invalid HTTP is answered in plain text; headers may take for ever; several
-Host headers pass; HTTP/1.0 is answered in chunks; an application can neither see whether writing
-would block nor drop the connection.
+Host headers pass; HTTP/1.0 is answered in chunks. The data plane has a protocol of its own, in
+`connection.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import httptools
-import msgspec
-import structlog
 from uvicorn._types import (
     ASGI3Application,
     ASGIReceiveCallable,
@@ -23,30 +20,11 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.request_id import new_request_id
+from app.api.refusal import refusal
 
-EXTENSION = "spillgate.connection"
 #: What may come before the end of a request's headers, and one read more.
 MAX_HEADER_BYTES = 64 * 1024
 _INVALID = "Invalid HTTP request received."
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What the data plane may ask of the connection that a request came on."""
-
-    protocol: HttpToolsProtocol
-
-    @property
-    def would_block(self) -> bool:
-        """Whether the client reads more slowly than we write."""
-        return self.protocol.flow.write_paused
-
-    def abort(self) -> None:
-        """Drop the connection at once, whatever is still unsent."""
-        transport: asyncio.Transport | None = self.protocol.transport
-        if transport is not None:
-            transport.abort()
 
 
 class _InvalidHead(Exception):
@@ -91,7 +69,6 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._expect_headers()
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: Connection(self)}  # type: ignore[dict-item]  # ASGI allows any extension
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1)."""
@@ -151,24 +128,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: str, message: str, code: str) -> None:
         """Answer before there is a request, and close."""
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-        body = msgspec.json.encode({"error": error})
-        request_id = new_request_id()
-        head = (
-            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
-            "connection: close\r\n\r\n"
-        )
-        structlog.get_logger().warning(
-            "not a request",
-            request_id=request_id,
-            status=int(status[:3]),
-            error=code,
-            why=message,
-            client=self.client[0] if self.client else None,
-        )
         self._headers_came()
-        self.transport.write(head.encode("ascii") + body)
+        self.transport.write(
+            refusal(status, message, code, self.client[0] if self.client else None)
+        )
         self.transport.close()
 
 

@@ -4,65 +4,102 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from http import HTTPStatus
 
+from app.api.answer_head import answer_head
 from app.api.call import HttpCall
-from app.api.protocol import Connection
 from app.api.rendering import rendered
 from app.domain.call.request import Operation
 from app.errors import ClientGone, SpillgateError
 from app.wire.events import error_frame
 
-Send = Any
-#: uvicorn buffers a single write whole, so larger ones are cut.
+#: A connection buffers a single write whole, so larger ones are cut.
 _PIECE_BYTES = 64 * 1024
 _RESPONSES = frozenset({Operation.RESPONSES, Operation.RETRIEVE_RESPONSE})
-_FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class HttpReply:
-    """The gateway's view of an ASGI response."""
+    """The gateway's view of an answer.
 
-    def __init__(
-        self, call: HttpCall, send: Send, connection: Connection | None, *, write_stall_s: float
-    ) -> None:
-        """A client that lets a write wait for `write_stall_s` seconds is gone."""
+    The head waits for the first part of the body, so that both go out in one write.
+    """
+
+    __slots__ = (
+        "_call",
+        "_chunked",
+        "_finished",
+        "_has_body",
+        "_head",
+        "_is_stream",
+        "_line",
+        "_missing",
+        "status",
+    )
+
+    def __init__(self, call: HttpCall) -> None:
+        """A client that lets a write wait for the limit that the call has is gone."""
         self._call = call
-        self._send = send
-        self._connection = connection
-        self._write_stall_s = write_stall_s
+        self._line = call.line
+        self._head = b""
         self._is_stream = False
+        self._chunked = False
+        self._has_body = True
+        self._missing: int | None = None  # bytes of a body of known length, still to be sent
         self._finished = False
         self.status: int | None = None
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send status and headers, the request's id among them."""
+        call = self._call
+        length = headers.get("content-length")
         self._is_stream = headers.get("content-type", "").startswith("text/event-stream")
-        lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        lines.append((b"x-request-id", self._call.request_id.encode()))
-        message = {"type": "http.response.start", "status": status, "headers": lines + _FIXED}
+        self._has_body = call.head.method != "HEAD" and status not in _BODILESS
+        self._chunked = length is None and self._has_body and call.head.chunks
+        more = f"x-request-id: {call.request_id}\r\n{self._line.common_lines}"
+        if self._chunked:
+            more += "transfer-encoding: chunked\r\n"
+        if headers.get("connection") == "close":
+            call.head.keep_alive = False
+        elif not call.head.keep_alive:
+            more += "connection: close\r\n"
+        self._head = answer_head(status, headers, more)
+        self._missing = int(length) if length is not None and self._has_body else None
         self.status = status
-        await self._write(message)
+        call.is_begun = True
+        if length is None:  # who knows when the first part comes
+            asyncio.get_running_loop().call_soon(self._send_head)
 
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
+        if len(data) <= _PIECE_BYTES:
+            if self._line.would_block:
+                await self._room()
+            self._put(data)
+            return
         for start in range(0, len(data), _PIECE_BYTES):
-            piece = data[start : start + _PIECE_BYTES]
-            await self._write({"type": "http.response.body", "body": piece, "more_body": True})
+            await self.send(data[start : start + _PIECE_BYTES])
 
     async def finish(self) -> None:
         """End the body. Whatever the connection does afterwards is not this request's."""
         self._finished = True
-        self._call.answered()
-        await self._write({"type": "http.response.body", "body": b"", "more_body": False})
+        self._call.is_answered = True
+        if self._line.would_block:
+            await self._room()
+        last = b"0\r\n\r\n" if self._chunked else b""
+        if self._head or last:
+            self._line.write(self._taken_head() + last)
+        if self._missing:  # the next answer would be read as the rest of this one
+            self._line.abort()
+        self._line.answered(self._call)
 
     async def break_off(self, error: SpillgateError) -> None:
         """An error event where the client reads events, a broken connection elsewhere."""
         if self._finished:
             return
         if not self._is_stream:
-            self._call.answered()
-            self._abort()
+            self._call.is_answered = True
+            self._line.abort()
             return
         responses = self._call.route.operation in _RESPONSES
         await self.send(error_frame(error, responses=responses))
@@ -78,17 +115,29 @@ class HttpReply:
         await self.send(body)
         await self.finish()
 
-    async def _write(self, message: dict[str, Any]) -> None:
-        if self._connection is None or not self._connection.would_block:
-            await self._send(message)
-            return
-        try:
-            async with asyncio.timeout(self._write_stall_s):
-                await self._send(message)
-        except TimeoutError:
-            self._abort()
-            raise ClientGone from None
+    def _put(self, data: bytes) -> None:
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        elif not self._has_body:
+            data = b""
+        elif self._missing is not None:
+            self._missing -= len(data)
+        if self._head:
+            data = self._taken_head() + data
+        self._line.write(data)
 
-    def _abort(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
+    def _taken_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+    def _send_head(self) -> None:
+        if self._head:
+            self._line.write(self._taken_head())
+
+    async def _room(self) -> None:
+        try:
+            async with asyncio.timeout(self._call.limits.write_stall_s):
+                await self._line.room()
+        except TimeoutError:
+            self._line.abort()
+            raise ClientGone from None

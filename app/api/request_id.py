@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Mapping
+from typing import Final
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BYTES: Final = 12
+_AT_ONCE: Final = 256
 
 
 def new_request_id() -> str:
     """An id that nobody else has."""
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{secrets.token_hex(_BYTES)}"
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
     """The caller's own id where it is a plain one, else a new one."""
     given = headers.get("x-request-id", "")
     return given if _PLAIN.fullmatch(given) else new_request_id()
+
+
+class RequestIds:
+    """Ids for many requests: the system is asked for randomness once for 256 of them."""
+
+    __slots__ = ("_unused",)
+
+    def __init__(self) -> None:
+        self._unused: list[str] = []
+
+    def of(self, headers: Mapping[str, str]) -> str:
+        """The caller's own id where it is a plain one, else a new one."""
+        given = headers.get("x-request-id")
+        return given if given is not None and _PLAIN.fullmatch(given) else self._new()
+
+    def _new(self) -> str:
+        if not self._unused:
+            digits, size = os.urandom(_AT_ONCE * _BYTES).hex(), 2 * _BYTES
+            self._unused = [digits[at : at + size] for at in range(0, len(digits), size)]
+        return "req_" + self._unused.pop()

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from app.api.connection import Plane, Serving
 from app.api.protocol import GatewayProtocol
 
 _BACKLOG = 2048
@@ -134,16 +135,34 @@ class RunningServer:
 async def serving(
     app: Any, listener: socket.socket, *, keep_alive_s: float, header_s: float
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app` on `listener` inside this scope; ready when it is entered. Times in seconds.
+    """Serve `app`, an ASGI application, on `listener` inside this scope. Times in seconds.
 
-    What is still under way at its end has a second to finish. Raises OSError where the address
-    cannot be listened on after all.
+    Ready when it is entered. What is still under way at its end has a second to finish. Raises
+    OSError where the address cannot be listened on after all.
     """
     one_closed = asyncio.Event()
     own = {"header_limit_s": header_s, "one_closed": one_closed}
-    config = uvicorn.Config(
+    protocol = type("_OwnProtocol", (_Protocol,), own)
+    config = _config(app, protocol, timeout_keep_alive=int(keep_alive_s))
+    async with _running(_Server(config, one_closed), listener) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def serving_plane(
+    plane: Plane, listener: socket.socket, *, keep_alive_s: float, header_s: float
+) -> AsyncIterator[RunningServer]:
+    """The same for a plane, whose calls come from its connections without ASGI between."""
+    shared = Serving(plane, header_s=header_s, keep_alive_s=keep_alive_s)
+    config = _config(_no_application, shared.connection)
+    async with _running(_Server(config, shared.one_closed), listener) as server:
+        yield server
+
+
+def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
-        http=type("_OwnProtocol", (_Protocol,), own),
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -151,9 +170,16 @@ async def serving(
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=int(keep_alive_s),
+        **more,
     )
-    server = _Server(config, one_closed)
+
+
+async def _no_application(_scope: object, _receive: object, _send: object) -> None:
+    """What uvicorn wants to have, and nobody calls."""
+
+
+@contextlib.asynccontextmanager
+async def _running(server: _Server, listener: socket.socket) -> AsyncIterator[RunningServer]:
     task = asyncio.create_task(server.serve(sockets=[listener]))
     task.add_done_callback(lambda _: server.accepting.set())  # or it failed: wait no longer
     try:

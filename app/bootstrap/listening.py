@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
 from app.api.admin.services import MetricsPage
-from app.api.server import RunningServer, serving
+from app.api.server import RunningServer, serving, serving_plane
 from app.bootstrap.admin import Telemetry, admin_plane
 from app.bootstrap.opening import Opened
 from app.bootstrap.process import Process
@@ -44,7 +44,7 @@ async def serving_data(
 ) -> AsyncIterator[None]:
     """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
     process.data_url = url_of(listener)
-    async with serving(process.data_plane, listener, **_listener_limits(process)) as server:
+    async with serving_plane(process.data_plane, listener, **_listener_limits(process)) as server:
         yield
         await _drain(process, server, hurry or asyncio.Event())
 

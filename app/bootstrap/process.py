@@ -10,7 +10,8 @@ import structlog
 
 from app.adapters.logs.control import LogControl
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
-from app.api.data_plane import DataPlane, DataPlaneLimits
+from app.api.call import DataPlaneLimits
+from app.api.data_plane import DataPlane
 from app.api.readiness import Readiness
 from app.bootstrap.caching import false_hit_bound
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
@@ -48,7 +49,7 @@ class Process:
         self.data_url = ""
         self.admin_url = ""
         self.data_plane = DataPlane(
-            lambda: self.current.gateway, self.readiness, lambda: _limits(self.current.settings)
+            lambda: self.current.gateway, self.readiness, lambda: self._limits
         )
         self.generation = 1
         self.serves = True
@@ -93,6 +94,7 @@ class Process:
     def _put_in_force(self, following: Snapshot) -> None:
         resources = self.resources
         self.current = following
+        self._limits = _limits(following.settings)
         self.logs.rules = following.settings.logs
         resources.cached.own.current = following.errands
         resources.cached.by_meaning.settings = following.settings

@@ -69,8 +69,9 @@ class Hostile:
     async def keeps_the_key(self) -> None:
         """No record of what was done here holds the key; asked last."""
         await eventually(lambda: len(self.team.receipts.kept) >= self.answers)
+        # Lines are written by a thread.
+        await eventually(lambda: self.log.getvalue().count('"event":"request"') >= self.answers)
         records = msgspec.json.encode(self.team.receipts.kept).decode() + self.log.getvalue()
-        assert self.log.getvalue().count('"event":"request"') >= self.answers
         assert self.team.key not in records
         assert self.team.key[-20:] not in records
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from app.api.call import Head
 from tests.e2e.stack import DEADLINE_S, Stack, ptu_and_paygo, stack
+from tests.fakes.line import FakeLine
 
 #: Requests whose every word is drawn, and how many are under way at a time.
 REQUESTS: Final = 10_000
@@ -23,19 +25,12 @@ _LETTERS: Final = string.ascii_letters + string.digits + "-_.~/{}\"'\\ ="
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, as ASGI has it."""
+    """One request."""
 
     method: str = "POST"
     path: str = "/v1/chat/completions"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
-        raw_path = self.path.encode()
-        return {"type": "http", "method": self.method, "path": self.path, "raw_path": raw_path,
-                "query_string": b"", "headers": headers}  # fmt: skip
 
 
 class Caller:
@@ -103,21 +98,13 @@ class Caller:
 
 async def answered(team: Stack, asked: Asked) -> int:
     """The status that the gateway answers with."""
-    statuses: list[int] = []
-    body = [{"type": "http.request", "body": json.dumps(asked.body).encode(), "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if body:
-            return body.pop()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Mapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
-    await team.process.data_plane(asked.scope, receive, send)
-    return statuses[0]
+    plane, line = team.process.data_plane, FakeLine(reads=True)
+    head = Head(asked.method, asked.path, "", dict(asked.headers))
+    call = plane.call(head, line)
+    call.feed(json.dumps(asked.body).encode())
+    call.ends()
+    await plane.serve(call)
+    return line.status
 
 
 async def series(team: Stack) -> set[str]:

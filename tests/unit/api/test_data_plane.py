@@ -7,18 +7,19 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from app.api.data_plane import DataPlane, DataPlaneLimits
-from app.api.protocol import EXTENSION
+from app.api.call import DataPlaneLimits, Head
+from app.api.data_plane import DataPlane
 from app.api.readiness import Readiness
-from app.api.server import bind, serving
+from app.api.server import bind, serving_plane
 from app.domain.ledger.completion import Outcome
 from app.gateway import Gateway
 from app.ports import Call, Reply
 from tests.fakes.house import House
+from tests.fakes.line import FakeLine
 
 
 def limits(
@@ -30,52 +31,19 @@ def limits(
     return lambda: made
 
 
-class Line:
-    """A connection whose client may stop reading; what cannot be sent waits until it is dropped."""
-
-    def __init__(self) -> None:
-        self.would_block = False
-        self.dropped = asyncio.Event()
-
-    def abort(self) -> None:
-        self.would_block = False
-        self.dropped.set()
-
-
 @dataclass
 class Exchange:
     """One request without a server around it, and what was sent back."""
 
     path: str = "/v1/models"
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    line: Line = field(default_factory=Line)
+    line: FakeLine = field(default_factory=FakeLine)
 
     async def on(self, plane: DataPlane) -> None:
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": self.path,
-            "raw_path": self.path.encode(),
-            "query_string": b"",
-            "extensions": {EXTENSION: self.line},
-            "headers": [(b"x-request-id", b"req_1"), (b"authorization", b"Bearer key-of-acme")],
-        }
-        await plane(scope, self._receive, self._send)
-
-    async def _receive(self) -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        await asyncio.sleep(0)
-        if self.line.would_block:
-            await self.line.dropped.wait()
-        if not self.line.dropped.is_set():
-            self.sent.append(message)
-
-    @property
-    def status(self) -> int:
-        status: int = self.sent[0]["status"]
-        return status
+        headers = {"x-request-id": "req_1", "authorization": "Bearer key-of-acme"}
+        call = plane.call(Head("GET", self.path, "", headers), self.line)
+        call.task = asyncio.current_task()
+        call.ends()
+        await plane.serve(call)
 
 
 class TestOverload:
@@ -87,7 +55,7 @@ class TestOverload:
         await exchange.on(DataPlane(lambda: house.gateway, Readiness(), limits(max_in_flight=0)))
 
         receipt = house.receipt
-        assert (exchange.status, receipt.status) == (503, 503)
+        assert (exchange.line.status, receipt.status) == (503, 503)
         assert (receipt.outcome, receipt.error) == (Outcome.REFUSED, "gateway_overloaded")
         assert receipt.request_id == "req_1"
 
@@ -96,7 +64,7 @@ class TestOverload:
         house, exchange = House(), Exchange()
         await exchange.on(DataPlane(lambda: house.gateway, Readiness(), limits(max_in_flight=1)))
 
-        assert (exchange.status, house.receipt.status) == (200, 200)
+        assert (exchange.line.status, house.receipt.status) == (200, 200)
 
 
 class Doing:
@@ -105,10 +73,12 @@ class Doing:
     def __init__(self, act: Callable[[Reply], Awaitable[None]]) -> None:
         self._act = act
         self.stalled = asyncio.Event()
+        self.goes_on = asyncio.Event()
 
     async def handle(self, call: Call, reply: Reply) -> None:
         await reply.start(200, {"content-type": "text/event-stream"})
         self.stalled.set()
+        await self.goes_on.wait()
         await self._act(reply)
 
 
@@ -131,6 +101,7 @@ async def under_way(
     request = asyncio.create_task(exchange.on(plane))
     await gateway.stalled.wait()
     exchange.line.would_block = True
+    gateway.goes_on.set()
     yield plane
     await request
 
@@ -163,8 +134,8 @@ class TestDrain:
         async with under_way(exchange, _silent, limits()) as plane:
             exchange.line.would_block = False
             assert await took(plane.drain(0.0, last_words_s=60)) < 20
-        assert b"server_shutting_down" in exchange.sent[1]["body"]
-        assert not exchange.sent[-1]["more_body"]
+        assert b"server_shutting_down" in exchange.line.sent
+        assert exchange.line.sent.endswith(b"\r\n0\r\n\r\n")
         assert not exchange.line.dropped.is_set()
 
     async def test_a_client_that_leaves_during_the_last_words_is_no_failure(self) -> None:
@@ -177,10 +148,11 @@ class TestDrain:
     async def test_a_real_connection_is_dropped(self, caplog: pytest.LogCaptureFixture) -> None:
         """Dropping it lets the write go that waited for it, and the server has nothing to say."""
         gateway = Doing(_for_ever)
+        gateway.goes_on.set()
         plane = DataPlane(lambda: cast("Gateway", gateway), Readiness(), limits(write_stall_s=60))
         listener = bind("127.0.0.1", 0)
         address = listener.getsockname()
-        async with serving(plane, listener, keep_alive_s=60, header_s=10) as server:
+        async with serving_plane(plane, listener, keep_alive_s=60, header_s=10) as server:
             _, writer = await asyncio.open_connection(*address, limit=1024)
             writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
             await gateway.stalled.wait()

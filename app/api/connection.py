@@ -1,0 +1,338 @@
+"""HTTP/1.1 on the data plane: one client's connection, its calls one after the other.
+
+A protocol for uvicorn's server, without ASGI between it and the gateway. httptools reads; a call
+is begun with its headers and fed its body; a close reaches the call that is running. Heads are
+limited in size and time, idle connections in time, and calls that wait for the running one in
+number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import httptools
+from uvicorn.protocols.utils import get_remote_addr
+from uvicorn.server import ServerState
+
+from app.api.answer_head import CommonLines
+from app.api.call import Head, HttpCall
+from app.api.line import Line
+from app.api.refusal import refusal
+
+#: What may come before the end of a request's headers, and one read more.
+MAX_HEADER_BYTES: Final = 64 * 1024
+#: Calls that may wait for the one before them; while more do, nothing is read.
+_MOST_WAITING: Final = 8
+_INVALID: Final = "Invalid HTTP request received."
+
+
+class Plane(Protocol):
+    """What serves calls."""
+
+    def call(self, head: Head, line: Line) -> HttpCall:
+        """A call that has come; its body is still on its way."""
+        ...
+
+    def serve(self, call: HttpCall) -> Coroutine[Any, Any, None]:
+        """Answer it; the call is left at the end, whatever happens."""
+        ...
+
+
+class Serving:
+    """What the connections of one listener share. Times in seconds."""
+
+    def __init__(self, plane: Plane, *, header_s: float, keep_alive_s: float) -> None:
+        """`header_s` is from a request's first byte, or from the connection, to its last header."""
+        self.plane = plane
+        self.header_s = header_s
+        self.keep_alive_s = keep_alive_s
+        self.one_closed = asyncio.Event()
+        self.common: CommonLines | None = None
+
+    def connection(self, *, server_state: ServerState, **_: object) -> ClientConnection:
+        """What uvicorn's server makes for each client."""
+        self.common = self.common or CommonLines(server_state)
+        return ClientConnection(self, server_state, self.common)
+
+
+class _InvalidHead(Exception):
+    """The headers make no request; the message says why, and holds nothing of them."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client connection."""
+
+    def __init__(self, serving: Serving, state: ServerState, common: CommonLines) -> None:
+        """`state` knows the connections and tasks of a server."""
+        self.would_block = False
+        self._serving = serving
+        self._plane = serving.plane
+        self._state = state
+        self._common = common
+        self._loop = asyncio.get_running_loop()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        # What follows a last request is not read, rather than spoiling its answer.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._hosts = 0
+        self._in_head = False
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+        self._reading: HttpCall | None = None  # whose body is on its way
+        self._running: HttpCall | None = None
+        self._waiting: deque[HttpCall] = deque()
+        self._is_paused = False
+        self._is_over = False  # nothing more is read
+        self._is_closed = False  # nothing more is written
+        self._has_room: asyncio.Future[None] | None = None
+
+    # What the loop tells.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        self.transport = transport
+        self._state.connections.add(self)  # type: ignore[arg-type]  # a set of uvicorn's own protocols
+        self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        """Bounded while headers are incomplete: the parser would collect them for ever."""
+        if self._is_over:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            # What we raised ourselves, the parser keeps as the reason for its own.
+            own = isinstance(error.__context__, _InvalidHead)
+            message = str(error.__context__) if own else _INVALID
+            self._refuse("400 Bad Request", message, "invalid_http")
+        except httptools.HttpParserUpgrade:
+            pass  # refused with its headers
+        if self._in_head:
+            self._await_head(len(data))
+
+    def eof_received(self) -> None:
+        """Who sends no more is taken for gone: the transport closes."""
+        self._is_over = self._is_closed = True
+
+    def pause_writing(self) -> None:
+        self.would_block = True
+
+    def resume_writing(self) -> None:
+        self.would_block = False
+        if self._has_room is not None and not self._has_room.done():
+            self._has_room.set_result(None)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._is_over = self._is_closed = True
+        self._state.connections.discard(self)
+        for timer in (self._head_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self._waiting.clear()
+        self.resume_writing()
+        if self._running is not None:
+            self._running.client_left()
+        self._parser = None
+        self._serving.one_closed.set()
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        self._target = b""
+        self._headers = {}
+        self._hosts = 0
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+
+    def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
+        """A repeated header is joined (RFC 9110, 5.3), so two keys are none.
+
+        Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1).
+        """
+        name = _name(raw_name)
+        if not name or not self._in_head:
+            return
+        value, headers = raw_value.decode("latin-1"), self._headers
+        if name in headers:
+            self._hosts += name == "host"
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        parser, headers = self._parser, self._headers
+        if parser.should_upgrade():
+            # The parser stops here: the body would be read as the next request.
+            message = "Upgrading the connection to another protocol is not supported."
+            self._refuse("400 Bad Request", message, "upgrade_not_supported")
+            return
+        is_current = parser.get_http_version() == "1.1"
+        self._refuse_hosts(is_current=is_current)
+        method, (path, query) = parser.get_method().decode(), _parts(self._target)
+        keep_alive = is_current and parser.should_keep_alive()
+        head = Head(method, path, query, headers, keep_alive, is_current)
+        self._begin(self._plane.call(head, self))
+
+    def on_body(self, body: bytes) -> None:
+        if self._reading is not None:
+            self._reading.feed(body)
+
+    def on_message_complete(self) -> None:
+        if self._reading is not None:
+            self._reading.ends()
+            self._reading = None
+
+    # What uvicorn's server tells.
+
+    def shutdown(self) -> None:
+        """Close when the call that is running has its answer; at once where none is."""
+        if self._running is None:
+            self._close()
+        else:
+            self._running.head.keep_alive = False
+
+    # What a call and its reply ask for.
+
+    @property
+    def common_lines(self) -> str:
+        return self._common.text
+
+    def write(self, data: bytes) -> None:
+        if not self._is_closed:
+            self.transport.write(data)
+
+    async def room(self) -> None:
+        while self.would_block and not self._is_closed:
+            self._has_room = self._loop.create_future()
+            await self._has_room
+
+    def abort(self) -> None:
+        self._is_over = self._is_closed = True
+        self.transport.abort()
+
+    def pause_reading(self) -> None:
+        if not self._is_paused and not self._is_closed:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._is_paused and not self._is_closed:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def answered(self, call: HttpCall) -> None:
+        self._running = None
+        if self._is_closed:
+            return
+        if not call.head.keep_alive:
+            self._close()
+            return
+        if self._waiting:
+            self._start(self._waiting.popleft())
+        else:
+            self._idle_since = self._loop.time()
+            if self._idle_timer is None:
+                limit_s = self._serving.keep_alive_s
+                self._idle_timer = self._loop.call_later(limit_s, self._look_at_idleness)
+        if len(self._waiting) <= _MOST_WAITING:
+            self.resume_reading()
+
+    def left(self, call: HttpCall) -> None:
+        if call.task is not None:
+            self._state.tasks.discard(call.task)
+        if not call.is_answered:
+            self._close()
+
+    def _begin(self, call: HttpCall) -> None:
+        self._reading = call
+        if self._running is None:
+            self._start(call)
+            return
+        self._waiting.append(call)
+        if len(self._waiting) > _MOST_WAITING:
+            self.pause_reading()
+
+    def _start(self, call: HttpCall) -> None:
+        self._running = call
+        call.task = self._loop.create_task(self._plane.serve(call))
+        self._state.tasks.add(call.task)
+
+    def _refuse_hosts(self, *, is_current: bool) -> None:
+        """RFC 9112, 3.2: whoever stands before us may have gone by another one of them."""
+        if self._hosts:
+            raise _InvalidHead("The request has more than one Host header.")
+        if is_current and "host" not in self._headers:
+            raise _InvalidHead("The request has no Host header.")
+
+    def _await_head(self, received: int) -> None:
+        """A head is not whole at the end of a read."""
+        self._head_bytes += received
+        if self._head_bytes > MAX_HEADER_BYTES:
+            message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
+            self._refuse("431 Request Header Fields Too Large", message, "headers_too_large")
+        elif self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
+
+    def _give_up(self) -> None:
+        """Drop a client that drips its headers, or sends none."""
+        self.abort()
+
+    def _look_at_idleness(self) -> None:
+        """One timer for all of a connection's pauses; it looks again when the last may be over."""
+        limit_s = self._serving.keep_alive_s
+        left_s = self._idle_since + limit_s - self._loop.time()
+        is_busy = self._running is not None or self._in_head
+        if is_busy or left_s > 0:
+            again_s = limit_s if is_busy else left_s
+            self._idle_timer = self._loop.call_later(again_s, self._look_at_idleness)
+        elif self.would_block:  # what it does not read would keep it open
+            self.abort()
+        else:
+            self._close()
+
+    def _refuse(self, status: str, message: str, code: str) -> None:
+        """Answer what is no request, and close.
+
+        Where an answer is due, or under way, that one comes first, and is the last.
+        """
+        self._in_head, self._is_over = False, True
+        running = self._running
+        if running is not None and (running.is_begun or running is not self._reading):
+            running.head.keep_alive = False
+            self._waiting.clear()
+            return
+        client = get_remote_addr(self.transport)
+        self.write(refusal(status, message, code, client[0] if client else None))
+        self._close()
+
+    def _close(self) -> None:
+        """After what was written has been taken."""
+        self._is_over = self._is_closed = True
+        self.transport.close()
+
+
+@lru_cache(maxsize=512)
+def _name(raw: bytes) -> str:
+    """In lower case; nothing for one with an underscore: some read `x_y` and `x-y` as one."""
+    return "" if b"_" in raw else raw.decode("latin-1").lower()
+
+
+def _parts(target: bytes) -> tuple[str, str]:
+    """Path and query of a request's target, which may also be a whole URL (RFC 9112, 3.2.2)."""
+    if not target.startswith(b"/") or b"#" in target:
+        url = httptools.parse_url(target)
+        return url.path.decode("ascii"), (url.query or b"").decode("ascii")
+    path, _, query = target.decode("ascii").partition("?")
+    return path, query

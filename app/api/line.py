@@ -1,0 +1,48 @@
+"""The connection that a call came on, as the call and its reply see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from app.api.call import HttpCall
+
+
+class Line(Protocol):
+    """One client's connection."""
+
+    #: Whether the client reads more slowly than we write.
+    would_block: bool
+
+    @property
+    def common_lines(self) -> str:
+        """Header lines of every answer of this moment."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep what does not fit; nothing happens once the connection is gone."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until writing would not block, or the connection is gone."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection at once, whatever is still unsent."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take what the client sends."""
+        ...
+
+    def answered(self, call: HttpCall) -> None:
+        """The call's answer is out: the next call may begin."""
+        ...
+
+    def left(self, call: HttpCall) -> None:
+        """Nobody works on the call any more; one without a whole answer ends the connection."""
+        ...

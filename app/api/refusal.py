@@ -1,0 +1,29 @@
+"""What a client is told whose bytes are no request: in OpenAI's shape, with an id, and logged."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from app.api.request_id import new_request_id
+
+
+def refusal(status: str, message: str, code: str, client: str | None) -> bytes:
+    """A whole answer that closes the connection; `status` is its number and words."""
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    body = msgspec.json.encode({"error": error})
+    request_id = new_request_id()
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
+        "connection: close\r\n\r\n"
+    )
+    structlog.get_logger().warning(
+        "not a request",
+        request_id=request_id,
+        status=int(status[:3]),
+        error=code,
+        why=message,
+        client=client,
+    )
+    return head.encode("ascii") + body
