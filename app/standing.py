@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.capacity.capacity import Place
 from app.domain.capacity.demand import Load
@@ -18,6 +22,9 @@ from app.domain.routing.route import Affinity, Outlook, RoutePlan
 from app.domain.routing.throttle import SizeHold
 from app.domain.routing.warm_cache import WarmCaches
 from app.ports import Capacity, HoldBoard
+
+_ACCEPT: Final = Verdict.ACCEPT
+_NO_ROOMS: Final[Mapping[str, Room]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +48,32 @@ class Standing:
         `now` is the moment that their rooms are to be compared with.
         """
         found: dict[str, Outlook] = {}
-        holds = self.holds.holds()
+        holds, health, capacity = self.holds.holds(), self.health, self.capacity
+        is_calm = not holds and not self.size_holds and health.all_well()
         for names in tiers:
-            rooms = self.capacity.rooms(names, load, now) if load is not None else {}
-            available = availability(names, self.health, now)
-            for name in names:
-                room, hold = rooms.get(name), holds.get(name, 0.0)
-                held_until = self._held_until(name, load, hold=hold, room=room, now=now)
-                room = _known(room, held_until, available.absent.get(name), now)
-                factor = available.factors.get(name, 1.0)
-                if room is not None or factor < 1:
-                    found[name] = Outlook(room or Room(now), factor)
+            rooms = capacity.rooms(names, load, now) if load is not None else _NO_ROOMS
+            if is_calm:  # what is believed of its room is all that is known
+                found |= {name: Outlook(room) for name, room in rooms.items()}
+            else:
+                found |= dict(self._outlooks(names, rooms, holds, load, now))
         return found
+
+    def _outlooks(
+        self,
+        names: Sequence[str],
+        rooms: Mapping[str, Room],
+        holds: Mapping[str, float],
+        load: Load | None,
+        now: float,
+    ) -> Iterator[tuple[str, Outlook]]:
+        available = availability(names, self.health, now)
+        for name in names:
+            room, hold = rooms.get(name), holds.get(name, 0.0)
+            held_until = self._held_until(name, load, hold=hold, room=room, now=now)
+            room = _known(room, held_until, available.absent.get(name), now)
+            factor = available.factors.get(name, 1.0)
+            if room is not None or factor < 1:
+                yield name, Outlook(room or Room(now), factor)
 
     def refusal(self, name: str, load: Load | None, now: float) -> Room | None:
         """Why a deployment is not to be asked now, whoever else is left; None: it may be asked."""
@@ -72,11 +93,13 @@ class Standing:
     def take(self, deployment: str, plan: RoutePlan, now: float) -> Place | None:
         """Take what a request may need that is sent now; None where nothing is counted."""
         load = plan.load
-        if load is not None and plan.affinity is not None:
+        if load is None:
+            return None
+        if plan.affinity is not None:
             prompt = load.demand.prompt
             cached = self.warm.cached(plan.affinity.key, deployment, prompt, now)
             load = replace(load, demand=replace(load.demand, cached=cached))
-        return self.capacity.take(deployment, load, now) if load is not None else None
+        return self.capacity.take(deployment, load, now)
 
     def accepted(self, deployment: str, plan: RoutePlan, now: float) -> None:
         """A deployment reads the prompt, and has it cached from now on."""
@@ -99,7 +122,7 @@ class Standing:
 
     def judged(self, deployment: str, verdict: Verdict, started: float, now: float) -> None:
         """An attempt that was begun at `started` came to this; a refusal says nothing of health."""
-        if verdict is Verdict.ACCEPT:
+        if verdict is _ACCEPT:
             self.health.succeeded(deployment, now, started=started)
         elif verdict in {Verdict.FAILED, Verdict.MISCONFIGURED}:
             self.health.failed(deployment, now, started=started, jitter=self.draw())

@@ -16,9 +16,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.line import Line, Place
@@ -62,15 +64,26 @@ class WaitingRoom:
         self.at_most = at_most
         self.waiting = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits for anything, so that who finds room has it."""
+        return not self._lines
+
     async def planned(
-        self, plan: Callable[[], RoutePlan], *, importance: int, patience_s: float
+        self,
+        plan: Callable[[], RoutePlan],
+        *,
+        importance: int,
+        patience_s: float,
+        made: RoutePlan | None = None,
     ) -> RoutePlan:
         """A plan that somebody may be asked by; one without as of now, where that is not in time.
 
-        It leaves to those who wait in front and matter as much what they wait for.
+        It leaves to those who wait in front and matter as much what they wait for. `made` is a plan
+        as of now, where there is one.
         """
         waiter = _Waiter((-importance, next(self._numbers)), self._clock.now() + patience_s)
-        made = plan()
+        made = plan() if made is None else made
         free = self._unclaimed(made, waiter)
         if free.candidates:
             return free

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from app.domain.call.request import InferenceRequest, shown
-from app.domain.capacity.demand import Demand, Load
-from app.domain.capacity.shares import RequestClass
+from app.domain.capacity.demand import Load
+from app.domain.capacity.shares import Claim, RequestClass
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Principal
 from app.domain.routing.deployment import Fleet, Target
@@ -34,6 +35,9 @@ from app.ports import Clock
 from app.standing import Standing
 from app.waiting import WaitingRoom
 
+#: Tenants of which is remembered what their policy comes to; beyond that all begin anew.
+_MOST_KNOWN: Final = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -41,6 +45,15 @@ class Waiting:
 
     room: WaitingRoom
     patience_s: Mapping[RequestClass, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a tenant's policy comes to, for as long as it is the same object."""
+
+    policy: RoutePolicy
+    claim: Claim
+    choices: dict[str, Choices] = field(default_factory=dict)  # by model
 
 
 class Routing:
@@ -63,6 +76,7 @@ class Routing:
         self._waiting = waiting
         self._draw = draw
         self._rules = rules
+        self._known: dict[str, _Known] = {}  # by tenant
 
     def choices(
         self, principal: Principal, request: InferenceRequest, owner: str | None
@@ -77,16 +91,37 @@ class Routing:
         """
         if request.model:
             self._refuse_unknown(principal, request.model)
-        tiers = ((Target(owner),),) if owner else self._fleet.models[request.model]
-        if owner is not None:
-            self._refuse_retired(owner)
-            if request.model:
-                self._refuse_another_model(request.model, owner)
-        policy = self._in_force(principal)
-        choices = choices_for(tiers, self._fleet.deployments, policy)
+        if owner is None:
+            choices = self._choices(principal, request.model)
+        else:
+            choices = self._choices_of(owner, principal, request.model)
         if not choices.deployments:
-            raise not_permitted(policy)
+            raise not_permitted(choices.policy)
         return taking(choices, self._fleet.deployments, request.body)
+
+    def _choices(self, principal: Principal, model: str) -> Choices:
+        policy = self._in_force(principal)
+        known = self._of(principal.tenant.name, policy)
+        choices = known.choices.get(model)
+        if choices is None:
+            made = choices_for(self._fleet.models[model], self._fleet.deployments, policy)
+            choices = known.choices[model] = made
+        return choices
+
+    def _choices_of(self, owner: str, principal: Principal, model: str) -> Choices:
+        self._refuse_retired(owner)
+        if model:
+            self._refuse_another_model(model, owner)
+        policy = self._in_force(principal)
+        return choices_for(((Target(owner),),), self._fleet.deployments, policy)
+
+    def _of(self, tenant: str, policy: RoutePolicy) -> _Known:
+        known = self._known.get(tenant)
+        if known is None or known.policy is not policy:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[tenant] = _Known(policy, policy.claim(tenant))
+        return known
 
     async def plan(
         self,
@@ -102,15 +137,22 @@ class Routing:
         InvalidApiKey where the tenant's policy has changed meanwhile and leaves nobody.
         """
         reservation = observation.reservation
-        if reservation is not None and not reservation.may_spill:
+        if reservation is not None and reservation.over and not reservation.may_spill:
             choices = choices.without_spill()
-        load = _load(principal, observation.demand)
-        request_class = principal.tenant.routing.request_class
-        plan = observation.plan = await self._waiting.room.planned(
-            lambda: self._plan(principal, request, choices, load),
-            importance=request_class,
-            patience_s=min(self._waiting.patience_s[request_class], self._wait_left(observation)),
-        )
+        tenant, load = principal.tenant, None
+        if observation.demand is not None:  # it costs something
+            known = self._of(tenant.name, tenant.routing)
+            load = Load(known.claim, observation.demand)
+        plan = self._plan(principal, request, choices, load)
+        if not plan.candidates or not self._waiting.room.is_empty:
+            patience_s = self._waiting.patience_s[tenant.routing.request_class]
+            plan = await self._waiting.room.planned(
+                lambda: self._plan(principal, request, choices, load),
+                importance=tenant.routing.request_class,
+                patience_s=min(patience_s, self._wait_left(observation)),
+                made=plan,
+            )
+        observation.plan = plan
         if not plan.candidates:
             if plan.spill_spent and reservation is not None and plan.until == NEVER:
                 left_s = reservation.spills_again / 1000 - self._clock.unix()
@@ -127,18 +169,23 @@ class Routing:
     ) -> RoutePlan:
         # Here rather than with the choices: who waited for room sees what has changed meanwhile.
         policy = self._in_force(principal)
-        choices = permitted(choices, self._fleet.deployments, policy)
+        if choices.policy is not policy:
+            choices = permitted(choices, self._fleet.deployments, policy)
         if not choices.deployments and not choices.spill_spent:
             raise not_permitted(policy)
-        if not request.is_bound:
-            choices = operated(choices, request.model, self._rules.operations())
-        now = self._clock.now()
+        operations = self._rules.operations()
+        if operations and not request.is_bound:
+            choices = operated(choices, request.model, operations)
+        standing, now = self._standing, self._clock.now()
+        affinity = None
+        if request.cache_key:
+            affinity = standing.affinity(principal.tenant.name, request.cache_key, now)
         return plan_route(
             choices,
-            self._standing.outlooks(choices.names, load, now),
+            standing.outlooks(choices.names, load, now),
             now=now,
             draw=self._draw,
-            affinity=self._standing.affinity(principal.tenant.name, request.cache_key, now),
+            affinity=affinity,
             load=load,
         )
 
@@ -170,9 +217,3 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
-
-
-def _load(principal: Principal, demand: Demand | None) -> Load | None:
-    """What the request puts on whoever serves it; None where it costs nothing."""
-    tenant = principal.tenant
-    return None if demand is None else Load(tenant.routing.claim(tenant.name), demand)

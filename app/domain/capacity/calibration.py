@@ -11,6 +11,8 @@ from __future__ import annotations
 from math import erfc, exp, pi, sqrt
 from typing import Final, NamedTuple
 
+import msgspec
+
 #: The configuration is right within so much (standard deviation, of 1).
 _PRIOR: Final = 0.3
 #: Scale and pace wander by so much in an hour (standard deviation): traffic past us comes and goes.
@@ -46,6 +48,8 @@ class Learnt(NamedTuple):
 
     def at_zero(self) -> Learnt:
         """The level is nothing, however it came to that."""
+        if not self.ll and not self.ls and not self.lp:
+            return self
         return self._replace(ll=0.0, ls=0.0, lp=0.0)
 
 
@@ -53,7 +57,7 @@ class Learnt(NamedTuple):
 _NOTHING: Final = 1e-9
 
 
-class Stretch(NamedTuple):
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """Since the level was last revealed: seconds of capacity taken, drained, and passed at all."""
 
     taken: float
@@ -90,7 +94,7 @@ def accepted(known: Learnt, room: float, stretch: Stretch) -> tuple[Learnt, floa
     return _moved(known, spread, stretch, move), min(by, room)
 
 
-class _Spread(NamedTuple):
+class _Spread(msgspec.Struct, frozen=True, gc=False):
     """The level's variance now, and its covariance with scale and pace."""
 
     variance: float
@@ -98,7 +102,7 @@ class _Spread(NamedTuple):
     pace: float
 
 
-class _Move(NamedTuple):
+class _Move(msgspec.Struct, frozen=True, gc=False):
     """The level is `by` higher than believed; `certainty` is the part of its variance that goes."""
 
     by: float

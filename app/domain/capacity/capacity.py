@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.peers import DeploymentNews
@@ -12,8 +13,7 @@ from app.domain.capacity.room import Room
 from app.domain.capacity.wait import Wait
 
 
-@dataclass(frozen=True, slots=True)
-class WindowTold:
+class WindowTold(msgspec.Struct, frozen=True, gc=False):
     """What an answer said of one counter; None where it said nothing usable."""
 
     limit: int | None = None
@@ -21,12 +21,11 @@ class WindowTold:
     reset_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CapacityTold:
+class CapacityTold(msgspec.Struct, frozen=True, gc=False):
     """What an answer's headers say: 1.0 is all of a PTU; counters are `tokens`, `requests`."""
 
     utilization: float | None = None
-    windows: Mapping[str, WindowTold] = field(default_factory=dict)
+    windows: Mapping[str, WindowTold] = {}
 
 
 class Place(Protocol):

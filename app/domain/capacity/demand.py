@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from app.domain.capacity.shares import Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """Tokens: of the prompt, of those the cached ones, and of all choices of the answer."""
 
     prompt: int
@@ -16,8 +15,7 @@ class Demand:
     cached: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(msgspec.Struct, frozen=True, gc=False):
     """A demand, and in whose name it is made."""
 
     claim: Claim

@@ -1,9 +1,9 @@
-"""How far others are ahead of somebody, in sum, without looking at each of them.
+"""How far others are ahead of somebody, in sum, without looking at each of many.
 
-Whoever is at a lower level is ahead. All are kept sorted by level, with sums from the lowest on, so
-that a question takes two searches. These are made anew when some have moved since; until then those
-that moved are put right one by one. So a question costs about the square root of how many there
-are.
+Whoever is at a lower level is ahead. A few are looked at one by one. More are kept sorted by level,
+with sums from the lowest on, so that a question takes two searches. These are made anew when some
+have moved since; until then those that moved are put right one by one. So a question costs about
+the square root of how many there are.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import isqrt
 from operator import attrgetter, mul
-from typing import Final, NamedTuple
+from typing import Final
 
-#: So many may have moved, however few there are.
+import msgspec
+
+#: Of so many sums are not worth their while; and so many may have moved, however few there are.
 _FEW: Final = 12
 
 
-class Rung(NamedTuple):
+class Rung(msgspec.Struct, frozen=True, gc=False, order=True):
     """Where one stands, what it counts for in two sums, and its rank in the second of them."""
 
     level: float
@@ -61,6 +63,25 @@ class Ladder:
 
     def guaranteed(self, level: float, most: float) -> float:
         """Of all ahead of `level`, each guarantee times how far, at most `most`."""
+        if len(self._rungs) <= _FEW:
+            found = 0.0
+            for rung in self._rungs.values():
+                if rung.level < level:
+                    found += rung.guarantee * min(most, level - rung.level)
+            return found
+        return self._guaranteed_of_many(level, most)
+
+    def weighed(self, level: float, most: float, rank: int) -> float:
+        """The same of weights, of those of this rank and higher ones."""
+        if len(self._rungs) <= _FEW:
+            found = 0.0
+            for rung in self._rungs.values():
+                if rung.level < level and rung.rank >= rank:
+                    found += rung.weight * min(most, level - rung.level)
+            return found
+        return self._weighed_of_many(level, most, rank)
+
+    def _guaranteed_of_many(self, level: float, most: float) -> float:
         self._settle()
         if self._guarantees is None:
             self._guarantees = _Sums(self._sorted, [rung.guarantee for rung in self._sorted])
@@ -73,8 +94,7 @@ class Ladder:
                 found += now.guarantee * min(most, level - now.level)
         return found
 
-    def weighed(self, level: float, most: float, rank: int) -> float:
-        """The same of weights, of those of this rank and higher ones."""
+    def _weighed_of_many(self, level: float, most: float, rank: int) -> float:
         self._settle()
         sums = self._weights.get(rank)
         if sums is None:

@@ -23,6 +23,8 @@ TOKENS_WINDOW_S: Final = 60.0
 CALLS_WINDOW_S: Final = 10.0
 #: A limit is told again by every answer; so long without one, the configured one holds again.
 _TOLD_FOR_S: Final = 3600.0
+_PREDICTED, _NONE = SpillReason.PREDICTED, SpillReason.NONE
+_NOT_TOLD: Final = WindowTold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ class _Window:
         self._told = inf
         self._told_until = -inf
 
+    def look(self, now: float) -> tuple[float, float]:
+        """From when on there is room, and the used part; 0 where no limit is known."""
+        if now >= self._ends:
+            self._used, self._ends = 0.0, now + self._length
+        limit = self._told if now < self._told_until else self._configured
+        used = self._used
+        return now if used < limit else self._ends, used / limit if 0 < limit < inf else 0.0
+
     def limit(self, now: float) -> float:
         return self._told if now < self._told_until else self._configured
-
-    def room_at(self, now: float) -> float:
-        self._roll(now)
-        return now if self._used < self.limit(now) else self._ends
 
     def add(self, amount: float, now: float) -> None:
         self._roll(now)
@@ -74,11 +80,6 @@ class _Window:
         if told.remaining is not None and limit < inf:
             self._used = max(self._used, limit - told.remaining)
 
-    def used_part(self, now: float) -> float:
-        self._roll(now)
-        limit = self.limit(now)
-        return self._used / limit if 0 < limit < inf else 0.0
-
     def _roll(self, now: float) -> None:
         if now >= self._ends:
             self._used, self._ends = 0.0, now + self._length
@@ -87,7 +88,7 @@ class _Window:
 class Paygo:
     """`now` is seconds of one clock that never runs backwards."""
 
-    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_tokens")
+    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_place", "_tokens")
 
     def __init__(self, capacity: PaygoCapacity, *, peers: Peers | None = None) -> None:
         """`peers`: what was counted before a reload."""
@@ -97,12 +98,14 @@ class Paygo:
         self._calls = _Window(calls, CALLS_WINDOW_S)
         self._peers = Peers() if peers is None else peers
         self._news: DeploymentNews | None = None
+        self._place = PaygoPlace(self)
 
     def room(self, _load: Load, now: float) -> Room:
         """When neither counter is used up."""
-        at = max(self._tokens.room_at(now), self._calls.room_at(now))
-        reason = SpillReason.PREDICTED if at > now else SpillReason.NONE
-        return Room(at, reason, self.utilization(now), firm=False)
+        at, used = self._tokens.look(now)
+        calls_at, _ = self._calls.look(now)
+        at = max(at, calls_at)
+        return Room(at, _PREDICTED if at > now else _NONE, used, firm=False)
 
     def take(self, load: Load, now: float) -> PaygoPlace:
         """Count a request."""
@@ -112,11 +115,11 @@ class Paygo:
         if self._news is None:
             self._news = DeploymentNews()
         self._news.calls += 1
-        return PaygoPlace(self)
+        return self._place
 
     def utilization(self, now: float) -> float:
         """The used part of the minute's tokens; 0 where no limit is known."""
-        return self._tokens.used_part(now)
+        return self._tokens.look(now)[1]
 
     def lowered(self, now: float) -> Lowered | None:
         """What Azure lets in where that is less than configured: a temporary adjustment."""
@@ -137,8 +140,8 @@ class Paygo:
 
     def told(self, told: CapacityTold, now: float) -> None:
         """What an answer's headers said."""
-        self._tokens.told(told.windows.get("tokens", WindowTold()), now)
-        self._calls.told(told.windows.get("requests", WindowTold()), now)
+        self._tokens.told(told.windows.get("tokens", _NOT_TOLD), now)
+        self._calls.told(told.windows.get("requests", _NOT_TOLD), now)
 
     def _count(self, tokens: float, calls: int, now: float) -> None:
         self._tokens.add(tokens, now)
@@ -147,7 +150,7 @@ class Paygo:
 
 @dataclass(frozen=True, slots=True)
 class PaygoPlace:
-    """What one request adds to the counters; it stays there until they begin anew."""
+    """What any request adds to the counters; it stays there until they begin anew."""
 
     _deployment: Paygo
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.demand import Demand, Load
@@ -15,13 +15,14 @@ from app.domain.capacity.peers import DeploymentNews, Peers
 from app.domain.capacity.refusals import Refusals
 from app.domain.capacity.room import Room
 from app.domain.capacity.shadow_bucket import DEPTH, Mark, ShadowBucket
-from app.domain.capacity.shares import CREDIT_S, Claim, Shares
+from app.domain.capacity.shares import CREDIT_S, MOST_HEADROOM, Claim, Shares
 from app.domain.capacity.spill import SpillReason
 from app.domain.capacity.wait import Wait
 
 #: That a tenant asks is told at most so often; its claim lasts for longer.
 ASKED_EVERY_S: Final = 1.0
 _ROUNDING: Final = 1e-9
+_NONE: Final = SpillReason.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,19 @@ class Provisioned:
         return replace(room, sooner_s=sooner_s) if sooner_s else room
 
     def _room(self, load: Load, now: float) -> Room:
-        at = self._shares.room_at(load.claim, now, partial(self._bucket.room_at, now))
-        used = self._bucket.utilization(now)
-        if at <= now:
-            return self._kept_free(load, now, used) or Room(now, utilization=used)
-        shared = self._bucket.room_at(now) <= now
+        bucket, shares, claim = self._bucket, self._shares, load.claim
+        if (
+            bucket.room_at(now, MOST_HEADROOM) <= now  # whatever is to be left to others
+            or bucket.room_at(now, shares.headroom(claim, now)) <= now
+        ):
+            used = bucket.utilization(now)
+            return self._kept_free(load, now, used) or Room(now, _NONE, used)
+        at = shares.room_at(claim, now, partial(bucket.room_at, now))
+        used = bucket.utilization(now)
+        shared = bucket.room_at(now) <= now
         reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
-        earliest = self._shares.room_at(load.claim, now, partial(self._bucket.earliest_at, now))
-        firm = earliest > now and self._bucket.is_fresh(now)
+        earliest = shares.room_at(claim, now, partial(bucket.earliest_at, now))
+        firm = earliest > now and bucket.is_fresh(now)
         return Room(at, reason, used, firm, earliest)
 
     def take(self, load: Load, now: float) -> PtuPlace:
@@ -139,17 +145,19 @@ class Provisioned:
         if news.waits is not None:
             self._refusals.hear(sender, news.waits, now)
         if news.belief is not None:
-            with self._revealing(now):
-                unheard = self._peers.unheard(self.replica, news)
-                self._bucket.adopt(news.belief, unheard, now)
+            before = self._bucket.utilization(now)
+            unheard = self._peers.unheard(self.replica, news)
+            self._bucket.adopt(news.belief, unheard, now)
+            self._revealed(before, now)
 
     def accepted(self, place: PtuPlace, told: CapacityTold, now: float) -> None:
         """A request was let in."""
-        with self._revealing(now):
-            if told.utilization is None:
-                learnt = self._bucket.accepted(place.mark, place.added, now)
-            else:
-                learnt = self._bucket.told(told.utilization, place.mark, now)
+        before = self._bucket.utilization(now)
+        if told.utilization is None:
+            learnt = self._bucket.accepted(place.mark, place.added, now)
+        else:
+            learnt = self._bucket.told(told.utilization, place.mark, now)
+        self._revealed(before, now)
         self._tell_belief(learnt=learnt)
 
     def refused(self, place: PtuPlace, wait: Wait | None, now: float) -> None:
@@ -160,8 +168,9 @@ class Provisioned:
         place.seconds, place.charged, place.is_settled = 0.0, 0.0, True
         if wait is not None:
             self._wait(place, wait, now)
-        with self._revealing(now):
-            learnt = self._bucket.refused(place.mark, wait, now)
+        before = self._bucket.utilization(now)
+        learnt = self._bucket.refused(place.mark, wait, now)
+        self._revealed(before, now)
         self._tell_belief(learnt=learnt)
 
     def settle(self, place: PtuPlace, used: Demand | None, now: float) -> None:
@@ -192,7 +201,11 @@ class Provisioned:
 
         Not firm: a request that can go nowhere else takes the room that there is.
         """
-        if self._capacity.seconds(load.demand) * self._bucket.scale <= self.largest_s:
+        largest_s = self.largest_s
+        if (
+            largest_s == inf
+            or self._capacity.seconds(load.demand) * self._bucket.scale <= largest_s
+        ):
             return None
         alone_at = self._shares.others_asked_at(load.claim.tenant) + CREDIT_S
         if alone_at <= now:
@@ -226,11 +239,8 @@ class Provisioned:
         if drained > 0 and self._refusals.returned(drained, now):
             self._to_tell()
 
-    @contextmanager
-    def _revealing(self, now: float) -> Iterator[None]:
-        """Around what may show that the bucket is fuller, or emptier, than was believed."""
-        before = self._bucket.utilization(now)
-        yield
+    def _revealed(self, before: float, now: float) -> None:
+        """After what may have shown that the bucket is fuller, or emptier, than was believed."""
         self._shares.revealed((self._bucket.utilization(now) - before) * DEPTH)
 
     def _introduce(self, sender: str, news: DeploymentNews, now: float) -> None:

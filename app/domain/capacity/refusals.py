@@ -47,6 +47,8 @@ class Refusals:
 
     def sooner_s(self, now: float) -> float:
         """A hold that follows from these refusals ends so much sooner."""
+        if not self._waits:
+            return 0.0
         live = [waits for waits in self._waits.values() if waits.told > now]
         if not live:
             return 0.0

@@ -1,14 +1,16 @@
-"""When a deployment has room for a request."""
+"""When a deployment has room for a request.
+
+Values that every request makes are structs: frozen dataclasses take ten times as long to make.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from app.domain.capacity.spill import SpillReason
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(msgspec.Struct, frozen=True, gc=False):
     """From `at` on there is room, on the caller's clock; `reason` says why not before.
 
     `at` keeps a margin for what is not known, which is for requests that can go elsewhere; without

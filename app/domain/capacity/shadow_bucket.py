@@ -15,9 +15,10 @@ a bucket that drains faster or more slowly (`pace`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Final, NamedTuple
+
+import msgspec
 
 from app.domain.capacity.calibration import Learnt, Stretch, accepted, revealed
 from app.domain.capacity.wait import Wait
@@ -57,8 +58,7 @@ class Mark(NamedTuple):
     syncs: int
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
+class Belief(msgspec.Struct, frozen=True):
     """What replicas tell each other after Azure revealed something."""
 
     level: float
@@ -115,6 +115,8 @@ class ShadowBucket:
         """When a request is admitted that leaves `headroom` to others: `now`, if it is at once."""
         self._drain(now)
         over = self._level + headroom + LEAST_MARGIN - DEPTH
+        if over + MOST_MARGIN <= _ROUNDING:
+            return now
         noise, passed = _CAUTION * _CAUTION * self._learnt.noise, now - self._since
         if over + min(MOST_MARGIN, sqrt(noise * passed)) <= _ROUNDING:
             return now
@@ -152,9 +154,9 @@ class ShadowBucket:
     def take(self, seconds: float, now: float) -> float:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
         self._drain(now)
-        if self._probe_at(now) <= now:
+        if self._spoken + PROBE_AFTER_S <= now:
             self._spoken = now
-        added = seconds * self.scale
+        added = seconds * self._learnt.scale
         if now >= self._back_at:
             self._back_at = inf
         self._level += added
@@ -169,9 +171,10 @@ class ShadowBucket:
     def heard(self, taken: float, returned: float, now: float) -> None:
         """Another replica took and gave back so many seconds; Azure may know of either, or both."""
         self._drain(now)
-        self._level = max(0.0, self._level + (taken - returned) * self.scale)
-        self._taken += taken * self.scale
-        self._returned += returned * self.scale
+        scale = self._learnt.scale
+        self._level = max(0.0, self._level + (taken - returned) * scale)
+        self._taken += taken * scale
+        self._returned += returned * scale
         self._taken_since += taken - returned
 
     def undo(self, seconds: float, now: float) -> None:
@@ -241,7 +244,7 @@ class ShadowBucket:
         if passed <= 0:
             return
         self._updated = now
-        self._level -= self.pace * passed
+        self._level -= self._learnt.pace * passed
         self._drained_since += passed
         if self._level <= 0:
             self._level = 0.0

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 from app.domain.capacity.ladder import Ladder, Rung
 
@@ -48,6 +48,10 @@ class RequestClass(IntEnum):
     CRITICAL = 3
 
 
+#: Nobody has to leave more than this, however far others are ahead.
+MOST_HEADROOM: Final = MOST_LEFT + CLASS_STEP * RequestClass.CRITICAL
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a tenant may claim: `guarantee` is a part of each deployment, 0 to 1."""
@@ -58,17 +62,6 @@ class Claim:
     request_class: RequestClass = RequestClass.STANDARD
 
 
-class _Last(NamedTuple):
-    """Who asked last, when, and when anybody else had asked before."""
-
-    tenant: str
-    at: float
-    before: float
-
-    def asking(self, tenant: str, now: float) -> _Last:
-        return _Last(tenant, now, self.before if tenant == self.tenant else self.at)
-
-
 class Shares:
     """The tenants of one deployment, as one replica knows them; `now` never runs backwards.
 
@@ -77,12 +70,14 @@ class Shares:
 
     __slots__ = (
         "_asked",
+        "_before",
         "_claims",
         "_classes",
         "_earned",
         "_guaranteed",
         "_ladder",
-        "_last",
+        "_last_asked",
+        "_last_tenant",
         "_pace",
         "_rest",
         "_swept",
@@ -98,7 +93,8 @@ class Shares:
         self._earned = 0.0
         self._pace = 1.0
         self._updated = self._swept = now
-        self._last = _Last("", -inf, -inf)
+        self._last_tenant = ""  # that asked, when, and when anybody else had asked before
+        self._last_asked = self._before = -inf
         self._guaranteed = self._weights = self._rest = 1.0
 
     def asked(self, claim: Claim, now: float, pace: float = 1.0) -> None:
@@ -107,13 +103,17 @@ class Shares:
         self._classes[claim.request_class] = now
         if now - self._swept >= _SWEEP_S:
             self._sweep(now)
-        self._asked[claim.tenant] = now
-        self._last = self._last.asking(claim.tenant, now)
-        if self._claims.get(claim.tenant) != claim:
-            rung = self._ladder.get(claim.tenant)
+        tenant = claim.tenant
+        self._asked[tenant] = now
+        if tenant != self._last_tenant:
+            self._last_tenant, self._before = tenant, self._last_asked
+        self._last_asked = now
+        known = self._claims.get(tenant)
+        if known is not claim and known != claim:
+            rung = self._ladder.get(tenant)
             level_at = self._earned - CREDIT_S if rung is None else rung.level
-            self._claims[claim.tenant] = claim
-            self._ladder.put(claim.tenant, _rung(level_at, claim))
+            self._claims[tenant] = claim
+            self._ladder.put(tenant, _rung(level_at, claim))
             self._entitle()
 
     def headroom(self, claim: Claim, at: float) -> float:
@@ -157,7 +157,8 @@ class Shares:
         part, earned = self._part(claim), self._earned
         level_at = earned - _credit(rung, earned)
         spent = min(amount / part if part else inf, earned + DEBT_S - level_at)
-        self._ladder.put(tenant, rung._replace(level=level_at + spent))
+        moved = Rung(level_at + spent, rung.guarantee, rung.weight, rung.rank)
+        self._ladder.put(tenant, moved)
         return spent * part
 
     def revealed(self, amount: float) -> None:
@@ -169,7 +170,7 @@ class Shares:
 
     def others_asked_at(self, tenant: str) -> float:
         """When anybody but this tenant asked last; -inf where nobody ever has."""
-        return self._last.before if tenant == self._last.tenant else self._last.at
+        return self._before if tenant == self._last_tenant else self._last_asked
 
     def parts(self, now: float) -> dict[str, float]:
         """By tenant that asks, the part of the capacity that it is entitled to now."""
@@ -189,18 +190,20 @@ class Shares:
         if most <= 0:
             return 0.0
         level_at, ladder = earned - credit, self._ladder
-        owed = ladder.guaranteed(level_at, most) / self._guaranteed
+        owed = 0.0
+        if self._rest < 1:
+            owed = ladder.guaranteed(level_at, most) / self._guaranteed
         if self._rest:
             ahead = ladder.weighed(level_at, min(most, WEIGHED_S), request_class)
             owed += self._rest * ahead / self._weights
         return max(0.0, owed)
 
     def _higher(self, request_class: RequestClass, at: float) -> int:
-        return sum(
-            at - asked_at < CLASS_ACTIVE_S
-            for other, asked_at in self._classes.items()
-            if other > request_class
-        )
+        higher = 0
+        for other, asked_at in self._classes.items():
+            if other > request_class and at - asked_at < CLASS_ACTIVE_S:
+                higher += 1
+        return higher
 
     def _sweep(self, now: float) -> None:
         self._swept = now

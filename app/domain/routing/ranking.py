@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
+
+import msgspec
 
 _FIRST_64_BITS: Final = Struct("<Q").unpack_from
 #: Of these, as many as a float holds exactly, with a half to spare.
@@ -22,17 +23,16 @@ _UNIT: Final = 2.0**-52
 _LONG_KEY: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
+class Contender(msgspec.Struct, frozen=True, gc=False):
     """A deployment that may be asked: `weight` above 0, `wait_s` until its first token."""
 
     name: str
     weight: float = 1.0
     wait_s: float = 0.0
+    utilization: float | None = None  # the used part of its capacity; None: unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Warm:
+class Warm(msgspec.Struct, frozen=True, gc=False):
     """The deployment whose cache may know the prompt, and how many seconds that would save."""
 
     name: str

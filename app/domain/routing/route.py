@@ -1,12 +1,18 @@
-"""The order in which deployments are tried for a request, and why some are not."""
+"""The order in which deployments are tried for a request, and why some are not.
+
+Values that every request makes are structs: frozen dataclasses take ten times as long to make.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from operator import itemgetter
 from typing import Final
+
+import msgspec
 
 from app.domain.capacity.demand import Load
 from app.domain.capacity.room import Room
@@ -24,20 +30,31 @@ NEARLY_FULL: Final = 0.8
 _WHOLE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A deployment that may be asked, with its tier counted from 0, and what ranked it there."""
+class Candidate(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """A deployment that may be asked, with its tier counted from 0, and what ranked it there.
+
+    Two are equal whatever ranked them.
+    """
 
     deployment: str
     tier: int
     utilization: float | None = None  # as predicted; None where nothing is known of it
-    weight: float | None = field(default=None, compare=False)  # None: it was not drawn by weight
-    wait_s: float = field(default=0.0, compare=False)  # expected until its first token
-    is_warm: bool = field(default=False, compare=False)  # its cache may know the prompt
+    weight: float | None = None  # None: it was not drawn by weight
+    wait_s: float = 0.0  # expected until its first token
+    is_warm: bool = False  # its cache may know the prompt
+
+    @property
+    def _compared(self) -> tuple[str, int, float | None]:
+        return self.deployment, self.tier, self.utilization
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Candidate) and self._compared == other._compared
+
+    def __hash__(self) -> int:
+        return hash(self._compared)
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(msgspec.Struct, frozen=True, gc=False):
     """A deployment that is not asked, why, and until when (on the caller's clock, seconds)."""
 
     deployment: str
@@ -54,11 +71,19 @@ class Choices:
     tiers: Tiers
     absences: tuple[Absence, ...] = ()
     spill_spent: bool = False  # the tenant's spill budget leaves the first tier alone
+    #: The policy that has been applied; many requests of a tenant have the same choices.
+    policy: RoutePolicy | None = field(default=None, compare=False, repr=False)
+    #: The deployments of each tier, and all of them.
+    names: tuple[tuple[str, ...], ...] = field(init=False, compare=False, repr=False)
+    deployments: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    #: Whether anybody outside the first tier may serve.
+    may_leave_first: bool = field(init=False, compare=False, repr=False)
 
-    @property
-    def may_leave_first(self) -> bool:
-        """Whether anybody outside the first tier may serve."""
-        return any(self.tiers[1:])
+    def __post_init__(self) -> None:
+        names = tuple(tuple(target.deployment for target in tier) for tier in self.tiers)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "deployments", tuple(chain.from_iterable(names)))
+        object.__setattr__(self, "may_leave_first", any(self.tiers[1:]))
 
     def without_spill(self) -> Choices:
         """The first tier alone, since nothing is left of a spill budget."""
@@ -71,21 +96,10 @@ class Choices:
             for target in targets
         )
         kept = (first, *(() for _ in others))
-        return Choices(kept, (*self.absences, *absences), spill_spent=True)
-
-    @property
-    def names(self) -> tuple[tuple[str, ...], ...]:
-        """The deployments of each tier."""
-        return tuple(tuple(target.deployment for target in tier) for tier in self.tiers)
-
-    @property
-    def deployments(self) -> tuple[str, ...]:
-        """All that may serve."""
-        return tuple(name for tier in self.names for name in tier)
+        return Choices(kept, (*self.absences, *absences), spill_spent=True, policy=self.policy)
 
 
-@dataclass(frozen=True, slots=True)
-class Affinity:
+class Affinity(msgspec.Struct, frozen=True, gc=False):
     """Where a conversation's prompt may be cached: on `warm`, else where its key always goes."""
 
     key: bytes
@@ -98,9 +112,11 @@ class Affinity:
         return None if name is None else Warm(name, WARM_S)
 
 
-@dataclass(frozen=True, slots=True)
-class RoutePlan:
-    """Candidates in the order they are tried, and the reason for each absence."""
+class RoutePlan(msgspec.Struct, frozen=True, eq=False):
+    """Candidates in the order they are tried, and the reason for each absence.
+
+    Two are equal whenever they were made.
+    """
 
     candidates: tuple[Candidate, ...]
     absences: tuple[Absence, ...] = ()
@@ -108,7 +124,19 @@ class RoutePlan:
     affinity: Affinity | None = None
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
     spill_spent: bool = False  # as of the choices
-    waited_s: float | None = field(default=None, compare=False)  # in line; None: it did not wait
+    waited_s: float | None = None  # in line; None: it did not wait
+    made_at: float = -math.inf  # on the caller's clock, seconds; nobody knows of an older one
+
+    @property
+    def _compared(self) -> tuple[object, ...]:
+        asked = self.candidates, self.absences, self.load, self.affinity
+        return *asked, self.last_resort, self.spill_spent
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RoutePlan) and self._compared == other._compared
+
+    def __hash__(self) -> int:
+        return hash(self._compared)
 
     def beside(self, candidate: Candidate) -> list[str]:
         """The deployments of its tier that policy permits, itself among them."""
@@ -131,7 +159,8 @@ class RoutePlan:
             if each.deployment in names and each.deployment not in known
         )
         candidates = tuple(each for each in self.candidates if each.deployment not in names)
-        return replace(self, candidates=candidates, absences=(*absences, *self.absences))
+        absent = (*absences, *self.absences)
+        return msgspec.structs.replace(self, candidates=candidates, absences=absent)
 
     @property
     def until(self) -> float:
@@ -139,8 +168,7 @@ class RoutePlan:
         return min((absence.until for absence in self.absences), default=NEVER)
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(msgspec.Struct, frozen=True, gc=False):
     """What is known of one deployment: `room` for the request; `factor` of its weight, 0 to 1.
 
     The factor is below 1 while it recovers from failures, and 0 while it is kept out for them.
@@ -164,8 +192,10 @@ def permitted(
     choices: Choices, deployments: Mapping[str, Deployment], policy: RoutePolicy
 ) -> Choices:
     """What a tenant's policy leaves of them; what they are without already does not come back."""
-    if policy.admits_all:
+    if choices.policy is policy:
         return choices
+    if policy.admits_all:
+        return replace(choices, policy=policy)
     kept: list[tuple[Target, ...]] = []
     absences = list(choices.absences)
     for number, targets in enumerate(choices.tiers):
@@ -176,7 +206,7 @@ def permitted(
             for target in targets
             if target not in left
         ]
-    return replace(choices, tiers=tuple(kept), absences=tuple(absences))
+    return replace(choices, tiers=tuple(kept), absences=tuple(absences), policy=policy)
 
 
 def plan_route(
@@ -204,29 +234,40 @@ def plan_route(
             room = outlook.room
             if room.at <= now:
                 weight = target.weight * outlook.factor
-                contenders.append(Contender(name, weight, _wait_s(room)))
+                contenders.append(Contender(name, weight, _wait_s(room), room.utilization))
                 continue
             absences.append(Absence(name, tier, room.reason, room.until, room.utilization))
             if not room.firm:
                 doubtful.append((tier, room.until, Candidate(name, tier, room.utilization)))
-        warm = affinity.among(contenders) if affinity and len(contenders) > 1 else None
-        for each in choose(contenders, draw, warm):
-            used = outlooks.get(each.name, _OPEN).room.utilization
-            is_warm = warm is not None and warm.name == each.name
-            made = Candidate(each.name, tier, used, each.weight, each.wait_s, is_warm)
-            candidates.append(made)
-    asked = tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1)))
-    absent = (*absences, *choices.absences)
+        candidates += _ranked(contenders, tier, draw, affinity)
     return RoutePlan(
-        asked,
-        absent,
+        tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1))),
+        (*absences, *choices.absences),
         load,
         affinity,
-        last_resort=not candidates,
-        spill_spent=choices.spill_spent,
+        not candidates,
+        choices.spill_spent,
+        None,
+        now,
     )
+
+
+def _ranked(
+    contenders: list[Contender], tier: int, draw: Callable[[], float], affinity: Affinity | None
+) -> list[Candidate]:
+    """Those of a tier that have room, in the order to ask in."""
+    warm = None
+    if len(contenders) > 1:
+        warm = affinity.among(contenders) if affinity is not None else None
+        contenders = choose(contenders, draw, warm)
+    favourite = warm.name if warm is not None else None
+    return [
+        Candidate(c.name, tier, c.utilization, c.weight, c.wait_s, c.name == favourite)
+        for c in contenders
+    ]
 
 
 def _wait_s(room: Room) -> float:
     """How soon the next request will have to wait there; below a part of the capacity, not soon."""
-    return max(0.0, (room.utilization or 0.0) - NEARLY_FULL) * _WHOLE_S
+    used = room.utilization
+    return (used - NEARLY_FULL) * _WHOLE_S if used and used > NEARLY_FULL else 0.0

@@ -264,7 +264,12 @@ class PatienceSeen(WaitingRoom):
         self.seen: list[float] = []
 
     async def planned(
-        self, plan: Callable[[], RoutePlan], *, importance: int, patience_s: float
+        self,
+        plan: Callable[[], RoutePlan],
+        *,
+        importance: int,
+        patience_s: float,
+        made: RoutePlan | None = None,
     ) -> RoutePlan:
         self.seen.append(patience_s)
         return plan()
@@ -277,6 +282,7 @@ async def test_nobody_waits_for_longer_than_its_client(
     holds: FakeHoldBoard, clock: FakeClock, header: str | None, waits_s: float
 ) -> None:
     """Two seconds went by before; half of what is left is for the answer."""
+    holds.hold("ptu", clock.now() + 60)  # who finds room is not asked how long it would wait
     room = PatienceSeen(clock)
     standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
     waiting = Waiting(room, dict.fromkeys(RequestClass, 5.0))
@@ -285,7 +291,8 @@ async def test_nobody_waits_for_longer_than_its_client(
     observation = Observation(FakeCall(headers=headers), clock)
     clock.advance(2.0)
     choices = routing.choices(ACME, request(), None)
-    await routing.plan(ACME, request(), choices, observation)
+    with pytest.raises(NoCapacity):
+        await routing.plan(ACME, request(), choices, observation)
     assert room.seen == [waits_s]
 
 
