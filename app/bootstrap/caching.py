@@ -14,7 +14,7 @@ from app.adapters.redis.answers_script import Room
 from app.adapters.redis.store import Place
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.meaning import Meaning, Opening, Parts, opening
-from app.domain.cache.policy import CachePolicy, policy_of, rule_of
+from app.domain.cache.policy import CachePolicy, Policies, rule_of
 from app.domain.cache.thresholds import threshold_of
 from app.domain.identity.directory import Directory
 from app.domain.identity.tenant import Principal, Tenant
@@ -156,7 +156,8 @@ def _policy(settings: Settings) -> Callable[[Principal, str], CachePolicy]:
     models = {
         name: rule_of(settings.models[settings.served_as(name)].cache) for name in settings.models
     }
-    return lambda principal, model: policy_of(general, models[model], principal.tenant.cache)
+    policies = Policies(general, models)
+    return lambda principal, model: policies.of(model, principal.tenant.cache)
 
 
 def _salt(fleet: Fleet) -> Callable[[str], bytes]:

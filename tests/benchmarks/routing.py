@@ -20,6 +20,7 @@ from typing import Any, Final
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential
 from app.adapters.holds import LocalHoldBoard
+from app.domain.cache.policy import UNSAID, Policies, rule_of
 from app.domain.call.request import InferenceRequest
 from app.domain.capacity.capacity_book import CapacityBook, Configured
 from app.domain.capacity.demand import Demand
@@ -35,6 +36,8 @@ from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.warm_cache import WarmCaches
 from app.observation import Observation
 from app.ports import UpstreamResponse
+from app.settings import CacheRules
+from app.stages.caching import Caching, Rules
 from app.stages.routing import Routing, Waiting
 from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
@@ -179,7 +182,7 @@ class Scene:
         credentials = {name: ApiKeyCredential("k" * 32, Api.CLASSIC) for name in names}
         waiting = Waiting(WaitingRoom(self.clock), dict.fromkeys(RequestClass, 1.0))
         self.routing = Routing(fleet, standing, self.clock, waiting=waiting, draw=lambda: 0.5)
-        self.caching = House(fleet).gateway.caching
+        self.caching = _caching_that_is_off(fleet)
         self.upstreams = Upstreams(
             fleet,
             _Port(self, AzureOpenAI(_Transport(self), credentials)),
@@ -239,6 +242,16 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         return
     message = "it waits for something"
     raise RuntimeError(message)
+
+
+def _caching_that_is_off(fleet: Fleet) -> Caching:
+    """Its policies are a configuration's, which asks for no cache; nothing else is looked at."""
+    usual = House(fleet).gateway.caching
+    policies = Policies(rule_of(CacheRules()), {_MODEL: UNSAID})
+    usual._rules = Rules(  # noqa: SLF001  # the house's policies are made anew each time
+        lambda principal, model: policies.of(model, principal.tenant.cache), lambda _: b""
+    )
+    return usual
 
 
 def _deployment(name: str) -> Deployment:

@@ -94,6 +94,8 @@ UNSAID: Final = CacheRule()
 #: Nothing is kept, nothing is looked up.
 OFF: Final = CachePolicy()
 
+#: Of a model; tenants that say nothing share one.
+_MOST_MADE: Final = 10_000
 #: What the configuration calls a field.
 _SECTION_NAMES: Final[Mapping[str, str]] = {"ttl_s": "ttl"}
 #: Which of two values is the stricter one; of the others it is the smaller.
@@ -111,6 +113,29 @@ def policy_of(general: CacheRule, model: CacheRule, tenant: CacheRule) -> CacheP
         semantic=SemanticPolicy(**_resolved(general.semantic, model.semantic, tenant.semantic)),
         coalesce=_resolved(general, model, tenant).get("coalesce", True),
     )
+
+
+class Policies:
+    """One configuration's, each made once and given again for as long as rules are the same."""
+
+    def __init__(self, general: CacheRule, models: Mapping[str, CacheRule]) -> None:
+        """`models`: what is said of each, by the names that requests have for them."""
+        self._general = general
+        self._models = models
+        self._made: dict[str, dict[int, tuple[CacheRule, CachePolicy]]] = {
+            name: {} for name in models
+        }
+
+    def of(self, model: str, tenant: CacheRule) -> CachePolicy:
+        """What holds where a tenant says this. Raises KeyError for an unknown model."""
+        made = self._made[model]
+        known = made.get(id(tenant))
+        if known is None or known[0] is not tenant:
+            if len(made) >= _MOST_MADE:
+                made.clear()
+            policy = policy_of(self._general, self._models[model], tenant)
+            known = made[id(tenant)] = (tenant, policy)
+        return known[1]
 
 
 def rule_of(section: CacheRules) -> CacheRule:

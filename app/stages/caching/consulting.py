@@ -7,8 +7,9 @@ goes wrong here is a miss: nobody is refused because of a cache.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Final
 
 from app.domain.cache.entry import Bypass, Entry
@@ -53,6 +54,26 @@ class Consulted:
         return self.recording
 
 
+class _NotAsked:
+    """The scope of a request that no cache is on for."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Consulted:
+        return Consulted()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is kept."""
+
+
+_NOT_ASKED: Final = _NotAsked()
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What holds for a tenant's requests for a model, and what else shapes their answers."""
@@ -92,23 +113,32 @@ class Caching:
         """Requests whose answers others wait for."""
         return self._lookups.flights
 
-    @asynccontextmanager
-    async def consulted(
+    def consulted(
         self,
         principal: Principal,
         request: InferenceRequest,
         headers: Mapping[str, str],
         observation: Observation,
-    ) -> AsyncIterator[Consulted]:
+    ) -> AbstractAsyncContextManager[Consulted]:
         """Look it up; what is answered inside the scope, through `recorded`, is kept.
 
         Raises MalformedRequest for headers of ours that cannot be read, NotCached where the caller
         wants no other answer than a kept one.
         """
         asked = self._asked(principal, request, headers, observation)
-        if asked is None:
-            yield Consulted()
-            return
+        return (
+            _NOT_ASKED if asked is None else self._consulted(asked, principal, headers, observation)
+        )
+
+    @asynccontextmanager
+    async def _consulted(
+        self,
+        asked: Asked,
+        principal: Principal,
+        headers: Mapping[str, str],
+        observation: Observation,
+    ) -> AsyncIterator[Consulted]:
+        request = asked.request
         asker = Asker(principal, _passed_on(headers), observation.tags, observation.trace)
         consulted = await self._find(asked, observation)
         if consulted.hit is None and asked.directives.only_if_cached:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from app.domain.cache.policy import (
     UNSAID,
     CacheRule,
     ExactRule,
+    Policies,
     SemanticRule,
     policy_of,
     rule_of,
@@ -94,3 +96,16 @@ def test_a_section_says_what_a_rule_says() -> None:
         "semantic.threshold": 0.1,
         "coalesce": False,
     }
+
+
+def test_a_configurations_policies_are_made_once() -> None:
+    """For each model and each rule that a tenant has; they are what the rules come to."""
+    models = {"a": UNSAID, "b": CacheRule(coalesce=False)}
+    policies = Policies(ON, models)
+    for tenant in (UNSAID, CacheRule(exact=ExactRule(enabled=False))):
+        for model, rule in models.items():
+            made = policies.of(model, tenant)
+            assert made == policy_of(ON, rule, tenant)
+            assert policies.of(model, tenant) is made
+    with pytest.raises(KeyError):
+        policies.of("c", UNSAID)
