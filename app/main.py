@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.bootstrap import commands
 from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
+from app.bootstrap.drafting import found
 from app.bootstrap.latency import latency
 from app.bootstrap.probing import probed
 from app.bootstrap.worker import worker
@@ -18,6 +19,7 @@ def main() -> None:
         environment=environment,
         compared=compared,
         probed=probed,
+        found=found,
         demo=demo,
         serve=commands.serve,
         worker=worker,

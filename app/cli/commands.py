@@ -16,6 +16,7 @@ from app.cli.cache import cache_commands
 from app.cli.check import Compare, Probe, check
 from app.cli.deployment import deployment_commands
 from app.cli.explain import explain
+from app.cli.init import Find, add_init
 from app.cli.key import key_commands
 from app.cli.latency import Compare as CompareLatency
 from app.cli.latency import add_latency
@@ -45,6 +46,7 @@ class Commands:
     environment: Callable[[], Mapping[str, str]]
     compared: Compare
     probed: Probe
+    found: Find
     demo: Callable[[Addresses, bool], int]
     serve: Callable[[Path, Addresses, bool], int]
     worker: Callable[[], int]
@@ -83,6 +85,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     )
     _add_version(cli)
     _add_servers(cli, commands)
+    add_init(cli, commands.environment, commands.found)
     _add_check(cli, commands)
     add_latency(cli, commands.latency)
     admin_commands(cli)

@@ -57,3 +57,20 @@ def test_that_the_steps_end_in_a_gateway_that_serves(tmp_path: Path) -> None:
     assert process.returncode == 0, running.output
     assert "spillgate.yaml: ok: 2 deployments, 1 model, 1 tenant\n" in running.output
     assert "warning:" not in running.output
+
+
+def test_that_the_config_is_written(tmp_path: Path) -> None:
+    """By the line that is printed, and without a mistake once its variables are set."""
+    environment = {"HOME": str(tmp_path), "PATH": f"{Path(sys.prefix) / 'bin'}:{os.defpath}"}
+    steps = _block("sh", "Have the config written") + "spillgate check --config spillgate.yaml\n"
+    keys = "export SPILLGATE_ADMIN_KEY=$(spillgate key new) FIRST_TEAM_KEY=$(spillgate key new)\n"
+    ran = subprocess.run(
+        ["bash", "-ec", keys + steps],
+        cwd=tmp_path,
+        env=environment | {"AZURE_OPENAI_API_KEY": "any"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "spillgate.yaml: ok: 2 deployments, 1 model, 1 tenant\n" in ran.stdout, ran.stderr

@@ -37,6 +37,7 @@ def _run(*arguments: str, started: list[object] | None = None) -> Result:
         environment=lambda: {"SPILLGATE_ADMIN_KEY": new_key()},
         compared=lambda settings: [f"compared: {', '.join(settings.tenants)}"],
         probed=lambda _: [],
+        found=lambda _: [],
         demo=start,
         serve=start,
         worker=start,

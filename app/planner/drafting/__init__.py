@@ -1,0 +1,1 @@
+"""A first config for the deployments that somebody has."""
