@@ -200,7 +200,8 @@ async def planted(
     ):
 
         def config(suffix: str) -> dict[str, Any]:
-            given = {**_usual(suffix, own_url, receiver.url, canary), **sections(suffix, canary)}
+            usual, own = _usual(suffix, own_url, receiver.url, canary), sections(suffix, canary)
+            given = {**usual, **own, "redis": usual["redis"] | own.get("redis", {})}
             for name, each in given["deployments"].items():
                 if "entra" not in each.get("auth", {}):
                     place = f"deployment key: {name.removesuffix(f'-{suffix}')}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +19,11 @@ from tests.fakes.issuer import rsa_key
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What is sent, part by part; then the connection is kept open, or reset."""
+    """What is sent, part by part; then the connection ends, or is kept open. Seconds."""
 
     parts: tuple[bytes, ...]
     stalls: bool = False
+    after_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -37,33 +38,26 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(scripts: Mapping[str, Script]) -> AsyncIterator[Scripted]:
-    """Each request gets the script of its path's first part; `url` is without it."""
+    """Each request gets the script of its path's first part, as it is then; `url` is without it."""
     kept = Scripted()
-    over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kept.connections += 1
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            name = head.split(" ", 2)[1].split("/")[1]
-            kept.heads[name] = head
-            kept.bodies[name] = await reader.readexactly(_length(head))
-            script = scripts[name]
-            for part in script.parts:
-                writer.write(part)
-                await writer.drain()
-                await asyncio.sleep(0)  # let the other side read this part by itself
-            if script.stalls:
-                await over.wait()
-        writer.close()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        name = head.split(" ", 2)[1].split("/")[1]
+        kept.heads[name] = head
+        kept.bodies[name] = await reader.readexactly(_length(head))
+        script = scripts[name]
+        await asyncio.sleep(script.after_s)
+        for part in script.parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0)  # let the other side read this part by itself
+        if script.stalls:
+            await asyncio.Event().wait()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    kept.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with _serving(serve, kept) as address:
+        kept.url = f"http://{address}"
         yield kept
-    finally:
-        over.set()
-        server.close()
 
 
 @asynccontextmanager
@@ -72,18 +66,44 @@ async def blurting(data: bytes, tls: ssl.SSLContext | None = None) -> AsyncItera
     kept = Scripted()
 
     async def blurt(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kept.connections += 1
-        with suppress(ConnectionError, ssl.SSLError):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
+        writer.write(data)
+        await writer.drain()
 
-    server = await asyncio.start_server(blurt, "127.0.0.1", 0, ssl=tls)
-    kept.url = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with _serving(blurt, kept, tls) as kept.url:
         yield kept
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _serving(
+    serve: Serve, kept: Scripted, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """A server's address; who is still at work at the end is given up."""
+    at_work: set[asyncio.Task[None]] = set()
+
+    async def each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kept.connections += 1
+        with (
+            closing(writer),
+            suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError),
+        ):
+            await serve(reader, writer)
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(each(reader, writer))
+        at_work.add(task)
+        task.add_done_callback(at_work.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
 
 
 def self_signed(name: str, folder: Path) -> ssl.SSLContext:

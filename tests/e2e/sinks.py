@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from tests.e2e.stack import Stack
 from tests.fakes.trace_receiver import TraceReceiver
@@ -230,4 +231,5 @@ async def redis_user(redis_url: str, password: str) -> AsyncIterator[str]:
             scheme, _, rest = redis_url.partition("://")
             yield f"{scheme}://{name}:{password}@{rest}"
         finally:
-            await redis.execute_command("ACL", "DELUSER", name)
+            with suppress(RedisError):  # it may be gone
+                await redis.execute_command("ACL", "DELUSER", name)
