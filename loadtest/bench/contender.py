@@ -81,5 +81,6 @@ class Contender:
     #: Raises Missing where it cannot be had.
     prepare: Callable[[], object]
     published: Callable[[], Published]
+    version: Callable[[], str]
     #: The names of the lanes it takes part in.
     lanes: frozenset[str]

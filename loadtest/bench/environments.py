@@ -6,6 +6,7 @@ A piece that cannot be had is `Missing`, with the reason, and what needs it is l
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -55,6 +56,20 @@ def tools() -> Path:
 def litellm() -> Path:
     """The environment of LiteLLM. Raises Missing."""
     return _python("litellm", _LOCKS / "litellm.txt")
+
+
+def locked(name: str, lock: str = "bench.txt") -> str:
+    """The version of a package that is installed from a lock."""
+    for line in (_LOCKS / lock).read_text().splitlines():
+        if line.startswith(f"{name}=="):
+            return line.removeprefix(f"{name}==").split()[0]
+    raise Missing(f"{lock} has no {name}")
+
+
+def portkey_version() -> str:
+    """The version of Portkey's gateway."""
+    package = json.loads((_PORTKEY / "package.json").read_text())
+    return str(package["dependencies"]["@portkey-ai/gateway"])
 
 
 def nginx() -> Path:

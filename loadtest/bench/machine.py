@@ -59,6 +59,16 @@ def cpu_s(pids: Iterable[int]) -> float:
     return sum(sum(int(each) for each in fields[11:15]) for fields in found) / _TICKS_S
 
 
+def core_busy_s(core: int) -> float:
+    """Seconds in which the core did something, for whomever (proc(5), `cpuN` of /proc/stat)."""
+    for line in (_PROC / "stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _, _, irq, softirq, steal = map(int, fields[:8])
+            return (user + nice + system + irq + softirq + steal) / _TICKS_S
+    raise Unfit(f"/proc/stat does not tell of core {core}")
+
+
 def rss_mb(pids: Iterable[int]) -> float:
     """Resident memory of the processes, in MiB."""
     pages = sum(int(fields[21]) for pid in pids if (fields := _stat(pid)))

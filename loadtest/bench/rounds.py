@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from loadtest.bench.closed_loop import Generator, LoadFailed
 from loadtest.bench.contender import Bench, Contender
@@ -15,10 +14,9 @@ from loadtest.bench.lane_names import CLOSED
 from loadtest.bench.lanes import LANES
 from loadtest.bench.machine import Cores
 from loadtest.bench.process import NotStarted
+from loadtest.bench.results import DIRECT
 from loadtest.bench.turn import Figures, Turn, TurnFound
 from loadtest.bench.upstreams import Upstreams, upstreams
-
-DIRECT: Final = "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,8 @@ class Plan:
     checkout: Path
 
 
-def turns(plan: Plan, tell: Callable[[TurnFound], None]) -> Iterator[TurnFound]:
-    """Every turn of every round; `tell` hears of each at its end. Raises Missing, NotStarted."""
+def turns(plan: Plan) -> Iterator[TurnFound]:
+    """Every turn of every round, each at its end. Raises Missing, NotStarted."""
     crc32 = 0
     with upstreams(plan.cores, plan.generator.place) as both:
         for number in range(plan.rounds):
@@ -43,7 +41,6 @@ def turns(plan: Plan, tell: Callable[[TurnFound], None]) -> Iterator[TurnFound]:
                 found = _turn(plan, contender, both, number=number, crc32=crc32)
                 if contender.name == DIRECT:
                     crc32 = _crc32(found.lanes) or crc32
-                tell(found)
                 yield found
 
 
@@ -56,7 +53,9 @@ def _turn(
     try:
         with contender.start(bench) as gateway:
             rss_mb = gateway.rss_mb()
-            turn = Turn(gateway, plan.generator, plan.seconds, stream_crc32=crc32)
+            turn = Turn(
+                gateway, plan.generator, plan.seconds, plan.cores.gateway, stream_crc32=crc32
+            )
             for name in plan.lanes:
                 if name in contender.lanes:
                     turn.generator = _generator(plan, contender, name)

@@ -15,6 +15,7 @@ from loadtest.bench.closed_loop import Closed, Generator, LoadFailed
 from loadtest.bench.contender import Running
 from loadtest.bench.driver_spec import Asked, Found, Spec
 from loadtest.bench.environments import ROOT
+from loadtest.bench.machine import core_busy_s
 from loadtest.bench.process import pinned
 from loadtest.bench.upstreams import python
 
@@ -33,6 +34,8 @@ class Turn:
     gateway: Running
     generator: Generator
     seconds: float
+    #: The gateway's.
+    core: int
     #: Answers a second on 32 connections, once that is known.
     capacity: float = 0.0
     #: What the body of a whole stream has, once that is known.
@@ -82,8 +85,12 @@ class Turn:
 
     @contextmanager
     def _used(self) -> Iterator[Callable[[int], Figures]]:
-        """Processor time meanwhile, of the gateway and its Redis, for each of so many things."""
+        """Processor time meanwhile, of the gateway and its Redis, for each of so many things.
+
+        `busy` is the part of its core that the gateway had, `others` what somebody else had of it.
+        """
         gateway, redis = self.gateway.cpu_s(), self.gateway.redis_cpu_s()
+        core = core_busy_s(self.core)
         began = time.monotonic()
         took: dict[str, float] = {}
 
@@ -93,10 +100,12 @@ class Turn:
                 "cpu_us": took["gateway"] / each,
                 "redis_us": took["redis"] / each,
                 "busy": took["gateway"] / took["s"],
+                "others": max(0.0, took["core"] - took["gateway"]) / took["s"],
             }
 
         yield used
         took["s"] = time.monotonic() - began
+        took["core"] = core_busy_s(self.core) - core
         time.sleep(_TAIL_S)
         took["gateway"] = self.gateway.cpu_s() - gateway
         took["redis"] = self.gateway.redis_cpu_s() - redis

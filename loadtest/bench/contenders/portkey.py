@@ -48,7 +48,7 @@ def _start(bench: Bench) -> Iterator[Running]:
 
 PORTKEY: Final = Contender(
     name="portkey",
-    title="Portkey (npm)",
+    title="Portkey",
     does="routing by headers; no keys, no limits",
     start=_start,
     prepare=environments.portkey,
@@ -56,5 +56,6 @@ PORTKEY: Final = Contender(
         "command": f"NODE_ENV=production node {_SCRIPT} --headless --port=8787",
         "request headers": "\n".join(f"{k}: {v}" for k, v in _headers(9001).items()),
     },
+    version=environments.portkey_version,
     lanes=frozenset({CLOSED, ONE, FEW_STREAMS}),
 )

@@ -6,6 +6,7 @@ explanations, the ledger and its archive, traces of one request in a hundred.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -18,7 +19,7 @@ from app.adapters.redis.embedded_binaries import installed_binaries
 from app.cli.key import new_key
 from loadtest.bench.agreement import TENANT, Books, agreed
 from loadtest.bench.contender import Bench, Contender, Running
-from loadtest.bench.environments import Missing
+from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.lane_names import ALL, CLOSED
 from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
 from loadtest.bench.process import Program, accepts, answers, free_port, running
@@ -107,6 +108,18 @@ def _published() -> dict[str, str]:
     }
 
 
+def _version() -> str:
+    """The commit, where git knows it."""
+    git = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607  # from PATH
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return git.stdout.strip()
+
+
 def _contender(
     name: str,
     title: str,
@@ -120,6 +133,7 @@ def _contender(
         start=start,
         prepare=_server,
         published=_published,
+        version=_version,
         lanes=frozenset(lanes),
     )
 
