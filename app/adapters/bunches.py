@@ -15,7 +15,7 @@ from app.domain.ledger.completion import Receipt
 from app.ports import Observer
 
 #: For so long a receipt waits for others, in seconds.
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.05
 #: So many are told at once: about half a millisecond, in which no request is served.
 MOST: Final = 32
 

@@ -40,6 +40,10 @@ class Commands(Protocol):
         """The answer. Raises StoreUnavailable."""
         ...
 
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers to commands that go out together; of each that failed, StoreUnavailable."""
+        ...
+
 
 class Explanations:
     """An Observer, and where its explanations are found; open within `keeping_explanations`."""
@@ -94,19 +98,15 @@ class Explanations:
 
     async def _write(self, receipts: Sequence[Receipt]) -> None:
         keep_s = self.policy.keep_s or 1
-        calls = (self._batch.call(_kept(receipt, keep_s)) for receipt in receipts)
+        commands = [_kept(receipt, keep_s) for receipt in receipts]
         try:
-            answers = await asyncio.gather(*calls, return_exceptions=True)
+            answers = await self._batch.call_all(commands)
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(receipts))  # to be written last
             raise
-        for answer in answers:
-            if isinstance(answer, StoreUnavailable):  # told by the breaker
-                self.dropped_total += 1
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                self.kept_total += 1
+        lost = sum(isinstance(answer, StoreUnavailable) for answer in answers)
+        self.dropped_total += lost  # told by the breaker
+        self.kept_total += len(answers) - lost
 
 
 class _Alive:

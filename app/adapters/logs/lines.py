@@ -21,8 +21,6 @@ from typing import Final
 
 #: Lines that wait, in characters: two thousand requests a second for three seconds.
 MOST_WAITING: Final = 4 * 1024 * 1024
-#: From the first line that waits until it is written: the others of that time go along with it.
-GATHER_S: Final = 0.02
 #: At the end: for what still waits.
 LAST_S: Final = 1.0
 #: What a pipe takes in one piece (POSIX: PIPE_BUF), so that workers' lines do not mix.
@@ -47,8 +45,11 @@ class Lines:
         self._untold = 0
         self.dropped_total = 0
         self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._ending = threading.Event()
+        #: Held by the thread while it has nothing to write, and let go of by who has. An Event
+        #: does the same in ten times as many steps.
+        self._news = threading.Lock()
+        self._news.acquire()
+        self._ending = False
         self._thread: threading.Thread | None = None
         self._turns: int | None = None
 
@@ -63,35 +64,39 @@ class Lines:
         """Have it written soon, or dropped where too many wait."""
         written = line if isinstance(line, bytes) else line.encode("ascii", "backslashreplace")
         with self._lock:
-            if self._size + len(written) > self._most or self._ending.is_set():
+            if self._size + len(written) > self._most or self._ending:
                 self._note_dropped(1)
                 return
             self._waiting.append(written)
             self._size += len(written)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
-                self._thread.start()
-        if not self._wake.is_set():
-            self._wake.set()
+            if len(self._waiting) == 1:
+                self._wake()
 
     debug = info = warning = error = critical = write
     """As structlog calls it."""
 
     def close(self, limit_s: float = LAST_S) -> None:
         """Write what waits, for at most so many seconds; what is left then is dropped."""
-        self._ending.set()
-        self._wake.set()
+        with self._lock:
+            self._ending = True
+            if self._thread is not None:
+                self._wake()
         if self._thread is not None:
             self._thread.join(limit_s)
         with self._lock:
             self._note_dropped(len(self._waiting))
             self._waiting.clear()
 
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+            self._thread.start()
+        if self._news.locked():
+            self._news.release()
+
     def _run(self) -> None:
-        while not self._ending.is_set():
-            self._wake.wait()
-            self._ending.wait(GATHER_S)
-            self._wake.clear()
+        while not self._ending:
+            self._news.acquire()
             self._write_waiting()
         self._write_waiting()
 

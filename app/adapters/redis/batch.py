@@ -100,6 +100,21 @@ class Batch:
         read = self._reading.get(command[0])
         return reply if read is None else read(reply)
 
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers to commands that go out together; of each that failed, StoreUnavailable.
+
+        They are Redis' own, not as redis-py reads them. Whoever waits for all of them is woken up
+        once: no command costs a task.
+        """
+        if self._closed or self._breaker.state is not State.CLOSED:
+            return [_not_sent() for _ in commands]
+        asked = [self._ask(command) for command in commands]
+        try:
+            return [await _outcome(answer) for answer in asked]
+        finally:
+            for answer in asked:  # where it was cancelled, nobody waits for the others
+                answer.cancel()
+
     async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
         """Run a script on one key, loading it where the server does not know it (yet, or again)."""
         try:
@@ -256,6 +271,15 @@ class Batch:
             self._taken += 1
             if not answer.done():
                 answer.set_exception(_not_sent(error))
+
+
+async def _outcome(answer: Answer) -> Any:
+    try:
+        return await answer
+    except StoreUnavailable as error:
+        return error
+    except RedisError as error:
+        return _refusal(error)
 
 
 def _not_sent(cause: Exception | None = None) -> NotSent:

@@ -227,6 +227,10 @@ class ClusterBatch(Batch):
             await self._cluster.moved(moved.slot_id, address)
         raise NotSent("The nodes of the gateway's store send each other a key in circles.")
 
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        """See Batch; each goes to its own node."""
+        return await asyncio.gather(*map(self.call, commands), return_exceptions=True)
+
 
 class ClusterSubscriber:
     """Subscribes at any node: what is published at one, all tell."""

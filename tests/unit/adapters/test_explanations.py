@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,6 +45,9 @@ class FakeRedis:
         _, key, data, _, keep_s = command
         self.kept[str(key)], self.ends[str(key)] = data, int(keep_s)
         return b"OK"
+
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        return await asyncio.gather(*map(self.call, commands), return_exceptions=True)
 
 
 def of(number: int, **changes: Any) -> Receipt:

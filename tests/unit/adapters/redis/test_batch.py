@@ -133,6 +133,27 @@ async def test_commands_go_out_in_the_order_they_were_asked(sender: Sender) -> N
     await sender.call("DEL", key)
 
 
+async def test_one_caller_asks_many_things_together(sender: Sender) -> None:
+    """Answers are in the order of the commands; one that is refused keeps none of the others."""
+    key = uuid4().hex
+    commands = [("RPUSH", key, 1), ("INCR", key), ("LLEN", key), ("DEL", key)]
+    first, refused, *others = await sender.batch.call_all(commands)
+    assert [first, *others] == [1, 1, 1]
+    assert isinstance(refused, Refused)
+
+
+async def test_of_a_lost_store_many_things_are_not_asked(own_url: str) -> None:
+    """Each of them is told so."""
+    async with sending(own_url) as sender:
+        with frozen(await pid_of(sender)):
+            answers = await sender.batch.call_all([("PING",)] * 3)
+            assert {type(each) for each in answers} == {StoreUnavailable}
+            while sender.breaker.state is State.CLOSED:
+                sender.breaker.failed()
+            answers = await sender.batch.call_all([("PING",)] * 3)
+            assert {type(each) for each in answers} == {NotSent}
+
+
 async def test_who_gave_up_before_it_was_sent_sends_nothing(sender: Sender) -> None:
     """A command that nobody waits for any more does not travel; its neighbours do."""
     key = uuid4().hex
