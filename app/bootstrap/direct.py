@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.clock import SystemClock
 from app.adapters.entra import EntraCredential
+from app.adapters.upstream import HttpTransport
 from app.bootstrap.credentials import Identity, credential_of
 from app.settings import Settings
 
@@ -26,7 +26,7 @@ class _Opened:
 @asynccontextmanager
 async def asked_directly(settings: Settings) -> AsyncIterator[AzureOpenAI]:
     """All deployments of the settings, as the gateway would reach them."""
-    async with AsyncExitStack() as lifetimes, AiohttpTransport() as transport:
+    async with AsyncExitStack() as lifetimes, HttpTransport() as transport:
         opened = _Opened(lifetimes)
         credentials = {
             name: await credential_of(deployment, opened)

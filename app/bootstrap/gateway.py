@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.entra import EntraCredential
 from app.adapters.estimator import Estimator
+from app.adapters.upstream import HttpTransport
 from app.bootstrap import tracing
 from app.bootstrap.caching import Cached, caches_of, caching_of
 from app.bootstrap.callers import Directories, SigningKeysByPlace, caller_tokens
@@ -85,7 +85,7 @@ class Resources:
     keys: DirectoryKeys
     estimator: Estimator
     observers: tuple[Observer, ...]
-    transport: AiohttpTransport
+    transport: HttpTransport
     catalog: ModelCatalog
     lifetimes: AsyncExitStack
     """Entra credentials end here, with the process, so that no snapshot waits for another's."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.background import background, counting_failures
 from app.adapters.bunches import in_bunches
 from app.adapters.clock import SystemClock
@@ -23,6 +22,7 @@ from app.adapters.metrics.exposition import Metrics
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
 from app.adapters.redis.watched import Breakers
+from app.adapters.upstream import HttpTransport
 from app.bootstrap.caching import Cached, answer_cache
 from app.bootstrap.errands import OwnRequests
 from app.bootstrap.gateway import Resources, snapshot
@@ -77,7 +77,7 @@ async def opened(
         _counting(metrics),
         _redis_url(settings, role) as redis_url,
         shared_state(redis_url, SystemClock(), settings, watching, role=role) as state,
-        AiohttpTransport() as transport,
+        HttpTransport() as transport,
         AsyncExitStack() as lifetimes,
     ):
         log.said = lambda: state.directory.current.logs
@@ -142,7 +142,7 @@ def _cache_place(settings: Settings, redis_url: str) -> Place:
 def _resources(
     state: State,
     cached: Cached,
-    transport: AiohttpTransport,
+    transport: HttpTransport,
     lifetimes: AsyncExitStack,
     observers: tuple[Observer, ...],
     *,

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.adapters.aiohttp_upstream import AiohttpTransport
 from app.adapters.azure_openai import AzureOpenAI
 from app.adapters.credentials import ApiKeyCredential
+from app.adapters.upstream import HttpTransport
 from app.domain.routing.deployment import Api, Deployment, Kind
 from app.ports import UpstreamResponse
 from app.simulator.deployment import SimulatedDeployment
@@ -56,7 +56,7 @@ async def simulator() -> AsyncIterator[str]:
         yield url
 
 
-async def ask(simulator: str, api: Api, transport: AiohttpTransport, key: str) -> UpstreamResponse:
+async def ask(simulator: str, api: Api, transport: HttpTransport, key: str) -> UpstreamResponse:
     route = match("POST", "/v1/chat/completions", "")
     messages = b'[{"role":"user","content":"Hi"}]'
     body = b'{"model":"gpt-4o","stream":true,"max_tokens":20,"messages":' + messages + b"}"
@@ -67,7 +67,7 @@ async def ask(simulator: str, api: Api, transport: AiohttpTransport, key: str) -
 @pytest.mark.parametrize("api", Api)
 async def test_each_api_streams_with_usage(simulator: str, api: Api) -> None:
     """URL, credential, model name and the added usage frame are what the API expects."""
-    async with AiohttpTransport() as transport:
+    async with HttpTransport() as transport:
         answer = await ask(simulator, api, transport, KEY)
         parts = []
         while data := await answer.read(5.0):
@@ -83,7 +83,7 @@ async def test_each_api_streams_with_usage(simulator: str, api: Api) -> None:
 @pytest.mark.parametrize("api", Api)
 async def test_a_wrong_key_is_an_answer(simulator: str, api: Api) -> None:
     """A key cannot be refreshed: the refusal is handed over to be judged."""
-    async with AiohttpTransport() as transport:
+    async with HttpTransport() as transport:
         answer = await ask(simulator, api, transport, "wrong")
         assert b'"error"' in await answer.read(5.0)
         answer.close()

@@ -1,4 +1,4 @@
-"""HTTP to upstreams over aiohttp: one session per process, its errors turned into ours.
+"""HTTP to upstreams over aiohttp: what our own client is compared with, in stories and figures.
 
 Connections are kept for reuse, and an upstream may close one at any time. aiohttp notices a close
 that came before it sends, and opens another. A close that crosses our request on the wire is a
@@ -22,7 +22,6 @@ import errno
 import io
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
@@ -51,6 +50,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from app.adapters.decompression import Inflater
+from app.adapters.upstream import Connections
 from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,
@@ -169,18 +169,11 @@ class AiohttpResponse:
         raise _meaning(error) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """How many are in use, and how many are kept for the next request."""
-
-    active: int
-    idle: int
-
-
 class AiohttpTransport:
     """Sends requests; open for as long as its context."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, resend_within_s: float = RESEND_WITHIN_S) -> None:
+        self._resend_within_s = resend_within_s
         self._pooled: ClientSession
         self._single: ClientSession
         self._pooled_connector: _Counted
@@ -231,7 +224,7 @@ class AiohttpTransport:
                 try:
                     response = await call.on(self._pooled)
                 except (ServerDisconnectedError, ClientOSError) as error:
-                    if not _was_idle_close(error, time() - started):
+                    if not _was_idle_close(error, time() - started, self._resend_within_s):
                         raise
                     response = await call.on(self._single)
         except TimeoutError as error:
@@ -313,9 +306,11 @@ def _session(connector: TCPConnector) -> ClientSession:
     )
 
 
-def _was_idle_close(error: ServerDisconnectedError | ClientOSError, after_s: float) -> bool:
+def _was_idle_close(
+    error: ServerDisconnectedError | ClientOSError, after_s: float, within_s: float
+) -> bool:
     """Whether the request met a connection that the upstream had just given up."""
-    if not _reused.get() or after_s > RESEND_WITHIN_S:
+    if not _reused.get() or after_s > within_s:
         return False
     if isinstance(error, ServerDisconnectedError):
         return isinstance(error.message, str)

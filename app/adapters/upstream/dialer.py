@@ -1,0 +1,86 @@
+"""New connections: name, TCP and TLS, within one limit."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Final
+
+from aiohappyeyeballs import start_connection
+
+from app.adapters.upstream.addresses import Addresses
+from app.adapters.upstream.connection import Connection
+from app.adapters.upstream.target import Origin
+from app.errors import UpstreamMisconfigured, UpstreamUnreachable
+
+#: How long one address is tried before another one is tried beside it (RFC 8305, section 8).
+_NEXT_ADDRESS_AFTER_S: Final = 0.25
+#: A connection over which nothing goes is asked for a sign of life, so that no address translation
+#: on the way forgets it while a model thinks; Azure's load balancers do after four minutes.
+_SILENCE_S: Final = 60
+
+_OPTIONS: Final = (
+    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", _SILENCE_S),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", _SILENCE_S),
+)
+
+
+class Dialer:
+    """Opens connections; `make` makes the protocol of one."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        addresses: Addresses,
+        make: Callable[[Origin], Connection],
+    ) -> None:
+        """Certificates are checked against what OpenSSL finds: `SSL_CERT_FILE` names others."""
+        self._loop = loop
+        self._addresses = addresses
+        self._make = make
+        self._tls = ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self.dialing = 0
+
+    async def dial(self, origin: Origin, limit_s: float) -> Connection:
+        """A new connection. Raises UpstreamUnreachable, also after `limit_s` seconds."""
+        self.dialing += 1
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._connected(origin)
+        except TimeoutError:
+            raise UpstreamUnreachable("The upstream could not be reached in time.") from None
+        except (OSError, RuntimeError):  # uvloop has a RuntimeError for some
+            self._addresses.forget(origin.host, origin.port)
+            raise UpstreamUnreachable("The upstream could not be reached.") from None
+        except ValueError:
+            raise UpstreamMisconfigured("The upstream's URL is not valid.") from None
+        finally:
+            self.dialing -= 1
+
+    async def _connected(self, origin: Origin) -> Connection:
+        addresses = await self._addresses.of(origin.host, origin.port)
+        sock = await start_connection(
+            addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S, loop=self._loop
+        )
+        _set_options(sock)
+        _, connection = await self._loop.create_connection(
+            lambda: self._make(origin),
+            sock=sock,
+            ssl=self._tls if origin.is_tls else None,
+            server_hostname=origin.host if origin.is_tls else None,
+        )
+        return connection
+
+
+def _set_options(sock: socket.socket) -> None:
+    """Those that this system knows."""
+    for level, name, value in _OPTIONS:
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(level, option, value)

@@ -1,0 +1,165 @@
+"""An answer as its reader has it: status and headers once they are here, the body as it comes."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Mapping
+from math import inf
+from typing import Final, Protocol
+
+from app.adapters.upstream.alarm import TICK_S, Alarm
+from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
+
+_NO_ANSWER: Final = "The upstream did not answer in time."
+_NO_END: Final = "The upstream did not end its answer in time."
+_BROKEN: Final = "The upstream's answer broke off."
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+
+
+class Source(Protocol):
+    """The connection that an answer comes on."""
+
+    def taken(self) -> None:
+        """All that was there has been taken."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Response:
+    """One reader's; a connection fills it."""
+
+    __slots__ = (
+        "_alarm",
+        "_connection",
+        "_deadline",
+        "_failure",
+        "_is_ended",
+        "_loop",
+        "_parts",
+        "_waiter",
+        "headers",
+        "is_begun",
+        "is_unheard",
+        "status",
+    )
+
+    def __init__(self, loop: AbstractEventLoop, deadline: float) -> None:
+        """`deadline` ends the whole answer, on the loop's clock.
+
+        `headers` have names in lower case; `is_unheard` says that not one byte came.
+        """
+        self.status = 0
+        self.headers = _NO_HEADERS
+        self.is_begun = False
+        self.is_unheard = True
+        self._loop = loop
+        self._deadline = deadline
+        self._connection: Source | None = None
+        self._alarm: Alarm
+        self._parts: list[bytes] = []
+        self._is_ended = False
+        self._failure: tuple[type[UpstreamError], str] | None = None
+        self._waiter: Future[bool] | None = None
+
+    # For the reader.
+
+    async def head(self, due: float) -> None:
+        """Return once status and headers are here. Raises UpstreamError, also at `due`."""
+        while not self.is_begun:
+            if self._failure is not None:
+                self._raise()
+            if not await self._news(due):
+                raise UpstreamTimeout(_NO_ANSWER)
+
+    async def read(self, patience_s: float) -> bytes:
+        """The next bytes of the body, all that are here; empty at its end.
+
+        Raises TimeoutError after `patience_s` seconds of silence (reading may then go on),
+        UpstreamTimeout at the end of the whole call's time, UpstreamDisconnected, and
+        UpstreamProtocolError where the body is not what its headers say.
+        """
+        due = self._loop.time() + patience_s
+        while not self._is_ended:
+            if self._parts:
+                return self._taken()
+            if self._failure is not None:
+                self._raise()
+            if not await self._news(min(due, self._deadline)):
+                self._check_deadline()
+                raise TimeoutError
+        return _joined(self._parts) if self._parts else b""
+
+    def close(self) -> None:
+        """Let go of the connection; where the answer is not all here, that ends it."""
+        connection = self._connection
+        if connection is not None:
+            self._parts = []
+            connection.close()
+
+    # For the connection.
+
+    def opened(self, connection: Source, parts: list[bytes], alarm: Alarm) -> None:
+        """It is asked; what comes of the body will be in `parts`."""
+        self._connection, self._parts, self._alarm = connection, parts, alarm
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head is here."""
+        self.status, self.headers, self.is_begun = status, headers, True
+
+    def end(self, parts: list[bytes]) -> None:
+        """All is here; `parts` are what is not read yet."""
+        self._connection, self._parts, self._is_ended = None, parts, True
+        self.wake()
+
+    def fail(self, kind: type[UpstreamError], message: str) -> None:
+        """Nothing more comes; what came before can be read."""
+        if self.is_begun and kind is UpstreamDisconnected:
+            message = _BROKEN
+        self._connection, self._failure = None, (kind, message)
+        self.wake()
+
+    def wake(self, *, late: bool = False) -> None:
+        """Have the reader look again, or give up where it is `late`."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(not late)
+
+    def _taken(self) -> bytes:
+        self._check_deadline()
+        data = _joined(self._parts)
+        if self._connection is not None:
+            self._connection.taken()
+        return data
+
+    def _check_deadline(self) -> None:
+        if self._loop.time() + TICK_S >= self._deadline:
+            raise UpstreamTimeout(_NO_END)
+
+    async def _news(self, due: float) -> bool:
+        """Whether there is something new before `due`."""
+        waiter: Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        alarm = self._alarm
+        alarm.set(due)
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            alarm.due = inf
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            kind, message = self._failure
+            raise kind(message) from None
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """The parts as one, taken out of the list."""
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    parts.clear()
+    return data
