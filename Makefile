@@ -103,6 +103,10 @@ eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=fi
 bench: setup ## this gateway beside its peers: a report in docs/benchmarks (about 25 minutes, 1.5 GB the first time)
 	@exec $(BIN)/python -m loadtest.bench $(ARGS)
 
+.PHONY: bench-profile
+bench-profile: setup ## where a request's microseconds go, by module (half a minute; needs ptrace)
+	@exec $(BIN)/python -m loadtest.bench.profile $(ARGS)
+
 .PHONY: bench-traces
 bench-traces: setup ## what traces cost a request, in processor time (about a minute)
 	@exec $(BIN)/python -m tests.benchmarks.traced_requests
