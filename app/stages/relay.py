@@ -16,8 +16,8 @@ from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.headers import own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
-from app.wire.events import Kind, is_notable, read_event
-from app.wire.sse import HEARTBEAT
+from app.wire.events import Kind, is_notable, is_plain, read_event
+from app.wire.sse import HEARTBEAT, frames_of
 from app.wire.usage import usage_of_body, usage_of_tail
 
 #: Response headers of an upstream that are the caller's business. A member's limits
@@ -66,55 +66,78 @@ class Relay:
     async def _frames(
         self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
     ) -> None:
-        frames = kept_frames(answer.take_frames(), answer.request, meter)
-        while True:
-            if meter.done:
-                await answer.before_end(frames)
-            await _send(frames, reply, meter)
+        request, buffer = answer.request, answer.buffer
+        patience = min(self._heartbeat_s, answer.deployment.timeouts.idle)
+        first, ended = answer.take_frames(), False
+        frames = kept_frames(b"".join(first), len(first), request, meter)
+        while not meter.done and not ended:
+            if frames:
+                await reply.send(frames)
+                meter.bytes += len(frames)
             try:
-                data = await self._next(answer, rest, reply, meter)
-            except UpstreamError:
-                if meter.done:  # the answer was whole; how its connection ends is our business
-                    return
-                raise
-            if not data:
-                break
-            frames = kept_frames(answer.buffer.feed(data), answer.request, meter)
-        last = kept_frames(answer.buffer.last(), answer.request, meter)
+                data = await rest.read(patience)
+            except TimeoutError:
+                data = await self._after_silence(answer, rest, reply, patience)
+            ended = not data
+            joined, number = _last(answer) if ended else buffer.joined(data)
+            frames = kept_frames(joined, number, request, meter)
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
             raise UpstreamDisconnected(message)
-        await answer.before_end(last)
-        await _send(last, reply, meter)
+        await answer.before_end(frames)
+        await _send(frames, reply, meter)
+        if not ended:
+            await _rest_after_end(answer, rest, reply, meter)
 
-    async def _next(
-        self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
+    async def _after_silence(
+        self, answer: Answer, rest: UpstreamResponse, reply: Reply, silent: float
     ) -> bytes:
         """The next bytes; silences are filled until they are longer than allowed."""
-        idle = _LINGER_S if meter.done else answer.deployment.timeouts.idle
-        silent = 0.0
-        while True:
+        idle = answer.deployment.timeouts.idle
+        while silent < idle:
+            await reply.send(HEARTBEAT)
             patience = min(self._heartbeat_s, idle - silent)
             try:
                 return await rest.read(patience)
             except TimeoutError:
                 silent += patience
-            if silent >= idle:
-                message = f"The upstream sent nothing for {idle:g} s."
-                raise UpstreamTimeout(message)
-            await reply.send(HEARTBEAT)
+        message = f"The upstream sent nothing for {idle:g} s."
+        raise UpstreamTimeout(message)
 
 
-def kept_frames(frames: list[bytes], request: InferenceRequest, meter: Meter) -> bytes:
-    """The frames that the client gets, joined; plain content is not decoded."""
-    joined = b"".join(frames)
-    meter.frames += len(frames)
-    meter.relayed.add(joined)
+async def _rest_after_end(
+    answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
+) -> None:
+    """What an upstream still says after the end; how its connection ends is our business."""
+    request = answer.request
+    while True:
+        try:
+            data = await rest.read(_LINGER_S)
+        except (UpstreamError, TimeoutError):
+            return
+        joined, number = answer.buffer.joined(data) if data else _last(answer)
+        await _send(kept_frames(joined, number, request, meter), reply, meter)
+        if not data:
+            return
+
+
+def _last(answer: Answer) -> tuple[bytes, int]:
+    """What the connection's end makes a frame of."""
+    last = answer.buffer.last()
+    return b"".join(last), len(last)
+
+
+def kept_frames(frames: bytes, number: int, request: InferenceRequest, meter: Meter) -> bytes:
+    """What the client gets of so many frames; plain content is neither cut up nor decoded."""
+    if not frames:
+        return b""
+    meter.frames += number
+    meter.relayed.add(frames)
     if meter.edges is not None:
-        meter.edges.add(joined)
-    if not is_notable(joined):
-        return joined
-    return b"".join(frame for frame in frames if _keep(frame, request, meter))
+        meter.edges.add(frames)
+    if is_plain(frames, number) or not is_notable(frames):
+        return frames
+    return b"".join([frame for frame in frames_of(frames) if _keep(frame, request, meter)])
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:

@@ -29,18 +29,52 @@ _DATA: Final = b"data:"
 
 
 class RelayedText:
-    """Collects the text of one answer; 64 KiB of it are kept, and a frame more at most."""
+    """Collects the text of one answer; 64 KiB of it are kept, and a frame more at most.
 
-    __slots__ = ("_body", "_kept", "_missed", "_texts")
+    Most answers tell their usage in the end, and nobody asks for their text: frames are kept as
+    they came, up to 64 KiB of them, and read when there are more or somebody asks.
+    """
+
+    __slots__ = ("_body", "_kept", "_missed", "_texts", "_unread", "_unread_bytes")
 
     def __init__(self) -> None:
         self._kept = bytearray()
         self._missed = 0  # bytes of text that were not kept
         self._texts: Callable[[bytes], list[bytes]] | None = None
         self._body = b""
+        self._unread: list[bytes] = []
+        self._unread_bytes = 0
 
     def add(self, frames: bytes) -> None:
-        """Take whole frames of a stream: about 0.6 µs for one of 250 bytes."""
+        """Take whole frames of a stream: about 0.1 µs, and later 0.5 µs for each of long ones."""
+        self._unread.append(frames)
+        self._unread_bytes += len(frames)
+        if self._unread_bytes > _KEPT_BYTES:
+            self._read()
+
+    def add_body(self, body: bytes) -> None:
+        """Take the whole body of an answer that is no stream; it is read when it is counted."""
+        self._body = body
+
+    def text(self) -> str:
+        """The text that was kept, of all choices in the order in which it came."""
+        self._read()
+        return _unescaped(bytes(self._kept))
+
+    def tokens(self, count: Callable[[str], int]) -> int:
+        """Tokens of the text by `count`; what was not kept is taken to be like what was."""
+        if self._body:
+            return tokens_of_body(self._body, count)
+        kept = count(self.text())
+        return kept + round(kept * self._missed / len(self._kept)) if self._missed else kept
+
+    def _read(self) -> None:
+        unread, self._unread = self._unread, []
+        self._unread_bytes = 0
+        for frames in unread:
+            self._read_frames(frames)
+
+    def _read_frames(self, frames: bytes) -> None:
         if self._texts is None:
             if _DATA not in frames:  # comments only: not known yet whose events these are
                 return
@@ -50,21 +84,6 @@ class RelayedText:
                 self._kept += text
             else:
                 self._missed += len(text)
-
-    def add_body(self, body: bytes) -> None:
-        """Take the whole body of an answer that is no stream; it is read when it is counted."""
-        self._body = body
-
-    def text(self) -> str:
-        """The text that was kept, of all choices in the order in which it came."""
-        return _unescaped(bytes(self._kept))
-
-    def tokens(self, count: Callable[[str], int]) -> int:
-        """Tokens of the text by `count`; what was not kept is taken to be like what was."""
-        if self._body:
-            return tokens_of_body(self._body, count)
-        kept = count(self.text())
-        return kept + round(kept * self._missed / len(self._kept)) if self._missed else kept
 
 
 class _Answer(msgspec.Struct):

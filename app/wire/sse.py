@@ -32,7 +32,24 @@ class FrameBuffer:
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes. Raises UpstreamProtocolError for an endless one."""
         seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
+        return self._cut(self._rest + data if self._rest else data, seen)
+
+    def joined(self, data: bytes) -> tuple[bytes, int]:
+        """The same frames in one piece, and how many they are.
+
+        Most reads end with a frame, and have LF at their lines' ends: those are not cut up.
+        """
+        seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
         buffer = self._rest + data if self._rest else data
+        is_whole = buffer.endswith(b"\n\n") and not buffer.endswith(b"\n\n\n")
+        if is_whole and b"\r" not in buffer:
+            self._rest = b""
+            return buffer, buffer.count(b"\n\n")
+        frames = self._cut(buffer, seen)
+        return b"".join(frames), len(frames)
+
+    def _cut(self, buffer: bytes, seen: int) -> list[bytes]:
+        """No frame ends in the first `seen` bytes."""
         frames: list[bytes] = []
         start = 0
         for blank in _BLANK_LINE.finditer(buffer, seen):
@@ -53,6 +70,12 @@ class FrameBuffer:
         """The frame that the connection's end completes, where there is one."""
         rest = self.rest()
         return [rest] if rest else []
+
+
+def frames_of(joined: bytes) -> list[bytes]:
+    """Frames that were joined."""
+    buffer = FrameBuffer(len(joined))
+    return [*buffer.feed(joined), *buffer.last()]
 
 
 def data_of(frame: bytes) -> bytes:

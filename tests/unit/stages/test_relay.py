@@ -369,6 +369,7 @@ def test_plain_frames_are_joined_unread() -> None:
     """What holds nothing of note costs one search; what does is read."""
     passage = Passage()
     meter = passage.observation.meter
-    assert kept_frames([b"data: a\n\n", b"data: b\n\n"], CHAT, meter) == b"data: a\n\ndata: b\n\n"
-    assert kept_frames([], CHAT, meter) == b""
+    both = b"data: a\n\ndata: b\n\n"
+    assert kept_frames(both, 2, CHAT, meter) is both
+    assert kept_frames(b"", 0, CHAT, meter) == b""
     assert (meter.frames, meter.usage, meter.done) == (2, None, False)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.domain.quota.usage import Usage
 from app.errors import MalformedRequest, UpstreamDisconnected
-from app.wire.events import Event, Kind, error_frame, error_object, is_notable, read_event
+from app.wire.events import Event, Kind, error_frame, error_object, is_notable, is_plain, read_event
 from app.wire.sse import FrameBuffer, data_of
+from app.wire.sse import frames_of as joined_frames
 from tests.streams.recordings import RECORDINGS, THROTTLED, Recording, recording
 
 
@@ -53,6 +56,44 @@ def test_what_is_not_notable_says_nothing(one: Recording) -> None:
         if says_something and one.name != "chat_multiline":
             assert is_notable(frame), frame
         assert is_notable(frame) <= is_notable(b"data: 1\n\n" + frame)
+
+
+#: Pieces of frames, among them all that decides what a frame says.
+PIECES = (
+    *("data:", "data: {", " ", "\n", "\n\n", "\r", "[DONE]", '"usage"', ":", "{", "null", "}"),
+    *('"error"', '"type":', '"response.completed"', '"error":"', "event: x\n", ": ping\n\n"),
+)
+texts = st.lists(st.sampled_from(PIECES), max_size=12)
+
+
+@given(texts)
+@example(["data: {", "\n", "data: {", "\n\n", ": ping\n\n"])
+@example(["event: x\n", "data: {", "\n", "data: {", "\n\n", "event: x\n", "\n\n"])
+@example(["data: {", "}", "\n\n", "data:", "[DONE]", "\n\n"])
+def test_what_is_plain_for_sure_is_not_notable(parts: list[str]) -> None:
+    """The quick look is never wrong about what the long one would find."""
+    frames = joined_frames("".join(parts).encode())
+    if is_plain(b"".join(frames), len(frames)):
+        assert not is_notable(b"".join(frames))
+
+
+@pytest.mark.parametrize("one", RECORDINGS, ids=lambda one: one.name)
+def test_what_says_something_is_never_plain(one: Recording) -> None:
+    """In recorded streams, by itself and among its neighbours; most of their frames are plain."""
+    frames = frames_of(one)
+    for at, frame in enumerate(frames):
+        for some in ([frame], frames[at : at + 2], frames[at : at + 5]):
+            assert is_plain(b"".join(some), len(some)) <= (not is_notable(b"".join(some)))
+
+
+def test_frames_of_content_are_plain() -> None:
+    """Alone and joined: or the quick look would be none."""
+    chat_frame = b'data: {"choices":[{"delta":{"content":" sea"}}],"usage":null}\n\n'
+    event = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
+    assert is_plain(chat_frame, 1)
+    assert is_plain(chat_frame * 3, 3)
+    assert is_plain(event, 1)
+    assert not is_plain(chat_frame + b"data: [DONE]\n\n", 2)
 
 
 def test_plain_content_is_not_notable() -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import UpstreamProtocolError
-from app.wire.sse import HEARTBEAT, FrameBuffer, data_of
+from app.wire.sse import HEARTBEAT, FrameBuffer, data_of, frames_of
 from tests.streams.recordings import RECORDINGS, Recording, pieces
 
 cuts = st.lists(st.integers(0, 1 << 16), max_size=40)
@@ -72,6 +72,19 @@ def test_any_mixture_of_line_ends_is_cut_alike(parts: list[bytes], at: list[int]
     whole, rest = framed([data])
     assert framed(pieces(data, at)) == (whole, rest)
     assert b"".join(whole) + rest == data
+
+
+@given(line_ends, cuts)
+@example([b"a", b"\n", b"\n", b"\n", b"\n", b"a", b"\n", b"\n"], [3])
+@example([b"a", b"\n", b"\n", b"\n", b"\n", b"a", b"\n", b"\n"], [4])
+def test_frames_in_one_piece_are_the_same(parts: list[bytes], at: list[int]) -> None:
+    """After every read: as many frames, the same bytes, and what waits for more is the same."""
+    cut, joining = FrameBuffer(), FrameBuffer()
+    for part in pieces(b"".join(parts) or b"a", at):
+        frames = cut.feed(part)
+        assert joining.joined(part) == (b"".join(frames), len(frames))
+        assert frames_of(b"".join(frames)) == frames
+    assert joining.rest() == cut.rest()
 
 
 @given(st.lists(st.binary(max_size=20), max_size=20))
