@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
@@ -102,15 +103,26 @@ class Connection(asyncio.Protocol):
             self._transport.write(_THANKS)
 
 
-async def _serve(port: int, frames: int, interval_s: float) -> None:
-    loop = asyncio.get_running_loop()
+def wheel_of(frames: int, interval_s: float) -> Wheel:
+    """A wheel of streams of so many frames, and what ends them."""
     chunks = [_chunk(content_frame(number)) for number in range(frames)]
-    wheel = Wheel(chunks, _chunk(last_frames()) + b"0\r\n\r\n", round(interval_s / _TURN_S))
-    began = loop.time()
-    async with await loop.create_server(lambda: Connection(wheel), "127.0.0.1", port, backlog=2048):
-        while True:
-            await asyncio.sleep(_TURN_S)
-            wheel.turn_to(int((loop.time() - began) / _TURN_S))
+    tail = _chunk(last_frames()) + b"0\r\n\r\n"
+    return Wheel(chunks, tail, max(1, round(interval_s / _TURN_S)))
+
+
+async def turning(wheel: Wheel) -> None:
+    """Turn it, for ever."""
+    began = time.monotonic()
+    while True:
+        await asyncio.sleep(_TURN_S)
+        wheel.turn_to(int((time.monotonic() - began) / _TURN_S))
+
+
+async def _serve(port: int, wheel: Wheel) -> None:
+    loop = asyncio.get_running_loop()
+    serving = loop.create_server(lambda: Connection(wheel), "127.0.0.1", port, backlog=2048)
+    async with await serving:
+        await turning(wheel)
 
 
 def main() -> None:
@@ -120,7 +132,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--interval-ms", type=float, default=10)
     options = parser.parse_args()
-    uvloop.run(_serve(options.port, options.frames, options.interval_ms / 1000))
+    uvloop.run(_serve(options.port, wheel_of(options.frames, options.interval_ms / 1000)))
 
 
 if __name__ == "__main__":
