@@ -74,7 +74,10 @@ def _presented(headers: Mapping[str, str]) -> tuple[str, str]:
     AzureOpenAI up to 2.33 sends its key in both; `api-key` is the specific one.
     """
     authorization = headers.get("authorization", "")
-    bearer = authorization[: len(_BEARER)].lower() == _BEARER
+    scheme = authorization[: len(_BEARER)]
+    bearer = scheme == "Bearer " or scheme.lower() == _BEARER
     token = authorization[len(_BEARER) :].strip() if bearer else ""
-    key = headers.get("api-key", "")
-    return (key, token if token != key else "") if key else (token, "")
+    key = headers.get("api-key")
+    if not key:
+        return token, ""
+    return key, token if token != key else ""

@@ -259,7 +259,7 @@ class Work:
 
 
 def test_the_work_does_not_depend_on_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One digest and one comparison, whoever asks."""
+    """One digest and one comparison, whoever asks; none for who has shown a key before."""
     disabled = new_key(3)
     keys = keys_of(SEARCH, entry_of(KEY), entry_of(disabled, disabled=True))
     work = Work()
@@ -275,10 +275,46 @@ def test_the_work_does_not_depend_on_the_answer(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(directory_keys, "digest", counted_digest)
     monkeypatch.setattr(KeyRecord, "matches", counted_comparison)
-    for text in (KEY, OTHER, disabled, "not a key"):
-        before = (work.digests, work.comparisons)
-        keys.find(text)
-        assert (work.digests, work.comparisons) == (before[0] + 1, before[1] + 1)
+    for _ in range(2):
+        for text in (OTHER, "not a key", KEY[:-1], KEY + "0"):
+            before = (work.digests, work.comparisons)
+            keys.find(text)
+            assert (work.digests, work.comparisons) == (before[0] + 1, before[1] + 1)
+        keys.find(KEY)
+        keys.find(disabled)
+    assert (work.digests, work.comparisons) == (8 + 2, 8 + 2)
+
+
+def test_a_key_that_was_shown_before_ends_like_any_other() -> None:
+    """At once: with its entry, with its tenant, with the pepper, and in time."""
+    store, clock = Stored(), FakeClock()
+    ends = clock.unix() + 60
+    kept = SEARCH, entry_of(KEY, expires_at=ends)
+    keys = DirectoryKeys(store, clock)
+    for change in ((SEARCH,), (replace(SEARCH, disabled=True), kept[1])):
+        store.put(*kept)
+        assert keys.find(KEY) is not None
+        assert keys.find(KEY) is not None
+        store.put(*change)
+        assert keys.find(KEY) is None
+    store.put(*kept)
+    assert keys.find(KEY) is not None
+    store.put(*kept, pepper=b"another")
+    assert keys.find(KEY) is None
+    store.put(*kept)
+    assert keys.find(KEY) is not None
+    clock.advance(60)
+    assert keys.find(KEY) is None
+
+
+def test_more_keys_than_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are let in; what is remembered of them is bounded."""
+    monkeypatch.setattr(directory_keys, "_RECENT", 3)
+    several = [new_key(seed) for seed in range(10, 20)]
+    keys = keys_of(SEARCH, *(entry_of(key) for key in several))
+    for key in several * 2:
+        assert keys.find(key) is not None
+        assert len(keys._index.recent) <= 3  # noqa: SLF001  # nothing else shows it
 
 
 def test_a_tenants_policy_is_the_one_in_force() -> None:
