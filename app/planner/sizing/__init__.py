@@ -1,0 +1,1 @@
+"""How many PTUs the traffic that there was, or may be, is best served with."""
