@@ -99,6 +99,7 @@ async def sweep(
     """Kill at every so many points; what was left each time, in their order."""
     unharmed = f"{story}-0-{uuid4().hex[:8]}"
     await script.seed(unharmed, [], generation="g")
+    await killed(redis_url, unharmed, story, 0)  # now Redis knows the scripts: one step less
     points = int(await killed(redis_url, unharmed, story, 0)) + 2
     chosen = [*range(1, points - 1, step), points - 1, points]
     return [await crash(script, redis_url, story, point) for point in chosen]
@@ -117,7 +118,8 @@ def check(left: list[RowKind | None], story: str) -> None:
     """First nothing is reserved, then it expires, at last it is settled; never anything else."""
     order = [None, RowKind.EXPIRED, LEFT[story]]
     assert [order.index(kind) for kind in left] == sorted(order.index(kind) for kind in left)
-    assert left[-2:] == [RowKind.EXPIRED, LEFT[story]]
+    assert RowKind.EXPIRED in left
+    assert left[-1] == LEFT[story]  # whoever is killed one step before may have sent it by then
 
 
 @pytest.mark.parametrize("story", ["untold"])

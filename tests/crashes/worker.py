@@ -2,8 +2,9 @@
 
     python -m tests.crashes.worker REDIS_URL TENANT STORY POINT
 
-Points 1 to n are those at which the request waits; n + 1 is after it, with its settlement unsent;
-n + 2 after that. Point 0 kills nobody. It prints how many points there are before it is killed.
+Points 1 to n are those at which the request waits; n + 1 is after it, with its settlement on its
+way at most; n + 2 after that. Point 0 kills nobody. It prints how many points there are before it
+is killed.
 """
 
 from __future__ import annotations

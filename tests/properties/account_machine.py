@@ -6,6 +6,7 @@ story may last for days and meet the edges of windows; everything else is the sc
 
 from __future__ import annotations
 
+import asyncio
 import json
 from asyncio import Runner
 from collections.abc import Coroutine, Sequence
@@ -160,27 +161,40 @@ class Tenant:
 
     def reserve(self, ask: Ask) -> Reservation | Refusal:
         """Refused exactly where a hard limit has no room; then nothing has changed."""
+        return self.reserve_together([ask])[0]
+
+    def reserve_together(self, asks: Sequence[Ask]) -> list[Reservation | Refusal]:
+        """As if they had come one after the other; where all are refused nothing has changed."""
         oracle, quiet = self.oracle, not self.oracle.overdue
-        known = ask.id in oracle.holds and ask.id not in oracle.overdue
         before = self.kept() if quiet else None
-        answer = self.server.run(self.script.reserve(ask))
-        oracle.expire(oracle.overdue)
-        if known:
+        overdue = oracle.overdue
+        answers = self.server.run(self._reserved(asks))
+        oracle.expire(overdue)
+        for ask, answer in zip(asks, answers, strict=True):
+            self._note_answer(ask, answer)
+        if before is not None and all(isinstance(answer, Refusal) for answer in answers):
+            assert self.kept() == before
+        return answers
+
+    async def _reserved(self, asks: Sequence[Ask]) -> list[Reservation | Refusal]:
+        return await asyncio.gather(*map(self.script.reserve, asks))
+
+    def _note_answer(self, ask: Ask, answer: Reservation | Refusal) -> None:
+        oracle = self.oracle
+        if ask.id in oracle.holds:
             assert isinstance(answer, Reservation)
             if SPILLED in ask.scopes:
                 assert answer.may_spill == (SPILLED in oracle.holds[ask.id].scopes)
-            return answer
+            return
         must, may = oracle.is_refused(ask.amounts, ask.limits)
         if isinstance(answer, Refusal):
             assert may
-            assert before is None or self.kept() == before
             self._check_refusal(answer, ask)
-            return answer
+            return
         assert not must
         self._check_grant(answer, ask)
         oracle.grant(ask.id, ask.amounts, ask.scopes, limits=ask.limits, ttl_ms=int(TTL_S * 1000))
         self.granted[ask.id] = answer
-        return answer
 
     def _check_refusal(self, refusal: Refusal, ask: Ask) -> None:
         assert refusal.limit.mode is Mode.HARD
@@ -211,18 +225,28 @@ class Tenant:
 
     def settle(self, id_: str, actual: Amounts, *, spilled: bool = False) -> None:
         """Charged once, whenever it comes and however often; where it was spilled, also there."""
+        self.settle_several([(id_, actual, spilled)])
+
+    def settle_several(self, settled: Sequence[tuple[str, Amounts, bool]]) -> None:
+        """In one call."""
+        charges = [self._charge(*each) for each in settled]
+        settlements = [
+            Settlement(self.granted[each.id], Charge(each.amounts, _packed(each), spilled))
+            for each, (_, _, spilled) in zip(charges, settled, strict=True)
+        ]
+        outcomes = self.server.run(self.script.settle(self.name, settlements))
+        for charged, outcome in zip(charges, outcomes, strict=True):
+            ours = self.granted[charged.id].generation == self.generation_name
+            assert outcome in self.oracle.outcomes(charged.id, of_this_generation=ours)
+            self.oracle.settle(charged, adopted=outcome == "adopted")
+
+    def _charge(self, id_: str, actual: Amounts, spilled: bool) -> Charged:  # noqa: FBT001  # a step's
         granted = self.granted[id_]
-        ours = granted.generation == self.generation_name
-        expected = self.oracle.outcomes(id_, of_this_generation=ours)
         unspilled = tuple(scope for scope in granted.ask.scopes if scope != SPILLED)
         scopes = (*unspilled, SPILLED) if spilled else unspilled
         assert granted.hour is not None
         windows = granted.day.name, granted.month.name, granted.hour.name
-        charged = Charged(id_, actual, scopes, *windows)
-        charge = Charge(actual, json.dumps(_row(charged)).encode(), spilled)
-        outcomes = self.server.run(self.script.settle(self.name, [Settlement(granted, charge)]))
-        assert outcomes[0] in expected
-        self.oracle.settle(charged, adopted=outcomes == ["adopted"])
+        return Charged(id_, actual, scopes, *windows)
 
     def look(self) -> None:
         """What is read of limits is what they are."""
@@ -355,6 +379,10 @@ class Tenant:
         client = self.server.client
         if names := await client.keys(f"{account_key(self.name)}:*"):
             await client.delete(*names)
+
+
+def _packed(charged: Charged) -> bytes:
+    return json.dumps(_row(charged)).encode()
 
 
 def _row(charged: Charged) -> dict[str, object]:

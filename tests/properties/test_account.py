@@ -98,6 +98,16 @@ class Accounts(RuleBasedStateMachine):
         tenant = self.tenants[which]
         tenant.reserve(tenant.ask(f"r{self.last}", key, model, amounts, skew))
 
+    @rule(which=TENANTS, crowd=st.lists(st.tuples(KEYS, MODELS, AMOUNTS), min_size=2, max_size=5))
+    def reserve_together(self, which: int, crowd: list[tuple[str, str, Amounts]]) -> None:
+        """In one turn of a worker's loop; one of them perhaps twice."""
+        tenant = self.tenants[which]
+        asks = []
+        for key, model, amounts in crowd:
+            self.last += 1
+            asks.append(tenant.ask(f"r{self.last}", key, model, amounts))
+        tenant.reserve_together([*asks, asks[0]] if len(crowd) % 2 else asks)
+
     @rule(which=TENANTS, key=KEYS, model=MODELS, amounts=AMOUNTS, late=st.integers(0, 100_000))
     def reserves_and_hears_nothing(
         self, which: int, key: str, model: str, amounts: Amounts, late: int
@@ -116,6 +126,14 @@ class Accounts(RuleBasedStateMachine):
             id_ = data.draw(st.sampled_from(ids))
             for _ in range(data.draw(st.integers(1, 3))):
                 self.tenants[which].settle(id_, actual, spilled=spilled)
+
+    @rule(which=TENANTS, data=st.data(), spilled=st.booleans())
+    def settles_several(self, which: int, data: st.DataObject, *, spilled: bool) -> None:
+        """In one call; some of them perhaps twice."""
+        if ids := self.ids(which):
+            chosen = data.draw(st.lists(st.sampled_from(ids), min_size=2, max_size=5))
+            settled = [(id_, data.draw(ACTUAL), spilled) for id_ in chosen]
+            self.tenants[which].settle_several(settled)
 
     @rule(which=TENANTS, data=st.data())
     def extends(self, which: int, data: st.DataObject) -> None:

@@ -49,10 +49,11 @@ class Refused(StoreUnavailable):
 
 
 class Script:
-    """A Lua script of this package, and the digest that Redis knows it by."""
+    """A Lua script of this package, perhaps of several files, and the digest Redis knows it by."""
 
-    def __init__(self, name: str) -> None:
-        self.text: Final = (files("app.adapters.redis") / "lua" / name).read_text("utf-8")
+    def __init__(self, *names: str) -> None:
+        directory = files("app.adapters.redis") / "lua"
+        self.text: Final = "".join((directory / name).read_text("utf-8") for name in names)
         self.sha: Final = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

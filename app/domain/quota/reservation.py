@@ -75,6 +75,7 @@ class Reservation:
     over: tuple[int, ...] = ()  # indices of limits that it went over, none of them hard
     degraded: str | None = None  # the policy in force because the account was out of reach
     hour: CalendarWindow | None = None
+    at_ms: int = 0  # when the account took it, by its clock (Unix time); 0: it is not known
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -214,12 +214,12 @@ async def test_what_is_no_command_is_its_callers_own_defect(sender: Sender) -> N
 
 async def test_a_script_is_loaded_again(own_url: str) -> None:
     """A server that forgot its scripts, as one does that restarts, learns them from the first."""
-    script = Script("account.lua")
-    read = b'{"days": [], "months": [], "limits": []}'
+    script = Script("account.lua", "account_limits.lua", "account_seldom.lua")
+    read = b'{"operation": "read", "days": [], "months": [], "limits": []}'
     async with sending(own_url) as sender:
         for _ in range(2):
             await sender.client.script_flush()
-            asked = (sender.batch.script(script, "spillgate:{a}", "read", read) for _ in range(3))
+            asked = (sender.batch.script(script, "spillgate:{a}", read) for _ in range(3))
             answers = await asyncio.gather(*asked)
             assert all(b'"skewed"' in answer for answer in answers)
         assert await sender.client.script_exists(script.sha) == [True]

@@ -1,0 +1,193 @@
+
+---- settle -------------------------------------------------------------------------------------
+
+local LOOKED_BACK = 5000      -- rows among which one that is sent again is looked for
+
+-- A settlement corrects the bucket its reservation was taken in; what was used beyond it counts
+-- now where that bucket is forgotten already. A bucket that was cleared before the clock was set
+-- back is not brought below zero.
+local function correct_window(correction)
+  local where, window_ms, bucket = correction.where, correction.window_ms, correction.bucket
+  local newest = bucket_at(now, window_ms)
+  local kept = call('HMGET', where, bucket, newest, SUM, SUMMED)
+  local difference, amount = correction.more + correction.less, tonumber(kept[1] or 0)
+  if not kept[1] or not counts(tonumber(bucket), window_ms) then
+    if correction.more == 0 then return end
+    difference, bucket, amount = correction.more, newest, tonumber(kept[2] or 0)
+  end
+  if kept[3] and kept[4] == digits(window_ms) .. newest then
+    call('HSET', where, bucket, digits(amount + difference),
+      SUM, digits(tonumber(kept[3]) + difference))
+  else
+    call('HDEL', where, SUMMED)  -- it may have been summed up for another length
+    call('HSET', where, bucket, digits(amount + difference))
+  end
+  call('PEXPIRE', where, digits(window_ms * 2))
+end
+
+-- Corrections that are to be made, by window and bucket: what counts more, and what counts less.
+local corrections = {}
+
+local function correct(name, window_ms, bucket, difference)
+  if difference == 0 then return end
+  local by = name .. ' ' .. digits(window_ms) .. ' ' .. bucket
+  local known = corrections[by]
+  if not known then
+    known = { where = PREFIX .. 'window:' .. name, window_ms = window_ms, bucket = bucket,
+      more = 0, less = 0 }
+    corrections[by] = known
+  end
+  local side = difference > 0 and 'more' or 'less'
+  known[side] = known[side] + difference
+end
+
+-- The hold that an item settles, and how it came: settled, late, adopted or duplicate. A hold that
+-- is gone was settled already, unless it was taken in another generation (before a flush, or in a
+-- worker's own memory during an outage): that charge is adopted, once. Whether its reservation
+-- reached us after all, before or after, changes nothing: such a settlement is remembered by id. An
+-- empty generation gives back a hold that its asker never heard of, if there is one.
+local function claim(item, generation)
+  local foreign = item.generation ~= '' and item.generation ~= generation
+  if foreign and
+    not call('SET', PREFIX .. 'charged:' .. item.id, '1', 'NX', 'EX', REMEMBERED_S) then
+    return nil, 'duplicate'
+  end
+  local raw = call('HGET', HOLDS, item.id)
+  if raw then
+    forget(item.id)
+    return cjson.decode(raw), 'settled'
+  end
+  raw = call('GET', PREFIX .. 'expired:' .. item.id)
+  if raw then
+    call('DEL', PREFIX .. 'expired:' .. item.id)
+    return cjson.decode(raw), 'late'
+  end
+  if foreign then return item.charge, 'adopted' end
+  return nil, 'duplicate'
+end
+
+-- Raises an error where an item is not as it must be, before anything is written.
+local function check(item, charges)
+  if not item.id then return end
+  for _, measure in ipairs(MEASURES) do
+    assert(type(item[measure]) == 'number', 'settle: an item without its amounts')
+  end
+  local charge = charges[item.charge]
+  assert(#charge.scopes > 0 and item.generation, 'settle: an item without its account')
+  assert(charge.day.ends and charge.month.ends, 'settle: an item without its windows')
+  item.charge = charge
+end
+
+-- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
+-- whose answer was lost is told by what it says.
+local function rows_since(moment)
+  local known = {}
+  local entries = call('XREVRANGE', PREFIX .. 'ledger', '+', digits(moment), 'COUNT', LOOKED_BACK)
+  for _, entry in ipairs(entries) do known[entry[2][2]] = true end
+  return known
+end
+
+local function known_rows(items)
+  local since
+  for _, item in ipairs(items) do
+    if item.sent and (not since or item.sent < since) then since = item.sent end
+  end
+  return since and rows_since(since) or {}
+end
+
+-- Frees the holds that are known to those who settle them, and that are still there; which they are.
+local function free_known(items, generation)
+  local ids, freed = {}, {}
+  for _, item in ipairs(items) do
+    if item.hold and item.generation == generation then ids[#ids + 1] = item.id end
+  end
+  if #ids == 0 then return freed end
+  local ends, there = call('ZMSCORE', EXPIRY, unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    if ends[i] and not freed[id] then
+      freed[id] = true
+      there[#there + 1] = id
+    end
+  end
+  if #there > 0 then
+    call('HDEL', HOLDS, unpack(there))
+    call('ZREM', EXPIRY, unpack(there))
+  end
+  return freed
+end
+
+-- Adds an item to what others of the same account have, so that totals change once for all of them.
+local function sum_up(sums, charge, item)
+  local sum = sums[charge]
+  if not sum then
+    sum = { charge = charge, requests = 0, tokens = 0, nano_usd = 0, count = 0 }
+    sums[charge] = sum
+    sums[#sums + 1] = sum
+  end
+  sum.requests, sum.tokens = sum.requests + item.requests, sum.tokens + item.tokens
+  sum.nano_usd, sum.count = sum.nano_usd + item.nano_usd, sum.count + 1
+end
+
+local function settle_claimed(item, generation, sums)
+  local hold, how = claim(item, generation)
+  if not hold then return how end
+  -- Where there is a hold, its windows are charged.
+  sums.total(hold, 'committed', item, 1, item.charge.scopes)
+  if how == 'settled' then
+    sums.total(hold, 'held', hold, -1, hold.scopes)
+    sums.live(hold, hold.scopes, -1)
+  end
+  for _, taken in ipairs(how ~= 'adopted' and hold.windows or {}) do
+    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, item.tokens - hold.tokens)
+  end
+  return how
+end
+
+-- {charges: [{scopes, day, month, hour?, sliding: [[NAME:SCOPE, window_ms]], aside}],
+--  items: [{id, generation, charge, requests, tokens, nano_usd,
+--           hold?: {charge, at, requests, tokens, nano_usd}}]}; then, as an argument for each item,
+-- its row -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
+-- A release is a settlement of nothing. The scopes of `charge` are those that are charged, be it
+-- fewer than are held in, or others; its windows are used where no hold is. `hold` is what the asker
+-- was told of its hold, `at` when: it is not read then. An item of a row alone is a request that
+-- reserved nothing; `sent` is when it was sent before without an answer, if it was.
+local function settle(given)
+  local generation = call('GET', PREFIX .. 'generation')
+  if not generation then return 'unseeded' end
+  local items, charges, outcomes = given.items, given.charges, {}
+  for _, item in ipairs(items) do check(item, charges) end
+  local known, freed = known_rows(items), free_known(items, generation)
+  local sums, committed, held = adding(), {}, {}
+  for i, item in ipairs(items) do
+    local row, how, mark = ARGV[i + 1], nil, ''
+    if not item.id then
+      how = item.sent and known[row] and 'duplicate' or 'recorded'
+    elseif freed[item.id] then
+      local hold = item.hold
+      local charge = charges[hold.charge]
+      sum_up(committed, item.charge, item)
+      sum_up(held, charge, hold)
+      for _, window in ipairs(charge.sliding) do
+        correct(window[1], window[2], bucket_at(hold.at, window[2]), item.tokens - hold.tokens)
+      end
+      how, freed[item.id] = 'settled', nil
+    else
+      how = settle_claimed(item, generation, sums)
+      mark = how == 'settled' and '' or how
+    end
+    outcomes[i] = how
+    if how ~= 'duplicate' then write_row(row, mark) end
+  end
+  for _, sum in ipairs(committed) do
+    sums.total(sum.charge, 'committed', sum, 1, sum.charge.scopes)
+  end
+  for _, sum in ipairs(held) do
+    sums.total(sum.charge, 'held', sum, -1, sum.charge.scopes)
+    sums.live(sum.charge, sum.charge.scopes, -sum.count)
+  end
+  sums.write()
+  for _, correction in pairs(corrections) do correct_window(correction) end
+  return table.concat(outcomes, ' ')
+end
+
+return settle(cmsgpack.unpack(ARGV[1]))
