@@ -7,8 +7,6 @@ with an invented `[DONE]`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.told import code_told
@@ -176,7 +174,8 @@ async def _send(data: bytes, reply: Reply, meter: Meter) -> None:
 
 
 def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
-    upstream: Mapping[str, str] = answer.headers
+    upstream = answer.headers
     headers = {name: upstream[name] for name in _PASSED_ON if name in upstream}
     headers["x-spillgate-deployment"] = answer.deployment.name
-    return headers | own_headers(observation)
+    headers.update(own_headers(observation))
+    return headers

@@ -8,37 +8,52 @@ that will refuse first. `reset` is when all of it is free again at the latest (O
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 
 from app.domain.quota.limit import Kind, Limit, Measure
 
 _SECOND_MS = 1000
-_SHOWN = (Measure.REQUESTS, Measure.TOKENS)
 
 
 def rate_limit_headers(left: Iterable[tuple[Limit, int]]) -> dict[str, str]:
     """The headers for these limits and what is left of each; budgets are not rate limits."""
-    windows = [(limit, max(0, rest)) for limit, rest in left if limit.kind is Kind.WINDOW]
+    requests: tuple[Limit, int] | None = None
+    tokens: tuple[Limit, int] | None = None
+    for each in left:
+        limit, rest = each
+        if limit.kind is not Kind.WINDOW:
+            continue
+        if limit.measure is Measure.REQUESTS:
+            if requests is None or rest < requests[1]:
+                requests = each
+        elif limit.measure is Measure.TOKENS and (tokens is None or rest < tokens[1]):
+            tokens = each
     headers: dict[str, str] = {}
-    for measure in _SHOWN:
-        tightest = min(
-            (pair for pair in windows if pair[0].measure is measure),
-            key=lambda pair: pair[1],
-            default=None,
-        )
-        if tightest is not None:
-            headers |= _headers(measure.value, *tightest)
+    if requests is not None:
+        _add(headers, _REQUESTS, *requests)
+    if tokens is not None:
+        _add(headers, _TOKENS, *tokens)
     return headers
 
 
-def _headers(name: str, limit: Limit, rest: int) -> dict[str, str]:
-    reset_ms = 0 if rest >= limit.amount else limit.window_ms
-    return {
-        f"x-ratelimit-limit-{name}": str(limit.amount),
-        f"x-ratelimit-remaining-{name}": str(rest),
-        f"x-ratelimit-reset-{name}": duration(reset_ms),
-    }
+def _names(measure: Measure) -> tuple[str, str, str]:
+    name = measure.value
+    return f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}"
 
 
+_REQUESTS: Final = _names(Measure.REQUESTS)
+_TOKENS: Final = _names(Measure.TOKENS)
+
+
+def _add(headers: dict[str, str], names: tuple[str, str, str], limit: Limit, rest: int) -> None:
+    of_limit, of_rest, of_reset = names
+    headers[of_limit] = str(limit.amount)
+    headers[of_rest] = str(max(0, rest))
+    headers[of_reset] = duration(0 if rest >= limit.amount else limit.window_ms)
+
+
+@lru_cache(maxsize=256)
 def duration(milliseconds: int) -> str:
     """A time as OpenAI writes it: `6m0s`, `1s`, `20ms`."""
     if milliseconds and milliseconds < _SECOND_MS:

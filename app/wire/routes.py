@@ -8,7 +8,9 @@ for what has no deployment in its URL. What is not in the table is a 404.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from app.domain.call.request import Accounting, Operation, Route, shown
@@ -18,6 +20,9 @@ _BASE = r"/(?:openai/v1|v1|openai)"
 _DEPLOYMENT = r"/(?:openai|v1)/deployments/(?P<model>[^/]+)"
 _OURS = frozenset({"api-version", "api-key"})
 _MAX_FIELDS = 64
+_ONLY_VERSION = re.compile(r"api-version=[A-Za-z0-9.-]*")
+#: Of a path; a caller's own names may be in it.
+_LONGEST_KNOWN = 256
 _RESPONSE = rf"{_BASE}/responses/(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
 
 
@@ -62,13 +67,22 @@ def match(method: str, raw_path: str, query: str) -> Route:
     Raises UnknownRoute for a path that is not served, MethodNotAllowed for a method that is not,
     MalformedRequest for a query of too many fields.
     """
+    if len(raw_path) > _LONGEST_KNOWN or "/responses/" in raw_path:
+        route = _looked_up(method, raw_path)
+    else:
+        route = _known(method, raw_path)
+    forwarded = _forwarded(query) if query else ""
+    return replace(route, query=forwarded) if forwarded else route
+
+
+def _looked_up(method: str, raw_path: str) -> Route:
     allowed: list[str] = []
     for registration in REGISTRY:
         found = registration.path.fullmatch(raw_path)
         if found is None:
             continue
         if registration.method == method:
-            return _route(registration, found, query)
+            return _route(registration, found)
         allowed.append(registration.method)
     if allowed:
         message = f"Invalid method for URL ({method} {shown(raw_path)}): use {', '.join(allowed)}."
@@ -77,7 +91,11 @@ def match(method: str, raw_path: str, query: str) -> Route:
     raise UnknownRoute(message)
 
 
-def _route(registration: Registration, found: re.Match[str], query: str) -> Route:
+#: A gateway is asked at few paths, again and again; those with ids of responses are not kept.
+_known: Final = lru_cache(maxsize=1024)(_looked_up)
+
+
+def _route(registration: Registration, found: re.Match[str]) -> Route:
     names = found.groupdict()
     model = names.get("model")
     return Route(
@@ -86,13 +104,12 @@ def _route(registration: Registration, found: re.Match[str], query: str) -> Rout
         accounting=registration.accounting,
         model=unquote(model) if model else None,
         response_id=names.get("response_id"),
-        query=_forwarded(query),
     )
 
 
 def _forwarded(query: str) -> str:
     """The query without what belongs to our own URL: the version, and keys (Azure allows those)."""
-    if not query:
+    if _ONLY_VERSION.fullmatch(query):
         return ""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
