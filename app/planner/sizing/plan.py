@@ -1,0 +1,192 @@
+"""Numbers of PTUs compared on one traffic: what each serves, spills and costs by each term."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.capacity.provisioned import PtuCapacity
+from app.planner.sizing.costs import Cost, Days, PayGo, Term, best, break_even, confidence, cost
+from app.planner.sizing.hours import Hours, by_hour
+from app.planner.sizing.replay import Replayed, Weighed, replay, weighed
+from app.planner.sizing.traffic import Recorded
+
+RESAMPLES: Final = 1000
+#: Numbers of PTUs that are looked at in a pass; the next is between the neighbours of its best.
+_COARSE: Final = 24
+_DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How PTUs are sold: at least `minimum`, in steps of `increment`; more than `most` never."""
+
+    minimum: int
+    increment: int
+    most: int = 1_000_000
+
+    def at_least(self, ptus: float) -> int:
+        """The smallest number that is sold and no less."""
+        steps = max(0, -(-(ptus - self.minimum) // self.increment))
+        return int(min(self.minimum + steps * self.increment, self.most))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is compared: a model's PTU, how it is sold, its prices, and who pays how."""
+
+    capacity: PtuCapacity
+    """Of one PTU."""
+    sizes: Sizes
+    paygo: PayGo
+    terms: tuple[Term, ...]
+    seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One number of PTUs. Shares are parts of 1.
+
+    `refused` is how many requests Azure would refuse where each asks the PTUs first, as native
+    spillover does: a round trip for nothing each. The gateway knows them beforehand.
+    """
+
+    ptus: int
+    utilization: float
+    spilled: int
+    spilled_share: float
+    spilled_tokens: int
+    refused: int
+    costs: Mapping[str, Cost]
+    """By term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The cheapest number by one term.
+
+    `confidence` is in what part of resampled periods each number was; `break_even` the utilisation
+    from which on its PTUs pay, None where they never do.
+    """
+
+    term: str
+    option: Option
+    confidence: Mapping[int, float]
+    break_even: float | None
+    hours: Hours
+
+
+@dataclass(frozen=True, slots=True)
+class PtuPlan:
+    """All that was found of one traffic; times are Unix seconds."""
+
+    requests: int
+    tokens: int
+    since: float
+    until: float
+    days: int
+    options: tuple[Option, ...]
+    recommendations: tuple[Recommendation, ...]
+
+
+#: Told of how many numbers of PTUs were replayed.
+Tell = Callable[[int], None]
+
+
+def plan(question: Question, recorded: Sequence[Recorded], tell: Tell = lambda _: None) -> PtuPlan:
+    """Compare. Raises ValueError where there is no traffic."""
+    if not recorded:
+        raise ValueError("there is no traffic to plan with")
+    return _Planning(question, weighed(recorded, question.capacity), tell).plan()
+
+
+class _Planning:
+    """One comparison under way; what was replayed once is kept."""
+
+    def __init__(self, question: Question, traffic: Weighed, tell: Tell) -> None:
+        self._question = question
+        self._traffic = traffic
+        self._days = Days.of(traffic, question.paygo)
+        self._tell = tell
+        self._replayed: dict[int, Replayed] = {}
+
+    def plan(self) -> PtuPlan:
+        requests = self._traffic.requests
+        for ptus in self._coarse():
+            self._replay(ptus)
+        for term in self._question.terms:
+            while missing := self._around(term):
+                for ptus in missing:
+                    self._replay(ptus)
+        options = tuple(self._option(self._replayed[ptus]) for ptus in sorted(self._replayed))
+        return PtuPlan(
+            requests=len(requests),
+            tokens=sum(each.prompt + each.output for each in requests),
+            since=requests[0].at,
+            until=requests[-1].at,
+            days=self._days.count,
+            options=options,
+            recommendations=tuple(self._best(options, term) for term in self._question.terms),
+        )
+
+    def _coarse(self) -> list[int]:
+        """None, the fewest, and some on the way to as many as serve everything."""
+        sizes, ptus = self._question.sizes, self._question.sizes.minimum
+        while self._replay(ptus).spilled and ptus < sizes.most:
+            ptus = sizes.at_least(2 * ptus)
+        steps = range(sizes.minimum, ptus + 1, self._step(ptus - sizes.minimum))
+        return sorted({0, *(sizes.at_least(each) for each in steps)})
+
+    def _around(self, term: Term) -> list[int]:
+        """Some of those that are sold between the neighbours of the best so far; none: it is."""
+        known = sorted(self._replayed)
+        place = known.index(best(self._costs(known, term)).ptus)
+        low, high = known[max(0, place - 1)], known[min(len(known) - 1, place + 1)]
+        sizes = self._question.sizes
+        steps = range(max(low, sizes.minimum), high, self._step(high - low))
+        return [ptus for ptus in map(sizes.at_least, steps) if ptus not in self._replayed]
+
+    def _step(self, span: int) -> int:
+        """Of so many PTUs, for a pass."""
+        increment = self._question.sizes.increment
+        return increment * max(1, span // (_COARSE * increment))
+
+    def _costs(self, numbers: Sequence[int], term: Term) -> list[Cost]:
+        return [cost(self._replayed[ptus], self._days, term) for ptus in numbers]
+
+    def _replay(self, ptus: int) -> Replayed:
+        if ptus not in self._replayed:
+            rate = self._question.capacity.tokens_per_s
+            self._replayed[ptus] = replay(self._traffic, ptus, rate)
+            self._tell(len(self._replayed))
+        return self._replayed[ptus]
+
+    def _option(self, replayed: Replayed) -> Option:
+        requests, rate = self._traffic.requests, self._question.capacity.tokens_per_s
+        capacity = replayed.rate * self._days.count * _DAY_S
+        native = replay(self._traffic, replayed.ptus, rate, margin=0.0)
+        spilled = (
+            each for each, served in zip(requests, replayed.served, strict=True) if not served
+        )
+        return Option(
+            ptus=replayed.ptus,
+            utilization=replayed.used(self._traffic) / capacity if capacity else 0.0,
+            spilled=replayed.spilled,
+            spilled_share=replayed.spilled / len(requests),
+            spilled_tokens=sum(each.prompt + each.output for each in spilled),
+            refused=native.spilled if replayed.ptus else 0,
+            costs={each.name: cost(replayed, self._days, each) for each in self._question.terms},
+        )
+
+    def _best(self, options: Sequence[Option], term: Term) -> Recommendation:
+        costs = [each.costs[term.name] for each in options]
+        option = next(each for each in options if each.ptus == best(costs).ptus)
+        replayed = self._replayed[option.ptus]
+        return Recommendation(
+            term=term.name,
+            option=option,
+            confidence=confidence(costs, resamples=RESAMPLES, seed=self._question.seed),
+            break_even=break_even(replayed, self._traffic, self._days, term),
+            hours=by_hour(replayed, self._traffic),
+        )
