@@ -97,6 +97,13 @@ async def _get(client: httpx2.AsyncClient, url: str, headers: Mapping[str, str])
     except ValueError as error:
         raise NotTold(f"{where} answered with something that is not JSON") from error
     if not isinstance(told, dict):
-        said = " ".join(answer.text.split())[:_MOST_SAID]
+        said = " ".join(_without(headers, answer.text).split())[:_MOST_SAID]
         raise NotTold(f"{where} answered {answer.status_code}: {said}")
     return told
+
+
+def _without(headers: Mapping[str, str], said: str) -> str:
+    """What a server says without the credential that it was sent."""
+    for value in headers.values():
+        said = said.replace(value.rpartition(" ")[2], "[redacted]")
+    return said

@@ -14,6 +14,7 @@ import typer
 
 from app.cli import given
 from app.cli.client import (
+    KEY_VARIABLE,
     Access,
     AdminClient,
     AdminError,
@@ -128,7 +129,9 @@ def session(ctx: typer.Context, *, as_json: bool) -> Iterator[Session]:
         with admin_client(Access.read(around.environment())) as client:
             yield Session(client, output, as_json, around)
     except AdminError as error:
-        output.note(f"spillgate: {error}")
+        # What is not the gateway may answer in the words of what it was sent.
+        key = around.environment().get(KEY_VARIABLE, "").strip()
+        output.note(f"spillgate: {str(error).replace(key, '[redacted]') if key else error}")
         raise typer.Exit(FAILED) from None
     except KeyError as missing:
         output.note(

@@ -88,6 +88,7 @@ async def test_one_subscription_alone() -> None:
             {LIST: httpx2.Response(403, text="Forbidden\n for you")},
             "answered 403: Forbidden for you",
         ),
+        ({LIST: httpx2.Response(403, text="Bearer t0ken?")}, r"403: Bearer \[redacted\]\?"),
         ({LIST: httpx2.Response(200, text="<html>")}, "not JSON"),
         ({LIST: {"nextLink": "https://elsewhere.example/x"}}, "on another server"),
         ({LIST: {"nextLink": f"{LIST}?p=1"}}, "more than 100 pages"),

@@ -54,6 +54,12 @@ def test_without_a_server_the_address_and_its_variable_are_named() -> None:
     )
 
 
+def test_who_repeats_the_key_is_told_without_it(api: FakeAdminApi) -> None:
+    """Another server, say, that tells what it was sent."""
+    api.handle("GET", "tenants", lambda _: refused(400, f"not {ADMIN_KEY}", "odd"))
+    assert _list(environment_of(api)).err == "spillgate: not [redacted]\n"
+
+
 def test_a_refused_key_is_told_by_its_variable(api: FakeAdminApi) -> None:
     """And is not shown."""
     result = _list(environment_of(api) | {"SPILLGATE_ADMIN_KEY": SECRET})
