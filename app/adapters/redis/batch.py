@@ -22,7 +22,12 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, Respon
 
 from app.adapters.background import background
 from app.adapters.redis.breaker import Breaker, State
-from app.adapters.redis.connection import OPERATION_TIMEOUT_S, cancellable, handed_over
+from app.adapters.redis.connection import (
+    BATCH_TIMEOUT_S,
+    OPERATION_TIMEOUT_S,
+    cancellable,
+    handed_over,
+)
 from app.adapters.redis.multiplexed import Answer, Multiplexed
 from app.adapters.redis.patience import SLICES, Patience
 from app.errors import StoreUnavailable
@@ -74,6 +79,7 @@ class Batch:
         self._client = client
         self._breaker = breaker
         self._slice_s = patience_s / SLICES
+        self._connecting_s = patience_s + BATCH_TIMEOUT_S
         #: By command, how redis-py reads what is answered: as a mapping, as a truth…
         self._reading: Mapping[Any, Callable[[Any], Any]] = dict(client.response_callbacks)
         self._asked: deque[tuple[bytes, Answer]] = deque()
@@ -235,7 +241,8 @@ class Batch:
         """Have a connection; if there is none to be had, nobody waits for it."""
         line = Multiplexed(self)
         try:
-            line.writer = await cancellable(handed_over(self._client, line))
+            async with asyncio.timeout(self._connecting_s):
+                line.writer = await cancellable(handed_over(self._client, line))
         except BaseException as error:
             line.cut(None)
             if isinstance(error, Exception) and self._asked:

@@ -29,7 +29,9 @@ from app.ports import Clock
 CONNECT_TIMEOUT_S: Final = 0.25
 OPERATION_TIMEOUT_S: Final = 0.05
 SUBSCRIPTION_TIMEOUT_S: Final = 2.0
-#: A batch counts its own time; this is only for a connection that nobody waits for any more.
+#: A batch counts its own time. So much more has a connection that is being made when nobody waits
+#: for it any more: an endpoint that is far may be used after all, and one that leads nowhere is
+#: given up before it is asked for again.
 BATCH_TIMEOUT_S: Final = 1.0
 MAX_CONNECTIONS: Final = 32
 #: Waiting for a place is our own crowd, not the store's failure: it may take longer than an answer.

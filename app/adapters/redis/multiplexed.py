@@ -146,13 +146,13 @@ class Multiplexed(asyncio.Protocol):
             return
         try:
             trouble = self._handed_over(data)
-        except InvalidResponse as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: replies are out of step now
             self._end(error)
         else:
             owner.replied(trouble)
 
     def _handed_over(self, data: bytes) -> RedisError | None:
-        """The last trouble among the replies. Raises InvalidResponse."""
+        """The last trouble among the replies. Raises what it makes of bytes that are none."""
         trouble: RedisError | None = None
         waiting, gets = self._waiting, self._reader.gets
         self._reader.feed(data)

@@ -235,7 +235,8 @@ async def test_a_frozen_server_costs_an_operations_time(own_url: str) -> None:
                     await sender.call("PING")
                 # The first was on its way; the others found no connection that is greeted.
                 assert isinstance(told.value, NotSent) == (number > 0)
-                assert 0.9 * FROZEN_AFTER_S < time.monotonic() - began < PATIENCE_S / 2
+                assert number or time.monotonic() - began > 0.9 * FROZEN_AFTER_S
+                assert time.monotonic() - began < PATIENCE_S / 2
             for _ in range(100):
                 with pytest.raises(NotSent):
                     await sender.call("PING")
