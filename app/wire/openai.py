@@ -27,18 +27,20 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
     if route.operation in STORED_RESPONSE:
         return InferenceRequest(route, model="", body=body, stream=_streams_again(route))
     fields = parse_object(body, max_depth=max_depth)
+    operation = route.operation
+    is_response = operation is Operation.RESPONSES
     return InferenceRequest(
         route,
         model=route.model or _model(fields),
         body=body,
         stream=_boolean(fields, "stream"),
-        wants_usage=_wants_usage(fields),
+        wants_usage="stream_options" in fields and _wants_usage(fields),
         output_cap=_output_cap(fields),
-        choices=max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1),
-        previous_response_id=_previous_response(route, fields),
-        references=references_of(route.operation, fields),
-        cache_key=cache_key(route.operation, body, fields.get("prompt_cache_key")),
-        stores=route.operation is Operation.RESPONSES and fields.get("store") is not False,
+        choices=_choices(fields),
+        previous_response_id=_previous_response(fields) if is_response else None,
+        references=references_of(operation, fields),
+        cache_key=cache_key(operation, body, fields.get("prompt_cache_key")),
+        stores=is_response and fields.get("store") is not False,
     )
 
 
@@ -87,8 +89,17 @@ def _positive(fields: dict[str, Any], name: str) -> int | None:
 
 
 def _output_cap(fields: dict[str, Any]) -> int | None:
-    caps = [cap for name in _OUTPUT_CAPS if (cap := _positive(fields, name)) is not None]
-    return max(caps, default=None)
+    largest: int | None = None
+    for name in _OUTPUT_CAPS:
+        if name in fields and (cap := _positive(fields, name)) is not None:
+            largest = cap if largest is None else max(largest, cap)
+    return largest
+
+
+def _choices(fields: dict[str, Any]) -> int:
+    if "n" not in fields and "best_of" not in fields:
+        return 1
+    return max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1)
 
 
 def _wants_usage(fields: dict[str, Any]) -> bool:
@@ -100,9 +111,9 @@ def _wants_usage(fields: dict[str, Any]) -> bool:
     return options.get("include_usage") is True
 
 
-def _previous_response(route: Route, fields: dict[str, Any]) -> str | None:
+def _previous_response(fields: dict[str, Any]) -> str | None:
     value = fields.get("previous_response_id")
-    if route.operation is not Operation.RESPONSES or value is None:
+    if value is None:
         return None
     if not isinstance(value, str) or not value or len(value) > 2 * _MAX_NAME:
         raise _invalid("previous_response_id", "it must be the id of a response")

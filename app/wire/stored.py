@@ -51,6 +51,7 @@ _UNKNOWN: Final = frozenset(
 _MADE: Final = frozenset({"approval_request_id", "container", "container_id"})
 #: Chat's audio answers and custom voices are named by the `id` of these.
 _WITH_ID: Final = frozenset({"audio", "voice"})
+_NAMED: Final = _UNKNOWN | _MADE
 #: The caller's own words: schemas, and citations, which are not read again.
 _OPAQUE: Final = frozenset({"annotations", "input_schema", "metadata", "parameters", "schema"})
 
@@ -82,46 +83,44 @@ def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str,
     for name in _WHOLE.get(operation, ()):
         if fields.get(name):
             raise _unknown_owner(name)
-    walk = _Walk()
+    made: list[str] = []
     for name in _PARTS.get(operation, ()):
-        path = walk.through(fields.get(name))
-        if path is not None:
+        if name in fields and (path := _through(fields[name], made)) is not None:
             raise _unknown_owner(name + path)
     items = fields.get("input") if operation is Operation.RESPONSES else None
     if isinstance(items, list):
-        walk.made += _items_taken_up(items)
-    return _checked(walk.made)
+        made += _items_taken_up(items)
+    return _checked(made) if made else ()
 
 
-class _Walk:
-    """One pass through the values of a part."""
+def _through(value: object, made: list[str]) -> str | None:
+    """The path from here of the first name of unknown owner; what was made is collected."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            if isinstance(each, dict | list) and (path := _through(each, made)) is not None:
+                return f"[{index}]{path}"
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            # A word under a plain name, as nearly all are, says nothing.
+            if (name in _NAMED or not isinstance(inner, str)) and (
+                path := _member(name, inner, made)
+            ) is not None:
+                return path
+    return None
 
-    def __init__(self) -> None:
-        self.made: list[str] = []
 
-    def through(self, value: object) -> str | None:
-        """The path from here of the first name of unknown owner; what was made is collected."""
-        if isinstance(value, dict):
-            return self._object(value)
-        if isinstance(value, list):
-            for index, each in enumerate(value):
-                if isinstance(each, dict | list) and (path := self.through(each)) is not None:
-                    return f"[{index}]{path}"
-        return None
-
-    def _object(self, members: dict[str, Any]) -> str | None:
-        for name, value in members.items():
-            if name in _UNKNOWN and value:
-                return f".{name}"
-            if isinstance(value, str):
-                if name in _MADE:
-                    self.made.append(value)
-            elif isinstance(value, dict | list) and name not in _OPAQUE:
-                if name in _WITH_ID and isinstance(value, dict) and value.get("id"):
-                    return f".{name}.id"
-                if (path := self.through(value)) is not None:
-                    return f".{name}{path}"
-        return None
+def _member(name: str, value: object, made: list[str]) -> str | None:
+    if name in _UNKNOWN and value:
+        return f".{name}"
+    if isinstance(value, str):
+        if name in _MADE:
+            made.append(value)
+    elif isinstance(value, dict | list) and name not in _OPAQUE:
+        if name in _WITH_ID and isinstance(value, dict) and value.get("id"):
+            return f".{name}.id"
+        if (path := _through(value, made)) is not None:
+            return f".{name}{path}"
+    return None
 
 
 def _items_taken_up(items: Iterable[object]) -> list[str]:

@@ -23,6 +23,8 @@ MAX_DEPTH = 64
 #: Beyond this a duplicate is refused without its name: to find that takes a slow reader. Bytes.
 _NAMED_UP_TO = 128 * 1024
 
+_ANYTHING = msgspec.json.Decoder()
+_ENCODED = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # one level down, one up: signed bytes
@@ -40,7 +42,7 @@ def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """
     _refuse_depth(body, max_depth)
     try:
-        value = msgspec.json.decode(body)
+        value = _ANYTHING.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"The request body is not valid JSON: {_what_is_wrong(body, error)}."
         raise MalformedRequest(message, code="invalid_json") from error
@@ -88,8 +90,9 @@ def _without_strings(body: bytes) -> bytes:
     Not with a pattern for strings: over one that is never closed it would start again at each of
     its quotes.
     """
-    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(unescaped.split(b'"')[::2])
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(body.split(b'"')[::2])
 
 
 def _lost_members(body: bytes, value: dict[str, Any]) -> bool:
@@ -99,9 +102,9 @@ def _lost_members(body: bytes, value: dict[str, Any]) -> bool:
     counted: the encoder writes them as they are.
     """
     colons = body.count(b":")
-    if b"\\u003" in body:
+    if b"\\" in body and b"\\u003" in body:
         colons += len(_ESCAPED_COLON.findall(body))
-    return colons != msgspec.json.encode(value).count(b":")
+    return colons != _ENCODED(value).count(b":")
 
 
 def _refuse_duplicate(body: bytes) -> None:

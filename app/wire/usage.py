@@ -42,20 +42,22 @@ class UsageFields(msgspec.Struct):
 
     def usage(self) -> Usage | None:
         """The counts, whichever spelling they came in; None where what was read or made is not."""
-        counted_in = _first(self.prompt_tokens, self.input_tokens)
-        counted_out = _first(self.completion_tokens, self.output_tokens, self._nothing_made())
+        counted_in = self.input_tokens if self.prompt_tokens is None else self.prompt_tokens
+        counted_out = self.completion_tokens
+        if counted_out is None:
+            counted_out = self.output_tokens if self.output_tokens is not None else self._no_more()
         if not _is_count(counted_in) or not _is_count(counted_out):
             return None
-        read = self.prompt_tokens_details or self.input_tokens_details or _Details()
-        made = self.completion_tokens_details or self.output_tokens_details or _Details()
+        read = self.prompt_tokens_details or self.input_tokens_details
+        made = self.completion_tokens_details or self.output_tokens_details
         return Usage(
             input=counted_in,
-            cached=_part(read.cached_tokens),
+            cached=_part(read.cached_tokens) if read is not None else 0,
             output=counted_out,
-            reasoning=_part(made.reasoning_tokens),
+            reasoning=_part(made.reasoning_tokens) if made is not None else 0,
         )
 
-    def _nothing_made(self) -> int | None:
+    def _no_more(self) -> int | None:
         """Zero where the total says that all of it was read."""
         all_read = self.total_tokens is not None and self.total_tokens == self.prompt_tokens
         return 0 if all_read else None
@@ -113,7 +115,3 @@ def _is_count(count: int | None) -> TypeGuard[int]:
 
 def _part(count: int | None) -> int:
     return count if _is_count(count) else 0
-
-
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 #: A gateway's or OpenAI's key, a JWT, and what is as long and as unbroken as Azure's keys.
 _CREDENTIAL: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:spg_|sk-|eyJ)[A-Za-z0-9._~+/=-]{12,}|[A-Za-z0-9]{32,}"
@@ -53,6 +55,7 @@ INFERENCE = frozenset(
         Operation.RESPONSES,
     }
 )
+_ASKED_FOR_USAGE: Final = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS})
 STORED_RESPONSE = frozenset(
     {
         Operation.RETRIEVE_RESPONSE,
@@ -75,8 +78,7 @@ class Route:
     query: str = ""  # what is forwarded of it; `api-version` is not
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
     """One call as read from the wire; `body` is what the caller sent, unchanged."""
 
     route: Route
@@ -104,5 +106,4 @@ class InferenceRequest:
     @property
     def adds_usage(self) -> bool:
         """Whether the gateway asks for the usage frame on the caller's behalf, and removes it."""
-        asks = self.operation in {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS}
-        return self.stream and asks and not self.wants_usage
+        return self.stream and not self.wants_usage and self.route.operation in _ASKED_FOR_USAGE

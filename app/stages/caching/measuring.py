@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from app.domain.cache.entry import Entry
 from app.domain.cache.error_rate import Comparison
@@ -156,7 +158,8 @@ def _errand(hit: Hit) -> Errand:
 def _unstored(request: InferenceRequest) -> InferenceRequest:
     if not request.stores:
         return request
-    return replace(request, body=replace_members(request.body, {"store": b"false"}), stores=False)
+    body = replace_members(request.body, {"store": b"false"})
+    return msgspec.structs.replace(request, body=body, stores=False)
 
 
 def _body(operation: Operation, answered: Answered) -> bytes | None:

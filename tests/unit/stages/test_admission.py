@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from app.domain.call.request import InferenceRequest
 from app.domain.identity.route_policy import RoutePolicy
@@ -61,12 +60,12 @@ def desk() -> Desk:
 @pytest.mark.parametrize(
     ("request_", "tokens"),
     [
-        (replace(CHAT, output_cap=50), 60),
-        (replace(CHAT, output_cap=50, choices=3), 160),
+        (structs.replace(CHAT, output_cap=50), 60),
+        (structs.replace(CHAT, output_cap=50, choices=3), 160),
         (CHAT, 110),
-        (replace(CHAT, choices=2), 210),
-        (replace(CHAT, output_cap=1, choices=10**9), 138),
-        (replace(CHAT, route=match("POST", "/v1/embeddings", "")), 10),
+        (structs.replace(CHAT, choices=2), 210),
+        (structs.replace(CHAT, output_cap=1, choices=10**9), 138),
+        (structs.replace(CHAT, route=match("POST", "/v1/embeddings", "")), 10),
     ],
     ids=["capped", "choices", "learned", "learned-choices", "absurd", "embeddings"],
 )
@@ -105,7 +104,7 @@ async def test_money_to_spill_is_asked_for_where_there_is_a_budget_of_it(
 async def test_no_answer_is_longer_than_the_window() -> None:
     """A cap of a billion is not held against a small limit."""
     desk = Desk(window=1000)
-    reservation = (await desk.admit(replace(CHAT, output_cap=10**9))).reservation
+    reservation = (await desk.admit(structs.replace(CHAT, output_cap=10**9))).reservation
     assert reservation is not None
     assert reservation.ask.amounts.tokens == 1010
 

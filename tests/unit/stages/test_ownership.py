@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -48,7 +48,7 @@ def made(response_id: str | None, deployment_name: str, *items: str, **known: An
 
 
 def taking_up(*ids: str) -> InferenceRequest:
-    return replace(continuing(None), references=ids)
+    return structs.replace(continuing(None), references=ids)
 
 
 def continuing(response_id: str | None) -> InferenceRequest:
@@ -120,10 +120,10 @@ async def test_a_foreign_item_is_refused_beside_an_own_response(ownership: Owner
     """One good id does not vouch for another."""
     await ownership.claim(ACME, made("resp_1", "paygo", "rs_1"))
     await ownership.claim(RIVAL, made("resp_2", "paygo", "rs_2"))
-    both = replace(continuing("resp_2"), references=("rs_1",))
+    both = structs.replace(continuing("resp_2"), references=("rs_1",))
     with pytest.raises(UnknownResponse):
         await ownership.owner(RIVAL, both)
-    both = replace(continuing("resp_2"), references=("rs_2",))
+    both = structs.replace(continuing("resp_2"), references=("rs_2",))
     assert await ownership.owner(RIVAL, both) == "paygo"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app.domain.call.request import InferenceRequest
 from app.domain.capacity.capacity_book import CapacityBook
@@ -241,7 +242,7 @@ async def test_a_draining_deployment_gets_no_new_requests(
     assert [(each.deployment, each.reason) for each in made.absences] == [
         ("ptu", SpillReason.POLICY)
     ]
-    for asked in (reading(), replace(request(), previous_response_id="resp_1")):
+    for asked in (reading(), structs.replace(request(), previous_response_id="resp_1")):
         stored = await plan(routing, ACME, asked, "ptu")
         assert [each.deployment for each in stored.candidates] == ["ptu"]
 

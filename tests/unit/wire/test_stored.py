@@ -278,3 +278,63 @@ def test_the_last_event_of_a_stream_has_all_items() -> None:
     frames += json.dumps(last).encode()
     assert made_by_frames(frames, stored=True) == ("rs_1",)
     assert made_by_frames(frames + b"\n\n", stored=True) == ("rs_1",)
+
+
+NAMES = (
+    *("file_id", "file_ids", "container", "container_id", "approval_request_id", "audio", "voice"),
+    *("id", "type", "role", "content", "metadata", "parameters", "vector_store_ids", "x"),
+)
+words = st.sampled_from(["", "a", "message", "function_call"])
+parts = st.recursive(
+    st.one_of(words, st.none(), st.booleans(), st.integers(0, 1)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+
+
+class PlainWalk:
+    """Every member looked at in turn, as the walk through a body was first written."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def through(self, value: object) -> str | None:
+        if isinstance(value, dict):
+            return self.members(value)
+        if isinstance(value, list):
+            for index, each in enumerate(value):
+                if isinstance(each, dict | list) and (path := self.through(each)) is not None:
+                    return f"[{index}]{path}"
+        return None
+
+    def members(self, members: dict[str, Any]) -> str | None:
+        for name, value in members.items():
+            if name in {"file_id", "file_ids", "vector_store_ids"} and value:
+                return f".{name}"
+            if isinstance(value, str):
+                if name in {"container", "container_id", "approval_request_id"}:
+                    self.made.append(value)
+            elif isinstance(value, dict | list) and name not in {"metadata", "parameters"}:
+                named = name in {"audio", "voice"} and isinstance(value, dict) and value.get("id")
+                if named:
+                    return f".{name}.id"
+                if (path := self.through(value)) is not None:
+                    return f".{name}{path}"
+        return None
+
+
+@given(parts)
+def test_a_quick_walk_finds_what_a_plain_one_does(messages: Any) -> None:
+    """The same first name of unknown owner, or the same things that were made."""
+    plain = PlainWalk()
+    path = plain.through(messages)
+    asked = {"messages": messages}
+    if path is not None:
+        with pytest.raises(MalformedRequest) as refused:
+            references_of(Operation.CHAT_COMPLETIONS, asked)
+        assert refused.value.param == f"messages{path}"
+    elif all(plain.made):
+        made = references_of(Operation.CHAT_COMPLETIONS, asked)
+        assert made == tuple(dict.fromkeys(plain.made))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app.domain.call.errand import Purpose
 from app.domain.call.request import InferenceRequest
@@ -196,10 +197,10 @@ async def test_who_is_not_hedged_is_waited_for(why: str) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        replace(STREAM, stream=False),
-        replace(STREAM, stores=True),
-        replace(STREAM, previous_response_id="resp_1"),
-        replace(STREAM, references=("item_1",)),
+        structs.replace(STREAM, stream=False),
+        structs.replace(STREAM, stores=True),
+        structs.replace(STREAM, previous_response_id="resp_1"),
+        structs.replace(STREAM, references=("item_1",)),
     ],
     ids=["whole", "stored", "continues", "refers"],
 )
