@@ -3,7 +3,8 @@
     python -m loadtest.bench.stream_server --port 9000 --frames 100 --interval-ms 10
 
 What is asked below `/streams` is answered as a stream, whatever is asked: the first frame at once,
-one each `interval-ms` after it. All else, such as traces by OTLP over HTTP, is thanked for.
+one each `interval-ms` after it. Other chats are answered whole. All else, such as traces by OTLP
+over HTTP, is thanked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final, cast
 import httptools
 import uvloop
 
-from loadtest.bench.payloads import STREAM_PREFIX, content_frame, last_frames
+from loadtest.bench.payloads import STREAM_PREFIX, answer, content_frame, last_frames
 
 _HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -36,6 +37,7 @@ def _whole(body: bytes, kind: bytes = b"application/json") -> bytes:
     return head % (kind, len(body)) + body
 
 
+_ANSWER: Final = _whole(answer())
 _THANKS: Final = _whole(b"", b"application/x-protobuf")
 
 
@@ -100,7 +102,8 @@ class Connection(asyncio.Protocol):
         if self._url.startswith(STREAM_PREFIX.encode()):
             self._wheel.begin(self._transport)
         else:
-            self._transport.write(_THANKS)
+            whole = self._url.endswith(b"/chat/completions")
+            self._transport.write(_ANSWER if whole else _THANKS)
 
 
 def wheel_of(frames: int, interval_s: float) -> Wheel:
