@@ -83,6 +83,10 @@ class Standing:
         room = _known(room, held_until, None, now)
         return room if room is not None and room.firm and room.at > now else None
 
+    def may_be_held(self, name: str) -> bool:
+        """Whether anything is known of it that could be a hold now."""
+        return bool(self.size_holds) or name in self.holds.holds()
+
     def affinity(self, tenant: str, key: bytes, now: float) -> Affinity | None:
         """Where prompts that begin so are likely to be cached; None without a key."""
         if not key:

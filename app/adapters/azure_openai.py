@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from app.adapters.credentials import Credential
 from app.adapters.unechoed import unechoed
-from app.domain.call.request import InferenceRequest
+from app.domain.call.request import InferenceRequest, Operation
 from app.domain.routing.deployment import Deployment, Timeouts
 from app.domain.routing.patience import patience_for
 from app.ports import UpstreamResponse
 from app.wire.azure import model_in_body, url_for
 from app.wire.openai import body_for
+
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 class Transport(Protocol):
@@ -32,6 +35,36 @@ class Transport(Protocol):
         ...
 
 
+class _Place(NamedTuple):
+    """Where a deployment serves an operation, and the model's name there; None: the URL has it."""
+
+    url: str
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What is the same for all requests to one deployment."""
+
+    deployment: Deployment
+    credential: Credential
+    places: dict[Operation, _Place] = field(default_factory=dict)
+
+    def place(self, request: InferenceRequest) -> _Place:
+        """Made once, unless the request itself is part of the URL."""
+        route = request.route
+        if route.query or route.response_id:
+            return self._made(request)
+        place = self.places.get(route.operation)
+        if place is None:
+            place = self.places[route.operation] = self._made(request)
+        return place
+
+    def _made(self, request: InferenceRequest) -> _Place:
+        deployment = self.deployment
+        return _Place(url_for(deployment, request), model_in_body(deployment, request))
+
+
 class AzureOpenAI:
     """The upstreams of one configuration snapshot."""
 
@@ -39,6 +72,7 @@ class AzureOpenAI:
         """`credentials` by deployment name; every deployment that is asked has one."""
         self._transport = transport
         self._credentials = credentials
+        self._ways: dict[str, _Way] = {}
 
     async def open(
         self, deployment: Deployment, request: InferenceRequest, headers: Mapping[str, str]
@@ -48,13 +82,15 @@ class AzureOpenAI:
         A token that is rejected is replaced and tried once more; the second answer counts.
         Raises the transport's errors, and UpstreamMisconfigured where no token could be had.
         """
-        credential = self._credentials[deployment.name]
+        way = self._way(deployment)
+        credential, (url, model) = way.credential, way.place(request)
         name, value = await credential.header()
         sent = {**headers, "content-type": "application/json", name: value}
-        url = url_for(deployment, request)
-        body = body_for(request, model_in_body(deployment, request))
-        method, timeouts = request.route.method, patience_for(request, deployment.timeouts)
+        body = body_for(request, model)
+        method, timeouts = request.route.method, patience_for(request, deployment)
         response = await self._transport.send(method, url, sent, body, timeouts=timeouts)
+        if response.status < _REFUSALS:
+            return response
         if response.status != HTTPStatus.UNAUTHORIZED or not await _refreshed(
             credential, value, response
         ):
@@ -62,6 +98,13 @@ class AzureOpenAI:
         sent[name] = (await credential.header())[1]
         response = await self._transport.send(method, url, sent, body, timeouts=timeouts)
         return unechoed(response, sent[name])
+
+    def _way(self, deployment: Deployment) -> _Way:
+        way = self._ways.get(deployment.name)
+        if way is None or way.deployment is not deployment:
+            way = _Way(deployment, self._credentials[deployment.name])
+            self._ways[deployment.name] = way
+        return way
 
 
 async def _refreshed(credential: Credential, rejected: str, response: UpstreamResponse) -> bool:

@@ -167,6 +167,17 @@ def test_a_refusal_by_size_holds_what_is_as_large() -> None:
     assert scene.standing.refusal("paygo", small, scene.now) is not None
 
 
+def test_any_hold_may_concern_a_request() -> None:
+    """Its own, which is over at its time; or one by size, of whomever."""
+    scene = Scene()
+    assert not scene.standing.may_be_held("ptu")
+    scene.standing.hold("paygo", scene.now + 1)
+    assert scene.standing.may_be_held("paygo")
+    assert not scene.standing.may_be_held("ptu")
+    scene.standing.hold_by_size("paygo", LOAD, scene.now + 1, scene.now)
+    assert scene.standing.may_be_held("ptu")
+
+
 def test_of_a_hold_and_a_hold_by_size_the_later_says_until_when() -> None:
     """Who comes back when the one is over would find the other."""
     for by_size_s, all_s in ((1, 40), (40, 1)):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from operator import itemgetter
 from typing import Final
+
+import msgspec
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Kind
@@ -43,8 +44,7 @@ class Verdict(StrEnum):
     HEDGED = "hedged"  # another one that was asked beside it answered first: it was given up
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One deployment asked once; times are on the gateway's monotonic clock, seconds."""
 
     deployment: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -51,6 +51,12 @@ class Deployment:
     refuses: frozenset[str] = frozenset()
     """Parameters of a request's body that its model does not take."""
     reasons: bool = False  # its model may be silent for minutes
+    #: Of a call whose headers come with its whole answer.
+    whole_timeouts: Timeouts = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        whole = replace(self.timeouts, first_byte=self.timeouts.total)
+        object.__setattr__(self, "whole_timeouts", whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,15 @@ class Doubts:
         for scope in scopes:
             self._health.completed(_key(name, scope))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is remembered against anybody."""
+        return not self._failed and not self._silent and not self._stalled
+
+    def all_well(self) -> bool:
+        """Whether all may be asked, and none waits for a probe."""
+        return self._health.all_well()
+
     def may_ask(self, name: str, scopes: Sequence[str], now: float) -> bool:
         """Whether a request of these scopes may be sent there, while there are others."""
         return self._health.all_well() or all(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from app.domain.call.request import InferenceRequest, Operation
-from app.domain.routing.deployment import Timeouts
+from app.domain.routing.deployment import Deployment, Timeouts
 
 #: Operations whose answer is written word by word.
 _WRITTEN: Final = frozenset(
@@ -14,12 +13,12 @@ _WRITTEN: Final = frozenset(
 )
 
 
-def patience_for(request: InferenceRequest, timeouts: Timeouts) -> Timeouts:
-    """The limits of one call.
+def patience_for(request: InferenceRequest, deployment: Deployment) -> Timeouts:
+    """The limits of one call of it.
 
     Without a stream the headers come with the whole answer: nothing is heard until its last token
     was made, so that only the limit of the whole answer says that it takes too long.
     """
     if request.stream or request.operation not in _WRITTEN:
-        return timeouts
-    return replace(timeouts, first_byte=timeouts.total)
+        return deployment.timeouts
+    return deployment.whole_timeouts

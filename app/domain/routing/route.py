@@ -125,6 +125,7 @@ class RoutePlan(msgspec.Struct, frozen=True, eq=False):
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
     spill_spent: bool = False  # as of the choices
     waited_s: float | None = None  # in line; None: it did not wait
+    policy: RoutePolicy | None = None  # that permits the candidates; None: it is not known
     made_at: float = -math.inf  # on the caller's clock, seconds; nobody knows of an older one
 
     @property
@@ -248,6 +249,7 @@ def plan_route(
         not candidates,
         choices.spill_spent,
         None,
+        choices.policy,
         now,
     )
 

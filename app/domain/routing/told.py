@@ -13,7 +13,7 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
 _LIKE_A_KEY: Final = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20}")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 #: Of a request's id and of a deployment's name; Azure's have 36 and at most 64 characters.
-_NAME: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_LONGEST_NAME: Final = 128
 
 
 def code_told(code: str | None) -> str | None:
@@ -25,7 +25,10 @@ def code_told(code: str | None) -> str | None:
 
 def name_told(name: str | None) -> str | None:
     """An id or a name, from a header; None where it is longer than one, or words."""
-    return name if name is not None and _NAME.fullmatch(name) else None
+    if not name or len(name) > _LONGEST_NAME:
+        return None
+    is_one_word = name.isascii() and name.isprintable() and " " not in name
+    return name if is_one_word else None
 
 
 def id_told(text: str | None) -> str | None:

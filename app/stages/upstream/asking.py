@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.route import Candidate
 from app.stages.upstream.occupancy import Occupancy
 from app.stages.upstream.opening import Opened
+
+_ACCEPT: Final = Verdict.ACCEPT
 
 
 @dataclass(slots=True)
@@ -30,19 +32,21 @@ class Turn:
 
 @dataclass(slots=True)
 class Asked:
-    """It answered, refused or failed; `scope` holds its capacity and its connection."""
+    """It answered, refused or failed; its capacity and its connection are held until `close`."""
 
     turn: Turn
     started: float
     occupancy: Occupancy
     opened: Opened
-    scope: ExitStack
 
     @property
     def serves(self) -> bool:
         """Whether its answer is to be passed on."""
-        return self.opened.answer is not None and self.opened.verdict is Verdict.ACCEPT
+        return self.opened.answer is not None and self.opened.verdict is _ACCEPT
 
     def close(self) -> None:
-        """Let go of it."""
-        self.scope.close()
+        """Let go of it; again changes nothing."""
+        try:
+            self.opened.close()
+        finally:
+            self.occupancy.end()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final, NamedTuple
 
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.attempt import OF_ONE_OPERATION, Verdict
@@ -16,9 +17,11 @@ from app.observation import Observation
 from app.stages.upstream.opening import Opened
 from app.standing import Standing
 
+_ACCEPT, _MISCONFIGURED = Verdict.ACCEPT, Verdict.MISCONFIGURED
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+
+class Asker(NamedTuple):
     """Of which requests one is, where a failure may be theirs alone."""
 
     tenant: str
@@ -62,18 +65,23 @@ class Judging:
         ):
             yield
 
+    @property
+    def all_well(self) -> bool:
+        """Whether nobody waits for a probe, nor is kept out."""
+        return self.standing.health.all_well() and self.doubts.all_well()
+
     def opened(self, name: str, asker: Asker, opened: Opened, started: float, now: float) -> None:
         """An attempt that was begun at `started` came to this."""
         if isinstance(opened.error, UpstreamTimeout):
             jitter = self.standing.draw()
             if self.doubts.was_silent(name, asker.of_tenant, now, started=started, jitter=jitter):
                 self.standing.judged(name, Verdict.FAILED, started, now)
-        elif opened.verdict is Verdict.MISCONFIGURED and opened.code in OF_ONE_OPERATION:
+        elif opened.verdict is _MISCONFIGURED and opened.code in OF_ONE_OPERATION:
             jitter = self.standing.draw()
             self.doubts.refused(name, asker.of_operation, now, started=started, jitter=jitter)
         elif _tells_of_health(opened):
             self.standing.judged(name, opened.verdict, started, now)
-            if opened.verdict is Verdict.ACCEPT:
+            if opened.verdict is _ACCEPT and not self.doubts.is_empty:
                 self.doubts.answered(name, asker.scopes, now, started=started)
 
     def ended(
@@ -91,7 +99,7 @@ class Judging:
         name = deployment.name
         if not isinstance(broken, UpstreamTimeout):
             self.standing.ended(name, started, now, broken=broken is not None)
-            if broken is None:
+            if broken is None and not self.doubts.is_empty:
                 self.doubts.completed(name, asker.scopes)
         elif now - started < deployment.timeouts.total:
             jitter = self.standing.draw()
@@ -101,6 +109,6 @@ class Judging:
 
 def _tells_of_health(opened: Opened) -> bool:
     """What is wrong with a request says nothing of who refuses it, by status or inside a stream."""
-    if opened.verdict is not Verdict.ACCEPT:
+    if opened.verdict is not _ACCEPT:
         return True
-    return (opened.status or 0) < HTTPStatus.MULTIPLE_CHOICES and opened.code is None
+    return (opened.status or 0) < _REFUSALS and opened.code is None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -11,23 +9,29 @@ from app.domain.capacity.capacity import Place
 from app.domain.capacity.demand import Demand
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Verdict
-from app.domain.routing.route import RoutePlan
 from app.observation import Meter, Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened
-from app.standing import Standing
-from app.wire.capacity import capacity_told, wait_told
+from app.wire.capacity import wait_told
 from app.wire.usage import usage_of_body
 
 #: Of text that nobody counted; most of a stream's bytes are its frames.
 _BYTES_PER_TOKEN: Final = 4
+_ACCEPT, _THROTTLED = Verdict.ACCEPT, Verdict.THROTTLED
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 class Occupancy:
-    """One attempt's; without a place nothing is counted."""
+    """One attempt's, until its end; without a place nothing is counted."""
 
-    def __init__(self, place: Place | None, clock: Clock) -> None:
+    __slots__ = ("_clock", "_observation", "_place", "_served", "_settled", "is_lost")
+
+    def __init__(self, place: Place | None, observation: Observation, clock: Clock) -> None:
+        """What `observation` says at the end that it used stays taken, if it served by then."""
         self._place = place
+        self._observation = observation
+        self._served = observation.served
+        self._settled: Usage | None = None
         self._clock = clock
         self.is_lost = False  # another deployment answered first: the prompt was read for nothing
 
@@ -40,35 +44,30 @@ class Occupancy:
         if self._place is None:
             return
         now = self._clock.now()
-        if opened.verdict is Verdict.THROTTLED:
+        if opened.verdict is _THROTTLED:
             wait = wait_told(opened.retry_after_s, opened.headers)
-            self._place.refused(capacity_told(opened.headers), wait, now)
+            self._place.refused(opened.capacity_told(), wait, now)
         elif _ran(opened.verdict, opened.status):
             if opened.answer is not None and opened.answer.rest is None:
                 meter.usage = usage_of_body(opened.answer.head)
                 if meter.usage is not None:
+                    self._settled = meter.usage
                     self._place.settle(_told(meter.usage), now)
-            self._place.accepted(capacity_told(opened.headers), now)
+            self._place.accepted(opened.capacity_told(), now)
 
-    def ended(self, used: Demand | None) -> None:
-        """Put what was used in place of what was taken."""
-        if self._place is not None:
-            self._place.settle(used, self._clock.now())
-
-
-@contextmanager
-def occupying(
-    deployment: str, plan: RoutePlan, standing: Standing, observation: Observation, clock: Clock
-) -> Iterator[Occupancy]:
-    """The scope of one attempt; what `observation` then says it used stays taken."""
-    occupancy = Occupancy(standing.take(deployment, plan, clock.now()), clock)
-    served = observation.served
-    try:
-        yield occupancy
-    finally:
-        is_ours = observation.served is not served
-        used = _used(observation) if is_ours else None
-        occupancy.ended(_read(observation.demand) if occupancy.is_lost else used)
+    def end(self) -> None:
+        """Put what was used in place of what was taken; again changes nothing."""
+        place, self._place = self._place, None
+        if place is None:
+            return
+        used, observation = None, self._observation
+        if self.is_lost:
+            used = _read(observation.demand)
+        elif observation.served is not self._served:  # it is this one that served
+            if self._settled is not None and observation.meter.usage is self._settled:
+                return
+            used = _used(observation)
+        place.settle(used, self._clock.now())
 
 
 def _used(observation: Observation) -> Demand | None:
@@ -92,4 +91,4 @@ def _told(usage: Usage) -> Demand:
 
 def _ran(verdict: Verdict, status: int | None) -> bool:
     """Whether a model was at work."""
-    return verdict is Verdict.ACCEPT and (status or 0) < HTTPStatus.MULTIPLE_CHOICES
+    return verdict is _ACCEPT and (status or 0) < _REFUSALS

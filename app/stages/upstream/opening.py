@@ -13,6 +13,7 @@ from typing import Final
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
+from app.domain.capacity.capacity import CapacityTold
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.patience import patience_for
@@ -24,10 +25,13 @@ from app.errors import (
 )
 from app.ports import Upstream, UpstreamResponse
 from app.wire.azure import error_code, is_error_object, retry_after_s
+from app.wire.capacity import capacity_told
 from app.wire.events import Event, Kind, read_event
 from app.wire.usage import response_id_of_body
 
 _STATUSES: Final = range(100, 600)
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
+_ACCEPT, _RESPONSES = Verdict.ACCEPT, Operation.RESPONSES
 
 
 @dataclass(slots=True)
@@ -42,6 +46,13 @@ class Opened:
     answer: Answer | None = None
     error: UpstreamError | None = None
     response: UpstreamResponse | None = None
+    _capacity: CapacityTold | None = field(default=None, init=False)
+
+    def capacity_told(self) -> CapacityTold:
+        """What its headers say of the deployment's capacity; they are read once."""
+        if self._capacity is None:
+            self._capacity = capacity_told(self.headers)
+        return self._capacity
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -81,16 +92,14 @@ def _check_status(status: int) -> None:
 
 
 async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:
-    if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+    if response.status >= _REFUSALS:
         return await _refused(answer, response)
     if is_event_stream(response.headers):
         return await _streaming(answer, response)
     await _fill(answer, response)
-    if answer.request.operation is Operation.RESPONSES and answer.request.stores:
+    if answer.request.stores and answer.request.operation is _RESPONSES:
         answer.response_id = response_id_of_body(answer.head)
-    return Opened(
-        Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
-    )
+    return Opened(_ACCEPT, response.status, response.headers, answer=answer, response=response)
 
 
 async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
@@ -115,8 +124,8 @@ async def _fill(answer: Answer, response: UpstreamResponse) -> None:
 
     Some servers send the headers of an answer before they have it.
     """
-    timeouts = patience_for(answer.request, answer.deployment.timeouts)
-    is_answer = response.status < HTTPStatus.MULTIPLE_CHOICES
+    timeouts = patience_for(answer.request, answer.deployment)
+    is_answer = response.status < _REFUSALS
     parts: list[bytes] = []
     size = 0
     while size <= WHOLE_BODY_BYTES:
@@ -171,9 +180,7 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
         raise _without_content(answer)
     if event.kind is Kind.ERROR:
         return _failed_in_stream(answer, response, event)
-    return Opened(
-        Verdict.ACCEPT, response.status, response.headers, answer=answer, response=response
-    )
+    return Opened(_ACCEPT, response.status, response.headers, answer=answer, response=response)
 
 
 def _is_full(answer: Answer) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
+from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Tenant
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
@@ -15,19 +15,23 @@ from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
 from app.errors import RequestError
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(NamedTuple):
     """One request's, asked before each attempt; without a tenant it may go anywhere."""
 
     fleet: Fleet
     rules: LiveRules = UNCHANGED
     tenant: Tenant | None = None
 
-    def permits(self, place: Candidate | Absence) -> bool:
-        """Whether it may be sent there, now or as soon as there is room."""
+    def permits(self, place: Candidate | Absence, planned_by: RoutePolicy | None = None) -> bool:
+        """Whether it may be sent there, now or as soon as there is room.
+
+        `planned_by` is a policy that permits it, if it is still in force.
+        """
         if self.tenant is None:
             return True
         policy = self.rules.policy(self.tenant)
+        if planned_by is not None and policy is planned_by:
+            return True
         deployment = self.fleet.deployments[place.deployment]
         return policy is not None and policy.admits(deployment, place.tier)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Fleet
@@ -14,6 +15,9 @@ from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
 from app.errors import NoCapacity, RequestError
 from app.stages.upstream.judging import Asker, Judging
 from app.stages.upstream.permission import ANYBODY, Permission
+
+#: So lately room was looked for that there still is, if nobody was asked since. Seconds.
+_JUST_NOW_S: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -28,20 +32,27 @@ class Prospects:
     permission: Permission = ANYBODY
     needs_window: float = 0.0
     _askable: frozenset[str] | None = field(default=None, init=False)
+    _is_well: bool | None = field(default=None, init=False)  # nobody is kept out
+    _has_asked: bool = field(default=False, init=False)
 
     def time_passed(self) -> None:
         """What was looked up of failures may have changed; between two attempts it holds."""
-        self._askable = None
+        self._askable = self._is_well = None
+        self._has_asked = True
 
     def absence(self, candidate: Candidate, now: float) -> Absence | None:
         """What has happened to it since it was planned, or to the whole plan."""
-        name, tier = candidate.deployment, candidate.tier
-        if not self.permission.permits(candidate) or self._is_drained(name):
+        name, tier, plan = candidate.deployment, candidate.tier, self.plan
+        if not self.permission.permits(candidate, plan.policy) or self._is_drained(name):
             return Absence(name, tier, SpillReason.POLICY, NEVER)
-        room = self.judging.standing.refusal(name, self.plan.load, now)
-        if room is not None:
-            return Absence(name, tier, room.reason, room.until, room.utilization)
-        if self._is_kept_out(candidate, now):
+        standing = self.judging.standing
+        if self._has_asked or now - plan.made_at > _JUST_NOW_S or standing.may_be_held(name):
+            room = standing.refusal(name, plan.load, now)
+            if room is not None:
+                return Absence(name, tier, room.reason, room.until, room.utilization)
+        if self._is_well is None:
+            self._is_well = self.judging.all_well
+        if not self._is_well and self._is_kept_out(candidate, now):
             return Absence(name, tier, SpillReason.UNHEALTHY, now)
         return None
 
@@ -77,9 +88,12 @@ class Prospects:
 
     def _is_drained(self, name: str) -> bool:
         """Who holds a stored response is the only one, and serves it even while it drains."""
-        operated = self.operations().get(name)
+        operations = self.operations()
+        operated = operations.get(name) if operations else None
+        if operated is None or not operated.draining:
+            return False
         is_alone = len(self.plan.candidates) + len(self.plan.absences) == 1
-        return operated is not None and operated.draining and not is_alone
+        return not is_alone
 
     def _is_kept_out(self, candidate: Candidate, now: float) -> bool:
         """It failed since it was planned, or fails such requests, and there are others."""

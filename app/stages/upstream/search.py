@@ -9,10 +9,12 @@ its deployment's capacity is counted from when it is sent until the answer's sco
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, aclosing, asynccontextmanager, closing
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import TracebackType
+from typing import Final
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -30,53 +32,47 @@ from app.errors import (
 from app.observation import Observation
 from app.ports import Clock, Upstream
 from app.stages.upstream.asking import Asked, Turn
-from app.stages.upstream.judging import Asker, Judging, asker_of
-from app.stages.upstream.occupancy import Occupancy, occupying
+from app.stages.upstream.hedging import Hedging
+from app.stages.upstream.judging import Judging, asker_of
+from app.stages.upstream.occupancy import Occupancy
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.pair import Pair
 from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling, throttle_class
-from app.wire.capacity import capacity_told
 from app.wire.trace_context import caller_of, passed_on, trace_headers
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
 #: choose the same one, and an upstream sees one caller.
-_FORWARDED = frozenset({"accept", "openai-beta", "aoai-evals"})
+_FORWARDED: Final = ("accept", "openai-beta", "aoai-evals")
+_THROTTLED, _FAILED = Verdict.THROTTLED, Verdict.FAILED
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 @dataclass(slots=True)
-class _Tries:
-    """What has been learnt so far while asking one candidate after the other."""
+class _Search:
+    """One request's: what it asks with, what was learnt while asking, and who answered."""
 
-    deadline: float
+    plan: RoutePlan
+    request: InferenceRequest
+    headers: Mapping[str, str]
+    observation: Observation
+    prospects: Prospects
+    turns: dict[str, Turn] = field(default_factory=dict)  # of those that were asked
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
     is_unpaid: bool = False  # nor for want of a retry
     refusal: Answer | None = None  # an answer to fall back on
     refused: Attempt | None = None  # the attempt that gave it
     failure: UpstreamError | None = None
+    answering: Asked | None = None  # whose answer is passed on
 
     @property
     def is_too_long(self) -> bool:
         """Whether the answer to fall back on is that no window was large enough."""
         return self.refused is not None and self.refused.verdict is Verdict.TOO_LONG
-
-
-@dataclass(slots=True)
-class _Search:
-    """One request's: what it asks with, and what came of it so far."""
-
-    plan: RoutePlan
-    request: InferenceRequest
-    headers: Mapping[str, str]
-    observation: Observation
-    asker: Asker
-    prospects: Prospects
-    tries: _Tries
-    turns: dict[str, Turn] = field(default_factory=dict)  # of those that were asked
 
 
 class Upstreams:
@@ -103,67 +99,76 @@ class Upstreams:
         self._hedging = retries.hedging
         self._throttling = Throttling(judging.standing)
 
-    @asynccontextmanager
-    async def answer(
+    def answer(
         self,
         plan: RoutePlan,
         request: InferenceRequest,
         headers: Mapping[str, str],
         observation: Observation,
-    ) -> AsyncIterator[Answer]:
+    ) -> AbstractAsyncContextManager[Answer]:
         """The answer, open for as long as the caller stays inside.
 
-        Raises NoCapacity when every candidate is throttled, UpstreamError when the last one failed,
-        NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of them.
+        Entering raises NoCapacity when every candidate is throttled, UpstreamError when the last
+        one failed, NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of
+        them.
         """
-        search = self._begun(plan, request, headers, observation)
-        tries, prospects, asker = search.tries, search.prospects, search.asker
-        for candidate in plan.candidates:
+        principal, rules = observation.principal, self._rules
+        prospects = Prospects(
+            plan,
+            asker_of(observation, request),
+            self._judging,
+            self._fleet,
+            rules.operations,
+            Permission(self._fleet, rules, principal.tenant if principal is not None else None),
+        )
+        forwarded = _forwarded(headers, observation)
+        return _Scope(self, _Search(plan, request, forwarded, observation, prospects))
+
+    async def opened(self, search: _Search) -> Answer:
+        """The first answer worth passing on, whose deployment is `answering`, or a refusal."""
+        self._begin(search)
+        for candidate in search.plan.candidates:
             if not self._worth_asking(candidate, search):
                 continue
-            async with aclosing(self._asked(candidate, search)) as all_asked:
-                async for asked in all_asked:
-                    with closing(asked):
-                        attempt = self._attempt(asked)
-                        observation.attempts.append(attempt)
-                        asked.occupancy.opened(asked.opened, observation.meter)
-                        if asked.serves and asked.opened.answer is not None:
-                            self._accepted(attempt, plan, observation)
-                            yield asked.opened.answer
-                            deployment, now = asked.turn.deployment, self._clock.now()
-                            broken = observation.broken
-                            self._judging.ended(deployment, asker, asked.started, now, broken)
-                            return
-                        self._learn(attempt, asked.opened, prospects, tries)
-                        prospects.time_passed()
-        if tries.refusal is None:
-            raise tries.failure or prospects.no_capacity(self._clock.now())
-        if tries.is_too_long and prospects.left():  # a larger window is only absent for a time
-            raise prospects.no_capacity(self._clock.now())
-        observation.served = tries.refused
-        yield tries.refusal
+            turn = self._turn(candidate, search)
+            delay_s = self._hedge_after_s(turn, search)
+            if self._hedging is None or delay_s is None:
+                asked = await self._ask(turn, search)
+                answer = self._taken(asked, search) if asked is not None else None
+            else:
+                answer = await self._of_two(self._hedging, turn, delay_s, search)
+            if answer is not None:
+                return answer
+        return self._fallback(search)
 
-    def _begun(
-        self,
-        plan: RoutePlan,
-        request: InferenceRequest,
-        headers: Mapping[str, str],
-        observation: Observation,
-    ) -> _Search:
+    def closed(self, search: _Search, *, failed: bool) -> None:
+        """The caller is through with the answer; `failed`: it did not come to its end."""
+        asked = search.answering
+        if asked is None:
+            return
+        try:
+            if not failed:
+                deployment, now = asked.turn.deployment, self._clock.now()
+                asker, broken = search.prospects.asker, search.observation.broken
+                self._judging.ended(deployment, asker, asked.started, now, broken)
+        finally:
+            asked.close()
+
+    def _begin(self, search: _Search) -> None:
         now = self._clock.now()
         self._retries.started(now)
         if self._hedging is not None:
-            self._hedging.started(observation, now)
-        asker = asker_of(observation, request)
-        return _Search(
-            plan,
-            request,
-            _forwarded(headers, observation),
-            observation,
-            asker,
-            self._prospects(plan, asker, observation),
-            _Tries(deadline=self._deadline(plan, observation)),
-        )
+            self._hedging.started(search.observation, now)
+
+    def _fallback(self, search: _Search) -> Answer:
+        """An answer that refuses, where nobody served."""
+        prospects = search.prospects
+        if search.refusal is None:
+            raise search.failure or prospects.no_capacity(self._clock.now())
+        if search.is_too_long and prospects.left():  # a larger window is only absent for a time
+            raise prospects.no_capacity(self._clock.now())
+        search.observation.served = search.refused
+        return search.refusal
 
     def _turn(self, candidate: Candidate, search: _Search) -> Turn:
         deployment = self._fleet.deployments[candidate.deployment]
@@ -171,30 +176,51 @@ class Upstreams:
         search.turns[candidate.deployment] = turn
         return turn
 
-    def _asked(self, candidate: Candidate, search: _Search) -> AsyncGenerator[Asked]:
-        """What came of asking: of one, or of two where it kept us waiting. One at most serves."""
-        turn = self._turn(candidate, search)
-        delay_s = self._hedge_after_s(turn, search)
-        if self._hedging is None or delay_s is None:
-            return self._alone(turn, search)
+    async def _of_two(
+        self, hedging: Hedging, turn: Turn, delay_s: float, search: _Search
+    ) -> Answer | None:
+        """What came of asking one, and another one where it kept us waiting. One at most serves."""
         pair = Pair(
-            self._hedging,
+            hedging,
             turn,
             search.observation,
             ask=lambda each: self._ask(each, search),
             partners=lambda: self._partners(turn, search),
             turn_of=lambda each: self._turn(each, search),
         )
-        return pair.answers(delay_s)
+        try:
+            async with aclosing(pair.answers(delay_s)) as all_asked:
+                async for asked in all_asked:
+                    answer = self._taken(asked, search)
+                    if answer is not None:
+                        return answer
+        except BaseException:  # cancelled before the caller has it: nobody else closes it
+            if search.answering is not None:
+                search.answering.close()
+            raise
+        return None
 
-    async def _alone(self, turn: Turn, search: _Search) -> AsyncGenerator[Asked]:
-        asked = await self._ask(turn, search)
-        if asked is not None:
-            yield asked
+    def _taken(self, asked: Asked, search: _Search) -> Answer | None:
+        """The answer where it serves; else it is let go of, with its consequences drawn."""
+        observation, opened = search.observation, asked.opened
+        try:
+            attempt = self._attempt(asked)
+            observation.attempts.append(attempt)
+            asked.occupancy.opened(opened, observation.meter)
+            if asked.serves:
+                self._accepted(attempt, search)
+                search.answering = asked
+                return opened.answer
+            self._learn(attempt, opened, search)
+            search.prospects.time_passed()
+        finally:
+            if search.answering is not asked:
+                asked.close()
+        return None
 
     def _hedge_after_s(self, turn: Turn, search: _Search) -> float | None:
         """Seconds; None: nobody else is asked before it answered. Only of a first attempt."""
-        if self._hedging is None or search.tries.errors or search.plan.last_resort:
+        if self._hedging is None or search.errors or search.plan.last_resort:
             return None
         delay_s = self._hedging.delay_s(turn.deployment, search.request, search.observation)
         return delay_s if delay_s is not None and self._partners(turn, search) else None
@@ -213,56 +239,65 @@ class Upstreams:
 
     async def _ask(self, turn: Turn, search: _Search) -> Asked | None:
         """Ask it; None where there is nothing to pay another attempt from."""
-        deployment, observation = turn.deployment, search.observation
-        with ExitStack() as scope:
-            taken = self._occupying(deployment, search.plan, observation)
-            turn.occupancy = occupancy = scope.enter_context(taken)
-            turn.started = started = self._clock.now()
-            traced = {**search.headers, **_traced(observation, turn.span_id)}
-            opened = await self._open(deployment, traced, search)
+        observation, clock = search.observation, self._clock
+        started = clock.now()
+        place = self._standing.take(turn.deployment.name, search.plan, started)
+        occupancy = turn.occupancy = Occupancy(place, observation, clock)
+        turn.started = started
+        opened = None
+        try:
+            opened = await self._opened(turn.deployment, _sent(search, turn.span_id), search)
+        finally:
             if opened is None:
-                search.tries.is_unpaid = True
-                return None
-            scope.enter_context(closing(opened))
-            return Asked(turn, started, occupancy, opened, scope.pop_all())
+                occupancy.end()
+        if opened is None:
+            search.is_unpaid = True
+            return None
+        return Asked(turn, started, occupancy, opened)
 
-    def _prospects(self, plan: RoutePlan, asker: Asker, observation: Observation) -> Prospects:
-        principal, rules = observation.principal, self._rules
-        permission = Permission(self._fleet, rules, principal.tenant if principal else None)
-        return Prospects(plan, asker, self._judging, self._fleet, rules.operations, permission)
-
-    async def _open(
+    async def _opened(
         self, deployment: Deployment, headers: Mapping[str, str], search: _Search
     ) -> Opened | None:
-        started, name, asker = self._clock.now(), deployment.name, search.asker
-        with self._retries.paid(search.tries.errors, started) as payment:
+        if not search.errors and self._judging.all_well:  # it costs nothing, and is nobody's probe
+            return await self._judged(deployment, headers, search)
+        started = self._clock.now()
+        with self._retries.paid(search.errors, started) as payment:
             if not payment.granted:
                 return None
-            with self._judging.asking(name, asker, started):
-                opened = await open_answer(self._upstream, deployment, search.request, headers)
-                payment.failed = opened.verdict is Verdict.FAILED
-                self._judging.opened(name, asker, opened, started, self._clock.now())
+            with self._judging.asking(deployment.name, search.prospects.asker, started):
+                opened = await self._judged(deployment, headers, search)
+                payment.failed = opened.verdict is _FAILED
                 return opened
 
-    def _accepted(self, attempt: Attempt, plan: RoutePlan, observation: Observation) -> None:
+    async def _judged(
+        self, deployment: Deployment, headers: Mapping[str, str], search: _Search
+    ) -> Opened:
+        started = self._clock.now()
+        opened = await open_answer(self._upstream, deployment, search.request, headers)
+        asker, now = search.prospects.asker, self._clock.now()
+        self._judging.opened(deployment.name, asker, opened, started, now)
+        return opened
+
+    def _accepted(self, attempt: Attempt, search: _Search) -> None:
+        observation = search.observation
         self._retries.served()
-        self._standing.accepted(attempt.deployment, plan, attempt.started)
+        self._standing.accepted(attempt.deployment, search.plan, attempt.started)
         self._throttling.accepted(attempt.deployment)
-        is_content = (attempt.status or 0) < HTTPStatus.MULTIPLE_CHOICES
-        if self._hedging is not None and is_content:
+        if self._hedging is not None and (attempt.status or 0) < _REFUSALS:  # it is content
             waited_s = attempt.ended - attempt.started
             self._hedging.began(attempt.deployment, observation, waited_s)
         observation.served = attempt
         observation.meter.first_token_at = self._clock.now()
 
-    def _deadline(self, plan: RoutePlan, observation: Observation) -> float:
-        limits = (self._fleet.deployments[c.deployment].timeouts.total for c in plan.candidates)
-        return observation.started + max(limits)
+    def _deadline(self, search: _Search) -> float:
+        deployments = self._fleet.deployments
+        limits = [deployments[c.deployment].timeouts.total for c in search.plan.candidates]
+        return search.observation.started + max(limits)
 
     def _worth_asking(self, candidate: Candidate, search: _Search) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now, tries, prospects = self._clock.now(), search.tries, search.prospects
-        if tries.is_unpaid or candidate.deployment in search.turns:  # asked beside another one
+        now, prospects = self._clock.now(), search.prospects
+        if search.is_unpaid or candidate.deployment in search.turns:  # asked beside another one
             return False
         absence = prospects.absence(candidate, now)
         if absence is not None:
@@ -270,70 +305,85 @@ class Upstreams:
             return False
         if not prospects.is_large_enough(candidate.deployment):
             return False
-        may_go_on = not tries.is_over and tries.errors < self._retries.most
-        return may_go_on and now < tries.deadline
-
-    def _occupying(
-        self, deployment: Deployment, plan: RoutePlan, observation: Observation
-    ) -> AbstractContextManager[Occupancy]:
-        return occupying(deployment.name, plan, self._standing, observation, self._clock)
+        may_go_on = not search.is_over and search.errors < self._retries.most
+        return may_go_on and now < self._deadline(search)
 
     def _attempt(self, asked: Asked) -> Attempt:
         turn, opened = asked.turn, asked.opened
-        headers, deployment = opened.headers, turn.deployment
+        headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
         return Attempt(
             deployment=deployment.name,
             tier=turn.candidate.tier,
-            verdict=opened.verdict,
+            verdict=verdict,
             status=opened.status,
             started=asked.started,
             ended=self._clock.now(),
             code=code_told(opened.code),
             retry_after_s=opened.retry_after_s,
             kind=deployment.kind,
-            throttle=throttle_class(opened, deployment)
-            if opened.verdict is Verdict.THROTTLED
-            else None,
+            throttle=throttle_class(opened, deployment) if verdict is _THROTTLED else None,
             upstream_request_id=name_told(
                 headers.get("x-request-id") or headers.get("apim-request-id")
             ),
             native_spillover_from=name_told(headers.get("x-ms-spillover-from-deployment")),
-            utilization=capacity_told(headers).utilization,
+            utilization=opened.capacity_told().utilization,
             span_id=turn.span_id,
         )
 
-    def _learn(self, attempt: Attempt, opened: Opened, prospects: Prospects, tries: _Tries) -> None:
+    def _learn(self, attempt: Attempt, opened: Opened, search: _Search) -> None:
         """Draw the consequences of an attempt that did not serve."""
+        prospects = search.prospects
         match attempt.verdict:
             case Verdict.THROTTLED:
                 self._throttling.refused(attempt, prospects.plan)
                 if prospects.needs_window:  # this one is large enough: waiting helps after all
-                    tries.refusal = None
+                    search.refusal = None
             case Verdict.TOO_LONG:
                 # Of a window of unknown size nothing is known to be larger.
                 prospects.needs_window = prospects.window(attempt.deployment) or math.inf
-                tries.refusal, tries.refused = opened.answer, attempt
+                search.refusal, search.refused = opened.answer, attempt
             case Verdict.MISCONFIGURED:
-                tries.errors += 1
+                search.errors += 1
                 message = f"The deployment '{attempt.deployment}' refused the gateway."
-                tries.failure, tries.refusal = UpstreamMisconfigured(message), None
+                search.failure, search.refusal = UpstreamMisconfigured(message), None
             case _:
-                tries.errors += 1
+                search.errors += 1
                 message = f"The deployment '{attempt.deployment}' failed."
-                tries.failure = opened.error or UpstreamFailed(message)
-                tries.refusal, tries.refused = opened.answer, attempt
+                search.failure = opened.error or UpstreamFailed(message)
+                search.refusal, search.refused = opened.answer, attempt
                 # Nobody knows what it was doing: asked elsewhere, a long answer is paid for again.
-                tries.is_over = isinstance(opened.error, UpstreamTimeout)
+                search.is_over = isinstance(opened.error, UpstreamTimeout)
+
+
+class _Scope:
+    """Inside it an answer is open."""
+
+    __slots__ = ("_search", "_upstreams")
+
+    def __init__(self, upstreams: Upstreams, search: _Search) -> None:
+        self._upstreams = upstreams
+        self._search = search
+
+    async def __aenter__(self) -> Answer:
+        return await self._upstreams.opened(self._search)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._upstreams.closed(self._search, failed=kind is not None)
 
 
 def _forwarded(headers: Mapping[str, str], observation: Observation) -> dict[str, str]:
     """What of a caller's headers reaches every upstream; of its trace, where we have none."""
-    forwarded = {name: value for name, value in headers.items() if name in _FORWARDED}
+    forwarded = {name: headers[name] for name in _FORWARDED if name in headers}
     caller = caller_of(headers) if observation.trace is None else None
     return forwarded if caller is None else forwarded | passed_on(caller)
 
 
-def _traced(observation: Observation, span_id: str) -> dict[str, str]:
-    """What makes an attempt's span the upstream's caller."""
-    trace = observation.trace
-    return {} if trace is None else trace_headers(trace, span_id)
+def _sent(search: _Search, span_id: str) -> Mapping[str, str]:
+    """The headers of an attempt: its span is the upstream's caller."""
+    trace = search.observation.trace
+    return search.headers if trace is None else {**search.headers, **trace_headers(trace, span_id)}

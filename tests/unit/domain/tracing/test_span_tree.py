@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -262,7 +261,9 @@ async def test_who_was_given_up_has_not_failed(house: House) -> None:
     house.upstream("ptu").completes()
     _, receipt = await house.serve(FakeCall(fields=CALL))
     (first,) = receipt.attempts
-    lost = replace(first, deployment="paygo", verdict=Verdict.HEDGED, status=None, span_id="a" * 16)
+    lost = msgspec.structs.replace(
+        first, deployment="paygo", verdict=Verdict.HEDGED, status=None, span_id="a" * 16
+    )
     tree = tree_of(msgspec.structs.replace(receipt, attempts=(first, lost)))
     assert outline(tree)[-3:] == ["  attempt ptu", "    relay", "  attempt paygo"]
     given_up = named(tree, "attempt paygo")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.demand import Demand, Load
@@ -41,7 +42,7 @@ class Scene:
 
     def refuse(self, tokens: int = 1000, **fields: object) -> None:
         """It refuses a request of so many tokens."""
-        attempt = replace(REFUSED, **fields)  # type: ignore[arg-type]  # of its own fields
+        attempt = structs.replace(REFUSED, **fields)
         self.throttling.refused(attempt, RoutePlan((), load=load(tokens)))
 
     def held_until(self, tokens: int, now: float = NOW) -> float | None:
