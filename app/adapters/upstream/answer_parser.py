@@ -112,7 +112,7 @@ class AnswerParser:
 
     def _on_header(self, name: bytes, value: bytes) -> None:
         key, fields = self._names[name], self._fields
-        text = value.decode("latin-1").rstrip()
+        text = value.decode("latin-1").rstrip(" \t")
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
 
     def _on_headers_complete(self) -> None:

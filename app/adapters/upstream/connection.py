@@ -8,6 +8,7 @@ a reader who stalls holds back the upstream and fills no memory.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from asyncio import AbstractEventLoop, Transport
 from math import inf
 from typing import Final, Protocol, cast
@@ -146,12 +147,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The upstream says no more; what we have still to say is of no use to it."""
-        answer = self._answer
-        if answer is not None and self._parser.is_begun and self._parser.ends_with_close:
-            self._parser.is_spent = True
+        answer, parser = self._answer, self._parser
+        if answer is None or not (parser.is_begun and parser.ends_with_close):
+            self._lose(UpstreamDisconnected, "The upstream closed the connection.")
+        elif _is_cut(self._transport):
+            self._lose(UpstreamDisconnected, "The connection to the upstream broke.")
+        else:
+            parser.is_spent = True
             self._end(answer)
-            return
-        self._lose(UpstreamDisconnected, "The upstream closed the connection.")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         self._lose(UpstreamDisconnected, "The connection to the upstream broke.")
@@ -212,3 +215,19 @@ class Connection(asyncio.BufferedProtocol):
         self._home.lost(self)
         if answer is not None:
             answer.fail(kind, message)
+
+
+def _is_cut(transport: Transport) -> bool:
+    """Whether an end was not announced: over TLS it must be, for anybody on the way can make one.
+
+    asyncio tells of both in the same way; what is left to read of TLS tells them apart.
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:
+        return True

@@ -81,13 +81,12 @@ class Response:
         UpstreamTimeout at the end of the whole call's time, UpstreamDisconnected, and
         UpstreamProtocolError where the body is not what its headers say.
         """
-        due = self._loop.time() + patience_s
         while not self._is_ended:
             if self._parts:
                 return self._taken()
             if self._failure is not None:
                 self._raise()
-            if not await self._news(min(due, self._deadline)):
+            if not await self._news(min(self._loop.time() + patience_s, self._deadline)):
                 self._check_deadline()
                 raise TimeoutError
         return _joined(self._parts) if self._parts else b""

@@ -9,10 +9,9 @@ import asyncio
 import gzip
 import random
 import socket
-import struct
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
 
@@ -30,87 +29,18 @@ from app.errors import (
 )
 from app.ports import UpstreamResponse
 from tests.fakes.aiohttp_transport import AiohttpTransport
+from tests.fakes.scripted_upstream import (
+    CHUNKED,
+    OK,
+    Line,
+    Script,
+    answers_for_ever,
+    server,
+    until,
+)
 
 PATIENCE_S = 5.0
 SECRET = "s3cret-key"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Line:
-    """The server's end of one connection."""
-
-    def __init__(
-        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.number = number
-        self.reader = reader
-        self.writer = writer
-        self.requests: list[bytes] = []
-
-    async def request(self) -> bytes:
-        """The next request, head and body; IncompleteReadError once the client has closed."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-        body = await self.reader.readexactly(int(fields.get(b"content-length", b"0")))
-        self.requests.append(head + body)
-        return head + body
-
-    async def say(self, *parts: bytes) -> None:
-        for part in parts:
-            self.writer.write(part)
-            await self.writer.drain()
-
-    async def gone(self) -> None:
-        """Return once the client has closed."""
-        with suppress(ConnectionError):
-            await self.reader.read()
-
-    def reset(self) -> None:
-        """Break the connection as a crash does."""
-        raw: socket.socket = self.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-
-Script = Callable[[Line], Awaitable[None]]
-
-
-class Server:
-    """Plays one script per connection, and remembers its lines."""
-
-    def __init__(self, script: Script) -> None:
-        self.lines: list[Line] = []
-        self.open = 0
-        self._script = script
-        self.url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = Line(len(self.lines), reader, writer)
-        self.lines.append(line)
-        self.open += 1
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._script(line)
-        finally:
-            writer.close()
-            self.open -= 1
-
-
-def server(script: Script) -> AbstractAsyncContextManager[Server]:
-    return _server(script)
-
-
-@asynccontextmanager
-async def _server(script: Script) -> AsyncIterator[Server]:
-    playing = Server(script)
-    listener = await asyncio.start_server(playing.serve, "127.0.0.1", 0)
-    host, port = listener.sockets[0].getsockname()
-    playing.url = f"http://{host}:{port}/chat"
-    async with listener:
-        yield playing
-        for line in playing.lines:
-            line.writer.transport.abort()
 
 
 Opening = Callable[[], AbstractAsyncContextManager[Transport]]
@@ -147,18 +77,6 @@ async def whole(response: UpstreamResponse) -> bytes:
     finally:
         response.close()
     return b"".join(parts)
-
-
-async def until(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def answers_for_ever(line: Line) -> None:
-    while True:
-        await line.request()
-        await line.say(OK)
 
 
 async def test_a_request_arrives_as_given(transport: Transport) -> None:
