@@ -7,8 +7,8 @@ from app.bootstrap.comparison import compared
 from app.bootstrap.demo import demo
 from app.bootstrap.drafting import found
 from app.bootstrap.latency import latency
+from app.bootstrap.planning import planned
 from app.bootstrap.probing import probed
-from app.bootstrap.worker import worker
 from app.cli.commands import Commands, create_cli
 from app.settings import environment
 
@@ -22,9 +22,9 @@ def main() -> None:
         found=found,
         demo=demo,
         serve=commands.serve,
-        worker=worker,
         simulate=commands.simulate,
         latency=latency,
+        planned=planned,
     )
     create_cli(started)()
 

@@ -21,22 +21,14 @@ from app.cli.key import key_commands
 from app.cli.latency import Compare as CompareLatency
 from app.cli.latency import add_latency
 from app.cli.limit import limit_commands
+from app.cli.plan import Find as FindPlan
+from app.cli.plan import add_plan
 from app.cli.session import Surroundings
+from app.cli.start import Addresses
 from app.cli.tenant import tenant_commands
 from app.cli.usage import usage_commands
 
-MISTAKE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What of `listen` is given on the command line; None leaves the config's."""
-
-    host: str | None = None
-    port: int | None = None
-    admin_host: str | None = None
-    admin_port: int | None = None
-    workers: int | None = None
+__all__ = ["Addresses", "Commands", "create_cli"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +41,9 @@ class Commands:
     found: Find
     demo: Callable[[Addresses, bool], int]
     serve: Callable[[Path, Addresses, bool], int]
-    worker: Callable[[], int]
     simulate: Callable[[Path, str, int], int]
     latency: CompareLatency
+    planned: FindPlan
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # from the command line
@@ -88,6 +80,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     add_init(cli, commands.environment, commands.found)
     _add_check(cli, commands)
     add_latency(cli, commands.latency)
+    add_plan(cli, commands.planned)
     admin_commands(cli)
     return cli
 
@@ -126,12 +119,6 @@ def _add_servers(cli: typer.Typer, commands: Commands) -> None:
         """Run the gateway. SIGHUP or a changed file reloads the config; TERM drains."""
         addresses = Addresses(host, port, admin_host, admin_port, workers)
         raise typer.Exit(commands.serve(config, addresses, simulate))
-
-    @cli.command(hidden=True)
-    def worker(number: int = 0, config: Path = Path()) -> None:
-        """One of `serve --workers`, which alone starts it; its arguments are for who looks."""
-        del number, config
-        raise typer.Exit(commands.worker())
 
     @cli.command()
     def simulate(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
+from app.cli.svg import document, line, round_up, style
 from app.planner.latency.report import TIMES, Measured
 
-#: Okabe and Ito's colours, which colour-blind readers can tell apart.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES: Final = ("none", "8 3", "2 3", "8 3 2 3")
 _WIDTH: Final = 860
 _PANEL: Final = 220
 _LEFT: Final = 70
@@ -20,8 +17,6 @@ _HEIGHT: Final = 140
 _TOP: Final = 34
 _TICKS: Final = 5
 _MS: Final = 1000
-_SVG: Final = "http://www.w3.org/2000/svg"
-_FONT: Final = 'font-family="sans-serif" font-size="12"'
 
 
 def plotted(found: Sequence[Measured]) -> str:
@@ -30,10 +25,7 @@ def plotted(found: Sequence[Measured]) -> str:
     A dot marks each median.
     """
     height = len(TIMES) * _PANEL + 30 + 20 * len(found)
-    parts = [
-        f'<svg xmlns="{_SVG}" viewBox="0 0 {_WIDTH} {height}" {_FONT}>',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-    ]
+    parts = [*document(_WIDTH, height)]
     for place, (name, title) in enumerate(TIMES.items()):
         parts += _panel(found, name, title, place * _PANEL + _TOP)
     parts += _legend(found, len(TIMES) * _PANEL + 20)
@@ -42,12 +34,12 @@ def plotted(found: Sequence[Measured]) -> str:
 
 def _panel(found: Sequence[Measured], name: str, title: str, top: float) -> Iterator[str]:
     longest = max((value for each in found for value in each.values[name]), default=0.0)
-    end = _round_up(longest) or 1.0
+    end = round_up(longest) or 1.0
     yield f'<text x="{_LEFT}" y="{top - 12}" font-weight="bold">{title}, ms</text>'
     for tick in range(_TICKS + 1):
         part = tick / _TICKS
         x, y = _LEFT + part * _PLOT, top + (1 - part) * _HEIGHT
-        yield _line((_LEFT, y), (_LEFT + _PLOT, y), "#dddddd")
+        yield line((_LEFT, y), (_LEFT + _PLOT, y), "#dddddd")
         yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{part:.0%}</text>'
         shown = f"{part * end * _MS:g}"
         yield f'<text x="{x:.1f}" y="{top + _HEIGHT + 18}" text-anchor="middle">{shown}</text>'
@@ -58,7 +50,7 @@ def _panel(found: Sequence[Measured], name: str, title: str, top: float) -> Iter
 def _curve(ordered: Sequence[float], place: int, top: float, end: float) -> Iterator[str]:
     if not ordered:
         return
-    colour, dash = _style(place)
+    colour, dash = style(place)
     points = [f"{_LEFT},{top + _HEIGHT}"]
     for rank, value in enumerate(ordered):
         x = _LEFT + value / end * _PLOT
@@ -75,7 +67,7 @@ def _curve(ordered: Sequence[float], place: int, top: float, end: float) -> Iter
 
 def _legend(found: Sequence[Measured], top: float) -> Iterator[str]:
     for place, each in enumerate(found):
-        colour, dash = _style(place)
+        colour, dash = style(place)
         y = top + 20 * place
         yield (
             f'<line x1="{_LEFT}" x2="{_LEFT + 40}" y1="{y}" y2="{y}" stroke="{colour}" '
@@ -83,21 +75,3 @@ def _legend(found: Sequence[Measured], top: float) -> Iterator[str]:
         )
         said = f"{escape(each.deployment)} ({each.answered} answers)"
         yield f'<text x="{_LEFT + 50}" y="{y + 4}">{said}</text>'
-
-
-def _style(place: int) -> tuple[str, str]:
-    """A colour and a dash, so that neither alone tells the lines apart."""
-    return _COLOURS[place % len(_COLOURS)], _DASHES[place % len(_DASHES)]
-
-
-def _line(start: tuple[float, float], end: tuple[float, float], colour: str) -> str:
-    ends = f'x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"'
-    return f'<line {ends} stroke="{colour}"/>'
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 and 10 times a power of ten."""
-    if value <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if value <= step * power)

@@ -119,7 +119,7 @@ class _Planning:
             while missing := self._around(term):
                 for ptus in missing:
                     self._replay(ptus)
-        options = tuple(self._option(self._replayed[ptus]) for ptus in sorted(self._replayed))
+        options = tuple(self._option(self._replayed[ptus]) for ptus in self._told())
         return PtuPlan(
             requests=len(requests),
             tokens=sum(each.prompt + each.output for each in requests),
@@ -131,12 +131,20 @@ class _Planning:
         )
 
     def _coarse(self) -> list[int]:
-        """None, the fewest, and some on the way to as many as serve everything."""
-        sizes, ptus = self._question.sizes, self._question.sizes.minimum
-        while self._replay(ptus).spilled and ptus < sizes.most:
-            ptus = sizes.at_least(2 * ptus)
-        steps = range(sizes.minimum, ptus + 1, self._step(ptus - sizes.minimum))
-        return sorted({0, *(sizes.at_least(each) for each in steps)})
+        """None, the fewest, and some on the way to the first that serves everything."""
+        sizes, most = self._question.sizes, self._question.sizes.minimum
+        while self._spills(most) and most < sizes.most:
+            most = sizes.at_least(2 * most)
+        steps = range(sizes.minimum, most + 1, self._step(most - sizes.minimum))
+        numbers = [0]
+        for ptus in (*map(sizes.at_least, steps), most):
+            numbers.append(ptus)
+            if not self._spills(ptus):
+                break
+        return numbers
+
+    def _spills(self, ptus: int) -> bool:
+        return self._replay(ptus).spilled > 0
 
     def _around(self, term: Term) -> list[int]:
         """Some of those that are sold between the neighbours of the best so far; none: it is."""
@@ -146,6 +154,12 @@ class _Planning:
         sizes = self._question.sizes
         steps = range(max(low, sizes.minimum), high, self._step(high - low))
         return [ptus for ptus in map(sizes.at_least, steps) if ptus not in self._replayed]
+
+    def _told(self) -> list[int]:
+        """Up to the first that serves everything, and what is best: more only cost more."""
+        known = sorted(self._replayed)
+        first = next((ptus for ptus in known if not self._spills(ptus)), known[-1])
+        return [ptus for ptus in known if ptus <= first]
 
     def _step(self, span: int) -> int:
         """Of so many PTUs, for a pass."""

@@ -73,7 +73,9 @@ def of_csv(lines: Iterable[str]) -> Iterator[Recorded]:
 
 def _recorded(record: dict[str, str | None]) -> Recorded:
     numbers = {name: _tokens(record, name) for name in _NUMBERS}
-    prompt, output = numbers["input"] or 0, numbers["output"] or 0
+    prompt, output = numbers["input"], numbers["output"]
+    if prompt is None or output is None:
+        raise ValueError("input or output is missing")
     cached = numbers["cached_input"] or 0
     if cached > prompt:
         raise ValueError(f"cached_input {cached} is more than input {prompt}")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from app.cli.commands import Addresses, Commands, create_cli
 from app.cli.key import new_key
 from app.cli.latency import Asked, Comparison
+from app.planner.sizing.plan import PtuPlan
 
 CONFIG = """\
 admin: {key: "${SPILLGATE_ADMIN_KEY}"}
@@ -23,6 +24,10 @@ tenants: {t: {}}
 
 def _not_here(_: Asked) -> Comparison:
     raise AssertionError("has tests of its own")
+
+
+def _nor_this(*_: object) -> PtuPlan:
+    raise AssertionError("has tests of its own, too")
 
 
 def _run(*arguments: str, started: list[object] | None = None) -> Result:
@@ -40,9 +45,9 @@ def _run(*arguments: str, started: list[object] | None = None) -> Result:
         found=lambda _: [],
         demo=start,
         serve=start,
-        worker=start,
         simulate=start,
         latency=_not_here,
+        planned=_nor_this,
     )
     return CliRunner().invoke(create_cli(commands), arguments)
 

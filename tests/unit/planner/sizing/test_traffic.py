@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.ledger.ledger_row import LedgerRow, RowKind
 from app.planner.sizing.traffic import Recorded, UnreadableTraffic, of_csv, of_ledger
+from tests.fakes.changed import replace
 
 ROW = LedgerRow(
     "1",
