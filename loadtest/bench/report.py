@@ -15,6 +15,7 @@ from loadtest.bench.verdicts import added_ms, verdicts
 PAGE: Final = "results.md"
 RAW: Final = "results.json"
 SETTINGS: Final = "settings.md"
+_US: Final = 1e6
 #: A machine on which others had more than this part of the gateway's core was not idle.
 _QUIET: Final = 0.1
 
@@ -52,7 +53,8 @@ def _page(run: Run, drawn: Sequence[str]) -> Iterator[str]:
     yield from ("# Results", "", "Written by `make bench`; do not edit.", "")
     yield from _about(run)
     yield from ("", "## Verdicts", "", *verdict_lines(run))
-    yield from ("", "## Requests on 32 connections", "", *_closed(run))
+    yield from ("", "## Requests on 32 connections", "", *_closed(run), "")
+    yield "The last column is computed: what the processor time of a request leaves room for."
     yield from ("", *(f"{each}\n" for each in drawn[:2]))
     yield from ("## One connection", "", *_one(run))
     yield from ("", "## Streams", "", *_streams(run), "")
@@ -87,8 +89,11 @@ def verdict_lines(run: Run) -> Iterator[str]:
 
 
 def _closed(run: Run) -> Iterator[str]:
-    yield "| | does | requests/s | of Envoy's | p50 / p99 ms | µs each | Redis µs | core used |"
-    yield "|---|---|--:|--:|--:|--:|--:|--:|"
+    yield (
+        "| | does | requests/s | of Envoy's | p50 / p99 ms | processor µs "
+        "| Redis µs | core used | a whole core |"
+    )
+    yield "|---|---|--:|--:|--:|--:|--:|--:|--:|"
     envoy = run.spread("envoy", CLOSED, "per_s")
     for name, about in run.contenders.items():
         per_s = run.spread(name, CLOSED, "per_s")
@@ -99,13 +104,20 @@ def _closed(run: Run) -> Iterator[str]:
         cost, redis, busy = (
             _cell(run, name, CLOSED, each) for each in ("cpu_us", "redis_us", "busy")
         )
+        whole = _whole_core(run, name)
         if name == DIRECT:
             of_envoy = cost = redis = busy = ""
         title = f"{about.title} {about.version}".strip()
         yield (
             f"| {title} | {about.does} | {_spread(per_s)} | {of_envoy} | {times} | {cost} "
-            f"| {redis} | {busy} |"
+            f"| {redis} | {busy} | {whole} |"
         )
+
+
+def _whole_core(run: Run, name: str) -> str:
+    """Requests a second if the gateway had all of its core, by its processor time alone."""
+    cost = run.spread(name, CLOSED, "cpu_us")
+    return told(_US / cost.median) if cost and cost.median else ""
 
 
 def _one(run: Run) -> Iterator[str]:

@@ -112,9 +112,23 @@ def _times(other: str, title: str, bound: float) -> Claim:
     )
 
 
+def _by_processor_time(run: Run) -> float | None:
+    """The other way round: less time, more requests."""
+    ours = ratio(run, CLOSED, "cpu_us", _ENVOY)
+    return None if not ours else 1 / ours
+
+
 CLAIMS: Final = (
     _times(_ENVOY, "Envoy", 0.38),
     _times(_ENVOY, "Envoy", 0.55),
+    Claim(
+        "1",
+        "the same by processor time alone, whatever limits the load: at least {bound} times",
+        _by_processor_time,
+        0.38,
+        "{:.2f} times",
+        least=True,
+    ),
     _times("litellm", "LiteLLM", 60),
     _times("portkey", "Portkey", 9),
     Claim(
