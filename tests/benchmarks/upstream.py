@@ -17,6 +17,7 @@ import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final, cast
 
 import uvloop
@@ -268,16 +269,16 @@ async def _measure(names: list[str]) -> None:
         over_aiohttp = await open_.enter_async_context(AiohttpTransport())
         subjects: dict[str, dict[str, Callable[[], Awaitable[float]]]] = {
             name: {
-                "floor": lambda path=path: _bare_requests(url, path),
-                "own": lambda path=path: _requests(own, url, path),
-                "aiohttp": lambda path=path: _requests(over_aiohttp, url, path),
+                "floor": partial(_bare_requests, url, path),
+                "own": partial(_requests, own, url, path),
+                "aiohttp": partial(_requests, over_aiohttp, url, path),
             }
             for name, path in (("small answer", "/few"), ("Azure's headers", _PATH))
         }
         subjects["read of a stream"] = {
-            "floor": lambda: _bare_streams(url),
-            "own": lambda: _streams(own, url),
-            "aiohttp": lambda: _streams(over_aiohttp, url),
+            "floor": partial(_bare_streams, url),
+            "own": partial(_streams, own, url),
+            "aiohttp": partial(_streams, over_aiohttp, url),
         }
         for subject in names or subjects:
             figures = await _turns(subjects[subject])
