@@ -116,6 +116,10 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)
 	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
 
+.PHONY: bench-redis
+bench-redis: setup ## what a command to Redis costs the event loop, beside redis-py (half a minute)
+	@exec $(BIN)/python -m tests.benchmarks.redis_connection $(ARGS)
+
 .PHONY: bench-metrics
 bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 	@exec $(BIN)/python -m tests.benchmarks.observed_receipts
