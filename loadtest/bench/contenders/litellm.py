@@ -18,7 +18,7 @@ from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
 from loadtest.bench.process import Program, answers, free_port, running
 
 _KEY: Final = "sk-a-master-key-of-a-benchmark"
-#: LiteLLM: "Best Practices for Production", 2026-11. The cost map is the package's.
+#: LiteLLM: "Best Practices for Production", 2026-10. The cost map is the package's own.
 _ENVIRONMENT: Final = {
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_LOG": "ERROR",
