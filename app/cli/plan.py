@@ -54,6 +54,24 @@ class CannotPlan(Exception):
 Find = Callable[[Asked, Tell], PtuPlan]
 
 _Usd = Annotated[float | None, typer.Option(min=0)]
+_Model = Annotated[str, typer.Option(help="The model as applications call it.")]
+_Archive = Annotated[
+    Path | None, typer.Option(help="The ledger's archive, as `ledger.archive` names it.")
+]
+_Csv = Annotated[
+    Path | None,
+    typer.Option(help="A file with at, input, output; cached_input, max_output, tenant."),
+]
+_Base = Annotated[
+    str | None, typer.Option("--as", help="The base model; default: the model's name.")
+]
+_Growth = Annotated[
+    float, typer.Option(help="What if so many times as much is asked.", min=0.01, max=100)
+]
+_Cached = Annotated[float, typer.Option(help="What if a cache answers this part.", min=0, max=0.99)]
+_Without = Annotated[
+    list[str] | None, typer.Option(help="What if this tenant is gone; repeatable.")
+]
 
 
 def add_plan(cli: typer.Typer, find: Find) -> None:
@@ -63,17 +81,10 @@ def add_plan(cli: typer.Typer, find: Find) -> None:
     def plan(  # noqa: PLR0913  # its options
         ctx: typer.Context,
         *,
-        model: Annotated[str, typer.Option(help="The model as applications call it.")],
-        archive: Annotated[
-            Path | None, typer.Option(help="The ledger's archive, as `ledger.archive` names it.")
-        ] = None,
-        csv: Annotated[
-            Path | None,
-            typer.Option(help="A file with at, input, output; cached_input, max_output, tenant."),
-        ] = None,
-        base: Annotated[
-            str | None, typer.Option("--as", help="The base model; default: the model's name.")
-        ] = None,
+        model: _Model,
+        archive: _Archive = None,
+        csv: _Csv = None,
+        base: _Base = None,
         since: Annotated[str | None, typer.Option(help="From then on: 30d, or a date.")] = None,
         until: Annotated[str | None, typer.Option(help="Up to then.")] = None,
         kind: Annotated[Kind, typer.Option(help="How PTUs are deployed.")] = "global",
@@ -81,15 +92,9 @@ def add_plan(cli: typer.Typer, find: Find) -> None:
         usd_per_ptu_hour: _Usd = None,
         usd_per_ptu_month: _Usd = None,
         usd_per_ptu_year: _Usd = None,
-        growth: Annotated[
-            float, typer.Option(help="What if so many times as much is asked.", min=0.01, max=100)
-        ] = 1.0,
-        cached: Annotated[
-            float, typer.Option(help="What if a cache answers this part.", min=0, max=0.99)
-        ] = 0.0,
-        without: Annotated[
-            list[str] | None, typer.Option(help="What if this tenant is gone; repeatable.")
-        ] = None,
+        growth: _Growth = 1.0,
+        cached: _Cached = 0.0,
+        without: _Without = None,
         seed: Annotated[int, typer.Option(help="Of what-ifs and of the confidence.")] = 7,
         json: Annotated[bool, typer.Option("--json", help="JSON, shares as parts of 1.")] = False,
         csv_out: Annotated[bool, typer.Option("--csv-out", help="The table as CSV.")] = False,
