@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import httptools
@@ -27,6 +26,9 @@ from app.api.refusal import refusal
 MAX_HEADER_BYTES: Final = 64 * 1024
 #: Calls that may wait for the one before them; while more do, nothing is read.
 _MOST_WAITING: Final = 8
+#: Header names that are known again, and how long one may be.
+_MOST_NAMES: Final = 512
+_LONGEST_NAME: Final = 64
 _INVALID: Final = "Invalid HTTP request received."
 
 
@@ -51,12 +53,26 @@ class Serving:
         self.header_s = header_s
         self.keep_alive_s = keep_alive_s
         self.one_closed = asyncio.Event()
+        self.names = _Names()
         self.common: CommonLines | None = None
 
     def connection(self, *, server_state: ServerState, **_: object) -> ClientConnection:
         """What uvicorn's server makes for each client."""
         self.common = self.common or CommonLines(server_state)
         return ClientConnection(self, server_state, self.common)
+
+
+class _Names(dict[bytes, str]):
+    """Header names as they came, by what they are called here: clients send the same few.
+
+    In lower case; nothing for one with an underscore: some servers read `x_y` and `x-y` as one.
+    """
+
+    def __missing__(self, raw: bytes) -> str:
+        name = "" if b"_" in raw else raw.decode("latin-1").lower()
+        if len(self) < _MOST_NAMES and len(raw) < _LONGEST_NAME:
+            self[raw] = name
+        return name
 
 
 class _InvalidHead(Exception):
@@ -71,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self.would_block = False
         self._serving = serving
         self._plane = serving.plane
+        self._names = serving.names
         self._state = state
         self._common = common
         self._loop = asyncio.get_running_loop()
@@ -158,7 +175,7 @@ class ClientConnection(asyncio.Protocol):
 
         Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1).
         """
-        name = _name(raw_name)
+        name = self._names[raw_name]
         if not name or not self._in_head:
             return
         value, headers = raw_value.decode("latin-1"), self._headers
@@ -321,12 +338,6 @@ class ClientConnection(asyncio.Protocol):
         """After what was written has been taken."""
         self._is_over = self._is_closed = True
         self.transport.close()
-
-
-@lru_cache(maxsize=512)
-def _name(raw: bytes) -> str:
-    """In lower case; nothing for one with an underscore: some read `x_y` and `x-y` as one."""
-    return "" if b"_" in raw else raw.decode("latin-1").lower()
 
 
 def _parts(target: bytes) -> tuple[str, str]:
