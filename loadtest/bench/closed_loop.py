@@ -1,4 +1,4 @@
-"""Requests one after the other on so many connections: by h2load, or by the driver without it.
+"""Requests one after the other on so many connections: by h2load, or by the driver where it is not.
 
 A load is a number of requests, not a time: h2load then ends with the last answer, so that what it
 counted is what the gateway served.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from loadtest.bench.driver_spec import Asked
+from loadtest.bench.driver_spec import Arriving, Asked, Spec
+from loadtest.bench.driving import LoadFailed, drive
 from loadtest.bench.environments import Tool
 from loadtest.bench.process import pinned
 from loadtest.bench.quantiles import quantile
@@ -29,10 +30,6 @@ _WITHIN_S: Final = 300
 _WARM_S: Final = 0.5
 _FEWEST: Final = 64
 _GROWS: Final = 4
-
-
-class LoadFailed(Exception):
-    """The load generator did not do its work; says what it said."""
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -52,14 +49,17 @@ class Closed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """h2load, on cores of its own; `place` is for its files."""
+    """A load generator, on cores of its own; `place` is for its files."""
 
-    tool: Tool
+    #: h2load; None: the driver stands in, which is slower.
+    tool: Tool | None
     cores: Sequence[int]
     place: Path
 
     def load(self, asked: Asked, *, connections: int, requests: int) -> Closed:
         """So many requests on so many connections. Raises LoadFailed."""
+        if self.tool is None:
+            return self._driven(asked, connections, requests)
         body, log = self.place / "body.json", self.place / "requests.tsv"
         body.write_bytes(asked.body)
         log.unlink(missing_ok=True)
@@ -71,7 +71,7 @@ class Generator:
             *(part for each in _headers(asked) for part in ("-H", each)),
             f"http://127.0.0.1:{asked.port}{asked.path}",
         ]
-        return found(self._run(command), log.read_text())
+        return found(self._run(command, self.tool.environment), log.read_text())
 
     def warm(self, asked: Asked, *, connections: int) -> tuple[float, int]:
         """Warm up; the answers a second that are to be expected, and how many it asked for.
@@ -86,7 +86,12 @@ class Generator:
                 return warm.per_s, asked_for
             requests *= _GROWS
 
-    def _run(self, command: Sequence[str]) -> str:
+    def _driven(self, asked: Asked, connections: int, requests: int) -> Closed:
+        one_after_the_other = Arriving(asked, 0.0, connections, requests)
+        (of,) = drive(Spec(0.0, [one_after_the_other]), self.cores).answers
+        return Closed(of.answered, of.failed, of.seconds, of.p50, of.p99)
+
+    def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> str:
         try:
             done = subprocess.run(  # noqa: S603  # h2load
                 pinned(command, self.cores),
@@ -94,7 +99,7 @@ class Generator:
                 capture_output=True,
                 text=True,
                 timeout=_WITHIN_S,
-                env={**os.environ, **self.tool.environment},
+                env={**os.environ, **environment},
             )
         except subprocess.SubprocessError as error:
             raise LoadFailed(f"h2load: {error}") from error

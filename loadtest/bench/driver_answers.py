@@ -14,6 +14,8 @@ from loadtest.bench.quantiles import quantile
 
 #: Those that were begun end within it.
 _SLACK_S = 60.0
+#: And a number of them within this.
+_LONGEST_S = 180.0
 
 
 class Answers:
@@ -40,6 +42,8 @@ class Kind:
     def __init__(self, arriving: Arriving, chance: random.Random) -> None:
         self._request = arriving.asked.as_bytes()
         self._per_s = arriving.per_s
+        self._counted = arriving.requests > 0
+        self._left = arriving.requests
         self._chance = chance
         self._connections = [
             Connection(self, arriving.asked.port) for _ in range(arriving.connections)
@@ -64,12 +68,13 @@ class Kind:
         if self._per_s:
             await self._arrive()
         else:
-            self._due.extend([self._from] * len(self._connections))
+            for _ in self._connections:
+                self._follow(self._from)
             self._send()
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(0 if self._counted else seconds)
         self._closing = True
         self._look_whether_done()
-        async with asyncio.timeout(_SLACK_S):
+        async with asyncio.timeout(_LONGEST_S if self._counted else _SLACK_S):
             await self._done.wait()
         self._to = time.monotonic()
         for each in self._connections:
@@ -81,7 +86,7 @@ class Kind:
         return AnswersFound(
             answered=len(times),
             failed=self._failed,
-            per_s=len(times) / (self._to - self._from),
+            seconds=self._to - self._from,
             p50=quantile(times, 0.5) * 1e3,
             p99=quantile(times, 0.99) * 1e3,
             slowest=max(times, default=0.0) * 1e3,
@@ -99,10 +104,16 @@ class Kind:
             self._failed += 1
         if connection.is_open:
             self._idle.append(connection)
-        if not self._per_s and now < self._until:
-            self._due.append(now)
+        if not self._per_s:
+            self._follow(now)
         self._send()
         self._look_whether_done()
+
+    def _follow(self, now: float) -> None:
+        """Have another one, where there is to be one."""
+        if self._left > 0 if self._counted else now < self._until:
+            self._left -= 1
+            self._due.append(now)
 
     async def _arrive(self) -> None:
         with PreciseTimer() as timer:

@@ -28,6 +28,8 @@ class Arriving(msgspec.Struct, frozen=True):
     per_s: float
     #: At most so many at once; what is due meanwhile waits, and its waiting counts.
     connections: int
+    #: With `per_s` 0 so many in all, however long they take; 0: as long as there is time.
+    requests: int = 0
 
 
 class StreamLoad(msgspec.Struct, frozen=True):
@@ -52,10 +54,15 @@ class AnswersFound(msgspec.Struct, frozen=True):
 
     answered: int
     failed: int
-    per_s: float
+    seconds: float
     p50: float
     p99: float
     slowest: float
+
+    @property
+    def per_s(self) -> float:
+        """Answers a second."""
+        return self.answered / self.seconds
 
 
 class StreamsFound(msgspec.Struct, frozen=True):

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.bench import environments
-from loadtest.bench.closed_loop import Generator, LoadFailed
+from loadtest.bench.closed_loop import Generator
 from loadtest.bench.contender import Bench
 from loadtest.bench.contenders.spillgate import SPILLGATE
 from loadtest.bench.driver_spec import Spec, StreamLoad
+from loadtest.bench.driving import LoadFailed
 from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.machine import Cores, Unfit
 from loadtest.bench.process import NotStarted

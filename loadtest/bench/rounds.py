@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loadtest.bench.closed_loop import Generator, LoadFailed
+from loadtest.bench.closed_loop import Generator
 from loadtest.bench.contender import Bench, Contender
+from loadtest.bench.driving import LoadFailed
 from loadtest.bench.lane_names import CLOSED
 from loadtest.bench.lanes import LANES
 from loadtest.bench.machine import Cores

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,15 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from loadtest.bench.closed_loop import Closed, Generator, LoadFailed
+from loadtest.bench.closed_loop import Closed, Generator
 from loadtest.bench.contender import Running
 from loadtest.bench.driver_spec import Asked, Found, Spec
-from loadtest.bench.environments import ROOT
+from loadtest.bench.driving import drive
 from loadtest.bench.machine import core_busy_s
-from loadtest.bench.process import pinned
-from loadtest.bench.upstreams import python
 
-_DRIVES_WITHIN_S: Final = 200
 #: What a gateway does for requests after their answers, it does within this time.
 _TAIL_S: Final = 0.5
 _US: Final = 1e6
@@ -57,7 +53,7 @@ class Turn:
     def driven(self, spec: Spec) -> tuple[Found, Callable[[int], Figures]]:
         """What the driver is told to do."""
         with self._used() as used:
-            found = self._driven(spec)
+            found = drive(spec, self.generator.cores)
         self.answered += sum(each.answered for each in found.answers)
         if found.streams:
             self.answered += found.streams.streams
@@ -66,22 +62,6 @@ class Turn:
     def asked(self, prompt_bytes: int = 0) -> Asked:
         """A request for a whole answer."""
         return self.gateway.asked(prompt_bytes)
-
-    def _driven(self, spec: Spec) -> Found:
-        try:
-            done = subprocess.run(  # noqa: S603  # our own driver
-                pinned(python("loadtest.bench.driver"), self.generator.cores),
-                check=True,
-                capture_output=True,
-                input=msgspec.json.encode(spec),
-                timeout=_DRIVES_WITHIN_S,
-                cwd=ROOT,
-            )
-        except subprocess.CalledProcessError as error:
-            raise LoadFailed(f"the driver: {error.stderr.decode()[-300:]}") from error
-        except subprocess.TimeoutExpired as error:
-            raise LoadFailed(f"the driver: {error}") from error
-        return msgspec.json.decode(done.stdout, type=Found)
 
     @contextmanager
     def _used(self) -> Iterator[Callable[[int], Figures]]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.bench.closed_loop import LoadFailed, found
+from loadtest.bench.closed_loop import found
+from loadtest.bench.driving import LoadFailed
 
 SAID = """
 finished in 1.50s, 2.00 req/s, 1.1KB/s

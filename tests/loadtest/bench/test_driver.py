@@ -70,6 +70,14 @@ async def test_a_rate_of_nothing_is_one_after_the_other(port: int) -> None:
     assert found.failed == 0
 
 
+@pytest.mark.parametrize("requests", [1, 3, 50])
+async def test_so_many_are_asked_for_and_no_more(port: int, requests: int) -> None:
+    """Fewer than there are connections, or more: each is answered, however long it takes."""
+    arriving = Arriving(asked(port, "/v1/traces"), 0, connections=4, requests=requests)
+    (found,) = (await driven(Spec(0.0, [arriving]))).answers
+    assert (found.answered, found.failed) == (requests, 0)
+
+
 async def test_who_is_not_there_is_told(unused_tcp_port: int) -> None:
     """A load that cannot begin is none."""
     with pytest.raises(OSError, match="Connect call failed"):
