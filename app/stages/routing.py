@@ -77,6 +77,7 @@ class Routing:
         self._draw = draw
         self._rules = rules
         self._known: dict[str, _Known] = {}  # by tenant
+        self._some_refuse = any(each.refuses for each in fleet.deployments.values())
 
     def choices(
         self, principal: Principal, request: InferenceRequest, owner: str | None
@@ -97,7 +98,9 @@ class Routing:
             choices = self._choices_of(owner, principal, request.model)
         if not choices.deployments:
             raise not_permitted(choices.policy)
-        return taking(choices, self._fleet.deployments, request.body)
+        if self._some_refuse:
+            return taking(choices, self._fleet.deployments, request.body)
+        return choices
 
     def _choices(self, principal: Principal, model: str) -> Choices:
         policy = self._in_force(principal)

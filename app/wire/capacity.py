@@ -16,6 +16,11 @@ from app.domain.capacity.capacity import CapacityTold, WindowTold
 from app.domain.capacity.wait import Wait
 
 _UTILIZATION: Final = "azure-openai-deployment-utilization"
+#: Of each counter, the headers that tell its limit, what is left, and when it begins anew.
+_WINDOWS: Final = tuple(
+    (unit, *(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset")))
+    for unit in ("tokens", "requests")
+)
 _MILLISECOND: Final = 0.001
 _NOTHING: Final = CapacityTold()
 _DURATION: Final = re.compile(r"(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,6})?)(ms|s))?\Z")
@@ -27,14 +32,18 @@ _LONGEST_TEXT: Final = 16
 
 def capacity_told(headers: Mapping[str, str]) -> CapacityTold:
     """What can be used of it; what is missing or unreadable is not told."""
-    utilization = _percent(headers.get(_UTILIZATION, ""))
+    said = headers.get(_UTILIZATION)
+    utilization = _percent(said) if said else None
     windows = {}
-    for unit in ("tokens", "requests"):
-        limit = headers.get(f"x-ratelimit-limit-{unit}", "")
-        remaining = headers.get(f"x-ratelimit-remaining-{unit}", "")
+    for unit, of_limit, of_remaining, of_reset in _WINDOWS:
+        limit, remaining = headers.get(of_limit), headers.get(of_remaining)
         if limit or remaining:
-            reset = _seconds(headers.get(f"x-ratelimit-reset-{unit}", ""))
-            windows[unit] = WindowTold(_count(limit) or None, _count(remaining), reset)
+            reset = headers.get(of_reset)
+            windows[unit] = WindowTold(
+                (_count(limit) or None) if limit else None,
+                _count(remaining) if remaining else None,
+                _seconds(reset) if reset else None,
+            )
     if utilization is None and not windows:
         return _NOTHING
     return CapacityTold(utilization, windows)

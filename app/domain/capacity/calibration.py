@@ -68,13 +68,13 @@ class Stretch(msgspec.Struct, frozen=True, gc=False):
 def revealed(known: Learnt, error: float, width: float, stretch: Stretch) -> Learnt:
     """After the level was revealed within `width`, `error` above where it was believed."""
     spread = _spread(known, stretch)
-    total = spread.variance + width * width / 12 + _GRAIN
+    total = spread[0] + width * width / 12 + _GRAIN
     most = _CLIP * sqrt(total)
-    certainty = spread.variance / total
+    certainty = spread[0] / total
     taught = max(-most, min(most, error)) * certainty
     unexplained = error * error - (total - known.noise * stretch.passed)
     noise = known.noise * (1 - _fading(stretch)) + unexplained / (stretch.passed + _NOISE_S)
-    return _moved(known, spread, stretch, _Move(taught, certainty, max(0.0, noise)))
+    return _moved(known, spread, stretch.passed, (taught, certainty, max(0.0, noise)))
 
 
 def accepted(known: Learnt, room: float, stretch: Stretch) -> tuple[Learnt, float]:
@@ -84,61 +84,56 @@ def accepted(known: Learnt, room: float, stretch: Stretch) -> tuple[Learnt, floa
     An acceptance is no sign of noise.
     """
     spread = _spread(known, stretch)
-    deviation = sqrt(spread.variance)
-    if spread.variance <= _NOTHING or room > _SURE * deviation:
+    deviation = sqrt(spread[0])
+    if spread[0] <= _NOTHING or room > _SURE * deviation:
         return known, min(0.0, room)
     z = max(-_SURE, room / deviation)
     ratio = exp(-z * z / 2) / sqrt(2 * pi) / (erfc(-z / sqrt(2)) / 2)
     by = -deviation * ratio
-    move = _Move(by, ratio * (ratio + z), known.noise * (1 - _fading(stretch)))
-    return _moved(known, spread, stretch, move), min(by, room)
+    move = by, ratio * (ratio + z), known.noise * (1 - _fading(stretch))
+    return _moved(known, spread, stretch.passed, move), min(by, room)
 
 
-class _Spread(msgspec.Struct, frozen=True, gc=False):
-    """The level's variance now, and its covariance with scale and pace."""
-
-    variance: float
-    scale: float
-    pace: float
-
-
-class _Move(msgspec.Struct, frozen=True, gc=False):
-    """The level is `by` higher than believed; `certainty` is the part of its variance that goes."""
-
-    by: float
-    certainty: float
-    noise: float
+#: The level's variance now, and its covariance with scale and pace.
+_Spread = tuple[float, float, float]
 
 
 def _spread(known: Learnt, stretch: Stretch) -> _Spread:
+    _, _, ll, ls, lp, ss, sp, pp, noise = known
     a, d = stretch.taken, -stretch.drained
-    level = known.ll + a * known.ls + d * known.lp
-    scale = known.ls + a * known.ss + d * known.sp
-    pace = known.lp + a * known.sp + d * known.pp
-    variance = level + a * scale + d * pace + known.noise * stretch.passed
-    return _Spread(max(0.0, variance), scale, pace)
+    level = ll + a * ls + d * lp
+    scale = ls + a * ss + d * sp
+    pace = lp + a * sp + d * pp
+    variance = level + a * scale + d * pace + noise * stretch.passed
+    return max(0.0, variance), scale, pace
 
 
 def _fading(stretch: Stretch) -> float:
     return stretch.passed / (stretch.passed + _NOISE_S)
 
 
-def _moved(known: Learnt, spread: _Spread, stretch: Stretch, move: _Move) -> Learnt:
-    if spread.variance <= _NOTHING:
-        return known._replace(noise=move.noise)
-    share, removed = move.by / spread.variance, move.certainty / spread.variance
-    left = 1 - move.certainty
-    drift = _DRIFT * _DRIFT * stretch.passed / _HOUR
+def _moved(
+    known: Learnt, spread: _Spread, passed: float, move: tuple[float, float, float]
+) -> Learnt:
+    """The level is `by` higher than believed; `certainty` is the part of its variance that goes."""
+    variance, by_scale, by_pace = spread
+    by, certainty, noise = move
+    if variance <= _NOTHING:
+        return known._replace(noise=noise)
+    scale, pace, _, _, _, ss, sp, pp, _ = known
+    share, removed = by / variance, certainty / variance
+    left = 1 - certainty
+    drift = _DRIFT * _DRIFT * passed / _HOUR
     return Learnt(
-        scale=_within(known.scale + spread.scale * share),
-        pace=_within(known.pace + spread.pace * share),
-        ll=spread.variance * left,
-        ls=spread.scale * left,
-        lp=spread.pace * left,
-        ss=known.ss - spread.scale * spread.scale * removed + drift * known.scale * known.scale,
-        sp=known.sp - spread.scale * spread.pace * removed,
-        pp=known.pp - spread.pace * spread.pace * removed + drift * known.pace * known.pace,
-        noise=move.noise,
+        _within(scale + by_scale * share),
+        _within(pace + by_pace * share),
+        variance * left,
+        by_scale * left,
+        by_pace * left,
+        ss - by_scale * by_scale * removed + drift * scale * scale,
+        sp - by_scale * by_pace * removed,
+        pp - by_pace * by_pace * removed + drift * pace * pace,
+        noise,
     )
 
 

@@ -91,14 +91,14 @@ class Provisioned:
 
     def _room(self, load: Load, now: float) -> Room:
         bucket, shares, claim = self._bucket, self._shares, load.claim
-        if (
-            bucket.room_at(now, MOST_HEADROOM) <= now  # whatever is to be left to others
-            or bucket.room_at(now, shares.headroom(claim, now)) <= now
-        ):
-            used = bucket.utilization(now)
-            return self._kept_free(load, now, used) or Room(now, _NONE, used)
-        at = shares.room_at(claim, now, partial(bucket.room_at, now))
+        has_room = (
+            bucket.has_room(now, MOST_HEADROOM)  # whatever is to be left to others
+            or bucket.has_room(now, shares.headroom(claim, now))
+        )
+        at = now if has_room else shares.room_at(claim, now, partial(bucket.room_at, now))
         used = bucket.utilization(now)
+        if at <= now:
+            return self._kept_free(load, now, used) or Room(now, _NONE, used)
         shared = bucket.room_at(now) <= now
         reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
         earliest = shares.room_at(claim, now, partial(bucket.earliest_at, now))

@@ -111,15 +111,20 @@ class ShadowBucket:
         self._drain(now)
         return self._level / DEPTH
 
-    def room_at(self, now: float, headroom: float = 0.0) -> float:
-        """When a request is admitted that leaves `headroom` to others: `now`, if it is at once."""
+    def has_room(self, now: float, headroom: float) -> bool:
+        """Whether a request is admitted now that leaves `headroom`, by the level alone."""
         self._drain(now)
         over = self._level + headroom + LEAST_MARGIN - DEPTH
         if over + MOST_MARGIN <= _ROUNDING:
+            return True
+        return over <= _ROUNDING and over + self._margin(now) <= _ROUNDING
+
+    def room_at(self, now: float, headroom: float = 0.0) -> float:
+        """When a request is admitted that leaves `headroom` to others: `now`, if it is at once."""
+        if self.has_room(now, headroom):
             return now
+        over = self._level + headroom + LEAST_MARGIN - DEPTH
         noise, passed = _CAUTION * _CAUTION * self._learnt.noise, now - self._since
-        if over + min(MOST_MARGIN, sqrt(noise * passed)) <= _ROUNDING:
-            return now
         wait = min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
         least = max(self.earliest_at(now, headroom), self._back_at)
         return min(now + wait, least, self._probe_at(now))
@@ -231,6 +236,11 @@ class ShadowBucket:
         self._level = max(0.0, belief.level + unheard * self.scale)
         self._synced(now)
         self._taken_since = unheard
+
+    def _margin(self, now: float) -> float:
+        """What is kept free for what may have come that nobody tells of."""
+        noise, passed = _CAUTION * _CAUTION * self._learnt.noise, now - self._since
+        return min(MOST_MARGIN, sqrt(noise * passed))
 
     def _probe_at(self, now: float) -> float:
         return max(now, self._spoken + PROBE_AFTER_S)

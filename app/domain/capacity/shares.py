@@ -189,13 +189,11 @@ class Shares:
         most = CREDIT_S - credit  # nobody is further ahead
         if most <= 0:
             return 0.0
-        level_at, ladder = earned - credit, self._ladder
-        owed = 0.0
-        if self._rest < 1:
-            owed = ladder.guaranteed(level_at, most) / self._guaranteed
+        weighed_s = min(most, WEIGHED_S)
+        found = self._ladder.ahead(earned - credit, most, weighed_s, request_class)
+        owed = found[0] / self._guaranteed
         if self._rest:
-            ahead = ladder.weighed(level_at, min(most, WEIGHED_S), request_class)
-            owed += self._rest * ahead / self._weights
+            owed += self._rest * found[1] / self._weights
         return max(0.0, owed)
 
     def _higher(self, request_class: RequestClass, at: float) -> int:

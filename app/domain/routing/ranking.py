@@ -29,7 +29,6 @@ class Contender(msgspec.Struct, frozen=True, gc=False):
     name: str
     weight: float = 1.0
     wait_s: float = 0.0
-    utilization: float | None = None  # the used part of its capacity; None: unknown
 
 
 class Warm(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ Values that every request makes are structs: frozen dataclasses take ten times a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter
@@ -28,6 +28,8 @@ WARM_S: Final = 3.0
 NEARLY_FULL: Final = 0.8
 #: What a whole capacity is in seconds.
 _WHOLE_S: Final = 60.0
+#: Of so many one has to be put first.
+_SOME: Final = 2
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -229,18 +231,19 @@ def plan_route(
     absences: list[Absence] = []
     doubtful: list[tuple[int, float, Candidate]] = []
     for tier, targets in enumerate(choices.tiers):
-        contenders: list[Contender] = []
+        ready: list[Candidate] = []
         for target in targets:
             name, outlook = target.deployment, outlooks.get(target.deployment, _OPEN)
             room = outlook.room
+            used = room.utilization
             if room.at <= now:
-                weight = target.weight * outlook.factor
-                contenders.append(Contender(name, weight, _wait_s(room), room.utilization))
+                weight, wait_s = target.weight * outlook.factor, _wait_s(used) if used else 0.0
+                ready.append(Candidate(name, tier, used, weight, wait_s))
                 continue
-            absences.append(Absence(name, tier, room.reason, room.until, room.utilization))
+            absences.append(Absence(name, tier, room.reason, room.until, used))
             if not room.firm:
-                doubtful.append((tier, room.until, Candidate(name, tier, room.utilization)))
-        candidates += _ranked(contenders, tier, draw, affinity)
+                doubtful.append((tier, room.until, Candidate(name, tier, used)))
+        candidates += ready if len(ready) < _SOME else _ranked(ready, draw, affinity)
     return RoutePlan(
         tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1))),
         (*absences, *choices.absences),
@@ -255,21 +258,18 @@ def plan_route(
 
 
 def _ranked(
-    contenders: list[Contender], tier: int, draw: Callable[[], float], affinity: Affinity | None
-) -> list[Candidate]:
+    ready: list[Candidate], draw: Callable[[], float], affinity: Affinity | None
+) -> Iterator[Candidate]:
     """Those of a tier that have room, in the order to ask in."""
-    warm = None
-    if len(contenders) > 1:
-        warm = affinity.among(contenders) if affinity is not None else None
-        contenders = choose(contenders, draw, warm)
-    favourite = warm.name if warm is not None else None
-    return [
-        Candidate(c.name, tier, c.utilization, c.weight, c.wait_s, c.name == favourite)
-        for c in contenders
-    ]
+    contenders = [Contender(each.deployment, each.weight or 0.0, each.wait_s) for each in ready]
+    warm = affinity.among(contenders) if affinity is not None else None
+    by_name = {each.deployment: each for each in ready}
+    for contender in choose(contenders, draw, warm):
+        candidate = by_name[contender.name]
+        is_warm = warm is not None and warm.name == contender.name
+        yield msgspec.structs.replace(candidate, is_warm=True) if is_warm else candidate
 
 
-def _wait_s(room: Room) -> float:
+def _wait_s(used: float) -> float:
     """How soon the next request will have to wait there; below a part of the capacity, not soon."""
-    used = room.utilization
-    return (used - NEARLY_FULL) * _WHOLE_S if used and used > NEARLY_FULL else 0.0
+    return (used - NEARLY_FULL) * _WHOLE_S if used > NEARLY_FULL else 0.0

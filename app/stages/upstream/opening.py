@@ -130,7 +130,11 @@ async def _fill(answer: Answer, response: UpstreamResponse) -> None:
     size = 0
     while size <= WHOLE_BODY_BYTES:
         is_begun = bool(parts) or not is_answer
-        data = await _read(answer, response, timeouts.idle if is_begun else timeouts.first_byte)
+        patience_s = timeouts.idle if is_begun else timeouts.first_byte
+        try:
+            data = await response.read(patience_s)
+        except TimeoutError:
+            raise _silence(answer, patience_s) from None
         if not data:
             answer.rest = None
             break
@@ -166,7 +170,11 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
     """Read frames until content, the end, or an error that comes before both."""
     prelude = _Prelude()
     while prelude.decisive is None and not _is_full(answer):
-        data = await _read(answer, response, answer.deployment.timeouts.first_byte)
+        patience_s = answer.deployment.timeouts.first_byte
+        try:
+            data = await response.read(patience_s)
+        except TimeoutError:
+            raise _silence(answer, patience_s) from None
         frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
         for frame in frames:
@@ -208,9 +216,6 @@ def _failed_in_stream(answer: Answer, response: UpstreamResponse, event: Event) 
     )
 
 
-async def _read(answer: Answer, response: UpstreamResponse, patience_s: float) -> bytes:
-    try:
-        return await response.read(patience_s)
-    except TimeoutError:
-        message = f"The deployment '{answer.deployment.name}' sent nothing for {patience_s:g} s."
-        raise UpstreamTimeout(message) from None
+def _silence(answer: Answer, patience_s: float) -> UpstreamTimeout:
+    name = answer.deployment.name
+    return UpstreamTimeout(f"The deployment '{name}' sent nothing for {patience_s:g} s.")

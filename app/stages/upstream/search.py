@@ -9,12 +9,12 @@ its deployment's capacity is counted from when it is sent until the answer's sco
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -239,14 +239,19 @@ class Upstreams:
 
     async def _ask(self, turn: Turn, search: _Search) -> Asked | None:
         """Ask it; None where there is nothing to pay another attempt from."""
-        observation, clock = search.observation, self._clock
+        deployment, clock = turn.deployment, self._clock
         started = clock.now()
-        place = self._standing.take(turn.deployment.name, search.plan, started)
-        occupancy = turn.occupancy = Occupancy(place, observation, clock)
+        place = self._standing.take(deployment.name, search.plan, started)
+        occupancy = turn.occupancy = Occupancy(place, search.observation, clock)
         turn.started = started
-        opened = None
+        headers, opened = _sent(search, turn.span_id), None
         try:
-            opened = await self._opened(turn.deployment, _sent(search, turn.span_id), search)
+            if search.errors or not self._judging.all_well:
+                opened = await self._probe(deployment, headers, search)
+            else:  # it costs nothing, and is nobody's probe
+                opened = await open_answer(self._upstream, deployment, search.request, headers)
+                asker = search.prospects.asker
+                self._judging.opened(deployment.name, asker, opened, started, clock.now())
         finally:
             if opened is None:
                 occupancy.end()
@@ -255,28 +260,19 @@ class Upstreams:
             return None
         return Asked(turn, started, occupancy, opened)
 
-    async def _opened(
+    async def _probe(
         self, deployment: Deployment, headers: Mapping[str, str], search: _Search
     ) -> Opened | None:
-        if not search.errors and self._judging.all_well:  # it costs nothing, and is nobody's probe
-            return await self._judged(deployment, headers, search)
-        started = self._clock.now()
+        """Ask in spite of errors, here or before; None where that cannot be paid."""
+        started, name, asker = self._clock.now(), deployment.name, search.prospects.asker
         with self._retries.paid(search.errors, started) as payment:
             if not payment.granted:
                 return None
-            with self._judging.asking(deployment.name, search.prospects.asker, started):
-                opened = await self._judged(deployment, headers, search)
+            with self._judging.asking(name, asker, started):
+                opened = await open_answer(self._upstream, deployment, search.request, headers)
                 payment.failed = opened.verdict is _FAILED
+                self._judging.opened(name, asker, opened, started, self._clock.now())
                 return opened
-
-    async def _judged(
-        self, deployment: Deployment, headers: Mapping[str, str], search: _Search
-    ) -> Opened:
-        started = self._clock.now()
-        opened = await open_answer(self._upstream, deployment, search.request, headers)
-        asker, now = search.prospects.asker, self._clock.now()
-        self._judging.opened(deployment.name, asker, opened, started, now)
-        return opened
 
     def _accepted(self, attempt: Attempt, search: _Search) -> None:
         observation = search.observation
@@ -294,6 +290,11 @@ class Upstreams:
         limits = [deployments[c.deployment].timeouts.total for c in search.plan.candidates]
         return search.observation.started + max(limits)
 
+    def _is_late(self, candidate: Candidate, search: _Search, now: float) -> bool:
+        """Whether the time of the whole request is over: that of the most patient deployment."""
+        own = self._fleet.deployments[candidate.deployment].timeouts.total
+        return now >= search.observation.started + own and now >= self._deadline(search)
+
     def _worth_asking(self, candidate: Candidate, search: _Search) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
         now, prospects = self._clock.now(), search.prospects
@@ -306,7 +307,7 @@ class Upstreams:
         if not prospects.is_large_enough(candidate.deployment):
             return False
         may_go_on = not search.is_over and search.errors < self._retries.most
-        return may_go_on and now < self._deadline(search)
+        return may_go_on and not self._is_late(candidate, search, now)
 
     def _attempt(self, asked: Asked) -> Attempt:
         turn, opened = asked.turn, asked.opened
@@ -364,8 +365,8 @@ class _Scope:
         self._upstreams = upstreams
         self._search = search
 
-    async def __aenter__(self) -> Answer:
-        return await self._upstreams.opened(self._search)
+    def __aenter__(self) -> Coroutine[Any, Any, Answer]:
+        return self._upstreams.opened(self._search)
 
     async def __aexit__(
         self,

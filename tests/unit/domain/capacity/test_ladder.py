@@ -27,8 +27,7 @@ def climbed(history: list[tuple[str, Rung | None]]) -> tuple[Ladder, dict[str, R
         elif there.pop(name, None) is not None:
             ladder.drop(name)
         if number % 7 == 0:
-            ladder.guaranteed(0.0, 1.0)  # sums are made, and then overtaken
-            ladder.weighed(0.0, 1.0, 1)
+            ladder.ahead(0.0, 1.0, 1.0, 1)  # sums are made, and then overtaken
     return ladder, there
 
 
@@ -42,22 +41,25 @@ def test_who_is_ahead_counts_for_how_far() -> None:
     ladder.put("near", Rung(-2.0, 0.5, 10.0, rank=1))
     ladder.put("far", Rung(-50.0, 0.1, 1.0, rank=2))
     ladder.put("behind", Rung(3.0, 1.0, 100.0, rank=3))
-    assert ladder.guaranteed(0.0, 10.0) == pytest.approx(0.5 * 2 + 0.1 * 10)
-    assert ladder.weighed(0.0, 5.0, 1) == pytest.approx(10.0 * 2 + 1.0 * 5)
-    assert ladder.weighed(0.0, 5.0, 2) == pytest.approx(1.0 * 5)
+    guaranteed = 0.5 * 2 + 0.1 * 10
+    assert ladder.ahead(0.0, 10.0, 5.0, 1) == pytest.approx((guaranteed, 10.0 * 2 + 1.0 * 5))
+    assert ladder.ahead(0.0, 10.0, 5.0, 2) == pytest.approx((guaranteed, 1.0 * 5))
 
 
-@given(steps, levels, st.floats(0, 65), st.integers(0, 3))
+@given(steps, levels, st.tuples(st.floats(0, 65), st.floats(0, 65)), st.integers(0, 3))
 def test_sums_are_those_of_all(
-    history: list[tuple[str, Rung | None]], level: float, most: float, rank: int
+    history: list[tuple[str, Rung | None]], level: float, mosts: tuple[float, float], rank: int
 ) -> None:
-    """However many moved, came and went since they were made."""
+    """However few there are, and however many moved, came and went since sums were made."""
+    most, most_weighed = mosts
     ladder, there = climbed(history)
     everybody: Iterable[Rung] = there.values()
     guaranteed = sum(each.guarantee * ahead(each, level, most) for each in everybody)
-    weighed = sum(each.weight * ahead(each, level, most) for each in everybody if each.rank >= rank)
-    assert ladder.guaranteed(level, most) == pytest.approx(guaranteed, abs=1e-6)
-    assert ladder.weighed(level, most, rank) == pytest.approx(weighed, abs=1e-6)
+    weighed = sum(
+        each.weight * ahead(each, level, most_weighed) for each in everybody if each.rank >= rank
+    )
+    found = ladder.ahead(level, most, most_weighed, rank)
+    assert found == pytest.approx((guaranteed, weighed), abs=1e-6)
     assert sorted(ladder) == sorted(everybody)
 
 
@@ -67,6 +69,7 @@ def test_it_stays_exact_far_from_nothing() -> None:
     ladder.put("never", Rung(0.0, 0.5, 1.0))
     for number in range(50):
         ladder.put(f"t{number}", Rung(3e6 + number * 0.1, 0.01, 1.0))
-    assert ladder.guaranteed(3e6 + 1.0, 60.0) == pytest.approx(
+    guaranteed, _ = ladder.ahead(3e6 + 1.0, 60.0, 60.0, 0)
+    assert guaranteed == pytest.approx(
         0.5 * 60 + sum(0.01 * (1.0 - number * 0.1) for number in range(11)), abs=1e-6
     )
