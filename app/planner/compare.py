@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
+from typing import Final, NoReturn
 
-from app.planner.contenders import CONTENDERS
+from app.planner.conclusions import sums, verdicts
+from app.planner.contenders import CAUTIOUS, CONTENDERS
 from app.planner.report import (
     Outcomes,
+    Render,
     as_markdown,
     as_text,
     heading,
@@ -18,32 +26,66 @@ from app.planner.report import (
 from app.planner.scenarios import Scenario, scenarios
 from app.planner.simulate import simulate
 
-_WELL_CALIBRATED = "/right"
-_UNKNOWN = 2
+_WELL_CALIBRATED: Final = "/right"
+_UNKNOWN: Final = 2
+_TERMINATED: Final = 143
 
 
 def compare(arguments: Sequence[str], write: Callable[[str], object]) -> int:
     """Tables go to `write` as they are ready; the exit code."""
     asked = _parser().parse_args(arguments)
     chosen = scenarios(asked.scenario, hours=asked.hours, seed=asked.seed)
-    names = [name for name in CONTENDERS if asked.strategy in name]
+    known = {**CONTENDERS, **CAUTIOUS} if asked.cautious else CONTENDERS
+    names = [name for name in known if asked.strategy in name]
     if not chosen or not names:
-        known = ", ".join(scenario.name for scenario in scenarios())
-        write(f"no such scenario or strategy; scenarios: {known}; strategies: {list(CONTENDERS)}\n")
+        every = ", ".join(scenario.name for scenario in scenarios())
+        write(f"no such scenario or strategy; scenarios: {every}; strategies: {list(known)}\n")
         return _UNKNOWN
     render = as_markdown if asked.markdown else as_text
     results: dict[str, Outcomes] = {}
-    for scenario in chosen:
-        outcomes = results[scenario.name] = outcomes_of(scenario, names)
-        if asked.full or len(chosen) == 1 or scenario.name.endswith(_WELL_CALIBRATED):
-            write(f"{heading(scenario, outcomes)}\n\n{scenario_table(outcomes, render)}\n\n")
-    if len(chosen) > 1:
-        write(f"Wasted round trips, at PTU utilisation\n\n{summary_table(results, render)}\n")
+    with _simulated(chosen, names, asked.jobs) as simulated:
+        for scenario, outcomes in zip(chosen, simulated, strict=True):
+            results[scenario.name] = outcomes
+            if _is_shown(scenario, asked) or len(chosen) == 1:
+                write(f"{heading(scenario, outcomes)}\n\n{scenario_table(outcomes, render)}\n\n")
+    _conclude(results, render, write)
     return 0
 
 
 def outcomes_of(scenario: Scenario, names: Sequence[str]) -> Outcomes:
-    return {name: simulate(scenario, CONTENDERS[name]) for name in names}
+    """Of the strategies with these names."""
+    known = {**CONTENDERS, **CAUTIOUS}
+    return {name: simulate(scenario, known[name]) for name in names}
+
+
+@contextmanager
+def _simulated(
+    chosen: Sequence[Scenario], names: Sequence[str], jobs: int
+) -> Iterator[Iterator[Outcomes]]:
+    """Outcomes of each scenario in turn, computed by so many processes."""
+    work = partial(outcomes_of, names=names)
+    if min(jobs, len(chosen)) < 2:  # noqa: PLR2004  # one process is this one
+        yield map(work, chosen)
+        return
+    with get_context("spawn").Pool(min(jobs, len(chosen))) as pool:  # left at once, all are ended
+        yield pool.imap(work, chosen)
+
+
+def _is_shown(scenario: Scenario, asked: Namespace) -> bool:
+    return bool(asked.full) or scenario.name.endswith(_WELL_CALIBRATED)
+
+
+def _conclude(results: dict[str, Outcomes], render: Render, write: Callable[[str], object]) -> None:
+    """What is to be said of all scenarios."""
+    if len(results) > 1:
+        write(f"Wasted round trips, at PTU utilisation\n\n{summary_table(results, render)}\n")
+        for told in (sums(results, render), verdicts(results, render)):
+            if told:
+                write(f"\n{told}\n")
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parser() -> ArgumentParser:
@@ -53,9 +95,16 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--hours", type=float, help="simulated time; default: each scenario's own")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--full", action="store_true", help="a table for each scenario")
+    parser.add_argument("--cautious", action="store_true", help="also wider margins, informed")
+    parser.add_argument("--jobs", type=int, default=_usable_cpus(), help="default: one a processor")
     parser.add_argument("--markdown", action="store_true")
     return parser
 
 
+def _told_to_end(*_: object) -> NoReturn:
+    sys.exit(_TERMINATED)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _told_to_end)  # so that no other process is left behind
     sys.exit(compare(sys.argv[1:], sys.stdout.write))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from app.planner.baselines import FixedBreaker, NativeSpillover, RetryAfter
+from app.planner.informed import InformedRouter
 from app.planner.oracle import Oracle, OracleAtAnswers
 from app.planner.shadow import ShadowRouter
 from app.planner.strategy import Build
@@ -30,7 +32,26 @@ CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
         "retry-after, per replica": Contender(lambda site: RetryAfter(site, shared=False)),
         "shadow bucket": Contender(lambda site: ShadowRouter(site, fair=False)),
         "shadow bucket, fair shares": Contender(lambda site: ShadowRouter(site, fair=True)),
+        "informed": Contender(InformedRouter),
         "oracle at answers": Contender(OracleAtAnswers),
         "oracle": Contender(Oracle, instant=True),
+    }
+)
+
+#: Seconds of the whole capacity that are kept free, of the sixty of a bucket. The gateway's own
+#: margin is at most 4.
+_MARGINS: Final = (8, 16, 30)
+
+#: What it takes to waste less, with what may be known: asked for by `--cautious`.
+CAUTIOUS: Final[Mapping[str, Contender]] = MappingProxyType(
+    {
+        f"informed, margin to {margin} s": Contender(partial(InformedRouter, most_margin=margin))
+        for margin in _MARGINS
+    }
+    | {
+        f"oracle at answers, {margin} s kept free": Contender(
+            partial(OracleAtAnswers, margin_s=margin)
+        )
+        for margin in _MARGINS
     }
 )

@@ -30,16 +30,18 @@ class Seen(NamedTuple):
 class OracleAtAnswers:
     """Sees the true bucket whenever the PTU answers it, and knows exactly what it sends itself.
 
-    What it does not see is traffic past the gateway since the last answer. It keeps no margin.
+    What it does not see is traffic past the gateway since the last answer, for which it keeps
+    `margin_s` seconds of capacity free.
     """
 
-    def __init__(self, site: Site[Seen]) -> None:
+    def __init__(self, site: Site[Seen], *, margin_s: float = 0.0) -> None:
         self._site = site
+        self._margin_s = margin_s
         self._over = -site.truth.depth_s
         self._at = 0.0
 
     def choose(self, request: Request, now: float) -> Target:
-        if self._drained(now) > 0:
+        if self._drained(now) + self._margin_s > 0:
             return "paygo"
         self._tell(Seen(self._site.truth.adds(request), now, is_all=False))
         return "ptu"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Final
 
@@ -88,3 +89,24 @@ class Outcome:
         """Of the requests that were or would have been refused, the share kept back."""
         hopeless = self.tally.kept_back_rightly + self.tally.refused
         return self.tally.kept_back_rightly / hopeless if hopeless else None
+
+
+def summed(outcomes: Sequence[Outcome]) -> Outcome:
+    """All of them together: tokens and capacities of different deployments are added up.
+
+    Of waits only the mean is one of all requests. Raises IndexError where there is none.
+    """
+    tallies = [each.tally for each in outcomes]
+    names = [each.name for each in fields(Tally)]
+    bills = [each.bill for each in outcomes]
+    return Outcome(
+        Tally(**{name: sum(getattr(tally, name) for tally in tallies) for name in names}),
+        capacity=sum(each.capacity for each in outcomes),
+        used=sum(each.used for each in outcomes),
+        bill=Usage(
+            input=sum(each.input for each in bills),
+            cached=sum(each.cached for each in bills),
+            output=sum(each.output for each in bills),
+        ),
+        round_trip_s=outcomes[0].round_trip_s,
+    )

@@ -8,6 +8,7 @@ from app.domain.capacity.capacity import CapacityTold, Place
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.peers import DeploymentNews
 from app.domain.capacity.provisioned import Provisioned, PtuCapacity
+from app.domain.capacity.room import Room
 from app.domain.capacity.shares import Claim
 from app.domain.capacity.wait import Wait
 from app.domain.routing.warm_cache import WarmCaches
@@ -50,7 +51,7 @@ class ShadowRouter:
         load = self._load(request, now)
         target: Target = "paygo"
         room = self._ptu.room(load, now)
-        if now >= self._held_until - room.sooner_s and room.at <= now:
+        if self._has_room(room, now):
             self._places[request.id] = self._ptu.take(load, now)
             self._warm.read(_key(request), _PTU, request.prompt, now)
             target = "ptu"
@@ -83,6 +84,9 @@ class ShadowRouter:
         if message.news is not None:
             self._ptu.hear(message.replica, message.news, now)
 
+    def _has_room(self, room: Room, now: float) -> bool:
+        return now >= self._held_until - room.sooner_s and room.at <= now
+
     def _load(self, request: Request, now: float) -> Load:
         output = round(self._mean_output) if request.cap is None else request.cap
         cached = self._warm.cached(_key(request), _PTU, request.prompt, now)
@@ -90,9 +94,12 @@ class ShadowRouter:
         return Load(claim, Demand(request.prompt, output, cached))
 
     def _tell(self, now: float) -> None:
-        news = self._ptu.news(now)
+        news = self._news(now)
         if news is not None:
             self._send(Said(self._name, news, self._held_until))
+
+    def _news(self, now: float) -> DeploymentNews | None:
+        return self._ptu.news(now)
 
 
 def _key(request: Request) -> bytes:

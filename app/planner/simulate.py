@@ -115,15 +115,18 @@ class _Run:
         job = ptu.offer(request, now)
         if job is None:
             self.tally.refused += 1
-            headers = Headers(ptu.retry_after(now), ptu.utilization(now))
+            headers = self._headers(ptu.retry_after(now))
             self._at(now + self._one_way, self._hear_refusal, (arrival, headers))
             return
         self.tally.admitted += 1
         lasts = self._speed.takes(request.prompt - job.cached, arrival.output)
         self._at(now + lasts, self._complete, (arrival, job))
         if request.stream:
-            headers = Headers(None, ptu.utilization(now))
-            self._at(now + self._one_way, self._hear_headers, (arrival, headers))
+            self._at(now + self._one_way, self._hear_headers, (arrival, self._headers()))
+
+    def _headers(self, refused_for: float | None = None) -> Headers:
+        ptu, now = self.ptu, self._now
+        return Headers(refused_for, ptu.utilization(now), ptu.over(now))
 
     def _keep_back(self, arrival: Arrival) -> None:
         """It goes to pay-as-you-go; it is judged by what the PTU would have said."""
@@ -147,8 +150,7 @@ class _Run:
         self.ptu.complete(job, output, now)
         self.tally.served += self.ptu.weight(job, output)
         if not request.stream:
-            headers = Headers(None, self.ptu.utilization(now))
-            self._at(now + self._one_way, self._hear_headers, (arrival, headers))
+            self._at(now + self._one_way, self._hear_headers, (arrival, self._headers()))
         usage = Usage("ptu", request.prompt, job.cached, output)
         self._at(now + self._one_way, self._hear_end, (arrival, usage))
 

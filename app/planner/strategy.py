@@ -67,6 +67,8 @@ class Headers(NamedTuple):
 
     It includes the request itself, unless that was refused.
     """
+    over: float = 0.0
+    """Seconds over full when Azure sent them: for who is compared as if it told them."""
 
 
 class Strategy(Protocol[Message_contra]):

@@ -29,6 +29,13 @@ def test_the_oracle_at_answers_knows_what_it_sent_and_that_it_drains() -> None:
     assert chosen == ["ptu", "ptu", "paygo", "paygo", "ptu"]
 
 
+def test_the_oracle_at_answers_keeps_free_what_it_is_told_to() -> None:
+    """Two of 45 s are 30 over a minute: with 10 s free, for 40."""
+    oracle = OracleAtAnswers(site([]), margin_s=10.0)
+    chosen = [oracle.choose(REQUEST, at) for at in (0.0, 0.0, 0.0, 39.9, 40.1)]
+    assert chosen == ["ptu", "ptu", "paygo", "paygo", "ptu"]
+
+
 def test_the_oracle_at_answers_sees_the_true_bucket_when_it_is_answered() -> None:
     """And so do its other replicas; what pay-as-you-go answers shows it nothing."""
     sent: list[Any] = []
