@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Final
 
 from app.domain.call.prompt import tokens_of
@@ -37,8 +36,8 @@ class Estimator:
         return await asyncio.to_thread(self._prompt, request, model)
 
     def _prompt(self, request: InferenceRequest, model: str) -> int:
-        return tokens_of(read_prompt(request), partial(self._counter.count, model=model), model)
+        return tokens_of(read_prompt(request), self._counter.counting(model), model)
 
     async def relayed(self, text: Countable, model: str) -> int:
         """Tokens of what was relayed of an answer."""
-        return await asyncio.to_thread(text.tokens, partial(self._counter.count, model=model))
+        return await asyncio.to_thread(text.tokens, self._counter.counting(model))

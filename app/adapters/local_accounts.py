@@ -7,8 +7,10 @@ so that all of them together go over a limit by that part at most, in each of it
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from dataclasses import replace
+from dataclasses import replace as with_changes
 from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.quota.calendar import CalendarWindow, hour_of
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure, Mode
@@ -140,4 +142,4 @@ class LocalAccounts:
 
 
 def _scaled(limit: Limit, share: float) -> Limit:
-    return replace(limit, amount=int(limit.amount * share))
+    return with_changes(limit, amount=int(limit.amount * share))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,12 @@ from app.errors import StoreUnavailable
 from app.ports import Clock
 
 RETRY_S: Final = 0.25
-#: Settlements of one script call; some 0.05 ms each.
+#: How long a settlement waits for others of its worker, where nobody waits for its room: most of
+#: what one costs is the same for many.
+LINGER_S: Final = 0.01
+#: The part of a limit of which more is left where nobody waits for room.
+_AMPLE: Final = 0.1
+#: Settlements of one script call; some 0.01 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
 
@@ -38,6 +44,7 @@ class _Queue:
     portion: int = _AT_ONCE
     failing: bool = False
     again_at: float = 0.0  # by the loop: a node of a cluster may be lost, and no other
+    taken: int = 0  # out of it, so far
     spooled: int = 0  # so many of the first are on the disk, or on their way there
 
     @property
@@ -71,6 +78,7 @@ class Settlements:
         self._idle.set()
         self._spool = spool
         self._to_spool = asyncio.Event()
+        self._lingers = False  # nobody is in a hurry, and it will be sent
         self._spooling = True  # no trouble with the disk was told of
         self.unsettled = 0
         self.refused_total = 0
@@ -84,6 +92,14 @@ class Settlements:
         if queue.failing:
             self._to_spool.set()
         self._idle.clear()
+        if _is_urgent(settlement) or len(queue.waiting) >= _AT_ONCE:
+            self._news.set()
+        elif not self._lingers:
+            self._lingers = True
+            asyncio.get_running_loop().call_later(LINGER_S, self._end_lingering)
+
+    def _end_lingering(self) -> None:
+        self._lingers = False
         self._news.set()
 
     async def settled(self, within_s: float) -> bool:
@@ -95,27 +111,29 @@ class Settlements:
 
     async def keep_settling(self) -> None:
         """Send settlements as they come; what Redis did not take is sent again."""
+        if self._queues:
+            self._news.set()  # left by one that ended unexpectedly
         while True:
+            await self._wait()
             self._news.clear()
             now = asyncio.get_running_loop().time()
-            due = (name for name, queue in self._queues.items() if queue.again_at <= now)
-            sending = [self._settle_some(each) for each in islice(due, _TENANTS_AT_ONCE)]
-            if not sending:
-                await self._wait()
-                continue
-            # All of them end before anything else happens: nothing is on its way twice.
-            sent = await asyncio.gather(*sending, return_exceptions=True)
-            if failed := [each for each in sent if isinstance(each, BaseException)]:
-                raise failed[0]
+            due = [name for name, queue in self._queues.items() if queue.again_at <= now]
+            for start in range(0, len(due), _TENANTS_AT_ONCE):
+                # All of them end before anything else happens: nothing is on its way twice.
+                await _all_ended(
+                    [self._settle_some(each) for each in due[start : start + _TENANTS_AT_ONCE]]
+                )
             if not self._queues:
                 self._idle.set()
 
     async def _wait(self) -> None:
         """Until there is news, or a tenant's settlements are to be tried again."""
-        nearest = min((queue.again_at for queue in self._queues.values()), default=None)
-        wait_s = None if nearest is None else nearest - asyncio.get_running_loop().time()
+        failing = [queue.again_at for queue in self._queues.values() if queue.failing]
+        if not failing:
+            await self._news.wait()
+            return
         with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(min(failing) - asyncio.get_running_loop().time()):
                 await self._news.wait()
 
     async def keep_spooling(self) -> None:
@@ -166,13 +184,15 @@ class Settlements:
 
     async def _settle_some(self, tenant: str) -> bool:
         """Whether this tenant got on; if not, its settlements wait on the disk, too."""
+        queue = self._queues[tenant]
+        end = queue.taken + len(queue.waiting)
         got_on = await self._try_some(tenant)
-        queue = self._queues.get(tenant)
-        if queue is not None:
-            queue.failing = not got_on
-            queue.again_at = asyncio.get_running_loop().time() + (0.0 if got_on else RETRY_S)
+        queue.failing = not got_on
+        queue.again_at = asyncio.get_running_loop().time() + (0.0 if got_on else RETRY_S)
         if not got_on:
             self._to_spool.set()
+        elif queue.taken < end:
+            self._news.set()  # what came meanwhile may linger, what was there has
         return got_on
 
     async def _try_some(self, tenant: str) -> bool:
@@ -204,6 +224,7 @@ class Settlements:
         queue = self._queues[tenant]
         for _ in range(count):
             queue.waiting.popleft()
+        queue.taken += count
         self.unsettled -= count
         if queue.spooled:
             queue.spooled = max(0, queue.spooled - count)
@@ -224,6 +245,25 @@ class Settlements:
             nano_usd=actual.nano_usd,
             error=str(error.__cause__ or error),
         )
+
+
+async def _all_ended(works: Sequence[Coroutine[object, object, bool]]) -> None:
+    """Raises what one of them raised, once all have ended."""
+    if len(works) == 1:
+        await works[0]
+        return
+    ended = await asyncio.gather(*works, return_exceptions=True)
+    if failed := [each for each in ended if isinstance(each, BaseException)]:
+        raise failed[0]
+
+
+def _is_urgent(settlement: Settlement) -> bool:
+    """Whether a limit was nearly reached when its reservation was made: somebody may be refused."""
+    reservation = settlement.reservation
+    if reservation is None:
+        return False
+    limits = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: none is known
+    return any(left <= _AMPLE * limit.amount for limit, left in limits)
 
 
 def _written(spool: Spool, settlements: list[Tenanted], at: float, *, anew: bool) -> int:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from app.domain.call.request import Accounting, InferenceRequest, Operation
 from app.domain.capacity.demand import Demand
-from app.domain.identity.tenant import Principal
+from app.domain.identity.tenant import Principal, Tenant
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
-from app.domain.quota.calendar import days_around, months_around
-from app.domain.quota.limit import NANO, Limit, Measure, limits_on, scopes_of
-from app.domain.quota.price import PriceTable
+from app.domain.quota.calendar import CalendarWindow, days_around, months_around
+from app.domain.quota.limit import (
+    NANO,
+    SPILLED,
+    Limit,
+    Measure,
+    limits_on,
+    scopes_of,
+    unchanged_until,
+)
+from app.domain.quota.price import PricesInForce, PriceTable
 from app.domain.quota.reservation import Amounts, Ask, Refusal
-from app.domain.routing.deployment import Deployment, Fleet
+from app.domain.routing.deployment import Deployment, Fleet, Tiers
 from app.domain.routing.route import Choices
 from app.errors import BudgetExhausted, QuotaExceeded
 from app.observation import Observation
@@ -23,6 +33,8 @@ from app.wire.rate_limits import rate_limit_headers
 
 #: OpenAI and Azure refuse more, so more is never generated.
 MOST_CHOICES: Final = 128
+#: Pairs of key and model whose terms are remembered; beyond so many all are forgotten.
+_REMEMBERED: Final = 16_384
 #: What a refusal calls a limit's measure.
 _UNITS: Final = {Measure.REQUESTS: "requests", Measure.TOKENS: "tokens"}
 
@@ -50,6 +62,7 @@ class Admission:
         self._prices = prices
         self._clock = clock
         self._new_id = new_id
+        self._terms: dict[tuple[str, str], _Terms] = {}
 
     async def admit(
         self,
@@ -67,51 +80,131 @@ class Admission:
         """
         if request.route.accounting is Accounting.NONE:
             return
-        deployments = [self._fleet.deployments[name] for name in choices.deployments]
-        observation.base_model = model = deployments[0].model
-        prompt = await self._estimator.prompt(request, model)
-        longest = _longest_window(deployments)
-        observation.demand = Demand(prompt, self._expected(principal, request, longest))
-        most = self._most(principal, request, longest)
-        names = [deployment.name for deployment in deployments]
-        nano_usd = self._prices.bound(names, prompt, most, observation.started_at)
-        amounts = Amounts(requests=1, tokens=prompt + most, nano_usd=nano_usd)
-        draft = _draft(principal, request, amounts, observation)
-        ask = self._ask(principal, request, amounts, replace(draft, id=self._new_id()))
-        ask = ask.measuring(measuring) if measuring else ask
-        if choices.may_leave_first:
-            ask = ask.within(principal.tenant.routing.spill_limits)
+        terms = self._terms_of(principal, request.model, choices, observation.started_at)
+        observation.base_model = terms.model
+        prompt = await self._estimator.prompt(request, terms.model)
+        most, expected = self._answer(principal.tenant.name, request, terms.longest)
+        observation.demand = Demand(prompt, expected)
+        amounts = Amounts(1, prompt + most, terms.prices.bound(prompt, most))
+        ask = self._ask(principal, request, amounts, terms, observation)
+        if measuring:
+            ask = _measuring(ask, measuring, terms)
         granted = await self._accounts.reserve(ask, principal.tenant)
         if isinstance(granted, Refusal):
             raise _refused(granted, ask)
         observation.reservation = granted
 
-    def _most(self, principal: Principal, request: InferenceRequest, longest: int | None) -> int:
-        """Tokens of all choices together, which few answers exceed."""
-        learned = self._estimator.output(principal.tenant.name, request.model)
-        return _of_all_choices(request, request.output_cap or learned, longest)
+    def _answer(
+        self, tenant: str, request: InferenceRequest, longest: int | None
+    ) -> tuple[int, int]:
+        """Tokens of all choices together: so many that few answers exceed them, and as usual.
 
-    def _expected(
-        self, principal: Principal, request: InferenceRequest, longest: int | None
-    ) -> int:
-        """The same as Azure counts it at admission: the cap, else an answer as they usually are."""
-        learned = self._estimator.typical_output(principal.tenant.name, request.model)
-        return _of_all_choices(request, request.output_cap or learned, longest)
+        Azure, too, counts the cap at admission, else an answer as they usually are.
+        """
+        if request.operation is Operation.EMBEDDINGS:
+            return 0, 0
+        most = expected = request.output_cap
+        if not most or not expected:
+            most = self._estimator.output(tenant, request.model)
+            expected = self._estimator.typical_output(tenant, request.model)
+        if longest:  # no answer is longer than the context window
+            most, expected = min(most, longest), min(expected, longest)
+        choices = min(request.choices, MOST_CHOICES)
+        return choices * most, choices * expected
 
     def _ask(
-        self, principal: Principal, request: InferenceRequest, amounts: Amounts, draft: LedgerRow
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        amounts: Amounts,
+        terms: _Terms,
+        observation: Observation,
     ) -> Ask:
-        tenant, now = principal.tenant, self._clock.unix()
+        ask_id = self._new_id()
+        draft = _draft(ask_id, principal, request, amounts, observation)
         return Ask(
-            id=draft.id,
-            tenant=tenant.name,
-            scopes=scopes_of(principal.key_id, request.model),
-            amounts=amounts,
-            limits=limits_on(tenant.limits, principal.key_id, request.model, now),
-            days=days_around(now, tenant.zone),
-            months=months_around(now, tenant.zone),
-            draft=encode(draft),
+            ask_id,
+            principal.tenant.name,
+            terms.scopes,
+            amounts,
+            terms.limits,
+            terms.days,
+            terms.months,
+            encode(draft),
         )
+
+    def _terms_of(
+        self, principal: Principal, model: str, choices: Choices, started_at: float
+    ) -> _Terms:
+        """What holds for this key and model now; most requests meet what those before them met."""
+        now, key = self._clock.unix(), (principal.key_id, model)
+        known = self._terms.get(key)
+        if (
+            known is not None
+            and known.tenant is principal.tenant
+            and known.since <= started_at <= now < known.until
+            and known.tiers == choices.tiers
+        ):
+            return known
+        if len(self._terms) >= _REMEMBERED:
+            self._terms.clear()
+        known = self._terms[key] = self._new_terms(principal, model, choices, (started_at, now))
+        return known
+
+    def _new_terms(
+        self, principal: Principal, model: str, choices: Choices, when: tuple[float, float]
+    ) -> _Terms:
+        """`when` are the moments that its price and its limits are of."""
+        tenant, (started_at, now) = principal.tenant, when
+        deployments = [self._fleet.deployments[name] for name in choices.deployments]
+        prices = self._prices.in_force([each.name for each in deployments], started_at)
+        scopes = scopes_of(principal.key_id, model)
+        limits = limits_on(tenant.limits, principal.key_id, model, now)
+        spilling = tenant.routing.spill_limits if choices.may_leave_first else ()
+        days = days_around(now, tenant.zone)
+        today = days[1]
+        return _Terms(
+            tenant=tenant,
+            tiers=choices.tiers,
+            since=max(prices.since, today.starts / 1000),
+            until=min(prices.until, today.ends / 1000, unchanged_until(tenant.limits, now)),
+            model=deployments[0].model,
+            longest=_longest_window(deployments),
+            prices=prices,
+            scopes=tuple(dict.fromkeys((*scopes, *(limit.scope for limit in spilling)))),
+            limits=(*limits, *spilling),
+            spilling=spilling,
+            days=days,
+            months=months_around(now, tenant.zone),
+        )
+
+
+class _Terms(msgspec.Struct, frozen=True):
+    """What requests of a key for a model have in common, as long as nothing changes.
+
+    `since` and `until` are Unix seconds: a price, a limit or a calendar day changes then.
+    """
+
+    tenant: Tenant
+    tiers: Tiers
+    since: float
+    until: float
+    model: str
+    longest: int | None  # context window of any of its deployments
+    prices: PricesInForce
+    scopes: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    spilling: tuple[Limit, ...]  # of the limits, those of its spill budgets
+    days: tuple[CalendarWindow, ...]
+    months: tuple[CalendarWindow, ...]
+
+
+def _measuring(ask: Ask, limits: tuple[Limit, ...], terms: _Terms) -> Ask:
+    """The ask of what measures the cache, within further limits; spill budgets come last."""
+    budgets = [limit for limit in ask.limits if limit not in terms.spilling]
+    scopes = [scope for scope in ask.scopes if scope != SPILLED]
+    plain = replace(ask, scopes=tuple(scopes), limits=tuple(budgets))
+    return plain.measuring(limits).within(terms.spilling)
 
 
 def _longest_window(deployments: Iterable[Deployment]) -> int | None:
@@ -119,32 +212,29 @@ def _longest_window(deployments: Iterable[Deployment]) -> int | None:
     return max((window for window in windows if window), default=None)
 
 
-def _of_all_choices(request: InferenceRequest, each: int, longest: int | None) -> int:
-    """No answer is longer than the context window; an embedding has none."""
-    if request.operation is Operation.EMBEDDINGS:
-        return 0
-    return min(request.choices, MOST_CHOICES) * (min(each, longest) if longest else each)
-
-
 def _draft(
-    principal: Principal, request: InferenceRequest, amounts: Amounts, observation: Observation
+    ask_id: str,
+    principal: Principal,
+    request: InferenceRequest,
+    amounts: Amounts,
+    observation: Observation,
 ) -> LedgerRow:
     """The ledger row that is written should nobody ever settle."""
     return LedgerRow(
-        id="",
+        id=ask_id,
         kind=RowKind.RELEASED,
         at=observation.started_at,
         tenant=principal.tenant.name,
         request_id=observation.request_id,
         key_id=principal.key_id,
         model=request.model,
-        operation=request.operation.value,
+        operation=request.operation,
         stream=request.stream,
         reserved_tokens=amounts.tokens,
         reserved_nano_usd=amounts.nano_usd,
         tags=observation.ledger_tags,
         started_at=observation.started_at,
-        errand=observation.errand.value if observation.errand else "",
+        errand=observation.errand or "",
     )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.domain.call.request import Accounting
 from app.domain.ledger.completion import Outcome, Receipt
@@ -24,16 +22,34 @@ NOTHING: Final = Usage()
 _BYTES_PER_TOKEN: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Used:
+class _Used(NamedTuple):
     """What a request used: as told by the upstream, or estimated and so flagged."""
 
     usage: Usage
     flags: tuple[str, ...] = ()
 
 
-class Settlement:
+class _Settled:
     """The scope in which a request runs."""
+
+    __slots__ = ("_observation", "_reply", "_settlement")
+
+    def __init__(self, settlement: Settlement, observation: Observation, reply: Reply) -> None:
+        self._settlement = settlement
+        self._observation = observation
+        self._reply = reply
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        await self._settlement.conclude(self._observation, self._reply, error)
+
+
+class Settlement:
+    """Ends what requests began."""
 
     def __init__(
         self,
@@ -49,24 +65,22 @@ class Settlement:
         self._prices = prices
         self._limit_s = limit_s
 
-    @asynccontextmanager
-    async def settled(self, observation: Observation, reply: Reply) -> AsyncIterator[None]:
-        """Conclude and settle on the way out, a cancellation included."""
-        error: BaseException | None = None
-        try:
-            yield
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            observation.conclude(reply.status, error)
-            if _is_untold(observation):
-                relayed, model = observation.meter.relayed, observation.base_model
-                counting = self._estimator.relayed(relayed, model)
-                await _shielded(self._settle_counted(observation, counting), self._limit_s)
-            else:
-                told = observation.receipt.usage if observation.reservation else None
-                self._settle(observation, _Used(told or NOTHING))
+    def settled(self, observation: Observation, reply: Reply) -> _Settled:
+        """Conclude and settle on the way out, a cancellation included: `async with` it."""
+        return _Settled(self, observation, reply)
+
+    async def conclude(
+        self, observation: Observation, reply: Reply, error: BaseException | None
+    ) -> None:
+        """Make the receipt of a request that `error` ended, and settle by it."""
+        observation.conclude(reply.status, error)
+        if _is_untold(observation):
+            relayed, model = observation.meter.relayed, observation.base_model
+            counting = self._estimator.relayed(relayed, model)
+            await _shielded(self._settle_counted(observation, counting), self._limit_s)
+        else:
+            told = observation.receipt.usage if observation.reservation else None
+            self._settle(observation, _Used(told or NOTHING))
 
     async def _settle_counted(self, observation: Observation, counting: Awaitable[int]) -> None:
         """The upstream did not say what it generated: count what was relayed."""
@@ -148,10 +162,10 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
         time_to_first_token=receipt.time_to_first_token,
         attempts=len(receipt.attempts),
         day=reservation.day.name if reservation else "",
-        cache=receipt.cache.result.value,
+        cache=receipt.cache.result,
         saved_nano_usd=receipt.cache.saved_nano_usd,
         hour=reservation.hour.name if reservation and reservation.hour else "",
-        errand=receipt.errand.value if receipt.errand else "",
+        errand=receipt.errand or "",
     )
 
 

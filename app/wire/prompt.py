@@ -25,12 +25,52 @@ _UNREAD: Final = frozenset({"id", "status"})
 _SEALED_CHARS: Final = 4
 
 
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    role: str
+    content: str
+
+
+class _Chat(msgspec.Struct):
+    """A chat of texts alone, as most are; what else a model is shown must not be there."""
+
+    messages: list[_Message]
+    instructions: object = None
+    tools: object = None
+    functions: object = None
+    response_format: object = None
+    text: object = None
+    prompt: object = None
+    prediction: object = None
+
+
+_CHAT: Final = msgspec.json.Decoder(_Chat)
+
+
+def _texts_alone(body: bytes) -> Prompt | None:
+    """The prompt of a chat of texts alone, in a tenth of the time; None for any other."""
+    try:
+        chat = _CHAT.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    for name in ("instructions", *_DEFINITIONS):
+        if getattr(chat, name) is not None:
+            return None
+    texts: list[str] = []
+    for message in chat.messages:
+        texts += (message.role, message.content)
+    return Prompt(tuple(texts), len(chat.messages))
+
+
 def read_prompt(request: InferenceRequest) -> Prompt:
     """The prompt of a metered request, whose body has been read as JSON before.
 
     What only the upstream has is not seen: the conversation that `previous_response_id` continues,
     stored prompts, and what hosted tools find.
     """
+    if request.operation is Operation.CHAT_COMPLETIONS:
+        prompt = _texts_alone(request.body)
+        if prompt is not None:
+            return prompt
     try:
         body = msgspec.json.decode(request.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Final
 
 from app.answer import Answer
@@ -35,6 +34,7 @@ from app.wire.openai import read_request
 from app.wire.routes import match
 from tests.fakes.accounts import PRICES, FakeAccounts, next_id
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.gated import GatedUpstream
 from tests.fakes.holds import FakeHoldBoard

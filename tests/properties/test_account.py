@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.quota.limit import Kind, LimitName, Measure, Mode
 from app.domain.quota.reservation import Amounts, Refusal, Reservation
+from tests.fakes.changed import replace
 from tests.fakes.patient import patient_client
 from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
 

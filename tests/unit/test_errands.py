@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from app.errors import (
 )
 from app.wire.openai import read_request
 from tests.fakes.answers import completion
+from tests.fakes.changed import replace
 from tests.fakes.house import House
 from tests.fakes.upstream import ScriptedResponse
 

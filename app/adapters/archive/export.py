@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from importlib import import_module
 from itertools import islice
 from typing import IO, Any, Final
 
 import msgspec
+from msgspec import structs
 
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageSums
@@ -61,8 +62,8 @@ class Table:
 
 def rows_table(rows: Iterable[LedgerRow]) -> Table:
     """Rows as records. `month` is added; `flags` are joined by spaces, `tags` a JSON object."""
-    numbers = {each.name for each in fields(LedgerRow) if each.type in {"int", "int | None"}}
-    columns = (*(each.name for each in fields(LedgerRow)), "month")
+    numbers = {each.name for each in structs.fields(LedgerRow) if each.type in {int, int | None}}
+    columns = (*LedgerRow.__struct_fields__, "month")
     texts = frozenset(columns) - numbers - _FLOATS - _BOOLEANS
     return Table(columns, texts, (row_record(row) for row in rows))
 
@@ -70,7 +71,7 @@ def rows_table(rows: Iterable[LedgerRow]) -> Table:
 def groups_table(groups: Sequence[UsageGroup], group_by: Sequence[str]) -> Table:
     """Groups as records: their values, then their sums."""
     sums = tuple(each.name for each in fields(UsageSums))
-    records = ({**group.values, **_values(group.usage)} for group in groups)
+    records = ({**group.values, **asdict(group.usage)} for group in groups)
     return Table((*group_by, *sums), frozenset(group_by), records)
 
 
@@ -86,12 +87,8 @@ def export(table: Table, form: Format, target: IO[bytes]) -> int:
 def row_record(row: LedgerRow) -> dict[str, Any]:
     """A row's values by column; see `rows_table`."""
     tags = msgspec.json.encode(row.tags).decode()
-    values = {**_values(row), "kind": row.kind.value, "month": row.month}
+    values = {**structs.asdict(row), "kind": row.kind.value, "month": row.month}
     return {**values, "flags": " ".join(row.flags), "tags": tags}
-
-
-def _values(value: LedgerRow | UsageSums) -> dict[str, Any]:
-    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _json(table: Table, target: IO[bytes]) -> int:

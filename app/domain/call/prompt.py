@@ -8,9 +8,10 @@ a little more than the form they are shown to the model in. Images: `app.domain.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import Final
+
+import msgspec
 
 from app.domain.call.image import Image, image_tokens
 
@@ -25,8 +26,7 @@ _EXACT_CHARS: Final = 2 * 1024 * 1024
 _SAMPLE_CHARS: Final = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """What a request gives a model to read."""
 
     texts: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ def tokens_of(prompt: Prompt, count: Callable[[str], int], model: str) -> int:
     written = text_tokens(prompt.texts, count) + prompt.tokens
     framed = prompt.messages * _PER_MESSAGE + prompt.names * _PER_NAME
     primed = _PRIMING if prompt.messages else 0
-    seen = sum(image_tokens(image, model) for image in prompt.images)
+    seen = sum([image_tokens(image, model) for image in prompt.images])
     return written + framed + primed + seen + prompt.files * _PER_FILE
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import quicktok  # type: ignore[import-untyped]  # it ships no types
 
 O200K: Final = "o200k_base"
 CL100K: Final = "cl100k_base"
+#: Models that are known by name; a fleet has fewer.
+_MOST_MODELS: Final = 1024
 
 # GPT-4o and everything after it reads o200k. "gpt-4.1", "gpt-4.5" and "gpt-4o" are such models.
 _CL100K_MODELS: Final = re.compile(r"gpt-4$|gpt-4-|gpt-35|gpt-3\.5|text-embedding-|davinci|babbage")
@@ -27,19 +29,29 @@ class TokenCounter:
     the interpreter's lock released: above some 8 KB call it in a thread.
     """
 
-    __slots__ = ("_tokenizers",)
+    __slots__ = ("_counting", "_tokenizers")
 
     def __init__(self) -> None:
         self._tokenizers: dict[str, quicktok.Tokenizer] = {}
+        self._counting: dict[str, Callable[[str], int]] = {}  # by model
 
     def warm(self) -> None:
         """Load both vocabularies now: about a quarter of a second and 65 MB + 29 MB."""
         for name in (O200K, CL100K):
             self._tokenizers[name] = quicktok.get_encoding(name)
 
+    def counting(self, model: str) -> Callable[[str], int]:
+        """What counts texts for `model`, as `count` does."""
+        known = self._counting.get(model)
+        if known is None:
+            if len(self._counting) >= _MOST_MODELS:
+                self._counting.clear()
+            known = self._counting[model] = _counting(self._tokenizer(model))
+        return known
+
     def count(self, text: str, model: str) -> int:
         """Tokens of `text`; what looks like a special token is ordinary text."""
-        return int(self._tokenizer(model).count(without_surrogates(text)))
+        return self.counting(model)(text)
 
     def encode(self, text: str, model: str) -> Sequence[int]:
         """Token ids of `text`, as many as `count` says."""
@@ -57,6 +69,15 @@ class TokenCounter:
         if tokenizer is None:
             tokenizer = self._tokenizers[name] = quicktok.get_encoding(name)
         return tokenizer
+
+
+def _counting(tokenizer: quicktok.Tokenizer) -> Callable[[str], int]:
+    count: Callable[[str], int] = tokenizer.count
+
+    def counted(text: str) -> int:
+        return count(text if text.isascii() else without_surrogates(text))
+
+    return counted
 
 
 def without_surrogates(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.quota.reservation import Amounts
@@ -25,6 +25,8 @@ class RowKind(StrEnum):
 
 CHARGED: Final = frozenset({RowKind.SETTLED, RowKind.MERGED})
 
+_NOTHING: Final = Amounts()
+
 #: What the account adds to an entry of the stream, since a script changes no row.
 _EXPIRED = "expired"
 _LATE = "late"
@@ -35,14 +37,15 @@ class UnreadableRow(ValueError):
     """These bytes are no ledger row."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """Flat, so that it is a line in a file and a record in a table.
 
     Tokens are as in `Usage`, not disjoint: `cached_input` is part of `input`, `reasoning` of
     `output`. Times are Unix seconds, durations seconds, money nano-dollars. Words of other closed
     sets (outcome, operation, spill, cache, errand, …) are plain text here, so that rows of newer
     versions can be read. Per tenant an `id` is charged at most once.
+
+    As a line it has what is not as by default.
 
     `flags` are `estimated`, `unpriced`, `late`, `expired`, `degraded`, `soft:<limit>`,
     `shadow:<limit>` and `spill:<limit>`. `tags` are the request's, its key's and its tenant's, in
@@ -72,7 +75,7 @@ class LedgerRow:
     reserved_tokens: int = 0
     reserved_nano_usd: int = 0
     flags: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}  # made anew for each
     started_at: float = 0.0
     duration: float = 0.0
     time_to_first_token: float | None = None
@@ -96,9 +99,9 @@ class LedgerRow:
     @property
     def charged(self) -> Amounts:
         """What this row commits in its tenant's account: to be charged with, and reseeded from."""
-        if self.kind not in CHARGED:
-            return Amounts()
-        return Amounts(requests=1, tokens=self.input + self.output, nano_usd=self.nano_usd)
+        if self.kind is RowKind.SETTLED or self.kind is RowKind.MERGED:
+            return Amounts(1, self.input + self.output, self.nano_usd)
+        return _NOTHING
 
 
 _DECODER: Final = msgspec.json.Decoder(LedgerRow)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
+from math import inf
 from typing import Final, Literal, get_args
 
 NANO = 1_000_000_000
@@ -155,6 +156,12 @@ def limits_on(
         for rule in rules
         if rule.key_id in {None, key_id} and rule.model in {None, model}
     )
+
+
+def unchanged_until(rules: Iterable[LimitRule], moment: float) -> float:
+    """When the first of these rules will have another amount than at `moment` (Unix seconds)."""
+    ends = (rule.override_until for rule in rules if rule.override is not None)
+    return min((end for end in ends if end > moment), default=inf)
 
 
 def limits_on_key(rules: Iterable[LimitRule], key_id: str, moment: float) -> tuple[Limit, ...]:

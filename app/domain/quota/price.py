@@ -102,12 +102,23 @@ ALWAYS: Final = -inf
 """The beginning of a period that has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one request cost, and what there is to say about that."""
 
     nano_usd: int
     flags: frozenset[str] = _NO_FLAGS
+
+
+class PricesInForce(NamedTuple):
+    """Prices that hold from `since` on and before `until` (Unix times)."""
+
+    prices: tuple[Price, ...]
+    since: float
+    until: float
+
+    def bound(self, input_tokens: int, output_tokens: int) -> int:
+        """The most that any of them charges for at most so many tokens."""
+        return max([price.most(input_tokens, output_tokens) for price in self.prices])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,16 @@ class PriceTable:
                 return period.price
         return self.maximum
 
+    def in_force(self, deployment_names: Iterable[str], at: float) -> PricesInForce:
+        """All different prices of these at a Unix time, and for how long they are those."""
+        names = tuple(deployment_names)
+        moments = [each.since for name in names for each in self.periods.get(name, ())]
+        return PricesInForce(
+            tuple(dict.fromkeys(self.price(name, at) for name in names)) or (self.maximum,),
+            max((moment for moment in moments if moment <= at), default=-inf),
+            min((moment for moment in moments if moment > at), default=inf),
+        )
+
     def cost(self, deployment_name: str, usage: Usage, at: float) -> Cost:
         """What `usage` costs there; flagged `unpriced` where nobody told the price."""
         price = self.price(deployment_name, at)
@@ -140,8 +161,7 @@ class PriceTable:
 
         It covers a cost of the same `at` alone: a price may rise at midnight.
         """
-        prices = [self.price(name, at) for name in deployment_names] or [self.maximum]
-        return max(price.most(input_tokens, output_tokens) for price in prices)
+        return self.in_force(deployment_names, at).bound(input_tokens, output_tokens)
 
 
 def _rounded_up(units: int, per: int) -> int:

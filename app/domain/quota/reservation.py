@@ -1,15 +1,18 @@
-"""What a request takes from its tenant's account before it runs, and what it has cost after."""
+"""What a request takes from its tenant's account before it runs, and what it has cost after.
+
+Structs, because every request has one of each: frozen dataclasses take several times as long.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import BUDGETS, SPILLED, Kind, Limit, Measure, Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True):
     """How much, in every measure."""
 
     requests: int = 0
@@ -22,8 +25,7 @@ class Amounts:
         return amount
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """A reservation asked for; `id` makes asking twice the same as asking once.
 
     `aside`: it counts in no concurrency.
@@ -59,8 +61,7 @@ class Ask:
         return replace(self, days=days, months=months)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """What was granted: `left` is what remains of each limit of the ask.
 
     `generation` is the account's when it was granted; a flushed account has another. `hour` is None
@@ -120,8 +121,7 @@ class Reservation:
         return tuple(limit.name.value for limit in limits if limit.mode is Mode.SOFT)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True):
     """What a reservation is settled with; all zero gives everything back."""
 
     actual: Amounts
@@ -129,8 +129,7 @@ class Charge:
     spilled: bool = False  # served outside its first tier: charged in the scope of that, too
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Which limit had no room, and for how long (seconds); None: waiting is pointless."""
 
     limit: Limit

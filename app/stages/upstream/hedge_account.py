@@ -9,8 +9,10 @@ given up is not told: the prompt is charged, flagged `estimated`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from app.domain.call.errand import Purpose
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode

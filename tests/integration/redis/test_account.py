@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -43,6 +42,7 @@ from app.domain.quota.limit import (
 )
 from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import StoreUnavailable
+from tests.fakes.changed import replace
 from tests.fakes.patient import patient
 
 SCOPES = scopes_of("k1", "gpt-4o")
@@ -472,6 +472,51 @@ async def test_a_hold_that_ended_may_be_asked_for_again(account: Account) -> Non
     assert await account.settle(again, 4) == "settled"
     assert await account.settle(again, 4) == "duplicate"
     assert await account.used(LimitName.TOKENS_PER_DAY) == 4
+
+
+async def test_a_hold_that_ends_as_it_is_asked_for_again_is_charged_once(account: Account) -> None:
+    """Nobody looked in between: the call that takes it again lets the first one end."""
+    await account.brief.reserve(account.ask(name="a"))
+    await asyncio.sleep(0.05)  # more than it lives
+    again = await account.take(name="a")
+    assert await account.settle(again, 4) == "settled"
+    assert await account.settle(again, 4) == "duplicate"
+    assert await account.used(LimitName.TOKENS_PER_DAY) == 4
+
+
+async def test_asks_of_one_turn_are_judged_in_turn(account: Account) -> None:
+    """Each is judged after those before it, whichever key and model it is of."""
+    roomy, tight = limit(LimitName.RPM, 100), limit(LimitName.TOKENS_PER_DAY, 25)
+    one, other = account.ask(roomy, tight), replace(account.ask(tight), scopes=scopes_of("k2", "m"))
+    asks = [replace(ask, id=f"r{number}") for number, ask in enumerate([one, other, one, one])]
+    answers = await asyncio.gather(*map(account.script.reserve, asks))
+    assert [isinstance(each, Reservation) for each in answers] == [True, True, False, False]
+    left = [each.left for each in answers if isinstance(each, Reservation)]
+    assert left == [(99, 15), (5,)]
+
+
+async def test_lengths_of_a_window_are_not_mixed(account: Account) -> None:
+    """Half a worker's requests know the new rate already: both are held to their own."""
+    short = replace(limit(LimitName.RPS, 3), window_ms=60_000)
+    long = replace(short, window_ms=120_000)
+    asks = [account.ask(each) for each in (short, long, short, long)]
+    answers = await asyncio.gather(*map(account.script.reserve, asks))
+    assert sum(isinstance(answer, Reservation) for answer in answers) == 3
+
+
+async def test_who_leaves_first_takes_nobody_along(account: Account) -> None:
+    """Of those that ask in one turn some leave before it ends, or before there is an answer."""
+    for turns in range(3):
+        asking = [
+            asyncio.create_task(account.script.reserve(account.ask(name=f"{turns}-{number}")))
+            for number in range(4)
+        ]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking[0].cancel()
+        asking[2].cancel()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert [isinstance(each, Reservation) for each in answers] == [False, True, False, True]
 
 
 async def test_a_server_without_memory_admits_nobody_and_charges_all(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 import timeit
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import RULE_NAMES, LimitRule, limits_on, scopes_of
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
+from tests.fakes.changed import replace
 
 pytestmark = [
     pytest.mark.long,

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +30,7 @@ from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import LimitName, LimitRule, limits_on, scopes_of
 from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from app.errors import QuotaUnavailable
+from tests.fakes.changed import replace
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_client
 
 pytestmark = pytest.mark.skipif(

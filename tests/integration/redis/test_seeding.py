@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode, encode
 from app.domain.quota.calendar import CalendarWindow, days_around, months_around
 from app.domain.quota.limit import spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
+from tests.fakes.changed import replace
 from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 
 

@@ -18,9 +18,11 @@ from app.adapters.redis.batch import NotSent, Refused
 from app.adapters.spool import Leftover
 from app.domain.identity.tenant import LossPolicy, Tenant
 from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.limit import LimitName, LimitRule, limit_of
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from app.errors import QuotaUnavailable, StoreUnavailable
 from tests.fakes.account_script import FakeScript, alone
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 
 
@@ -74,6 +76,34 @@ async def working(archive: Path | None = None) -> AsyncIterator[Worker]:
 async def worker() -> AsyncIterator[Worker]:
     async with working() as one:
         yield one
+
+
+async def test_settlements_wait_for_others_where_nobody_waits_for_room(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a moment are one call."""
+    monkeypatch.setattr(settlements, "LINGER_S", 0.5)
+    for _ in range(3):
+        await worker.settle_some(1)
+        await asyncio.sleep(0.001)
+    assert worker.script.sent == []
+    assert await worker.accounts.settled(20)
+    assert worker.script.sent == [3]
+
+
+async def test_room_that_somebody_may_wait_for_is_given_back_at_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of a limit or less was left; and what lingers goes with it."""
+    monkeypatch.setattr(settlements, "LINGER_S", 3600.0)
+    tight = limit_of(LimitRule(LimitName.CONCURRENCY, 10), 0.0)
+    for left, unsettled in [(2, 1), (1, 0)]:
+        taken = await worker.take()
+        ask = replace(taken.ask, limits=(tight,))
+        worker.settle(replace(taken, ask=ask, left=(left,)))
+        await worker.accounts.settled(20 if unsettled == 0 else 0.01)
+        assert worker.accounts.unsettled == unsettled
+    assert worker.script.sent == [2]
 
 
 def once(error: Exception) -> Callable[[Sequence[Settlement]], None]:

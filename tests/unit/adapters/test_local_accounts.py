@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.adapters.local_accounts import LocalAccounts
@@ -18,6 +16,7 @@ from app.domain.quota.limit import (
     spill_limits,
 )
 from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 
 

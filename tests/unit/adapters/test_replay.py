@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
 from tests.fakes.account_script import FakeScript
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from app.adapters.spool import Spool, Spooled, leftovers
 from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import SPILLED, spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
+from tests.fakes.changed import replace
 
 NOW = 1_790_000_000.0
 ROW = Settlement(None, Charge(Amounts(), b'{"id":"a","at":1.5}'), sent=NOW)

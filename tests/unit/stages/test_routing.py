@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -39,6 +38,7 @@ from app.standing import Standing
 from app.waiting import WaitingRoom
 from app.wire.routes import match
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.house import deployment, fleet, no_waiting

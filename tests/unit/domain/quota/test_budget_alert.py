@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.quota.budget_alert import alerts_of
@@ -17,6 +15,7 @@ from app.domain.quota.limit import (
     spill_limits,
 )
 from app.domain.quota.reservation import Amounts, Ask, Reservation
+from tests.fakes.changed import replace
 
 NOW = 1_790_000_000.0
 DAYS, MONTHS = days_around(NOW), months_around(NOW)

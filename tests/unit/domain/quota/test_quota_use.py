@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.quota.limit import MEASURED, SPILLED, Kind, Limit, LimitName, Measure, Mode
 from app.domain.quota.quota_use import QuotaUse, refused_use, uses_of
 from app.domain.quota.reservation import Refusal
+from tests.fakes.changed import replace
 from tests.fakes.receipts import DAY, MONTH, reservation
 
 RPM = Limit(LimitName.RPM, "tenant", Kind.WINDOW, Measure.REQUESTS, 100, window_ms=60_000)

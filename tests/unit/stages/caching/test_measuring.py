@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import LedgerRow
 from app.errors import NotCached
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.house import House
 from tests.fakes.reply import RecordingReply
 
