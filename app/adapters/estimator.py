@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from app.domain.call.prompt import tokens_of
@@ -25,9 +26,9 @@ class Estimator:
         self.typical_output = learned.typical_output
         self.observe = learned.observe
 
-    def warm(self) -> None:
-        """Load the vocabularies: about a third of a second, once per process."""
-        self._counter.warm()
+    def warm(self, models: Iterable[str]) -> None:
+        """Load the vocabularies of base models: about a third of a second each, once."""
+        self._counter.warm(models)
 
     async def prompt(self, request: InferenceRequest, model: str) -> int:
         """Tokens of the input as `model`, a base model, reads it."""

@@ -7,11 +7,10 @@ request waits for it, and what could not be told is in the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-import httpx2
 import structlog
 
 from app.adapters.redis.account import account_key
@@ -24,6 +23,10 @@ PAUSE_S: Final = 2.0
 _TOLD_FOR_S: Final = 40 * 86_400
 
 
+#: Sends it once; whether it was taken.
+Post = Callable[[Mapping[str, Any]], Awaitable[bool]]
+
+
 class Webhook:
     """Of one receiver.
 
@@ -33,11 +36,10 @@ class Webhook:
         is_heard: whether it took the last that it was to be told.
     """
 
-    def __init__(self, batch: Batch, client: httpx2.AsyncClient, url: str | None) -> None:
-        """`url` may hold a secret; None: only the log is told."""
+    def __init__(self, batch: Batch, post: Post | None) -> None:
+        """`post` None: only the log is told."""
         self._batch = batch
-        self._client = client
-        self._url = url
+        self._post_once = post
         self.told_total = 0
         self.failed_total = 0
         self.is_heard = True
@@ -53,7 +55,7 @@ class Webhook:
         if await self._batch.call(("SET", key, "1", "NX", "EX", _TOLD_FOR_S)) is None:
             return False
         structlog.get_logger().warning(event, **said)
-        self.is_heard = self._url is None or await self._post(self._url, said)
+        self.is_heard = self._post_once is None or await self._posted(self._post_once, said)
         if self.is_heard:
             self.told_total += 1
         else:
@@ -62,23 +64,42 @@ class Webhook:
             structlog.get_logger().error(not_delivered, tenant=tenant)
         return True
 
-    async def _post(self, url: str, said: Mapping[str, Any]) -> bool:
+    async def _posted(self, post: Post, said: Mapping[str, Any]) -> bool:
         for attempt in range(ATTEMPTS):
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(POST_TIMEOUT_S):
-                    answer = await self._client.post(url, json=said)
-                if answer.is_success:
-                    return True
-            except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
-                pass  # its text would name the URL
+                    if await post(said):
+                        return True
             await asyncio.sleep(PAUSE_S * attempt)
         return False
 
 
 @asynccontextmanager
 async def webhook(batch: Batch, url: str | None) -> AsyncIterator[Webhook]:
-    """A webhook that can be told for as long as the scope is open."""
+    """A webhook that can be told for as long as the scope is open.
+
+    `url` may hold a secret; None: only the log is told.
+    """
+    if url is None:
+        yield Webhook(batch, None)
+        return
+    async with _posting(url) as post:
+        yield Webhook(batch, post)
+
+
+@asynccontextmanager
+async def _posting(url: str) -> AsyncIterator[Post]:
+    import httpx2  # noqa: PLC0415  # a client and certificates, for those who are told by a webhook
+
     async with httpx2.AsyncClient(
         timeout=POST_TIMEOUT_S, follow_redirects=False, trust_env=False
     ) as client:
-        yield Webhook(batch, client, url)
+
+        async def post(said: Mapping[str, Any]) -> bool:
+            try:
+                answer = await client.post(url, json=said)
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
+                return False  # its text would name the URL
+            return answer.is_success
+
+        yield post

@@ -22,9 +22,10 @@ from app.bootstrap.loop import beside, until_told, watched
 from app.bootstrap.process import Process
 from app.bootstrap.running import running
 from app.bootstrap.scaled import Handed, scaled
+from app.bootstrap.settled import settle
 from app.bootstrap.simulation import Reloadable, Simulated, pointed_at, simulated_deployments
-from app.cli.check import usable_cpus, utc_today, warnings
-from app.cli.commands import MISTAKE, Addresses
+from app.cli.check import usable_cpus, warnings
+from app.cli.start import MISTAKE, Addresses, utc_today
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
 from app.simulator.server import serve_simulator
 
@@ -113,6 +114,7 @@ class _Start:
 
     def tell(self, process: Process, **more: int) -> None:
         """Say that it serves, and where."""
+        settle()
         if self.simulator_url is None:
             _log.info("serving", data=process.data_url, admin=process.admin_url, **more)
             return

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from watchfiles import awatch
 
 from app.bootstrap.process import FileInForce
 from app.bootstrap.simulation import NotSimulated, Reloadable
-from app.cli.check import utc_today
-from app.cli.commands import Addresses
+from app.cli.start import Addresses, utc_today
 from app.settings import ConfigProblems, Settings, environment, load
 from app.settings.retirement import Retirement, retirements
 
@@ -94,6 +92,8 @@ class ConfigFile:
 
         Deployments that retire soon are logged at the start, after a change, and once a day.
         """
+        from watchfiles import awatch  # noqa: PLC0415  # only where a file is followed
+
         self._tell_retirements()
         watching = awatch(
             self._path.parent, recursive=False, rust_timeout=_LOOK_MS, yield_on_timeout=True

@@ -17,9 +17,9 @@ from app.bootstrap.config_file import listening_on
 from app.bootstrap.loop import beside, until_told
 from app.bootstrap.running import running
 from app.bootstrap.simulation import ANY_KEY, pointed_at, simulated_deployments
-from app.cli.commands import Addresses
 from app.cli.demo_text import DemoAddresses, Here, demo_text
 from app.cli.key import new_key
+from app.cli.start import Addresses
 from app.settings import Settings, build, load_catalog
 from app.simulator.server import serve_simulator
 

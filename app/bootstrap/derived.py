@@ -10,16 +10,10 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-import httpx2
-
-from app.adapters.anomalies.watch import Anomalies, AnomalyWatch, Watched, watching_anomalies
-from app.adapters.archive.export import Format
-from app.adapters.archive.progress import ArchiveProgress
+from app.adapters.anomalies.found import Anomalies
 from app.adapters.background import background
 from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.redis.batch import Batch
-from app.adapters.usage_export.file_thread import FileThread, exporting_files
-from app.adapters.usage_export.files import FileExporter, FileOptions
 from app.adapters.usage_export.progress import Exports
 from app.adapters.webhook import Webhook, webhook
 from app.domain.ledger.export_plan import Every
@@ -29,6 +23,8 @@ from app.settings.anomalies import Anomalies as AnomalySettings
 from app.settings.usage_export import ExportFiles, ExportOtlp
 
 if TYPE_CHECKING:
+    from app.adapters.archive.progress import ArchiveProgress
+    from app.adapters.usage_export.files import FileExporter
     from app.adapters.usage_export.otlp import OtlpExporter
 
 
@@ -77,6 +73,13 @@ async def made_of_archive(source: Source, settings: Settings) -> AsyncIterator[D
 async def _anomalies(
     source: Source, settings: Settings, found: Anomalies
 ) -> AsyncIterator[Webhook]:
+    # SQLite, only for who keeps the archive.
+    from app.adapters.anomalies.watch import (  # noqa: PLC0415
+        AnomalyWatch,
+        Watched,
+        watching_anomalies,
+    )
+
     wanted = settings.anomalies
     url = wanted.webhook or settings.budgets.webhook
     watched = Watched(source.directory, source.keys.tenants, anomaly_rules(wanted), wanted.every_s)
@@ -98,6 +101,13 @@ def anomaly_rules(wanted: AnomalySettings) -> AnomalyRules:
 
 @asynccontextmanager
 async def _files(source: Source, wanted: ExportFiles) -> AsyncIterator[FileExporter]:
+    from app.adapters.archive.export import Format  # noqa: PLC0415  # for who keeps the archive
+    from app.adapters.usage_export.file_thread import (  # noqa: PLC0415  # as above
+        FileThread,
+        exporting_files,
+    )
+    from app.adapters.usage_export.files import FileExporter, FileOptions  # noqa: PLC0415  # too
+
     options = FileOptions(
         Path(wanted.directory), Format(wanted.format), Every(wanted.every), wanted.after_s
     )
@@ -113,6 +123,8 @@ async def _files(source: Source, wanted: ExportFiles) -> AsyncIterator[FileExpor
 async def _otlp(
     source: Source, wanted: ExportOtlp, tracing: Tracing
 ) -> AsyncIterator[OtlpExporter]:
+    import httpx2  # noqa: PLC0415  # as below
+
     from app.adapters.usage_export.otlp import (  # noqa: PLC0415  # 70 ms of protobuf, for few
         OtlpExporter,
         OtlpOptions,

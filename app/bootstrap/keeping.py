@@ -7,15 +7,17 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.background import background
-from app.bootstrap.archiving import Archiving, Kept
 from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.settings import Ledger, Settings
+
+if TYPE_CHECKING:  # the archive's adapters are for who keeps it
+    from app.bootstrap.archiving import Archiving, Kept
 
 #: How often who does not keep the archive tries to: well within the time that accounts wait for a
 #: server to be compared with it (`lineage.GRACE_S`), and not all processes at once. Seconds.

@@ -1,4 +1,4 @@
-"""The listeners of a process: the admin plane's, and the data plane's with its drain."""
+"""The data plane's listener, and its drain."""
 
 from __future__ import annotations
 
@@ -8,34 +8,15 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
-from app.api.admin.services import MetricsPage
-from app.api.server import RunningServer, serving, serving_plane
-from app.bootstrap.admin import Telemetry, admin_plane
-from app.bootstrap.opening import Opened
+from app.api.server import RunningServer, serving_plane
 from app.bootstrap.process import Process
 
 
-class _Limits(TypedDict):
+class Limits(TypedDict):
+    """Of each connection, in seconds."""
+
     keep_alive_s: float
     header_s: float
-
-
-@asynccontextmanager
-async def serving_admin(
-    here: Opened, listener: socket.socket, page: MetricsPage
-) -> AsyncIterator[None]:
-    """The admin plane of this process; `page` is what it tells at `/metrics`."""
-    process, traced = here.process, here.traced
-    admin = admin_plane(
-        here.state,
-        lambda: process.current.settings,
-        cached=here.cached,
-        deployments=process.deployments,
-        telemetry=Telemetry(process.readiness, page, traced.tracer_provider() if traced else None),
-    )
-    process.admin_url = url_of(listener)
-    async with serving(admin, listener, **_listener_limits(process)):
-        yield
 
 
 @asynccontextmanager
@@ -44,7 +25,7 @@ async def serving_data(
 ) -> AsyncIterator[None]:
     """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
     process.data_url = url_of(listener)
-    async with serving_plane(process.data_plane, listener, **_listener_limits(process)) as server:
+    async with serving_plane(process.data_plane, listener, **listener_limits(process)) as server:
         yield
         await _drain(process, server, hurry or asyncio.Event())
 
@@ -72,7 +53,8 @@ async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
         working.cancel()
 
 
-def _listener_limits(process: Process) -> _Limits:
+def listener_limits(process: Process) -> Limits:
+    """Those in force; a listener keeps what it was opened with."""
     timeouts = process.current.settings.timeouts
     return {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
 

@@ -18,7 +18,6 @@ from app.adapters.background import background
 from app.adapters.embedder.remembering import RememberingEmbedder
 from app.adapters.phrasebook import load_phrasebook
 from app.adapters.redis.answers import RedisAnswers, found_by_meaning
-from app.adapters.redis.semantic_index import Space
 from app.adapters.redis.store import Place
 from app.bootstrap.embedding import embedding
 from app.bootstrap.errands import OwnRequests
@@ -143,6 +142,8 @@ async def _opened(parts: Parts, settings: Settings) -> AsyncIterator[Meaning | N
         name = embedder.name
         compared = Compared(embedder, book, threshold_of(name), compared_threshold_of(name))
         measured = await enter(measuring_hits(place, clock, settings.cache, compared, own))
+        from app.adapters.redis.semantic_index import Space  # noqa: PLC0415  # takes redisvl along
+
         space = Space(embedder.name, embedder.dimensions)
         searched = replace(place, patience_s=settings.cache.semantic_lookup_ms / _MS)
         await enter(found_by_meaning(parts.answers, searched, clock, space))

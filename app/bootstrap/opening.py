@@ -33,6 +33,7 @@ from app.bootstrap.role import ALONE, Role
 from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State, Watching, shared_state
 from app.bootstrap.tracing import tracing
+from app.bootstrap.values import base_models
 from app.domain.call.tokens import TokenCounter
 from app.domain.quota.learned import LearnedOutput
 from app.ports import Observer
@@ -95,9 +96,10 @@ async def opened(
             state, cached, transport, lifetimes, (bunches, *observers), traced=traced
         )
         resources = replace(resources, hedges=Hedges(charged=metrics.receipts.hedged))
-        if role.serves:
-            await asyncio.to_thread(resources.estimator.warm)  # not in the first request's time
-        process = Process(await snapshot(settings, resources), resources, state, log)
+        first = await snapshot(settings, resources)
+        if role.serves:  # not in the first request's time
+            await asyncio.to_thread(resources.estimator.warm, base_models(first.fleet))
+        process = Process(first, resources, state, log)
         process.serves = role.serves
         read_all(metrics, process, state, watching.breakers)
         async with (

@@ -18,6 +18,7 @@ from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.restart import waiting_for_restart
 from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State
+from app.bootstrap.values import base_models
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.health import State as HealthState
 from app.settings import Settings
@@ -70,6 +71,8 @@ class Process:
         async with self._turn:
             following = await snapshot(settings, self.resources)
             await self._state.follow(settings)
+            if self.serves:  # not in the first request's time
+                await asyncio.to_thread(self.resources.estimator.warm, base_models(following.fleet))
             self._put_in_force(following)
             self.generation += 1
         _log.info("config reloaded", deployments=len(settings.deployments))

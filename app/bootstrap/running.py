@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from app.adapters.logs import Logs
 from app.api.server import bind
-from app.bootstrap.listening import serving_admin, serving_data
+from app.bootstrap.listening import serving_data
+from app.bootstrap.listening_admin import serving_admin
 from app.bootstrap.opening import opened
 from app.bootstrap.process import Process
 from app.ports import Observer

@@ -17,12 +17,13 @@ from app.adapters.logs import Logs
 from app.adapters.metrics import families as f
 from app.adapters.metrics.snapshots import Snapshots
 from app.adapters.workers.backoff import Backoff
-from app.adapters.workers.messages import Begin, Ready, Reload
+from app.adapters.workers.messages import LOG_TURNS, Begin, Ready, Reload
 from app.adapters.workers.process import WorkerProcess, start_worker
 from app.adapters.workers.supervisor import Supervisor
 from app.adapters.workers.views import Views
 from app.api.server import SPREADS, bind, hold
-from app.bootstrap.listening import serving_admin, url_of
+from app.bootstrap.listening import url_of
+from app.bootstrap.listening_admin import serving_admin
 from app.bootstrap.loop import beside
 from app.bootstrap.opening import Opened, opened
 from app.bootstrap.process import FileInForce, Process
@@ -33,8 +34,6 @@ from app.settings import Settings, environment
 LOOK_S: Final = 1.0
 #: For workers' last words beyond their drain, and what they still settle; then they are killed.
 _ENDING_S: Final = 5.0
-#: In the directory of the sockets: locked by whoever writes the log.
-LOG_TURNS: Final = "log.lock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -27,7 +28,6 @@ from app.adapters.redis.replicas import Replicas, replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, opened_store
 from app.adapters.redis.watched import Breakers
-from app.bootstrap.archiving import Archiving, Kept
 from app.bootstrap.derived import Derived
 from app.bootstrap.keeping import Keeper, held, keeping
 from app.bootstrap.role import ALONE, Role
@@ -37,6 +37,9 @@ from app.domain.quota.reservation import Ask, Refusal, Reservation
 from app.domain.routing.operations import operation_differences
 from app.ports import Clock, HoldBoard, ResponseOwners
 from app.settings import Ledger, Settings
+
+if TYPE_CHECKING:  # the archive's adapters are for who keeps it
+    from app.bootstrap.archiving import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,12 @@ async def shared_state(
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
-        archiving = Archiving(store, place, clock, keys, directory)
         # Before accounts: what they settle at the end is copied still.
         keeper = Keeper()
         if role.keeps_archive:
+            from app.bootstrap.archiving import Archiving  # noqa: PLC0415  # see `Kept`
+
+            archiving = Archiving(store, place, clock, keys, directory)
             keeper = await enter(keeping(lambda: held(archiving, settings)))
         board = await enter(SharedHoldBoard(store, clock=clock, deployments=lambda: deployments))
         capacity = await enter(sharing(CapacityBook(worker), store, clock, worker))

@@ -17,6 +17,11 @@ def fleet_of(settings: Settings, catalog: ModelCatalog) -> Fleet:
     return Fleet(deployments, models)
 
 
+def base_models(fleet: Fleet) -> set[str]:
+    """Whose vocabularies prompts are counted in."""
+    return {each.model for each in fleet.deployments.values()}
+
+
 def capacities_of(settings: Settings, catalog: ModelCatalog) -> dict[str, Configured]:
     """What each deployment can do, by the model catalogue and the config."""
     return {name: _capacity(each, catalog) for name, each in settings.deployments.items()}

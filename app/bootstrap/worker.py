@@ -20,7 +20,7 @@ from app.adapters.logs import Logs, configure_logs
 from app.adapters.metrics.snapshots import telling
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.unix_answers import answering
-from app.adapters.workers.messages import Begin, Failed, News, Ready, line_of
+from app.adapters.workers.messages import LOG_TURNS, Begin, Failed, News, Ready, line_of
 from app.adapters.workers.orders import Orders, lines_of, order_to_begin
 from app.adapters.workers.views import view_of
 from app.api.server import CannotListen, bind
@@ -30,9 +30,9 @@ from app.bootstrap.loop import beside, watched
 from app.bootstrap.opening import opened
 from app.bootstrap.process import Process
 from app.bootstrap.role import worker as role_of_worker
-from app.bootstrap.scaled import LOG_TURNS
+from app.bootstrap.settled import settle
 from app.bootstrap.simulation import Reloadable, Simulated, pointed_at
-from app.cli.commands import MISTAKE
+from app.cli.start import MISTAKE
 from app.settings import ConfigProblems, Settings
 
 _log = structlog.get_logger()
@@ -121,6 +121,7 @@ class _Worker:
                 serving_data(process, _listener(self.begin), orders.hurry),
                 beside(_reload_on(orders, reloaded, file)),
             ):
+                settle()
                 self.news.tell(Ready(str(self._socket("metrics")), str(self._socket("view"))))
                 await orders.end.wait()
         if orders.is_orphan:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 from app.cli.probe import exit_code, lines
+from app.cli.start import utc_today
 from app.domain.identity.seeds import seeded_tenants
 from app.domain.routing.policy_warnings import policy_warnings
 from app.planner.probing.finding import Finding
@@ -39,11 +40,6 @@ class CheckResult:
 Compare = Callable[[Settings], Iterable[str]]
 #: What was found of everything that a configuration names.
 Probe = Callable[[Settings], Sequence[Finding]]
-
-
-def utc_today() -> date:
-    """The day it is."""
-    return datetime.now(UTC).date()
 
 
 def usable_cpus() -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from typing import Final
 
+from app.adapters.anomalies.found import Anomalies
 from app.adapters.anomalies.hourly_sums import HourlySums
 from app.adapters.anomalies.report import wording, write_report
 from app.adapters.background import background
@@ -35,23 +36,6 @@ from app.errors import StoreUnavailable
 from app.ports import Clock
 
 _MOST_REMEMBERED: Final = 10_000
-
-Scores = Mapping[tuple[str, UsageMeasure], float]
-
-
-@dataclass(slots=True)
-class Anomalies:
-    """What was found last by this process; nothing, where another one keeps the archive."""
-
-    report: AnomalyReport = field(default_factory=AnomalyReport)
-
-    def scores(self) -> Scores:
-        """By tenant and measure; of tenants with enough history."""
-        return {
-            (found.tenant, each.measure): each.score
-            for found in self.report.hours
-            for each in found.deviations
-        }
 
 
 @dataclass(frozen=True, slots=True)

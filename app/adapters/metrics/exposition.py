@@ -37,7 +37,7 @@ class Metrics:
     def __init__(self, most_tenants: int, clock: Clock) -> None:
         """So many tenants have series of their own."""
         self._instruments = Instruments()
-        self._counted = self._instruments.registry.children
+        self._counted = self._instruments.children
         self._writer = PageWriter(FAMILIES)
         self.tenants = TenantLabels(most_tenants)
         self.receipts = ReceiptMetrics(self._instruments, self.tenants)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Hashable, Iterator, Mapping
-from itertools import accumulate
-from math import inf
-from typing import Any, Final, Generic, TypeVar
-
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
+from collections.abc import Hashable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from app.adapters.metrics.family import Family, FamilyKind
+
+
+class Exemplar(NamedTuple):
+    """One of those that were counted: labels that lead to it, what it was, and when."""
+
+    labels: Mapping[str, str]
+    value: float
+    timestamp: float  # Unix time
 
 
 class Count:
@@ -51,7 +52,7 @@ class Distribution:
         self.counts[bucket] += 1
         self.total += amount
         if example is not None:
-            self.examples[bucket] = Exemplar(dict(example), amount, time.time())
+            self.examples[bucket] = Exemplar(example, amount, time.time())
 
 
 _Child = TypeVar("_Child", Count, Distribution)
@@ -86,42 +87,11 @@ class Children(dict[tuple[Hashable, ...], _Child], Generic[_Child]):
         return child
 
 
-class Counted:
-    """All that was counted, as prometheus-client's encoders ask for it: a collector."""
+class Instruments:
+    """What counts here, each made once."""
 
     def __init__(self) -> None:
         self.children: dict[Family, Children[Any]] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        """Family by family; what is counted meanwhile is in it or is not."""
-        for family, children in [*self.children.items()]:
-            series = [*children.series.items()]
-            told = _counter if family.kind is FamilyKind.COUNTER else _histogram
-            yield told(family, series)
-
-
-def _counter(family: Family, series: list[tuple[tuple[str, ...], Count]]) -> Metric:
-    metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, count in series:
-        metric.add_metric(labels, count.value)
-    return metric
-
-
-def _histogram(family: Family, series: list[tuple[tuple[str, ...], Distribution]]) -> Metric:
-    bounds = [floatToGoString(bound) for bound in (*family.buckets, inf)]  # type: ignore[no-untyped-call]  # prometheus-client's own
-    metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
-    for labels, each in series:
-        # Within a bound is whatever was in the buckets up to it.
-        buckets = [*zip(bounds, accumulate(each.counts), each.examples, strict=True)]
-        metric.add_metric(labels, buckets, each.total)  # type: ignore[arg-type]  # no example is one, too
-    return metric
-
-
-class Instruments:
-    """What counts here, each made once; nothing is in prometheus-client's global registry."""
-
-    def __init__(self) -> None:
-        self.registry = Counted()
 
     def counters(self, family: Family) -> Children[Count]:
         """The series of a counter."""
@@ -133,8 +103,8 @@ class Instruments:
 
     def begin(self, family: Family, labels: tuple[str, ...]) -> None:
         """Have this series from now on, at 0; a family that nothing counts raises KeyError."""
-        _ = self.registry.children[family][labels]
+        _ = self.children[family][labels]
 
     def _made(self, family: Family) -> Children[Any]:
-        made = self.registry.children[family] = Children(family, _KINDS[family.kind])
+        made = self.children[family] = Children(family, _KINDS[family.kind])
         return made

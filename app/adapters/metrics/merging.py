@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client.utils import floatToGoString
-
 from app.adapters.metrics.families import FAMILIES
 from app.adapters.metrics.family import Merge
+from app.adapters.metrics.writing import number
 
 EOF: Final = b"# EOF\n"
 _HELP: Final = b"# HELP "
@@ -126,17 +125,12 @@ def _lines(families: Iterable[_Family]) -> Iterator[bytes]:
             _HELP, family.name, family.help, _TYPE, family.name, family.kind,
         )  # fmt: skip
         for key, sample in family.samples.items():
-            value = _number(sample.value)
+            value = number(sample.value).encode()
             yield (
                 b"%s %s # %s\n" % (key, value, sample.exemplar)
                 if sample.exemplar
                 else (b"%s %s\n" % (key, value))
             )
-
-
-def _number(value: float) -> bytes:
-    written: str = floatToGoString(value)  # type: ignore[no-untyped-call]  # prometheus-client's own
-    return written.encode()
 
 
 def _one(rule: Merge, one: float, other: float) -> float:

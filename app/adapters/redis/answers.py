@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.adapters.redis.answers_encoding import (
     BLOCKING_BYTES,
@@ -25,11 +25,13 @@ from app.adapters.redis.answers_keeping import Bounds, Fate, Keeping, Queue, Wai
 from app.adapters.redis.answers_memory import watching_memory
 from app.adapters.redis.answers_script import AT_ONCE, AnswersScript, Listed, Room, key_of
 from app.adapters.redis.batch import Refused
-from app.adapters.redis.semantic_index import Near, SemanticIndex, Space, indexing
 from app.adapters.redis.store import Place, Store, opened_store
 from app.domain.cache.entry import Entry, Neighbour
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection
 from app.ports import Clock
+
+if TYPE_CHECKING:  # it takes redisvl along, which is for those who search
+    from app.adapters.redis.semantic_index import Near, SemanticIndex, Space
 
 _BEGINNING: Final = "+inf"
 _MOST_MARKS: Final = 10_000
@@ -267,6 +269,9 @@ async def found_by_meaning(
 
     `place` is where they are, its patience that of a search.
     """
+    # 3 MB of redisvl, only where anything is found by meaning.
+    from app.adapters.redis.semantic_index import indexing  # noqa: PLC0415
+
     async with (
         opened_store(place, clock, "redis: cache, by meaning") as searches,
         indexing(searches.batch, place, space) as index,

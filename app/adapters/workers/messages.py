@@ -10,6 +10,9 @@ from typing import Final
 
 import msgspec
 
+#: In the directory of the sockets: locked by whoever writes the log.
+LOG_TURNS: Final = "log.lock"
+
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
     """The first order: what to serve, and where."""

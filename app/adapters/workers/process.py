@@ -42,8 +42,8 @@ async def start_worker(begin: Begin, environment: Mapping[str, str]) -> WorkerPr
 
 def command_of(begin: Begin) -> Sequence[str]:
     """Of the same interpreter; a module `app` in the working directory is not taken for ours."""
-    asked = ("worker", "--number", str(begin.worker), "--config", begin.config)
-    return (sys.executable, "-P", "-m", "app.main", *asked)
+    shown = ("worker", "--number", str(begin.worker), "--config", begin.config)  # to who looks
+    return (sys.executable, "-P", "-m", "app.bootstrap.worker_process", *shown)
 
 
 def with_code(environment: Mapping[str, str]) -> dict[str, str]:

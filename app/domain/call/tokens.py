@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import quicktok  # type: ignore[import-untyped]  # it ships no types
@@ -35,9 +35,13 @@ class TokenCounter:
         self._tokenizers: dict[str, quicktok.Tokenizer] = {}
         self._counting: dict[str, Callable[[str], int]] = {}  # by model
 
-    def warm(self) -> None:
-        """Load both vocabularies now: about a quarter of a second and 65 MB + 29 MB."""
-        for name in (O200K, CL100K):
+    def warm(self, models: Iterable[str] | None = None) -> None:
+        """Load the vocabularies of these models now; None: both.
+
+        About a quarter of a second each, 57 MB and 29 MB.
+        """
+        names = (O200K, CL100K) if models is None else {*map(vocabulary, models)}
+        for name in names:
             self._tokenizers[name] = quicktok.get_encoding(name)
 
     def counting(self, model: str) -> Callable[[str], int]:

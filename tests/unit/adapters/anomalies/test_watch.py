@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
+from app.adapters.anomalies.found import Anomalies
 from app.adapters.anomalies.report import read_report
-from app.adapters.anomalies.watch import Anomalies, AnomalyWatch, Watched, watching_anomalies
+from app.adapters.anomalies.watch import AnomalyWatch, Watched, watching_anomalies
 from app.adapters.archive.archive import Archive
-from app.adapters.webhook import Webhook
+from app.adapters.webhook import Webhook, webhook
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import encode
 from app.domain.quota.anomaly import HOUR_S, AnomalyReport, AnomalyRules, UsageMeasure
@@ -198,7 +198,6 @@ async def test_that_a_webhook_without_a_url_only_logs() -> None:
         async def call(self, command: tuple[object, ...]) -> object:
             return "OK"
 
-    async with httpx2.AsyncClient() as client:
-        hook = Webhook(Batch(), client, None)  # type: ignore[arg-type]  # all that is asked of it
+    async with webhook(Batch(), None) as hook:  # type: ignore[arg-type]  # all that is asked of it
         assert await hook.tell_once("search", "x", "usage_anomaly", {"text": "hello"})
     assert (hook.told_total, hook.is_heard) == (1, True)

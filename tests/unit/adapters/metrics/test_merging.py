@@ -24,7 +24,7 @@ from app.adapters.metrics.families import (
 from app.adapters.metrics.family import Family, FamilyKind, Merge
 from app.adapters.metrics.instruments import Instruments
 from app.adapters.metrics.merging import EOF, Unreadable, as_text, counted, merged
-from app.adapters.metrics.readings import Page
+from tests.tools.prometheus_page import Page
 
 #: Label values with whatever could be taken for a part of the format.
 NAMES = st.sampled_from(["a", "b", 'quote"', "back\\slash", "line\nend", "brace} 1 # {x", ""])
@@ -59,7 +59,7 @@ class Worker:
         for model, seconds in self.latencies:
             exemplar = {"trace_id": "0af7651916cd43dd"} if self.exemplars else None
             latency[(model,)].observe(seconds, exemplar)
-        return Page(FAMILIES, instruments.registry, self.read)
+        return Page(FAMILIES, instruments, self.read)
 
     def page(self) -> bytes:
         page: bytes = generate_openmetrics(self.collected())  # type: ignore[no-untyped-call]  # the library's

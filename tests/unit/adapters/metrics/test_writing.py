@@ -22,8 +22,8 @@ from app.adapters.metrics.families import (
 )
 from app.adapters.metrics.family import Family
 from app.adapters.metrics.instruments import Instruments
-from app.adapters.metrics.readings import Page
 from app.adapters.metrics.writing import PageWriter, number
+from tests.tools.prometheus_page import Page
 
 NAMES = st.text(max_size=8) | st.sampled_from(['quote"', "back\\slash", "line\nend", "} 1 # {x"])
 AMOUNTS = st.floats(0, 1e9) | st.sampled_from([0.0, 0.025, 1e6, 123456789.0])
@@ -53,8 +53,8 @@ def test_pages_are_those_of_the_library(
         DEPENDENCY_UP: {("redis",): 1.0},
         LEDGER_DROPPED: {("refused",): 7.0},
     }
-    page = Page(FAMILIES, instruments.registry, read)
-    writer, children = PageWriter(FAMILIES), instruments.registry.children
+    page = Page(FAMILIES, instruments, read)
+    writer, children = PageWriter(FAMILIES), instruments.children
     for _ in range(2):  # what is kept of the first page is what the second needs
         assert writer.text(children, read) == generate_latest(page)
         expected = generate_openmetrics(page)  # type: ignore[no-untyped-call]  # the library's
