@@ -14,6 +14,7 @@ import msgspec
 from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation, Route
 from app.errors import MalformedRequest
 from app.wire.cache_key import cache_key
+from app.wire.splice import with_model, with_usage_asked_for
 from app.wire.stored import references_of
 from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
 
@@ -49,19 +50,27 @@ def body_for(request: InferenceRequest, model: str | None) -> bytes:
 
     `model` is None where the deployment's URL names it. Unchanged bodies are the caller's bytes.
     """
-    changes: dict[str, bytes] = {}
-    if model is not None:
-        changes["model"] = msgspec.json.encode(model)
+    body = request.body
+    if model is not None and (model != request.model or request.route.model is not None):
+        body = _with_model(request, msgspec.json.encode(model))
     if request.adds_usage:
-        changes["stream_options"] = _with_usage(request.body)
-    return replace_members(request.body, changes) if changes else request.body
+        body = with_usage_asked_for(body) or _with_usage(body)
+    return body
+
+
+def _with_model(request: InferenceRequest, value: bytes) -> bytes:
+    """A body whose URL named the model need not have it."""
+    body = request.body
+    spliced = with_model(body, value) if request.route.model is None else None
+    return spliced or replace_members(body, {"model": value})
 
 
 def _with_usage(body: bytes) -> bytes:
-    """The caller's stream options, `include_usage` set; null counts as none given."""
+    """The caller's stream options with `include_usage` set; null counts as none given."""
     options = members_of(body).get("stream_options", b"null")
     own = b"{}" if options == b"null" else options
-    return replace_members(own, {"include_usage": b"true"})
+    asked = replace_members(own, {"include_usage": b"true"})
+    return replace_members(body, {"stream_options": asked})
 
 
 def _model(fields: dict[str, Any]) -> str:
