@@ -212,6 +212,19 @@ class Door:
         writer.transport.abort()
 
 
+@asynccontextmanager
+async def doors(leads_to: int) -> AsyncIterator[Door]:
+    """One that leads there at first."""
+    door = Door()
+    door.leads_to = leads_to
+    server = await asyncio.start_server(door.serve, "127.0.0.1", 0)
+    door.port = server.sockets[0].getsockname()[1]
+    try:
+        yield door
+    finally:
+        server.close()
+
+
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while data := await reader.read(1 << 16):
@@ -239,23 +252,28 @@ async def test_a_promoted_replica_is_found_where_the_name_leads(
 ) -> None:
     """The old primary is demoted and answers on: it is left for the one that takes writes."""
     primary, replica = pair
-    door = Door()
-    server = await asyncio.start_server(door.serve, "127.0.0.1", 0)
-    door.port, door.leads_to = server.sockets[0].getsockname()[1], primary.port
-    with primary.client() as first, replica.client() as second:
-        second.replicaof("127.0.0.1", primary.port)
-        async with connected(f"redis://127.0.0.1:{door.port}") as site:
-            await site.batch.call(("SET", "key", "before"))
-            await asyncio.to_thread(first.wait, 1, 5000)
-            second.replicaof("NO", "ONE")
-            first.replicaof("127.0.0.1", replica.port)
-            door.leads_to = replica.port
-            await unknown(site.batch.call(("SET", "key", "refused")))
-            assert await site.batch.call(("GET", "key")) == b"before"
-            assert await site.batch.call(("SET", "key", "after"))
-            assert second.get("key") == "after"
-            assert site.breaker.state is State.CLOSED
-    server.close()
+    async with doors(primary.port) as door:
+        with primary.client() as first, replica.client() as second:
+            first.config_set("repl-diskless-sync-delay", 0)
+            second.replicaof("127.0.0.1", primary.port)
+            async with connected(f"redis://127.0.0.1:{door.port}") as site:
+                await site.batch.call(("SET", "key", "before"))
+                await _until(lambda: second.get("key") == "before")
+                second.replicaof("NO", "ONE")
+                first.replicaof("127.0.0.1", replica.port)
+                door.leads_to = replica.port
+                await unknown(site.batch.call(("SET", "key", "refused")))
+                assert await site.batch.call(("GET", "key")) == b"before"
+                assert await site.batch.call(("SET", "key", "after"))
+                assert second.get("key") == "after"
+                assert site.breaker.state is State.CLOSED
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Wait until it does; another process has to get on."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 def certificate(folder: Path) -> Path:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
+from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis.batch import Batch, NotSent, Refused, batching
 from app.adapters.redis.breaker import FAILURES_TO_OPEN, Breaker, State
+from app.adapters.redis.connection import Place, batching_client
 from app.adapters.redis.multiplexed import MOST_UNANSWERED
 from app.errors import StoreUnavailable
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_client
@@ -216,6 +219,28 @@ async def test_those_who_wait_for_a_connection_are_told_together(folder: Path) -
         answers = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(answer) for answer in answers} == {NotSent}
     assert breaker.failures_total == 1
+
+
+async def test_a_defect_in_making_connections_is_told_and_outlived(folder: Path) -> None:
+    """Those who waited learn that nothing was sent; the work begins again, and then it is made."""
+    defects = [ValueError("a defect")]
+
+    async def examine(connection: AbstractConnection) -> None:
+        if defects:
+            raise defects.pop()
+        await connection.on_connect()
+
+    async with (
+        scripted_redis(folder / "s") as (_, url),
+        batching_client(Place(url, examine=examine)) as client,
+    ):
+        with capture_logs() as logs:
+            async with batching(client, Breaker(SystemClock()), patience_s=PATIENCE_S) as batch:
+                with pytest.raises(NotSent):
+                    await batch.call(("ECHO", "a"))
+                assert await batch.call(("ECHO", "b")) == b"b"
+    told = [(log["work"], log["error"]) for log in logs if "work" in log]
+    assert told == [("batch", "ValueError")]
 
 
 async def test_who_leaves_costs_the_others_nothing(line: Line) -> None:
