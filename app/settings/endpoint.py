@@ -51,13 +51,18 @@ def _shape_fault(parts: SplitResult, url: str) -> str | None:
     return None
 
 
+def address_fault(address: IPv4Address | IPv6Address, scheme: str) -> str | None:
+    """What forbids calling an address, whether it was given or a name led there; or None."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return _address_fault(mapped or address, scheme)
+
+
 def _host_fault(host: str, scheme: str) -> str | None:
     try:
         address = ip_address(host)
     except ValueError:
         return _name_fault(host, scheme)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return _address_fault(mapped or address, scheme)
+    return address_fault(address, scheme)
 
 
 def _name_fault(host: str, scheme: str) -> str | None:

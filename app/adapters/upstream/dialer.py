@@ -7,20 +7,24 @@ import socket
 import ssl
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 from aiohappyeyeballs import start_connection
 
-from app.adapters.upstream.addresses import Addresses
+from app.adapters.upstream.addresses import Address, Addresses
 from app.adapters.upstream.connection import Connection
 from app.adapters.upstream.target import Origin
 from app.errors import UpstreamMisconfigured, UpstreamUnreachable
+from app.settings.endpoint import address_fault
 
 #: How long one address is tried before another one is tried beside it (RFC 8305, section 8).
 _NEXT_ADDRESS_AFTER_S: Final = 0.25
 #: A connection over which nothing goes is asked for a sign of life, so that no address translation
 #: on the way forgets it while a model thinks; Azure's load balancers do after four minutes.
 _SILENCE_S: Final = 60
+
+_FORBIDDEN: Final = "The upstream's name leads to an address that must not be called."
 
 _OPTIONS: Final = (
     (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
@@ -64,7 +68,10 @@ class Dialer:
             self.dialing -= 1
 
     async def _connected(self, origin: Origin) -> Connection:
-        addresses = await self._addresses.of(origin.host, origin.port)
+        found = await self._addresses.of(origin.host, origin.port)
+        addresses = [each for each in found if _may_be_called(each, origin)]
+        if not addresses:
+            raise UpstreamMisconfigured(_FORBIDDEN)
         sock = await start_connection(
             addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S, loop=self._loop
         )
@@ -76,6 +83,12 @@ class Dialer:
             server_hostname=origin.host if origin.is_tls else None,
         )
         return connection
+
+
+def _may_be_called(address: Address, origin: Origin) -> bool:
+    """Whether a name leads where its configured URL may lead: never to a metadata service."""
+    number = str(address[4][0]).partition("%")[0]  # without the interface of a link's own address
+    return address_fault(ip_address(number), "https" if origin.is_tls else "http") is None
 
 
 def _set_options(sock: socket.socket) -> None:

@@ -15,7 +15,7 @@ from app.adapters.upstream.connection import Common, Connection
 from app.adapters.upstream.dialer import Dialer
 from app.adapters.upstream.pool import Pool
 from app.adapters.upstream.target import Origin
-from app.errors import UpstreamUnreachable
+from app.errors import UpstreamMisconfigured, UpstreamUnreachable
 from tests.fakes.scripted_upstream import Line, server, until
 
 ORIGIN = Origin("a.example", 80, is_tls=False)
@@ -26,11 +26,12 @@ class Leading:
 
     def __init__(self, *ports: int) -> None:
         self.ports = ports
+        self.address = "127.0.0.1"
         self.forgotten = 0
 
     async def of(self, host: str, port: int) -> list[Any]:
         return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in self.ports
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.address, each)) for each in self.ports
         ]
 
     def forget(self, host: str, port: int) -> None:
@@ -86,6 +87,34 @@ async def test_an_address_that_is_silent(full_port: int) -> None:
         assert (len(upstream.lines), dialing.dialing) == (1, 0)
         connection.close()
         await until(lambda: upstream.open == 0)
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "168.63.129.16", "::ffff:169.254.169.254"])
+async def test_a_name_that_leads_to_a_metadata_service(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns a name decides where it leads: there it must not, as no URL may."""
+    tried: list[object] = []
+
+    async def tries(*args: object, **_: object) -> None:
+        tried.append(args)
+        raise OSError
+
+    monkeypatch.setattr("app.adapters.upstream.dialer.start_connection", tries)
+    names = Leading(443)
+    names.address = address
+    for is_tls in (True, False):
+        with pytest.raises(UpstreamMisconfigured):
+            await dialer(names).dial(Origin("a.example", 443, is_tls=is_tls), 20.0)
+    assert tried == []
+
+
+async def test_plain_http_stays_on_this_machine() -> None:
+    """`localhost` that leads elsewhere is not called: what is said there could be overheard."""
+    names = Leading(80)
+    names.address = "10.0.0.1"
+    with pytest.raises(UpstreamMisconfigured):
+        await dialer(names).dial(Origin("localhost", 80, is_tls=False), 20.0)
 
 
 async def test_no_address_answers(closed_port: int) -> None:
