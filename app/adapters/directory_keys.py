@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from app.ports import CallerTokens, Clock
 #: What a key is compared with when there is nothing to compare it with; no HMAC is all zeros.
 _NOBODY: Final = KeyRecord(id="", tenant="", digest=bytes(32), last4="", pepper_version=0)
 
-#: Keys that are known again by their SHA-256; beyond this many all are verified anew.
+#: Keys that are known again by a digest; beyond this many all are verified anew.
 _RECENT: Final = 10_000
 
 #: No request lasts as long, nor does Redis keep it waiting for its archive.
@@ -49,8 +49,9 @@ class _Index:
     current: Current
     keys: Mapping[str, _Key] = field(repr=False)
     tenants: Mapping[str, Tenant]
+    enabled: Mapping[str, Tenant]
     callers: CallerRules
-    #: Keys that were shown and found right, by their SHA-256; they end with this version.
+    #: Keys that were shown and found right, by a digest; they end with this version.
     recent: dict[bytes, _Key] = field(default_factory=dict, repr=False)
 
 
@@ -72,7 +73,7 @@ class DirectoryKeys:
     def find(self, key: str) -> Principal | None:
         """The principal of a key that is in force, None for any other text."""
         index = self._index
-        shown = sha256(key.encode("utf-8", "surrogatepass")).digest()
+        shown = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         known = index.recent.get(shown) or _verified(index, key)
         if known is None:
             return None
@@ -99,8 +100,7 @@ class DirectoryKeys:
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant that may ask for something; None for a disabled or unknown one."""
-        entry = self._index.current.directory.tenants.get(name)
-        return None if entry is None or entry.disabled else self._index.tenants[name]
+        return self._index.enabled.get(name)
 
     def answers_generation(self, tenant: str) -> tuple[object, ...]:
         """What is another object after an eviction of the tenant's answers, or a new tenant."""
@@ -109,7 +109,7 @@ class DirectoryKeys:
 
     def policy(self, tenant: Tenant) -> RoutePolicy | None:
         """Its route policy by now, whatever it was before; None once it may ask for nothing."""
-        found = self.tenant(tenant.name)
+        found = self._index.enabled.get(tenant.name)
         return None if found is None else found.routing
 
     def caller_rules(self) -> CallerRules:
@@ -176,7 +176,9 @@ def _index(current: Current) -> _Index:
         for key in current.directory.keys.values()
         if _may_ask(key, current.directory)
     }
-    return _Index(current, keys, tenants, _caller_rules(current.directory, tenants))
+    entries = current.directory.tenants
+    enabled = {name: tenant for name, tenant in tenants.items() if not entries[name].disabled}
+    return _Index(current, keys, tenants, enabled, _caller_rules(current.directory, tenants))
 
 
 def _caller_rules(directory: Directory, tenants: Mapping[str, Tenant]) -> CallerRules:

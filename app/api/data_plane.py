@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 import structlog
@@ -72,7 +72,8 @@ class DataPlane:
         self._idle.clear()
         try:
             gateway = self._gateway()
-            self._refuse_when_full(call, gateway)
+            if len(self._in_flight) > call.limits.max_in_flight:
+                _refuse(call, gateway)
             await gateway.handle(call, reply)
         except BaseException as error:  # noqa: BLE001  # raised again where it is nothing of ours
             await _ended(call, reply, error)
@@ -105,10 +106,6 @@ class DataPlane:
             return False
         return True
 
-    def _refuse_when_full(self, call: HttpCall, gateway: Gateway) -> None:
-        if len(self._in_flight) > call.limits.max_in_flight:
-            raise _overloaded(call, gateway)
-
     async def _say_health(self, call: HttpCall, reply: HttpReply) -> None:
         status, said = self._readiness.status(call.head.path)
         body = msgspec.json.encode(said)
@@ -122,13 +119,13 @@ class DataPlane:
             call.line.left(call)
 
 
-def _overloaded(call: HttpCall, gateway: Gateway) -> Overloaded:
+def _refuse(call: HttpCall, gateway: Gateway) -> NoReturn:
     """A refusal that is seen like any other, though the gateway is spared the request."""
     error = Overloaded("Too many requests are in flight. Please retry shortly.", retry_after_s=1.0)
     observation = Observation(call, gateway.clock)
     with gateway.telemetry.observed(observation):
         observation.conclude(None, error)
-    return error
+    raise error
 
 
 async def _ended(call: HttpCall, reply: HttpReply, error: BaseException) -> None:

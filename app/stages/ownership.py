@@ -31,7 +31,8 @@ class Ownership:
 
         Raises UnknownResponse or UnknownPreviousResponse for an id that is not this tenant's.
         """
-        await self._refuse_foreign(principal, request.references)
+        if request.references:
+            await self._refuse_foreign(principal, request.references)
         stored, previous = request.route.response_id, request.previous_response_id
         response_id = stored or previous
         if response_id is None:

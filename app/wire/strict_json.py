@@ -57,8 +57,9 @@ def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
 def replace_members(body: bytes, changes: Mapping[str, bytes]) -> bytes:
     """`body` with top-level members set to the given JSON; all other values keep their bytes."""
     members: dict[str, msgspec.Raw] = _MEMBERS.decode(body)
-    members.update((name, msgspec.Raw(value)) for name, value in changes.items())
-    return msgspec.json.encode(members)
+    for name, value in changes.items():
+        members[name] = msgspec.Raw(value)
+    return _ENCODED(members)
 
 
 def members_of(body: bytes) -> dict[str, bytes]:

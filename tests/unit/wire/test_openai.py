@@ -203,10 +203,18 @@ def test_nothing_else_in_a_body_changes(
 
 
 def test_an_unchanged_body_is_the_callers_own_bytes() -> None:
-    """Spaces, escapes and all."""
+    """Spaces, escapes and all; also where the deployment is called what the caller wrote."""
     body = b' { "model" : "m" , "a":"\\u0061" }\n'
     request = read_request(match("POST", CHAT, ""), body)
     assert body_for(request, None) is body
+    assert body_for(request, "m") is body
+
+
+def test_the_model_of_a_url_is_no_model_of_the_body() -> None:
+    """Where the URL named it, the body may say another, or none."""
+    route = match("POST", "/openai/deployments/m/chat/completions", "")
+    for body in (b"{}", b'{"model":"other"}'):
+        assert members_of(body_for(read_request(route, body), "m"))["model"] == b'"m"'
 
 
 @pytest.mark.parametrize("junk", [0, -1, 1.5, "2", True, None, [1]])
