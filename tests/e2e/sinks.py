@@ -201,8 +201,10 @@ def unpacked(data: bytes) -> str:
 
 async def _value(redis: Any, key: bytes) -> object:
     match await redis.type(key):
+        case b"none":
+            return None  # its time was over meanwhile
         case b"string":
-            return unpacked(await redis.get(key))
+            return unpacked(await redis.get(key) or b"")
         case b"hash":
             fields = await redis.hgetall(key)
             return {name: unpacked(value) for name, value in fields.items()}
