@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from app.domain.routing.attempt import Verdict
+from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.route import Candidate
+from app.domain.routing.told import code_told, name_told
 from app.stages.upstream.occupancy import Occupancy
 from app.stages.upstream.opening import Opened
+from app.stages.upstream.throttling import throttle_class
 
-_ACCEPT: Final = Verdict.ACCEPT
+_ACCEPT, _THROTTLED = Verdict.ACCEPT, Verdict.THROTTLED
 
 
 @dataclass(slots=True)
@@ -43,6 +44,29 @@ class Asked:
     def serves(self) -> bool:
         """Whether its answer is to be passed on."""
         return self.opened.answer is not None and self.opened.verdict is _ACCEPT
+
+    def attempt(self, ended: float) -> Attempt:
+        """What is kept of it, of what it said codes and names alone."""
+        turn, opened = self.turn, self.opened
+        headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
+        return Attempt(
+            deployment=deployment.name,
+            tier=turn.candidate.tier,
+            verdict=verdict,
+            status=opened.status,
+            started=self.started,
+            ended=ended,
+            code=code_told(opened.code),
+            retry_after_s=opened.retry_after_s,
+            kind=deployment.kind,
+            throttle=throttle_class(opened, deployment) if verdict is _THROTTLED else None,
+            upstream_request_id=name_told(
+                headers.get("x-request-id") or headers.get("apim-request-id")
+            ),
+            native_spillover_from=name_told(headers.get("x-ms-spillover-from-deployment")),
+            utilization=opened.capacity_told().utilization,
+            span_id=turn.span_id,
+        )
 
     def close(self) -> None:
         """Let go of it; again changes nothing."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
-from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Tenant
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
@@ -22,16 +21,11 @@ class Permission(NamedTuple):
     rules: LiveRules = UNCHANGED
     tenant: Tenant | None = None
 
-    def permits(self, place: Candidate | Absence, planned_by: RoutePolicy | None = None) -> bool:
-        """Whether it may be sent there, now or as soon as there is room.
-
-        `planned_by` is a policy that permits it, if it is still in force.
-        """
+    def permits(self, place: Candidate | Absence) -> bool:
+        """Whether it may be sent there, now or as soon as there is room."""
         if self.tenant is None:
             return True
         policy = self.rules.policy(self.tenant)
-        if planned_by is not None and policy is planned_by:
-            return True
         deployment = self.fleet.deployments[place.deployment]
         return policy is not None and policy.admits(deployment, place.tier)
 

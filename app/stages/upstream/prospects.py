@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Fleet
@@ -15,9 +14,6 @@ from app.domain.routing.route import NEVER, Absence, Candidate, RoutePlan
 from app.errors import NoCapacity, RequestError
 from app.stages.upstream.judging import Asker, Judging
 from app.stages.upstream.permission import ANYBODY, Permission
-
-#: So lately room was looked for that there still is, if nobody was asked since. Seconds.
-_JUST_NOW_S: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -33,23 +29,19 @@ class Prospects:
     needs_window: float = 0.0
     _askable: frozenset[str] | None = field(default=None, init=False)
     _is_well: bool | None = field(default=None, init=False)  # nobody is kept out
-    _has_asked: bool = field(default=False, init=False)
 
     def time_passed(self) -> None:
         """What was looked up of failures may have changed; between two attempts it holds."""
         self._askable = self._is_well = None
-        self._has_asked = True
 
     def absence(self, candidate: Candidate, now: float) -> Absence | None:
         """What has happened to it since it was planned, or to the whole plan."""
-        name, tier, plan = candidate.deployment, candidate.tier, self.plan
-        if not self.permission.permits(candidate, plan.policy) or self._is_drained(name):
+        name, tier = candidate.deployment, candidate.tier
+        if not self.permission.permits(candidate) or self._is_drained(name):
             return Absence(name, tier, SpillReason.POLICY, NEVER)
-        standing = self.judging.standing
-        if self._has_asked or now - plan.made_at > _JUST_NOW_S or standing.may_be_held(name):
-            room = standing.refusal(name, plan.load, now)
-            if room is not None:
-                return Absence(name, tier, room.reason, room.until, room.utilization)
+        room = self.judging.standing.refusal(name, self.plan.load, now)
+        if room is not None:
+            return Absence(name, tier, room.reason, room.until, room.utilization)
         if self._is_well is None:
             self._is_well = self.judging.all_well
         if not self._is_well and self._is_kept_out(candidate, now):

@@ -22,7 +22,6 @@ from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment, Fleet
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
 from app.domain.routing.route import Candidate, RoutePlan
-from app.domain.routing.told import code_told, name_told
 from app.errors import (
     UpstreamError,
     UpstreamFailed,
@@ -33,33 +32,41 @@ from app.observation import Observation
 from app.ports import Clock, Upstream
 from app.stages.upstream.asking import Asked, Turn
 from app.stages.upstream.hedging import Hedging
-from app.stages.upstream.judging import Judging, asker_of
+from app.stages.upstream.judging import Asker, Judging, asker_of
 from app.stages.upstream.occupancy import Occupancy
 from app.stages.upstream.opening import Opened, open_answer
 from app.stages.upstream.pair import Pair
 from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
-from app.stages.upstream.throttling import Throttling, throttle_class
+from app.stages.upstream.throttling import Throttling
 from app.wire.trace_context import caller_of, passed_on, trace_headers
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
 #: choose the same one, and an upstream sees one caller.
 _FORWARDED: Final = ("accept", "openai-beta", "aoai-evals")
-_THROTTLED, _FAILED = Verdict.THROTTLED, Verdict.FAILED
+_FAILED: Final = Verdict.FAILED
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
+
+
+#: What was found so lately while planning is as things stand, if nobody was asked since. Seconds.
+_JUST_NOW_S: Final = 0.001
 
 
 @dataclass(slots=True)
 class _Search:
-    """One request's: what it asks with, what was learnt while asking, and who answered."""
+    """One request's: what it asks with, what was learnt while asking, and who answered.
 
+    Inside of it the answer is open.
+    """
+
+    upstreams: Upstreams
     plan: RoutePlan
     request: InferenceRequest
     headers: Mapping[str, str]
     observation: Observation
-    prospects: Prospects
+    asker: Asker
     turns: dict[str, Turn] = field(default_factory=dict)  # of those that were asked
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
@@ -68,6 +75,25 @@ class _Search:
     refused: Attempt | None = None  # the attempt that gave it
     failure: UpstreamError | None = None
     answering: Asked | None = None  # whose answer is passed on
+    _prospects: Prospects | None = None
+
+    @property
+    def prospects(self) -> Prospects:
+        """What is left of the plan; most searches end with the first one that they ask."""
+        if self._prospects is None:
+            self._prospects = self.upstreams.prospects(self)
+        return self._prospects
+
+    def __aenter__(self) -> Coroutine[Any, Any, Answer]:
+        return self.upstreams.opened(self)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.upstreams.closed(self, failed=kind is not None)
 
     @property
     def is_too_long(self) -> bool:
@@ -112,17 +138,16 @@ class Upstreams:
         one failed, NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of
         them.
         """
-        principal, rules = observation.principal, self._rules
-        prospects = Prospects(
-            plan,
-            asker_of(observation, request),
-            self._judging,
-            self._fleet,
-            rules.operations,
-            Permission(self._fleet, rules, principal.tenant if principal is not None else None),
+        forwarded, asker = _forwarded(headers, observation), asker_of(observation, request)
+        return _Search(self, plan, request, forwarded, observation, asker)
+
+    def prospects(self, search: _Search) -> Prospects:
+        """Of a plan that is worked off."""
+        principal, rules, fleet = search.observation.principal, self._rules, self._fleet
+        permission = Permission(fleet, rules, principal.tenant if principal is not None else None)
+        return Prospects(
+            search.plan, search.asker, self._judging, fleet, rules.operations, permission
         )
-        forwarded = _forwarded(headers, observation)
-        return _Scope(self, _Search(plan, request, forwarded, observation, prospects))
 
     async def opened(self, search: _Search) -> Answer:
         """The first answer worth passing on, whose deployment is `answering`, or a refusal."""
@@ -149,8 +174,8 @@ class Upstreams:
         try:
             if not failed:
                 deployment, now = asked.turn.deployment, self._clock.now()
-                asker, broken = search.prospects.asker, search.observation.broken
-                self._judging.ended(deployment, asker, asked.started, now, broken)
+                broken = search.observation.broken
+                self._judging.ended(deployment, search.asker, asked.started, now, broken)
         finally:
             asked.close()
 
@@ -204,7 +229,7 @@ class Upstreams:
         """The answer where it serves; else it is let go of, with its consequences drawn."""
         observation, opened = search.observation, asked.opened
         try:
-            attempt = self._attempt(asked)
+            attempt = asked.attempt(self._clock.now())
             observation.attempts.append(attempt)
             asked.occupancy.opened(opened, observation.meter)
             if asked.serves:
@@ -250,8 +275,8 @@ class Upstreams:
                 opened = await self._probe(deployment, headers, search)
             else:  # it costs nothing, and is nobody's probe
                 opened = await open_answer(self._upstream, deployment, search.request, headers)
-                asker = search.prospects.asker
-                self._judging.opened(deployment.name, asker, opened, started, clock.now())
+                now, asker = clock.now(), search.asker
+                self._judging.opened(deployment.name, asker, opened, started, now)
         finally:
             if opened is None:
                 occupancy.end()
@@ -264,7 +289,7 @@ class Upstreams:
         self, deployment: Deployment, headers: Mapping[str, str], search: _Search
     ) -> Opened | None:
         """Ask in spite of errors, here or before; None where that cannot be paid."""
-        started, name, asker = self._clock.now(), deployment.name, search.prospects.asker
+        started, name, asker = self._clock.now(), deployment.name, search.asker
         with self._retries.paid(search.errors, started) as payment:
             if not payment.granted:
                 return None
@@ -297,7 +322,10 @@ class Upstreams:
 
     def _worth_asking(self, candidate: Candidate, search: _Search) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now, prospects = self._clock.now(), search.prospects
+        now = self._clock.now()
+        if not search.turns and self._is_as_planned(candidate, search, now):
+            return not self._is_late(candidate, search, now)
+        prospects = search.prospects
         if search.is_unpaid or candidate.deployment in search.turns:  # asked beside another one
             return False
         absence = prospects.absence(candidate, now)
@@ -309,27 +337,14 @@ class Upstreams:
         may_go_on = not search.is_over and search.errors < self._retries.most
         return may_go_on and not self._is_late(candidate, search, now)
 
-    def _attempt(self, asked: Asked) -> Attempt:
-        turn, opened = asked.turn, asked.opened
-        headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
-        return Attempt(
-            deployment=deployment.name,
-            tier=turn.candidate.tier,
-            verdict=verdict,
-            status=opened.status,
-            started=asked.started,
-            ended=self._clock.now(),
-            code=code_told(opened.code),
-            retry_after_s=opened.retry_after_s,
-            kind=deployment.kind,
-            throttle=throttle_class(opened, deployment) if verdict is _THROTTLED else None,
-            upstream_request_id=name_told(
-                headers.get("x-request-id") or headers.get("apim-request-id")
-            ),
-            native_spillover_from=name_told(headers.get("x-ms-spillover-from-deployment")),
-            utilization=opened.capacity_told().utilization,
-            span_id=turn.span_id,
-        )
+    def _is_as_planned(self, candidate: Candidate, search: _Search, now: float) -> bool:
+        """Whether nothing can have come between plan and search: nobody had a turn meanwhile."""
+        plan, principal = search.plan, search.observation.principal
+        if now - plan.made_at > _JUST_NOW_S or self._rules.operations():
+            return False
+        if principal is not None and self._rules.policy(principal.tenant) is not plan.policy:
+            return False
+        return self._judging.all_well and not self._standing.may_be_held(candidate.deployment)
 
     def _learn(self, attempt: Attempt, opened: Opened, search: _Search) -> None:
         """Draw the consequences of an attempt that did not serve."""
@@ -354,27 +369,6 @@ class Upstreams:
                 search.refusal, search.refused = opened.answer, attempt
                 # Nobody knows what it was doing: asked elsewhere, a long answer is paid for again.
                 search.is_over = isinstance(opened.error, UpstreamTimeout)
-
-
-class _Scope:
-    """Inside it an answer is open."""
-
-    __slots__ = ("_search", "_upstreams")
-
-    def __init__(self, upstreams: Upstreams, search: _Search) -> None:
-        self._upstreams = upstreams
-        self._search = search
-
-    def __aenter__(self) -> Coroutine[Any, Any, Answer]:
-        return self._upstreams.opened(self._search)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._upstreams.closed(self._search, failed=kind is not None)
 
 
 def _forwarded(headers: Mapping[str, str], observation: Observation) -> dict[str, str]:

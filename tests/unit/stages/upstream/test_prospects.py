@@ -6,11 +6,7 @@ import math
 
 import pytest
 
-from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.capacity_book import CapacityBook
-from app.domain.capacity.demand import Demand, Load
-from app.domain.capacity.provisioned import PtuCapacity
-from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
 from app.domain.routing.attempt import Verdict
@@ -168,27 +164,3 @@ def test_what_happens_while_one_is_asked_is_seen() -> None:
     assert scene.reason(SMALL) is None
     scene.prospects.time_passed()
     assert scene.reason(SMALL) is SpillReason.UNHEALTHY
-
-
-@pytest.mark.parametrize(
-    ("age_s", "is_asked", "reason"),
-    [(0.0, False, None), (0.0, True, SpillReason.PREDICTED), (0.1, False, SpillReason.PREDICTED)],
-    ids=["just now", "somebody was asked", "a while ago"],
-)
-def test_room_that_was_found_just_now_is_not_looked_for_again(
-    age_s: float, reason: SpillReason | None, *, is_asked: bool
-) -> None:
-    """Nobody had a turn meanwhile; a hold counts whenever it came."""
-    load = Load(Claim("acme"), Demand(700, 0))
-    scene = Scene(RoutePlan((SMALL, LARGE), load=load, made_at=NOW - age_s))
-    book = scene.judging.standing.capacity
-    assert isinstance(book, CapacityBook)
-    book.follow({"small": PtuCapacity(10.0, 4.0)}, NOW)
-    place = book.take("small", load, NOW)
-    assert place is not None
-    place.accepted(CapacityTold(utilization=1.2), NOW)  # so that it is firm
-    if is_asked:
-        scene.prospects.time_passed()
-    assert scene.reason(SMALL) is reason
-    scene.holds.hold("small", NOW + 60)
-    assert scene.reason(SMALL) is SpillReason.HELD

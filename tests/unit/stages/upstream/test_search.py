@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import pytest
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
+from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.capacity_book import CapacityBook
+from app.domain.capacity.demand import Demand, Load
+from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry
 from app.domain.identity.tenant import Principal, Tenant
@@ -56,7 +61,12 @@ class Search:
         self.upstream = ScriptedUpstream(self.clock)
         self.standing = Standing(self.holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
         self.doubts = Doubts()
-        self.upstreams = Upstreams(
+        self.upstreams = self.gate()
+        self.operations: dict[str, DeploymentEntry] = {}
+        self.observation = Observation(FakeCall(), self.clock)
+
+    def gate(self) -> Upstreams:
+        return Upstreams(
             self.fleet,
             self.upstream,
             Judging(self.standing, self.doubts),
@@ -64,8 +74,6 @@ class Search:
             retries=Retries(RetryBudget()),
             rules=LiveRules(lambda: self.operations),
         )
-        self.operations: dict[str, DeploymentEntry] = {}
-        self.observation = Observation(FakeCall(), self.clock)
 
     async def play(
         self,
@@ -100,11 +108,11 @@ class Search:
         assert not self.upstream.still_open
         return caught.value
 
-    def plan(self) -> RoutePlan:
-        choices = Choices(self.fleet.models["gpt-4o"])
+    def plan(self, load: Load | None = None) -> RoutePlan:
+        choices = Choices(self.fleet.models["gpt-4o"], policy=OURS.tenant.routing)
         now = self.clock.now()
-        outlooks = self.standing.outlooks(choices.names, None, now)
-        return plan_route(choices, outlooks, now=now, draw=lambda: 0.5)
+        outlooks = self.standing.outlooks(choices.names, load, now)
+        return plan_route(choices, outlooks, now=now, draw=lambda: 0.5, load=load)
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -503,6 +511,26 @@ async def test_a_hold_that_came_after_the_plan_is_respected() -> None:
         Absence("ptu", 0, SpillReason.HELD, search.clock.now() + 5)
     ]
     assert search.observation.spill is SpillReason.HELD
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "asked"), [(0.0, ["ptu"]), (0.1, ["paygo"])], ids=["just now", "a while ago"]
+)
+async def test_room_is_looked_for_once_in_a_moment(passed_s: float, asked: list[str]) -> None:
+    """Between plan and search nobody has a turn; later somebody may have taken what there was."""
+    search = Search("ptu", "paygo")
+    book, load = CapacityBook("a"), Load(Claim("acme"), Demand(7000, 0))
+    book.follow({"ptu": PtuCapacity(100.0, 4.0)}, search.clock.now())
+    search.standing = replace(search.standing, capacity=book)
+    search.upstreams = search.gate()
+    plan = search.plan(load)
+    place = book.take("ptu", load, search.clock.now())
+    assert place is not None
+    place.accepted(CapacityTold(1.2), search.clock.now())
+    search.clock.advance(passed_s)
+    search.upstream(*asked).completes()
+    await search.play(plan=plan)
+    assert search.upstream.names == asked
 
 
 async def test_nobody_is_asked_after_the_first_content() -> None:
