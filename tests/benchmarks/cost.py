@@ -65,6 +65,10 @@ class Cost(msgspec.Struct, frozen=True):
     request: float
     frame: float
 
+    def least(self, other: Cost) -> Cost:
+        """Of each the smaller one: what else runs on a machine only ever adds."""
+        return Cost(min(self.request, other.request), min(self.frame, other.frame))
+
     def over(self, noted: Cost) -> list[str]:
         """What costs more than is tolerated; empty where nothing does."""
         pairs = {

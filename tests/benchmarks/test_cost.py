@@ -12,6 +12,7 @@ TRIES = 3
 
 
 @pytest.mark.alone
+@pytest.mark.timeout(600)  # three tries on a busy machine
 def test_a_request_and_a_frame_cost_no_more_than_noted() -> None:
     """Processor time of a whole gateway, governed, as a ratio to work that does not change.
 
@@ -19,15 +20,14 @@ def test_a_request_and_a_frame_cost_no_more_than_noted() -> None:
     """
     if noted().python != this_python():
         pytest.skip(f"{NOTED.name} was measured with Python {noted().python}")
-    over: list[str] = []
-    for _ in range(TRIES):
-        try:
-            over = asyncio.run(measured()).over(noted().cost)
-        except Missing as missing:
-            pytest.skip(str(missing))
-        if not over:
-            return
-    pytest.fail("; ".join(over))
+    try:
+        found = asyncio.run(measured())
+        for _ in range(TRIES - 1):
+            if found.over(noted().cost):
+                found = found.least(asyncio.run(measured()))
+    except Missing as missing:
+        pytest.skip(str(missing))
+    assert found.over(noted().cost) == []
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,11 @@ def test_a_quarter_more_is_a_regression(now: Cost, told: list[str]) -> None:
     """Of either; less is none."""
     over = now.over(Cost(10.0, 1.0))
     assert [each.partition(" costs ")[0] for each in over] == told
+
+
+def test_of_several_tries_the_least_counts() -> None:
+    """Of each by itself: a busy moment spoils one figure or the other."""
+    assert Cost(10.0, 2.0).least(Cost(20.0, 1.0)) == Cost(10.0, 1.0)
 
 
 def test_a_turn_that_was_disturbed_changes_nothing() -> None:
