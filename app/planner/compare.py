@@ -36,7 +36,7 @@ def compare(arguments: Sequence[str], write: Callable[[str], object]) -> int:
     asked = _parser().parse_args(arguments)
     chosen = scenarios(asked.scenario, hours=asked.hours, seed=asked.seed)
     known = {**CONTENDERS, **CAUTIOUS} if asked.cautious else CONTENDERS
-    names = [name for name in known if asked.strategy in name]
+    names = [name for name in known if any(part in name for part in asked.strategy or ("",))]
     if not chosen or not names:
         every = ", ".join(scenario.name for scenario in scenarios())
         write(f"no such scenario or strategy; scenarios: {every}; strategies: {list(known)}\n")
@@ -91,7 +91,8 @@ def _usable_cpus() -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("python -m app.planner.compare", description=__doc__)
     parser.add_argument("--scenario", default="", help="those whose name begins so; default: all")
-    parser.add_argument("--strategy", default="", help="those whose name has this; default: all")
+    wanted = "those whose name has this, or another one given so; default: all"
+    parser.add_argument("--strategy", action="append", help=wanted)
     parser.add_argument("--hours", type=float, help="simulated time; default: each scenario's own")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--full", action="store_true", help="a table for each scenario")

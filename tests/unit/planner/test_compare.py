@@ -53,6 +53,14 @@ def test_cautious_ones_are_shown_on_demand() -> None:
     assert "informed, margin to 16 s" in printed(*arguments, "--cautious")[1]
 
 
+def test_strategies_are_chosen_by_parts_of_their_names() -> None:
+    """By each that is given: whom a verdict takes, for instance."""
+    wanted = ("--strategy", "retry", "--strategy", "shadow", "--strategy", "informed")
+    _, text = printed("--scenario", "few-large/right", "--hours", "0.1", *wanted)
+    assert "native spillover" not in text
+    assert all(name in text for name in ("retry-after, shared", "shadow bucket", "informed"))
+
+
 def test_an_unknown_scenario_is_answered_with_the_known_ones() -> None:
     """And so is a strategy."""
     for wrong in (("--scenario", "nowhere"), ("--strategy", "nobody")):
