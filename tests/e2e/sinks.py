@@ -200,24 +200,24 @@ def unpacked(data: bytes) -> str:
 
 
 async def _value(redis: Any, key: bytes) -> object:
+    found: object = None
     match await redis.type(key):
-        case b"none":
-            return None  # its time was over meanwhile
         case b"string":
-            return unpacked(await redis.get(key) or b"")
+            found = unpacked(await redis.get(key) or b"")
         case b"hash":
             fields = await redis.hgetall(key)
-            return {name: unpacked(value) for name, value in fields.items()}
+            found = {name: unpacked(value) for name, value in fields.items()}
         case b"list":
-            return await redis.lrange(key, 0, -1)
+            found = await redis.lrange(key, 0, -1)
         case b"set":
-            return await redis.smembers(key)
+            found = await redis.smembers(key)
         case b"zset":
-            return await redis.zrange(key, 0, -1, withscores=True)
+            found = await redis.zrange(key, 0, -1, withscores=True)
         case b"stream":
-            return await redis.xrange(key)
-        case kind:
+            found = await redis.xrange(key)
+        case kind if kind != b"none":  # whose time was over meanwhile
             raise AssertionError(kind)
+    return found
 
 
 @asynccontextmanager
