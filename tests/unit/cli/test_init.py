@@ -94,7 +94,7 @@ def test_a_login_needs_no_keys() -> None:
     assert "auth: {entra: {}}" in result.stdout
     assert "# Not here: nightly" in result.stdout
     china = "https://management.chinacloudapi.cn"
-    run("--login", "--subscription", "s", "--management", f"{china}/", find=azure)
+    run("--login", "--subscription", "s", "--management", f"{china}/", "--output", "-", find=azure)
     assert azure.asked[-1] == Login("s", china)
 
 
