@@ -124,6 +124,10 @@ bench-redis: setup ## what a command to Redis costs the event loop, beside redis
 bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 	@exec $(BIN)/python -m tests.benchmarks.observed_receipts
 
+.PHONY: bench-edge
+bench-edge: setup ## what a request and a frame cost at the client's side (10 seconds)
+	@exec $(BIN)/python -m tests.benchmarks.edge
+
 .PHONY: bench-telemetry
 bench-telemetry: setup ## what metrics, log lines and traces cost a request of a whole gateway (3 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.telemetry
