@@ -107,6 +107,7 @@ def _plan(asked: argparse.Namespace, place: Path, left_out: dict[str, str]) -> P
         cores=cores,
         generator=Generator(_tool(left_out), cores.load, place),
         checkout=asked.checkout.resolve(),
+        nginx=_nginx(left_out),
     )
 
 
@@ -129,6 +130,15 @@ def _tool(left_out: dict[str, str]) -> Tool | None:
         return environments.h2load()
     except Missing as error:
         left_out["h2load"] = f"{error}. The driver, which is slower, stood in for it."
+        return None
+
+
+def _nginx(left_out: dict[str, str]) -> Path | None:
+    """The upstream's, if it can be had."""
+    try:
+        return environments.nginx()
+    except Missing as error:
+        left_out["the upstream's nginx"] = f"{error}. A slower server answered instead."
         return None
 
 

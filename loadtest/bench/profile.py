@@ -64,7 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _profile(asked: argparse.Namespace, place: Path) -> None:
     cores, raw = Cores.of_this_machine(), (asked.raw or place / "raw").resolve()
     generator = Generator(environments.h2load(), cores.load, place)
-    with upstreams(cores, place) as both:
+    with upstreams(cores, place, environments.nginx()) as both:
         checkout = asked.checkout.resolve()
         bench = Bench(cores, both.answers_port, both.streams_port, place, checkout)
         with SPILLGATE.start(bench) as gateway:

@@ -31,12 +31,14 @@ class Plan:
     cores: Cores
     generator: Generator
     checkout: Path
+    #: The upstream's; None: the stream server answers instead.
+    nginx: Path | None
 
 
 def turns(plan: Plan) -> Iterator[TurnFound]:
     """Every turn of every round, each at its end. Raises Missing, NotStarted."""
     crc32 = 0
-    with upstreams(plan.cores, plan.generator.place) as both:
+    with upstreams(plan.cores, plan.generator.place, plan.nginx) as both:
         for number in range(plan.rounds):
             for contender in plan.contenders:
                 found = _turn(plan, contender, both, number=number, crc32=crc32)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from loadtest.bench import environments
 from loadtest.bench.machine import Cores
 from loadtest.bench.payloads import answer
 from loadtest.bench.process import Program, accepts, free_port, running
@@ -40,29 +39,35 @@ class Upstreams:
 
 
 @contextmanager
-def upstreams(cores: Cores, place: Path) -> Iterator[Upstreams]:
-    """Both of them. Raises Missing, NotStarted."""
-    found = Upstreams(free_port(), free_port())
-    config = place / "upstream.conf"
-    config.write_text(_NGINX.format(place=place, port=found.answers_port, answer=answer().decode()))
-    nginx = [str(environments.nginx()), "-e", "stderr", "-p", str(place), "-c", str(config)]
-    with (
-        running(
-            Program("the upstream's nginx", nginx, cores.load, place / "upstream.log"),
-            accepts(found.answers_port),
-        ),
-        running(
-            Program(
-                "the stream server",
-                python("loadtest.bench.stream_server", "--port", str(found.streams_port)),
-                cores.load,
-                place / "streams.log",
-                environment={"PYTHONPATH": str(_ROOT)},
-            ),
-            accepts(found.streams_port),
-        ),
-    ):
-        yield found
+def upstreams(cores: Cores, place: Path, nginx: Path | None) -> Iterator[Upstreams]:
+    """Both of them; without nginx the stream server answers whole, too. Raises NotStarted."""
+    with _streams(cores, place) as streams_port:
+        if nginx is None:
+            yield Upstreams(streams_port, streams_port)
+        else:
+            with _answers(cores, place, nginx) as answers_port:
+                yield Upstreams(answers_port, streams_port)
+
+
+@contextmanager
+def _streams(cores: Cores, place: Path) -> Iterator[int]:
+    port = free_port()
+    command = python("loadtest.bench.stream_server", "--port", str(port))
+    environment = {"PYTHONPATH": str(_ROOT)}
+    log = place / "streams.log"
+    server = Program("the stream server", command, cores.load, log, environment)
+    with running(server, accepts(port)):
+        yield port
+
+
+@contextmanager
+def _answers(cores: Cores, place: Path, nginx: Path) -> Iterator[int]:
+    port, config = free_port(), place / "upstream.conf"
+    config.write_text(_NGINX.format(place=place, port=port, answer=answer().decode()))
+    command = [str(nginx), "-e", "stderr", "-p", str(place), "-c", str(config)]
+    server = Program("the upstream's nginx", command, cores.load, place / "upstream.log")
+    with running(server, accepts(port)):
+        yield port
 
 
 def python(module: str, *arguments: str) -> list[str]:
