@@ -148,8 +148,9 @@ class Observation:
         return "" if self.trace is None else self.trace.child(self._span_ids)
 
     def enter(self, stage: Stage) -> None:
-        """Note that a stage begins, and the one before it is over."""
-        self._stages.append((stage, self._now()))
+        """Note that a stage begins, and the one before it is over: traces tell it."""
+        if self.trace is not None:
+            self._stages.append((stage, self._now()))
 
     def answered(self) -> None:
         """Note when the answer was out."""

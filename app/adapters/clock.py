@@ -6,12 +6,12 @@ import time
 
 
 class SystemClock:
-    """The clocks that everything runs on outside of tests."""
+    """The clocks that everything runs on outside of tests.
 
-    def now(self) -> float:
-        """Monotonic time in seconds."""
-        return time.monotonic()
+    Each request asks them dozens of times: they are the system's own functions.
+    """
 
-    def unix(self) -> float:
-        """Time of day as Unix time in seconds."""
-        return time.time()
+    #: Monotonic time in seconds.
+    now = staticmethod(time.monotonic)
+    #: Time of day as Unix time in seconds.
+    unix = staticmethod(time.time)

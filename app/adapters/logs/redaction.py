@@ -38,6 +38,8 @@ _MARKS: Final = (
     "=", "@", "spg_", "eyJ", "sk-", "earer", "EARER", "asic ", "pi-", "pi_", "PI", "pik", "piK",
     "-key", "-Key",
 )  # fmt: skip
+#: The same of what is one word, as an id is: all other patterns have something else in them.
+_MARKS_OF_WORDS: Final = ("spg_", "eyJ")
 _KEPT: Final = ("scheme", "header", "pair", "url")
 
 
@@ -65,7 +67,8 @@ class Redaction:
         for known in self._known[bisect_left(self._sizes, -len(text)) :]:
             if known in text:
                 text = text.replace(known, REDACTED)
-        if any(map(text.__contains__, _MARKS)):
+        marks = _MARKS_OF_WORDS if text.isidentifier() else _MARKS
+        if any(map(text.__contains__, marks)):
             text = _PATTERNS.sub(_without_secret, text)
         return text
 

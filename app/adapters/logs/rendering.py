@@ -65,6 +65,8 @@ class Renderer:
     def text(self, value: object) -> str:
         """A value as text that may be written: short, printable, without secrets."""
         text = value if isinstance(value, str) else repr(value)
+        if len(text) <= MAX_FIELD and text.isascii() and text.isidentifier():
+            return self._redacted(text)  # one word, as most ids are
         text = self._redacted(text[: MAX_FIELD + _LONGEST_SECRET])[:MAX_FIELD]
         return _CONTROL.sub(_escaped, text)[:MAX_FIELD]
 

@@ -5,15 +5,15 @@ Names and forms are those of W3C Trace Context, level 2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 #: Zero is no id.
 _IDS: Final = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The trace that a caller says its request belongs to."""
 
     trace_id: str  # 32 lower-case hexadecimal digits, not all zero
@@ -22,8 +22,7 @@ class Caller:
     state: str = ""  # `tracestate`: what other tracing systems pass along
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(msgspec.Struct, frozen=True):
     """One request in its trace; `span_id` is the gateway's own span of it.
 
     `is_sampled`: chosen at the start to be recorded, however it ends. Others may be chosen at their
