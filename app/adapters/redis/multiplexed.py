@@ -22,6 +22,8 @@ from app.errors import StoreUnavailable
 
 #: Commands on their way at once. Some 0.1 ms each, they stay well within an operation's time.
 MOST_UNANSWERED: Final = 256
+#: The same in bytes, for commands that are long have Redis do much: beyond so many none is added.
+MOST_UNANSWERED_BYTES: Final = 256 * 1024
 #: Refusals that say of the server that it cannot be used: it loads, it is full, it is a replica…
 _TROUBLE: Final = (RedisConnectionError, OutOfMemoryError, ReadOnlyError)
 _MORE: Final = object()
@@ -56,10 +58,12 @@ class Multiplexed(asyncio.Protocol):
         "_owner",
         "_patience",
         "_reader",
+        "_size",
         "_transport",
         "_waiting",
         "_writable",
         "_write",
+        "_writes",
         "sent",
         "writer",
     )
@@ -77,6 +81,8 @@ class Multiplexed(asyncio.Protocol):
         self._write: Callable[[bytes], None] = _nowhere
         self._gone: asyncio.Future[None] | None = None
         self._writable = True
+        self._writes: deque[tuple[int, int]] = deque()  # commands sent by then, and its bytes
+        self._size = 0  # of writes that are not answered yet
         self.sent = 0
         self.writer: object = None  # whatever would close the connection if it went
 
@@ -88,13 +94,18 @@ class Multiplexed(asyncio.Protocol):
     @property
     def room(self) -> int:
         """Commands that may be sent now."""
-        return MOST_UNANSWERED - len(self._waiting) if self._writable else 0
+        if self._writable and self._size < MOST_UNANSWERED_BYTES:
+            return MOST_UNANSWERED - len(self._waiting)
+        return 0
 
     def send(self, commands: Sequence[bytes], answers: Sequence[Answer]) -> None:
         """Send commands in one write; each reply goes to the future of the same place."""
+        data = commands[0] if len(commands) == 1 else b"".join(commands)
         self._waiting.extend(answers)
         self.sent += len(answers)
-        self._write(commands[0] if len(commands) == 1 else b"".join(commands))
+        self._size += len(data)
+        self._writes.append((self.sent, len(data)))
+        self._write(data)
 
     def is_overdue(self) -> bool:
         """Whether a reply is late; to be asked at the end of each slice of patience."""
@@ -169,7 +180,13 @@ class Multiplexed(asyncio.Protocol):
                     answer.set_exception(reply)
             elif not answer.done():
                 answer.set_result(reply)
+        self._note_answered(self.sent - len(waiting))
         return trouble
+
+    def _note_answered(self, count: int) -> None:
+        writes = self._writes
+        while writes and writes[0][0] <= count:
+            self._size -= writes.popleft()[1]
 
     def _end(self, error: Exception | None) -> None:
         owner, self._owner = self._owner, None

@@ -285,6 +285,20 @@ async def test_a_crowd_waits_here_not_in_the_socket(line: Line) -> None:
     assert most <= MOST_UNANSWERED
 
 
+async def test_long_commands_are_fewer_at_once(line: Line) -> None:
+    """They have the server do more, and its time is counted for what is on its way."""
+    line.server.answer = lambda _command: b""
+    values = [f"{number:03}" + "x" * 20_000 for number in range(100)]
+    asked = [asyncio.create_task(line.echo(value)) for value in values]
+    await line.server.hears(14)
+    await asyncio.sleep(0.05)
+    heard = len(line.server.heard)
+    assert 14 <= heard < 25
+    line.server.answer = lambda command: bulk(command[-1])
+    line.server.say(b"".join(bulk(command[-1]) for command in line.server.heard[1:]))
+    assert await asyncio.gather(*asked) == [value.encode() for value in values]
+
+
 async def test_a_server_that_does_not_read_is_sent_no_more(folder: Path) -> None:
     """What it does not take waits here, unsent, and is sent when it reads again."""
     async with connected(folder) as line:
