@@ -33,7 +33,7 @@ from app.wire.rate_limits import rate_limit_headers
 
 #: OpenAI and Azure refuse more, so more is never generated.
 MOST_CHOICES: Final = 128
-#: Pairs of key and model whose terms are remembered; beyond so many all are forgotten.
+#: Keys and models whose terms are remembered; beyond so many all are forgotten.
 _REMEMBERED: Final = 16_384
 #: What a refusal calls a limit's measure.
 _UNITS: Final = {Measure.REQUESTS: "requests", Measure.TOKENS: "tokens"}
@@ -62,7 +62,7 @@ class Admission:
         self._prices = prices
         self._clock = clock
         self._new_id = new_id
-        self._terms: dict[tuple[str, str], _Terms] = {}
+        self._terms: dict[tuple[str, str, str], _Terms] = {}
 
     async def admit(
         self,
@@ -137,7 +137,7 @@ class Admission:
         self, principal: Principal, model: str, choices: Choices, started_at: float
     ) -> _Terms:
         """What holds for this key and model now; most requests meet what those before them met."""
-        now, key = self._clock.unix(), (principal.key_id, model)
+        now, key = self._clock.unix(), (principal.tenant.name, principal.key_id, model)
         known = self._terms.get(key)
         if (
             known is not None

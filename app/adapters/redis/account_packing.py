@@ -18,6 +18,8 @@ from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
+#: Lua counts exactly up to here: some nine million dollars.
+_MOST: Final = 2**53
 #: Of what is packed once; beyond so many all are forgotten.
 _REMEMBERED: Final = 16_384
 
@@ -88,7 +90,8 @@ def packed_windows(windows: Sequence[CalendarWindow]) -> list[tuple[object, ...]
 def packed_limit(limit: Limit) -> tuple[object, ...]:
     """A limit as the script takes it."""
     where = _where(limit)
-    packed = (limit.kind, limit.measure, limit.scope, limit.amount, limit.mode, limit.window_ms)
+    amount = min(limit.amount, _MOST)
+    packed = (limit.kind, limit.measure, limit.scope, amount, limit.mode, limit.window_ms)
     if limit.kind is not Kind.WINDOW or limit.measure is not Measure.TOKENS:
         return (*packed, where)
     said = {"name": limit.name, "scope": limit.scope, "window_ms": limit.window_ms, "bucket": ""}
