@@ -12,6 +12,7 @@ Exit code 0; 1 where a turn failed or counts do not agree; 2 where nothing could
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ from loadtest.bench.turn import TurnFound
 
 _WRONG: Final = 1
 _FAILED: Final = 2
+_INTERRUPTED: Final = 130
 _REPORT: Final = ROOT / "docs" / "benchmarks"
 
 
@@ -42,9 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     if asked.again:
         report.write(Run.read(asked.again), asked.again.parent)
         return 0
+    # As an exception, so that whatever was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
             run = _measured(asked, Path(place))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (Missing, NotStarted, Unfit) as error:
         sys.stderr.write(f"bench: {error}\n")
         return _FAILED
