@@ -219,8 +219,9 @@ class _Batch:
         """Take the entries that follow the position."""
         name, reached = msgspec.json.encode(tenant), parsed(position)
         for stream_id, row in entries:
-            if parsed(stream_id) > reached:
-                reached = parsed(stream_id)
+            moment = parsed(stream_id)
+            if moment > reached:
+                reached = moment
                 self.positions[tenant] = stream_id
                 self._add(tenant, name, stream_id, row)
 
