@@ -128,6 +128,10 @@ bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 bench-edge: setup ## what a request and a frame cost at the client's side (10 seconds)
 	@exec $(BIN)/python -m tests.benchmarks.edge
 
+.PHONY: bench-upstream
+bench-upstream: setup ## what a request and a read cost at the upstream's side, beside aiohttp (2 minutes)
+	@exec $(BIN)/python -m tests.benchmarks.upstream $(ARGS)
+
 .PHONY: bench-telemetry
 bench-telemetry: setup ## what metrics, log lines and traces cost a request of a whole gateway (3 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.telemetry

@@ -322,7 +322,8 @@ async def test_stalled_readers_hold_their_upstreams_back(redis_url: str) -> None
                 f"{READERS} stalled readers of {OFFERED >> 20} MiB: {sum(written) >> 20} MiB left "
                 f"the upstreams, resident memory grew by {grown / MIB:.1f} MiB"
             )
-            assert grown < READERS * MIB * 6 / 5
+            # With it what each upstream and client hold here, in the same process.
+            assert grown < READERS * MIB / 2
             assert max(written) < OFFERED / 2
             assert (await team.openai().models.list()).data
             assert upstream.open == READERS
