@@ -36,6 +36,7 @@ _NOTABLE = re.compile(
     re.MULTILINE,
 )
 _TELLS = re.compile(_TELLING).search
+_LF, _CR = b"\n"[0], b"\r"[0]
 
 
 class Kind(Enum):
@@ -114,13 +115,17 @@ def is_plain(frames: bytes, number: int) -> bool:
 
     Each has one line of data, and that an object: neither `[DONE]` nor data in several lines.
     """
-    lines = frames.count(b"data:")
-    if lines != number:
+    if _CR in frames:
         return False
-    if number == 1:
-        return b"data: {" in frames and _TELLS(frames) is None
-    begin = frames.startswith(b"data: {") + frames.count(b"\n\ndata: {")
-    return begin == number and _TELLS(frames) is None
+    if frames.startswith(b"data: {"):
+        is_one_line = frames.find(_LF) == len(frames) - 2
+        if not is_one_line:
+            begin = 1 + frames.count(b"\n\ndata: {")
+            if not begin == number == frames.count(b"data:"):
+                return False
+    elif number != 1 or frames.count(b"data:") != 1 or b"\ndata: {" not in frames:
+        return False
+    return _TELLS(frames) is None
 
 
 def read_event(frame: bytes) -> Event:

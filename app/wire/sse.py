@@ -16,6 +16,7 @@ HEARTBEAT = b": ping\n\n"
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
 _LONGEST_BLANK_LINE = 4
+_LF, _CR = b"\n"[0], b"\r"[0]
 _DATA_LINE = re.compile(rb"^data:[ ]?([^\r\n]*)", re.MULTILINE)
 
 
@@ -41,10 +42,13 @@ class FrameBuffer:
         """
         seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
         buffer = self._rest + data if self._rest else data
-        is_whole = buffer.endswith(b"\n\n") and not buffer.endswith(b"\n\n\n")
-        if is_whole and b"\r" not in buffer:
-            self._rest = b""
-            return buffer, buffer.count(b"\n\n")
+        if buffer.endswith(b"\n\n") and _CR not in buffer:
+            if buffer.find(_LF) == len(buffer) - 2:  # one line and a blank one: one frame
+                self._rest = b""
+                return buffer, 1
+            if not buffer.endswith(b"\n\n\n"):
+                self._rest = b""
+                return buffer, buffer.count(b"\n\n")
         frames = self._cut(buffer, seen)
         return b"".join(frames), len(frames)
 

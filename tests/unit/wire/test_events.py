@@ -70,6 +70,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=12)
 @example(["data: {", "\n", "data: {", "\n\n", ": ping\n\n"])
 @example(["event: x\n", "data: {", "\n", "data: {", "\n\n", "event: x\n", "\n\n"])
 @example(["data: {", "}", "\n\n", "data:", "[DONE]", "\n\n"])
+@example(["data: {", "}", "\r", "data:", "[DONE]", "\n\n"])
 def test_what_is_plain_for_sure_is_not_notable(parts: list[str]) -> None:
     """The quick look is never wrong about what the long one would find."""
     frames = joined_frames("".join(parts).encode())
