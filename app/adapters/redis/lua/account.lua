@@ -84,36 +84,38 @@ end
 -- Adds to what hashes hold: all of it when it is written, each field once however often it changed.
 -- -> {total, live, write}
 local function adding()
-  local hashes = {}
+  local sums = {}
 
-  local function hash_of(where, ends)
-    local hash = hashes[where]
-    if not hash then
-      hash = { ends = ends, changes = {}, fields = {} }
-      hashes[where] = hash
+  -- Changes that are the same in several hashes, which are named by `keys` and live until `ends`.
+  local function sum_of(name, keys, ends)
+    local sum = sums[name]
+    if not sum then
+      sum = { keys = keys, ends = ends, changes = {}, fields = {} }
+      sums[name] = sum
     end
-    return hash
+    return sum
   end
 
-  local function add(hash, field, amount)
-    local known = hash.changes[field]
-    if not known then hash.fields[#hash.fields + 1] = field end
-    hash.changes[field] = (known or 0) + amount
+  local function add(sum, field, amount)
+    local known = sum.changes[field]
+    if not known then sum.fields[#sum.fields + 1] = field end
+    sum.changes[field] = (known or 0) + amount
   end
 
   -- Changes the totals of the windows that `charge` names: those of the hour of what is spilled
   -- alone, and none where an older version granted it and named no hour. A state is held or committed.
   local function total(charge, state, amounts, sign, scopes)
-    local day = hash_of(PREFIX .. 'day:' .. charge.day.name, charge.day.ends)
-    local month = hash_of(PREFIX .. 'month:' .. charge.month.name, charge.month.ends)
+    local day, month, hour = charge.day, charge.month, charge.hour
+    local keys = { PREFIX .. 'day:' .. day.name, PREFIX .. 'month:' .. month.name }
+    local sum = sum_of(keys[1] .. keys[2], keys, { day.ends, month.ends })
     for m = 1, #MEASURES do
       local amount = sign * amounts[MEASURES[m]]
+      local prefix = state .. ':' .. MEASURES[m] .. ':'
       for s = 1, amount ~= 0 and #scopes or 0 do
-        local field = state .. ':' .. MEASURES[m] .. ':' .. scopes[s]
-        add(day, field, amount)
-        add(month, field, amount)
-        if charge.hour and scopes[s] == SPILLED then
-          add(hash_of(PREFIX .. 'hour:' .. charge.hour.name, charge.hour.ends), field, amount)
+        add(sum, prefix .. scopes[s], amount)
+        if hour and scopes[s] == SPILLED then
+          local key = PREFIX .. 'hour:' .. hour.name
+          add(sum_of(key, { key }, { hour.ends }), prefix .. scopes[s], amount)
         end
       end
     end
@@ -123,27 +125,29 @@ local function adding()
   -- kept out by it.
   local function live(hold, scopes, change)
     if hold.aside then return end
-    for s = 1, #scopes do add(hash_of(LIVE), scopes[s], change) end
+    local sum = sum_of(LIVE, { LIVE }, {})
+    for s = 1, #scopes do add(sum, scopes[s], change) end
   end
 
-  local function write_some(where, hash, from)
-    local fields, values = hash.fields, {}
+  local function write_some(key, ends, sum, from)
+    local fields, changes, values = sum.fields, sum.changes, {}
     local to, is_old = math.min(from + AT_ONCE - 1, #fields), false
-    local known = call('HMGET', where, unpack(fields, from, to))
+    local known = call('HMGET', key, unpack(fields, from, to))
     for i = from, to do
-      local amount, at = known[i - from + 1], 2 * (i - from)
+      local field, amount, at = fields[i], known[i - from + 1], 2 * (i - from)
       is_old = is_old or amount
-      values[at + 1] = fields[i]
-      values[at + 2] = digits(tonumber(amount or 0) + hash.changes[fields[i]])
+      values[at + 1], values[at + 2] = field, digits((amount or 0) + changes[field])
     end
-    call('HSET', where, unpack(values))
+    call('HSET', key, unpack(values))
     -- Where one of its fields was there, so was its end.
-    if hash.ends and not is_old then call('PEXPIREAT', where, digits(hash.ends + KEPT_MS)) end
+    if ends and not is_old then call('PEXPIREAT', key, digits(ends + KEPT_MS)) end
   end
 
   local function write()
-    for where, hash in pairs(hashes) do
-      for from = 1, #hash.fields, AT_ONCE do write_some(where, hash, from) end
+    for _, sum in pairs(sums) do
+      for i, key in ipairs(sum.keys) do
+        for from = 1, #sum.fields, AT_ONCE do write_some(key, sum.ends[i], sum, from) end
+      end
     end
   end
 

@@ -12,45 +12,53 @@ local function json_of(window)
     .. digits(window[ENDS]) .. '}'
 end
 
--- Looks up the totals of one calendar window: those that are taken of, in one call with those that
--- limits are about. -> {where, ends, fields, measures, scopes, is_old}, of each field what it counts
-local function totals_of(common, period, window)
-  local fields, measures, in_scopes, scopes = {}, {}, {}, common[SCOPES]
+-- The fields that are taken of, with what each counts and where; `only` in one scope, or in all.
+local function taken_of(scopes, only)
+  local fields, measures, in_scopes, count = {}, {}, {}, 0
   for m = 1, #MEASURES do
     local prefix = 'held:' .. MEASURES[m] .. ':'
     for s = 1, #scopes do
-      if period ~= 'hour' or scopes[s] == SPILLED then
-        local i = #fields + 1
-        fields[i], measures[i], in_scopes[i] = prefix .. scopes[s], AMOUNTS + m, scopes[s]
+      if not only or scopes[s] == only then
+        count = count + 1
+        fields[count], measures[count], in_scopes[count] = prefix .. scopes[s], AMOUNTS + m, scopes[s]
       end
     end
   end
-  local count, needed = #fields, fields
+  return { fields = fields, measures = measures, scopes = in_scopes }
+end
+
+-- Looks up the totals of one calendar window: those that are taken of, in one call with those that
+-- limits are about.
+local function totals_of(common, period, window, taken)
+  local needed = taken.fields
   for _, limit in ipairs(common[LIMITS]) do
     if limit[KIND] == period then
-      if needed == fields then needed = { unpack(fields) } end
+      if needed == taken.fields then needed = { unpack(needed) } end
       needed[#needed + 1] = 'committed:' .. limit[MEASURE] .. ':' .. limit[SCOPE]
     end
   end
-  if count == 0 then return end
   local where = PREFIX .. period .. ':' .. window[NAME]
-  return { where = where, ends = window[ENDS], fields = fields, measures = measures,
-    scopes = in_scopes, is_old = look_up(where, needed) }
+  return { where = where, ends = window[ENDS], taken = taken, is_old = look_up(where, needed) }
 end
 
 -- Looks up all that asks with this in common need; nil where the asker's clock is far off.
 local function look_up_all(common)
-  local windows = windows_of(common[DAYS], common[MONTHS])
+  local windows, scopes = windows_of(common[DAYS], common[MONTHS]), common[SCOPES]
   if not windows then return end
-  local totals = { totals_of(common, 'day', windows.day), totals_of(common, 'month', windows.month) }
-  for s = 1, #common[SCOPES] do
-    if common[SCOPES][s] == SPILLED then totals[3] = totals_of(common, 'hour', windows.hour) end
+  local taken = taken_of(scopes)
+  local totals = { totals_of(common, 'day', windows.day, taken),
+    totals_of(common, 'month', windows.month, taken) }
+  for s = 1, #scopes do
+    if scopes[s] == SPILLED then
+      totals[3] = totals_of(common, 'hour', windows.hour, taken_of(scopes, SPILLED))
+    end
   end
-  if not common[ASIDE] then look_up(LIVE, common[SCOPES]) end
+  if not common[ASIDE] then look_up(LIVE, scopes) end
   local meters = {}
   for i, limit in ipairs(common[LIMITS]) do meters[i] = meter_of(limit, windows) end
-  return { windows = windows, totals = totals, meters = meters, json = '],"day":' .. json_of(windows.day)
-    .. ',"month":' .. json_of(windows.month) .. ',"hour":' .. json_of(windows.hour) }
+  return { windows = windows, totals = totals, meters = meters, json = '],"day":'
+    .. json_of(windows.day) .. ',"month":' .. json_of(windows.month) .. ',"hour":'
+    .. json_of(windows.hour) }
 end
 
 -- Milliseconds until `excess` has left the window.
@@ -110,9 +118,9 @@ local function take(ask, common, needed, left_out)
     end
   end
   for t = 1, #needed.totals do
-    local totals = needed.totals[t]
+    local taken = needed.totals[t].taken
     local values, fields, measures, scopes =
-      known[totals.where], totals.fields, totals.measures, totals.scopes
+      known[needed.totals[t].where], taken.fields, taken.measures, taken.scopes
     for i = 1, #fields do
       if not (left_out and left_out[scopes[i]]) then
         values[fields[i]] = values[fields[i]] + ask[measures[i]]
@@ -197,7 +205,7 @@ end
 
 local function write_taken(common, needed)
   for _, totals in ipairs(needed.totals) do
-    write_sums(totals.where, totals.fields)
+    write_sums(totals.where, totals.taken.fields)
     -- Where one of its fields was there, so was its end.
     if not totals.is_old then
       call('PEXPIREAT', totals.where, digits(totals.ends + KEPT_MS))
