@@ -121,6 +121,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("Transport", transport)
+        limits = getattr(transport, "set_read_buffer_limits", None)
+        if limits is not None:  # over TLS, what is not decrypted yet waits here as well
+            limits(high=HIGH_WATER_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's signature
         return self._buffer

@@ -21,6 +21,9 @@ KEEP_ALIVE_S: Final = 30.0
 #: How old a connection may be when it is kept for another request. Seconds.
 MAX_AGE_S: Final = 600.0
 
+#: A thousand that came back one after the other are not looked at a thousand times. Seconds.
+_SWEEP_EVERY_S: Final = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Connections:
@@ -115,4 +118,5 @@ class Pool:
         oldest = min((each.idle_since for each in waiting), default=inf)
         if oldest == inf:
             return None
-        return self._loop.call_at(oldest + self._keep_alive_s, self._close_old)
+        soonest = self._loop.time() + min(_SWEEP_EVERY_S, self._keep_alive_s)
+        return self._loop.call_at(max(oldest + self._keep_alive_s, soonest), self._close_old)

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,12 @@ async def test_a_reader_that_stalls_holds_the_upstream_back(
 
     async with server(floods, tls=authority.server("127.0.0.1")) as upstream:
         response = await post(transport, upstream.url)
+        (connection,) = transport._pool._open  # noqa: SLF001  # no other way to what it holds
+        ciphered: Any = connection._transport  # noqa: SLF001  # the same
+        await until(lambda: not ciphered.is_reading())
+        assert ciphered.get_read_buffer_limits()[1] == HIGH_WATER_BYTES
+        # What was there before the last read, and the most that asyncio reads of TLS at once.
+        assert ciphered.get_read_buffer_size() <= HIGH_WATER_BYTES + 256 * 1024
         most, got = 0, 0
         while data := await response.read(PATIENCE_S):
             most, got = max(most, len(data)), got + len(data)
