@@ -107,6 +107,10 @@ bench: setup ## this gateway beside its peers: a report in docs/benchmarks (abou
 bench-profile: setup ## where a request's microseconds go, by module (half a minute; needs ptrace)
 	@exec $(BIN)/python -m loadtest.bench.profile $(ARGS)
 
+.PHONY: soak
+soak: setup ## half an hour of streams, leaving clients, large prompts: memory and descriptors
+	@exec $(BIN)/python -m loadtest.bench.soak $(ARGS)
+
 .PHONY: bench-traces
 bench-traces: setup ## what traces cost a request, in processor time (about a minute)
 	@exec $(BIN)/python -m tests.benchmarks.traced_requests
@@ -118,7 +122,8 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 
 .PHONY: bench-redis
 bench-redis: setup ## what a command to Redis costs the event loop, beside redis-py (half a minute)
-	@exec $(BIN)/python -m tests.benchmarks.redis_connection $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.redis_connection $(ARGS)
+	@exec $(BIN)/python -m tests.benchmarks.redis_crowd
 
 .PHONY: bench-metrics
 bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)

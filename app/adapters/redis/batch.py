@@ -33,7 +33,7 @@ from app.adapters.redis.patience import SLICES, Patience
 from app.errors import StoreUnavailable
 
 #: Of one write, unless it is of one command.
-_MOST_BYTES: Final = 128 * 1024
+_MOST_BYTES: Final = 32 * 1024
 #: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
 _PROBE_S: Final = 0.1
 

@@ -21,9 +21,10 @@ from app.adapters.redis.patience import Patience
 from app.errors import StoreUnavailable
 
 #: Commands on their way at once. Some 0.1 ms each, they stay well within an operation's time.
-MOST_UNANSWERED: Final = 256
+MOST_UNANSWERED: Final = 128
 #: The same in bytes, for commands that are long have Redis do much: beyond so many none is added.
-MOST_UNANSWERED_BYTES: Final = 256 * 1024
+#: Some 5 ms of reservations or settlements, so that a server that is slow for us is in time, too.
+MOST_UNANSWERED_BYTES: Final = 64 * 1024
 #: Refusals that say of the server that it cannot be used: it loads, it is full, it is a replica…
 _TROUBLE: Final = (RedisConnectionError, OutOfMemoryError, ReadOnlyError)
 _MORE: Final = object()
