@@ -23,7 +23,7 @@ def _add_own_limits(headers: dict[str, str], reservation: Reservation) -> None:
     """The caller's own rate limits, and what was out of the ordinary in granting the request."""
     left = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: not known
     headers.update(rate_limit_headers(left))
-    if reservation.soft:
-        headers["x-spillgate-over-limit"] = ", ".join(reservation.soft)
+    if reservation.over and (soft := reservation.soft):
+        headers["x-spillgate-over-limit"] = ", ".join(soft)
     if reservation.degraded:
         headers["x-spillgate-degraded"] = reservation.degraded
