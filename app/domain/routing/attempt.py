@@ -108,11 +108,12 @@ def spill_of(
     served_tier: int, attempts: Sequence[Attempt], absences: Sequence[Absence]
 ) -> SpillReason:
     """Why a request left its first tier: what happened to the first deployment that was passed."""
-    passed = [(absence.tier, absence.reason) for absence in absences]
-    passed += [(attempt.tier, spill_reason(attempt.verdict)) for attempt in attempts]
-    tier, reason = min(passed, key=itemgetter(0), default=(served_tier, SpillReason.NONE))
-    if tier < served_tier:
-        return reason
+    if served_tier:  # the first is tier 0: nothing comes before it
+        passed = [(absence.tier, absence.reason) for absence in absences]
+        passed += [(attempt.tier, spill_reason(attempt.verdict)) for attempt in attempts]
+        tier, reason = min(passed, key=itemgetter(0), default=(served_tier, SpillReason.NONE))
+        if tier < served_tier:
+            return reason
     if attempts and attempts[-1].native_spillover_from:
         return SpillReason.THROTTLED
     return SpillReason.NONE
