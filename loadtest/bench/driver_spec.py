@@ -40,12 +40,20 @@ class StreamLoad(msgspec.Struct, frozen=True):
     crc32: int = 0
 
 
+class LeaversLoad(msgspec.Struct, frozen=True):
+    """So many clients at once that ask for a stream and leave before its end."""
+
+    asked: Asked
+    at_once: int
+
+
 class Spec(msgspec.Struct, frozen=True):
     """One load; `seconds` is for how long requests begin."""
 
     seconds: float
     arriving: list[Arriving] = []
     streams: StreamLoad | None = None
+    leavers: LeaversLoad | None = None
     seed: int = 7
 
 
@@ -83,3 +91,4 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True):
 
     answers: list[AnswersFound] = []
     streams: StreamsFound | None = None
+    left: int = 0

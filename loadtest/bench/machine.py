@@ -75,6 +75,11 @@ def rss_mb(pids: Iterable[int]) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / _KIB / _KIB
 
 
+def descriptors(pids: Iterable[int]) -> int:
+    """Files and sockets that the processes have open."""
+    return sum(len(list((_PROC / str(pid) / "fd").iterdir())) for pid in pids)
+
+
 def described() -> dict[str, str | int]:
     """What a reader has to know of the machine."""
     return {

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from loadtest.bench.driver import driven
-from loadtest.bench.driver_spec import Arriving, Asked, Spec, StreamLoad
+from loadtest.bench.driver_spec import Arriving, Asked, LeaversLoad, Spec, StreamLoad
 from loadtest.bench.payloads import LAST_FRAMES, chat
 from loadtest.bench.stream_server import Connection, turning, wheel_of
 
@@ -68,6 +68,15 @@ async def test_a_rate_of_nothing_is_one_after_the_other(port: int) -> None:
     (found,) = (await driven(Spec(0.2, [arriving]))).answers
     assert found.answered > 2
     assert found.failed == 0
+
+
+async def test_clients_leave_in_the_middle(port: int) -> None:
+    """One after the other, beside others that stay to the end."""
+    spec = Spec(0.3, streams=StreamLoad(asked(port), 2), leavers=LeaversLoad(asked(port), 3))
+    found = await driven(spec)
+    assert found.left >= 3
+    assert found.streams is not None
+    assert found.streams.failed == 0
 
 
 @pytest.mark.parametrize("requests", [1, 3, 50])
