@@ -100,7 +100,7 @@ eval-cache: setup ## how often the semantic cache answers, and wrongly; PAIRS=fi
 	@exec $(BIN)/python -m tests.evaluation.cache $(if $(PAIRS),--pairs '$(PAIRS)') $(ARGS)
 
 .PHONY: bench
-bench: setup ## this gateway beside its peers: a report in docs/benchmarks (about 25 minutes, 1.5 GB the first time)
+bench: setup ## this gateway beside its peers: a report in docs/benchmarks (about 20 minutes, 1 GB the first time)
 	@exec $(BIN)/python -m loadtest.bench $(ARGS)
 
 .PHONY: bench-profile

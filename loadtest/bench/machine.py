@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ class Cores:
     @classmethod
     def of_this_machine(cls) -> Cores:
         """The last one this process may use is the gateway's. Raises Unfit."""
+        if sys.platform != "linux":
+            raise Unfit("the benchmark is for Linux: it sets cores, and reads /proc")
         usable = sorted(os.sched_getaffinity(0))
         if len(usable) < 2:  # noqa: PLR2004  # the gateway's, and another
             raise Unfit("the gateway needs a core of its own, and there is only one")

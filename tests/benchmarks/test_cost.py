@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -9,6 +10,8 @@ from tests.benchmarks.cost import NOTED, Cost, Turns, measured, noted, reference
 
 #: What else runs on a machine only ever adds, and not each time; a regression is there each time.
 TRIES = 3
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is for Linux")
 
 
 @pytest.mark.alone

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,8 @@ from loadtest.bench.payloads import LAST_FRAMES, chat
 from loadtest.bench.stream_server import Connection, turning, wheel_of
 
 FRAMES = 12
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is for Linux")
 
 
 @pytest.fixture

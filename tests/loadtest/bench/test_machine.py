@@ -5,7 +5,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from loadtest.bench.machine import Cores, core_busy_s, cpu_s, processes_of, rss_mb
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is for Linux")
 
 BUSY = """
 import subprocess, sys, time

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from loadtest.bench.environments import ROOT
 from loadtest.bench.lane_names import CLOSED, FEW_STREAMS, LARGE, OPEN
 from loadtest.bench.machine import Cores
 from loadtest.bench.rounds import Plan, turns
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is for Linux")
 
 
 @pytest.mark.timeout(600)  # a busy machine
