@@ -107,6 +107,10 @@ bench: setup ## this gateway beside its peers: a report in docs/benchmarks (abou
 bench-profile: setup ## where a request's microseconds go, by module (half a minute; needs ptrace)
 	@exec $(BIN)/python -m loadtest.bench.profile $(ARGS)
 
+.PHONY: bench-cost
+bench-cost: setup ## what a request and a frame cost beside what is noted; ARGS=--set notes it (20 seconds)
+	@exec $(BIN)/python -m tests.benchmarks.cost $(ARGS)
+
 .PHONY: soak
 soak: setup ## half an hour of streams, leaving clients, large prompts: memory and descriptors
 	@exec $(BIN)/python -m loadtest.bench.soak $(ARGS)

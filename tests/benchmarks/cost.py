@@ -1,7 +1,7 @@
 """Processor time of a request and of a relayed frame, as a ratio to a reference workload.
 
-    python -m tests.benchmarks.cost          # measure, and say how it compares
-    python -m tests.benchmarks.cost --set    # note it in cost.toml, as what it may cost from now on
+    make bench-cost               # measure, and say how it compares
+    make bench-cost ARGS=--set    # note it in cost.toml, as what it may cost from now on
 
 A whole gateway process, governed, on real sockets and a real Redis. Bursts of requests, bursts of
 streams and the reference take short turns on the same core. Of each a low quantile of its turns
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout.write(f"a request {now.request:.3f}, a frame {now.frame:.4f} of the reference\n")
     if asked.set:
         NOTED.write_text(
-            "# Written by `python -m tests.benchmarks.cost --set`: see that module.\n"
+            "# Written by `make bench-cost ARGS=--set`: see cost.py.\n"
             f'python = "{this_python()}"\nrequest = {now.request:.3f}\nframe = {now.frame:.4f}\n'
         )
     elif NOTED.exists():

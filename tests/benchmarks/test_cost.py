@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark i
 def test_a_request_and_a_frame_cost_no_more_than_noted() -> None:
     """Processor time of a whole gateway, governed, as a ratio to work that does not change.
 
-    Where it is meant to cost more, or costs less now: `python -m tests.benchmarks.cost --set`.
+    Where it is meant to cost more, or costs less now: `make bench-cost ARGS=--set`.
     """
     if noted().python != this_python():
         pytest.skip(f"{NOTED.name} was measured with Python {noted().python}")
