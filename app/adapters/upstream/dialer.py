@@ -23,6 +23,9 @@ _NEXT_ADDRESS_AFTER_S: Final = 0.25
 #: A connection over which nothing goes is asked for a sign of life, so that no address translation
 #: on the way forgets it while a model thinks; Azure's load balancers do after four minutes.
 _SILENCE_S: Final = 60
+#: How long what was sent may stay unacknowledged. A machine or a network that is gone says nothing,
+#: and an answer that does not stream may be waited for for minutes. Linux alone knows it.
+_UNHEARD_MS: Final = 30_000
 
 _FORBIDDEN: Final = "The upstream's name leads to an address that must not be called."
 
@@ -31,6 +34,7 @@ _OPTIONS: Final = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
     (socket.IPPROTO_TCP, "TCP_KEEPIDLE", _SILENCE_S),
     (socket.IPPROTO_TCP, "TCP_KEEPINTVL", _SILENCE_S),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", _UNHEARD_MS),
 )
 
 

@@ -591,13 +591,15 @@ class TestSockets:
     """How the sockets are set up."""
 
     async def test_small_packets_do_not_wait(self, transport: HttpTransport) -> None:
-        """Nagle's algorithm is off; silence is broken before anything on the way forgets us."""
+        """Nor does a request for a machine that is gone; silence is broken by signs of life."""
         async with server(answers_for_ever) as upstream:
             await whole(await post(transport, upstream.url))
             (connection,) = transport._pool._open  # noqa: SLF001  # no other way to its socket
             raw = connection._transport.get_extra_info("socket")  # noqa: SLF001  # the same
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                assert 0 < raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) < 60_000
 
     async def test_a_timer_is_not_set_per_request(self, transport: HttpTransport) -> None:
         """A hundred requests with a limit each wait on the timer that the first one set."""
