@@ -91,17 +91,17 @@ class Provisioned:
 
     def _room(self, load: Load, now: float) -> Room:
         bucket, shares, claim = self._bucket, self._shares, load.claim
-        has_room = (
-            bucket.has_room(now, MOST_HEADROOM)  # whatever is to be left to others
-            or bucket.has_room(now, shares.headroom(claim, now))
-        )
-        at = now if has_room else shares.room_at(claim, now, partial(bucket.room_at, now))
+        left, at = MOST_HEADROOM, now  # to others, at most: then nobody need be looked at
+        if not bucket.has_room(now, left):
+            left = shares.headroom(claim, now)
+            if not bucket.has_room(now, left):
+                at = shares.room_at(claim, now, partial(bucket.room_at, now), left)
         used = bucket.utilization(now)
         if at <= now:
             return self._kept_free(load, now, used) or Room(now, _NONE, used)
         shared = bucket.room_at(now) <= now
         reason = SpillReason.SHARE if shared else SpillReason.PREDICTED
-        earliest = shares.room_at(claim, now, partial(bucket.earliest_at, now))
+        earliest = shares.room_at(claim, now, partial(bucket.earliest_at, now), left)
         firm = earliest > now and bucket.is_fresh(now)
         return Room(at, reason, used, firm, earliest)
 

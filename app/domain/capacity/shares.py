@@ -125,12 +125,15 @@ class Shares:
         is_guaranteed = rung is not None and rung.guarantee > 0 and credit > 0
         return left if is_guaranteed else left + CLASS_STEP * self._higher(claim.request_class, at)
 
-    def room_at(self, claim: Claim, now: float, room_at: Callable[[float], float]) -> float:
+    def room_at(
+        self, claim: Claim, now: float, room_at: Callable[[float], float], left: float
+    ) -> float:
         """When there is room for this tenant, if nobody asks meanwhile; not before, and soon after.
 
-        `room_at` says when there is for who leaves so much.
+        `room_at` says when there is for who leaves so much; `left` is what this one has to leave
+        now.
         """
-        latest = room_at(self.headroom(claim, now))
+        latest = room_at(left)
         if latest <= now:
             return latest
         # The later, the less is to be left: so who leaves what is to be left at some time has room

@@ -289,7 +289,7 @@ def test_the_time_of_room_is_the_earliest(
     def room_at(headroom: float) -> float:
         return max(now, now + level + headroom - 60)
 
-    at = shares.room_at(claim, now, room_at)
+    at = shares.room_at(claim, now, room_at, shares.headroom(claim, now))
 
     def has_room(then: float) -> bool:
         return room_at(shares.headroom(claim, then)) <= then + 1e-9
