@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from app.adapters.redis.account import AccountScript
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.quota.limit import Kind, LimitName, Measure, Mode
@@ -29,6 +30,7 @@ from app.domain.quota.reservation import Amounts, Refusal, Reservation
 from tests.fakes.changed import replace
 from tests.fakes.patient import patient_client
 from tests.properties.account_machine import SETTABLE, TTL_S, ZONES, Server, Tenant
+from tests.properties.first_version import InTurns
 
 TENANTS = st.sampled_from([0, 1])
 KEYS = st.sampled_from(["k1", "k2"])
@@ -49,6 +51,7 @@ class Accounts(RuleBasedStateMachine):
     """Two tenants whose requests bear the same ids."""
 
     server: Server
+    script: type[AccountScript] = AccountScript
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +74,7 @@ class Accounts(RuleBasedStateMachine):
         to_spill: tuple[int, int],
     ) -> None:
         self.set_clock(self.now + begun)
-        self.tenants += [Tenant(self.server, zone, self.now) for zone in zones]
+        self.tenants += [Tenant(self.server, zone, self.now, self.script) for zone in zones]
         for which, amount in amounts.items():
             scaled = amount if SETTABLE[which].measure is not Measure.REQUESTS else amount // 25
             for tenant in self.tenants:
@@ -317,13 +320,20 @@ def server(redis_url: str) -> Iterator[Server]:
         runner.run(client.aclose())
 
 
-def explore(server: Server, *, examples: int, steps: int, own: OwnServer | None = None) -> None:
+def explore(
+    server: Server,
+    *,
+    examples: int,
+    steps: int,
+    own: OwnServer | None = None,
+    script: type[AccountScript] = AccountScript,
+) -> None:
     """So many stories of so many steps; of a server's restarts, too, where it is one's own."""
 
     class OnServer(RestartingAccounts if own else Accounts):  # type: ignore[misc]  # one of the two
         pass
 
-    OnServer.server, OnServer.own = server, own
+    OnServer.server, OnServer.own, OnServer.script = server, own, script
     run_state_machine_as_test(
         OnServer,
         settings=settings(
@@ -355,6 +365,18 @@ def test_a_clock_that_is_set_back_brings_back_what_a_window_forgot(server: Serve
 def test_an_account_is_what_its_oracle_says(server: Server) -> None:
     """Two tenants, 100 stories of 30 steps."""
     explore(server, examples=100, steps=30)
+
+
+def test_workers_of_two_versions_share_an_account(server: Server) -> None:
+    """While one replaces the other, one by one: 20 stories of 30 steps."""
+    explore(server, examples=20, steps=30, script=InTurns)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_workers_of_two_versions_share_an_account_for_long(server: Server) -> None:
+    """200 stories of 40 steps."""
+    explore(server, examples=200, steps=40, script=InTurns)
 
 
 @pytest.mark.long
