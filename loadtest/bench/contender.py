@@ -10,7 +10,7 @@ from typing import Any
 
 from loadtest.bench.driver_spec import Asked
 from loadtest.bench.environments import ROOT
-from loadtest.bench.machine import Cores, cpu_s, processes_of, rss_mb
+from loadtest.bench.machine import Cores, cpu_s, kernel_s, processes_of, rss_mb
 from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX, chat
 
 #: By the names of its settings' files, or of where they are given, all that is not a default.
@@ -59,6 +59,10 @@ class Running:
     def cpu_s(self) -> float:
         """Processor seconds of all of its processes, but Redis."""
         return cpu_s(pid for root in self.pids for pid in processes_of(root))
+
+    def kernel_s(self) -> float:
+        """Of these what the kernel took."""
+        return kernel_s(pid for root in self.pids for pid in processes_of(root))
 
     def redis_cpu_s(self) -> float:
         """Those of its Redis."""

@@ -62,6 +62,12 @@ def cpu_s(pids: Iterable[int]) -> float:
     return sum(sum(int(each) for each in fields[11:15]) for fields in found) / _TICKS_S
 
 
+def kernel_s(pids: Iterable[int]) -> float:
+    """Of `cpu_s` what the kernel took for them: sockets above all. Sampled, so a part is rough."""
+    found = (fields for pid in pids if (fields := _stat(pid)))
+    return sum(int(fields[12]) + int(fields[14]) for fields in found) / _TICKS_S
+
+
 def core_busy_s(core: int) -> float:
     """Seconds in which the core did something, for whomever (proc(5), `cpuN` of /proc/stat)."""
     for line in (_PROC / "stat").read_text().splitlines():

@@ -69,12 +69,15 @@ def _profile(asked: argparse.Namespace, place: Path) -> None:
         bench = Bench(cores, both.answers_port, both.streams_port, place, checkout)
         with SPILLGATE.start(bench) as gateway:
             turn = Turn(gateway, generator, asked.seconds, cores.gateway)
-            before = _loaded(turn, asked.streams)["cpu_us"]
+            before = _loaded(turn, asked.streams)
             with _spied(gateway.pids[0], raw, asked.seconds, cores):
                 _loaded(turn, asked.streams)
     unit = "frame" if asked.streams else "request"
-    sys.stdout.write(f"{before:.0f} us of processor a {unit}\n\n")
-    sys.stdout.writelines(_table(raw, checkout, before))
+    total, kernel = before["cpu_us"], before["kernel_us"]
+    sys.stdout.write(
+        f"{total:.0f} us of processor a {unit}, {kernel:.0f} us of it in the kernel\n\n"
+    )
+    sys.stdout.writelines(_table(raw, checkout, total))
 
 
 def _loaded(turn: Turn, streams: int) -> dict[str, float]:

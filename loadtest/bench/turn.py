@@ -70,7 +70,7 @@ class Turn:
         `busy` is the part of its core that the gateway had, `others` what somebody else had of it.
         """
         gateway, redis = self.gateway.cpu_s(), self.gateway.redis_cpu_s()
-        core = core_busy_s(self.core)
+        core, kernel = core_busy_s(self.core), self.gateway.kernel_s()
         began = time.monotonic()
         took: dict[str, float] = {}
 
@@ -78,6 +78,7 @@ class Turn:
             each = max(things, 1) / _US
             return {
                 "cpu_us": took["gateway"] / each,
+                "kernel_us": took["kernel"] / each,
                 "redis_us": took["redis"] / each,
                 "busy": took["gateway"] / took["s"],
                 "others": max(0.0, took["core"] - took["gateway"]) / took["s"],
@@ -88,6 +89,7 @@ class Turn:
         took["core"] = core_busy_s(self.core) - core
         time.sleep(_TAIL_S)
         took["gateway"] = self.gateway.cpu_s() - gateway
+        took["kernel"] = self.gateway.kernel_s() - kernel
         took["redis"] = self.gateway.redis_cpu_s() - redis
 
 
