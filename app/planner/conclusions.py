@@ -92,7 +92,8 @@ def _word(one: Verdict) -> str:
 
 def _compared(one: Verdict) -> str:
     saved = "-" if one.fewer is None else f"{one.fewer:.1%}"
-    return f"{one.refused:,} ({saved}), {one.higher * 100:+.2f}"
+    higher = round(one.higher * 100, 2) + 0.0  # no -0.00
+    return f"{one.refused:,} ({saved}), {higher:+.2f}"
 
 
 def _count(router: str, found: _Found) -> str:
