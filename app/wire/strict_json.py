@@ -23,6 +23,9 @@ MAX_DEPTH = 64
 #: Beyond this a duplicate is refused without its name: to find that takes a slow reader. Bytes.
 _NAMED_UP_TO = 128 * 1024
 
+#: Of a body: up to this size its brackets are counted sooner than its values are walked through.
+_SMALL = 4096
+
 _ANYTHING = msgspec.json.Decoder()
 _ENCODED = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -38,14 +41,16 @@ _ESCAPED_COLON = re.compile(rb"(?<!\\)(?:\\\\)*+\\u003[aA]")
 def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The JSON object that `body` holds. Raises MalformedRequest naming what is wrong and where.
 
-    Takes time in proportion to the body, and holds up the loop for it: every pass is one in C.
+    Takes time in proportion to the body, and holds up the loop for it.
     """
-    _refuse_depth(body, max_depth)
     try:
         value = _ANYTHING.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_unread_depth(body, max_depth)
         message = f"The request body is not valid JSON: {_what_is_wrong(body, error)}."
         raise MalformedRequest(message, code="invalid_json") from error
+    if _is_deeper(value, body, max_depth):
+        raise _too_deep(max_depth)
     if not isinstance(value, dict):
         message = "The request body must be a JSON object."
         raise MalformedRequest(message, code="invalid_json")
@@ -75,14 +80,32 @@ def _what_is_wrong(body: bytes, error: Exception) -> str:
     return f"half of a utf-16 surrogate pair (byte {lone.start(1)})"
 
 
-def _refuse_depth(body: bytes, limit: int) -> None:
-    """What is deep but does not close is the decoder's to refuse: it is no JSON at any depth."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return
+def _is_deeper(value: object, body: bytes, limit: int) -> bool:
+    """Whether the value that `body` holds is nested deeper; one level down in each turn."""
+    if len(body) < _SMALL and body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        below: list[Any] = []
+        for each in level:
+            inside = each.values() if each.__class__ is dict else each
+            below += [one for one in inside if one.__class__ is dict or one.__class__ is list]
+        if not below:
+            return False
+        level = below
+    return bool(level)
+
+
+def _refuse_unread_depth(body: bytes, limit: int) -> None:
+    """Where the decoder gave up. What is deep but does not close is no JSON at any depth."""
     steps = array("b", _without_strings(body).translate(_STEPS, _NOT_BRACKETS))
     if max(accumulate(steps), default=0) > limit and sum(steps) == 0:
-        message = f"The request body is nested deeper than {limit} levels."
-        raise MalformedRequest(message, code="json_too_deep")
+        raise _too_deep(limit)
+
+
+def _too_deep(limit: int) -> MalformedRequest:
+    message = f"The request body is nested deeper than {limit} levels."
+    return MalformedRequest(message, code="json_too_deep")
 
 
 def _without_strings(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +183,56 @@ def test_bottomless_bodies_are_refused_quickly(depth: int) -> None:
     assert refused(b"[" * depth).code == "invalid_json"
     assert refused(b'{"a":' + b"[" * depth + b"]" * depth + b"}").code == "json_too_deep"
     assert time.process_time() - started < 5
+
+
+def verdict_by_brackets(body: bytes, limit: int) -> str | None:
+    """The code of a refusal as it was first found: brackets outside of strings, then decoding."""
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside = b"".join(unescaped.split(b'"')[::2])
+    depth = deepest = 0
+    for byte in outside:
+        depth += (byte in b"[{") - (byte in b"]}")
+        deepest = max(deepest, depth)
+    if deepest > limit and depth == 0:
+        return "json_too_deep"
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "invalid_json"
+    return None if isinstance(value, dict) else "invalid_json"
+
+
+deep = st.recursive(
+    st.sampled_from([1, "[{", ']}\\"', None]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("a"), inner, max_size=1),
+    max_leaves=6,
+)
+
+
+@given(
+    deep,
+    st.integers(1, 6),
+    st.lists(st.tuples(st.integers(0, 99), st.sampled_from('[]{}",:1\\ ')), max_size=2),
+    st.booleans(),
+)
+def test_depth_is_refused_as_by_counting_brackets(
+    value: Any,
+    limit: int,
+    changes: list[tuple[int, str]],
+    large: bool,  # noqa: FBT001  # hypothesis gives them in their order
+) -> None:
+    """Of bodies that are JSON and of spoiled ones, small or large: the same verdict."""
+    text = json.dumps({"a": value, **({"long": "x" * 4096} if large else {})})
+    for at, char in changes:
+        text = text[: at % len(text)] + char + text[at % len(text) + 1 :]
+    body = text.encode()
+    code: str | None = None
+    try:
+        parse_object(body, max_depth=limit)
+    except MalformedRequest as refusal:
+        code = refusal.code
+    if code != "duplicate_key":
+        assert code == verdict_by_brackets(body, limit)
 
 
 def test_width_is_not_depth() -> None:
