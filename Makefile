@@ -124,6 +124,10 @@ bench-cache: setup ## answers from a cache of 50,000: how long they take (about 
 	@$(BIN)/python -m tests.benchmarks.answers $(ARGS)
 	@exec $(BIN)/python -m tests.benchmarks.cached_requests $(ARGS)
 
+.PHONY: bench-routing
+bench-routing: setup ## what a request costs between its admission and the transport (ten seconds)
+	@exec $(BIN)/python -m tests.benchmarks.routing
+
 .PHONY: bench-redis
 bench-redis: setup ## what a command to Redis costs the event loop, beside redis-py (half a minute)
 	@$(BIN)/python -m tests.benchmarks.redis_connection $(ARGS)
