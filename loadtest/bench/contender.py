@@ -69,8 +69,9 @@ class Running:
         return cpu_s(self.redis)
 
     def rss_mb(self) -> float:
-        """Resident memory of all of its processes, but Redis."""
-        return rss_mb(pid for root in self.pids for pid in processes_of(root))
+        """Resident memory of the largest of its processes, but Redis."""
+        pids = (pid for root in self.pids for pid in processes_of(root))
+        return max((rss_mb([pid]) for pid in pids), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

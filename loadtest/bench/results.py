@@ -14,6 +14,8 @@ from loadtest.bench.turn import Figures, TurnFound
 
 DIRECT: Final = "direct"
 OURS: Final = "spillgate"
+#: The same as two workers, each a process of its own, on all cores.
+TWO_WORKERS: Final = "spillgate-two-workers"
 #: So many times as fast as the gateway the upstream has to be.
 UPSTREAM_AT_LEAST: Final = 4.0
 

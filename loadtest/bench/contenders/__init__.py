@@ -10,7 +10,11 @@ from loadtest.bench.contenders.envoy import ENVOY
 from loadtest.bench.contenders.litellm import LITELLM
 from loadtest.bench.contenders.nginx import NGINX
 from loadtest.bench.contenders.portkey import PORTKEY
-from loadtest.bench.contenders.spillgate import SPILLGATE, SPILLGATE_BESIDE_REDIS
+from loadtest.bench.contenders.spillgate import (
+    SPILLGATE,
+    SPILLGATE_BESIDE_REDIS,
+    SPILLGATE_TWO_WORKERS,
+)
 
 CONTENDERS: Final[tuple[Contender, ...]] = (
     DIRECT,
@@ -18,6 +22,7 @@ CONTENDERS: Final[tuple[Contender, ...]] = (
     ENVOY,
     SPILLGATE,
     SPILLGATE_BESIDE_REDIS,
+    SPILLGATE_TWO_WORKERS,
     PORTKEY,
     LITELLM,
 )

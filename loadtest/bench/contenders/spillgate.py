@@ -56,22 +56,25 @@ def config(key: str, redis: str, place: Path, ports: tuple[int, int, int, int]) 
 
 
 @contextmanager
-def _start(bench: Bench, *, beside_redis: bool = False) -> Iterator[Running]:
-    cores = [bench.cores.gateway] if beside_redis else bench.cores.load
+def _start(bench: Bench, *, beside_redis: bool = False, workers: int = 1) -> Iterator[Running]:
+    own = [bench.cores.gateway]
+    cores = own if beside_redis else bench.cores.load
     key, data, admin = new_key("test"), free_port(), free_port()
     with _redis(bench.place, cores) as (redis_pid, redis_port):
         redis, path = f"redis://127.0.0.1:{redis_port}/0", bench.place / "spillgate.yaml"
         ports = (data, admin, bench.answers_port, bench.streams_port)
-        path.write_text(yaml.safe_dump(config(key, redis, bench.place, ports)))
+        settings = config(key, redis, bench.place, ports)
+        settings["listen"]["workers"] = workers
+        path.write_text(yaml.safe_dump(settings))
         program = Program(
             "Spillgate",
             python("app.main", "serve", "--config", str(path)),
-            [bench.cores.gateway],
+            own if workers == 1 else [*bench.cores.load, *own],
             bench.place / "spillgate.log",
             environment={"PYTHONPATH": str(bench.checkout)},
             directory=bench.place,
         )
-        with running(program, answers(data, "/readyz")) as process:
+        with running(program, _all_serve(data, bench.place / "spillgate.log")) as process:
             books = Books(redis, admin, bench.place / "ledger")
             yield Running(
                 data,
@@ -80,6 +83,12 @@ def _start(bench: Bench, *, beside_redis: bool = False) -> Iterator[Running]:
                 headers={"authorization": f"Bearer {key}"},
                 agree=partial(agreed, books),
             )
+
+
+def _all_serve(data: int, log: Path) -> Callable[[], bool]:
+    """Whether every worker is there: with several, the first one answers before the last."""
+    answers_one = answers(data, "/readyz")
+    return lambda: answers_one() and '"serving"' in log.read_text()
 
 
 @contextmanager
@@ -143,5 +152,11 @@ SPILLGATE_BESIDE_REDIS: Final = _contender(
     "spillgate-beside-redis",
     "Spillgate, Redis on the same core",
     partial(_start, beside_redis=True),
+    (CLOSED,),
+)
+SPILLGATE_TWO_WORKERS: Final = _contender(
+    "spillgate-two-workers",
+    "Spillgate, two workers on all cores",
+    partial(_start, workers=2),
     (CLOSED,),
 )

@@ -39,6 +39,7 @@ def whole(**ours: Any) -> Run:
             streams400=streams | {"cpu_us": 10.0},
         ),
         turn("spillgate", differs=[], **lanes),
+        turn("spillgate-two-workers"),
         turn("portkey", closed32={"per_s": 1_200.0}),
         turn("litellm", closed32={"per_s": 170.0}),
     )
