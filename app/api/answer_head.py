@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
-
-from uvicorn.server import ServerState
+from typing import Final, Protocol
 
 _STATUS_LINES: Final = {int(each): f"HTTP/1.1 {int(each)} {each.phrase}\r\n" for each in HTTPStatus}
 _FIXED: Final = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
@@ -15,12 +13,18 @@ _FIXED: Final = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+class Dated(Protocol):
+    """Whoever has the date."""
+
+    default_headers: list[tuple[bytes, bytes]]
+
+
 class CommonLines:
     """The header lines that all answers of a moment have: the date, and what never changes."""
 
     __slots__ = ("_made_of", "_state", "_text")
 
-    def __init__(self, state: ServerState) -> None:
+    def __init__(self, state: Dated) -> None:
         """`state` has the date: the server puts in another list every second."""
         self._state = state
         self._made_of: list[tuple[bytes, bytes]] | None = None

@@ -1,6 +1,6 @@
 """HTTP/1.1 on the data plane: one client's connection, its calls one after the other.
 
-A protocol for uvicorn's server, without ASGI between it and the gateway. httptools reads; a call
+A protocol for a server, without ASGI between it and the gateway. httptools reads; a call
 is begun with its headers and fed its body; a close reaches the call that is running. Heads are
 limited in size and time, idle connections in time, and calls that wait for the running one in
 number.
@@ -14,8 +14,6 @@ from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 import httptools
-from uvicorn.protocols.utils import get_remote_addr
-from uvicorn.server import ServerState
 
 from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
@@ -30,6 +28,14 @@ _MOST_WAITING: Final = 8
 _MOST_NAMES: Final = 512
 _LONGEST_NAME: Final = 64
 _INVALID: Final = "Invalid HTTP request received."
+
+
+class State(Protocol):
+    """What a server knows of its connections, and tells them."""
+
+    connections: set[Any]
+    tasks: set[asyncio.Task[Any]]
+    default_headers: list[tuple[bytes, bytes]]
 
 
 class Plane(Protocol):
@@ -56,8 +62,8 @@ class Serving:
         self.names = _Names()
         self.common: CommonLines | None = None
 
-    def connection(self, *, server_state: ServerState, **_: object) -> ClientConnection:
-        """What uvicorn's server makes for each client."""
+    def connection(self, *, server_state: State, **_: object) -> ClientConnection:
+        """What a server makes for each client."""
         self.common = self.common or CommonLines(server_state)
         return ClientConnection(self, server_state, self.common)
 
@@ -82,7 +88,7 @@ class _InvalidHead(Exception):
 class ClientConnection(asyncio.Protocol):
     """One client connection."""
 
-    def __init__(self, serving: Serving, state: ServerState, common: CommonLines) -> None:
+    def __init__(self, serving: Serving, state: State, common: CommonLines) -> None:
         """`state` knows the connections and tasks of a server."""
         self.would_block = False
         self._serving = serving
@@ -114,7 +120,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         self.transport = transport
-        self._state.connections.add(self)  # type: ignore[arg-type]  # a set of uvicorn's own protocols
+        self._state.connections.add(self)
         self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -211,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
             self._reading.ends()
             self._reading = None
 
-    # What uvicorn's server tells.
+    # What the server tells.
 
     def shutdown(self) -> None:
         """Close when the call that is running has its answer; at once where none is."""
@@ -330,8 +336,8 @@ class ClientConnection(asyncio.Protocol):
             running.head.keep_alive = False
             self._waiting.clear()
             return
-        client = get_remote_addr(self.transport)
-        self.write(refusal(status, message, code, client[0] if client else None))
+        client = self.transport.get_extra_info("peername")
+        self.write(refusal(status, message, code, str(client[0]) if client else None))
         self._close()
 
     def _close(self) -> None:

@@ -1,29 +1,21 @@
-"""Servers on the running loop: uvicorn without its own signal handling, bound before they start."""
+"""The admin plane's server on the running loop: uvicorn without its own signal handling."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
 
-from app.api.connection import Plane, Serving
+from app.api.listener import BACKLOG
 from app.api.protocol import GatewayProtocol
 
-_BACKLOG = 2048
-#: Whether new connections are spread over all sockets that share an address.
-SPREADS = sys.platform == "linux"
 _DATE_S = 1.0
 #: After the drain: for clients to take the last bytes, and for requests that nobody drained.
 _ENDING_S = 1.0
-
-
-class CannotListen(Exception):
-    """An address cannot be listened on; the message names it and says why."""
 
 
 class _Server(uvicorn.Server):
@@ -83,42 +75,6 @@ class _Protocol(GatewayProtocol):
         self.one_closed.set()
 
 
-def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A socket to listen on; port 0 takes a free one. Raises CannotListen.
-
-    `shared`: with whoever else shares it, which on Linux spreads connections over all of them.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; else small answers wait 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        message = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise CannotListen(message) from None
-    listener.settimeout(0)
-    return listener
-
-
-def hold(host: str, port: int, *, spreads: bool = SPREADS) -> socket.socket:
-    """An address for processes that this one starts; port 0 takes a free one. Raises CannotListen.
-
-    Where the kernel `spreads` connections the address is only kept: others `bind` it shared.
-    Elsewhere it listens, and is to be inherited. Keeping it is no sharing with strangers: nobody
-    may listen there already.
-    """
-    holder = bind(host, port)
-    if spreads:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    else:
-        holder.listen(_BACKLOG)
-    return holder
-
-
 class RunningServer:
     """A server that accepts connections until it is told to stop."""
 
@@ -148,17 +104,6 @@ async def serving(
         yield server
 
 
-@contextlib.asynccontextmanager
-async def serving_plane(
-    plane: Plane, listener: socket.socket, *, keep_alive_s: float, header_s: float
-) -> AsyncIterator[RunningServer]:
-    """The same for a plane, whose calls come from its connections without ASGI between."""
-    shared = Serving(plane, header_s=header_s, keep_alive_s=keep_alive_s)
-    config = _config(_no_application, shared.connection)
-    async with _running(_Server(config, shared.one_closed), listener) as server:
-        yield server
-
-
 def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -169,13 +114,9 @@ def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         **more,
     )
-
-
-async def _no_application(_scope: object, _receive: object, _send: object) -> None:
-    """What uvicorn wants to have, and nobody calls."""
 
 
 @contextlib.asynccontextmanager

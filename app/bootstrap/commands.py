@@ -16,7 +16,7 @@ import uvloop
 from app.adapters.logs import Logs, configure_logs
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.workers.supervisor import WorkerFailed
-from app.api.server import CannotListen
+from app.api.listener import CannotListen
 from app.bootstrap.config_file import ConfigFile
 from app.bootstrap.loop import beside, until_told, watched
 from app.bootstrap.process import Process

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 
-from app.api.server import RunningServer, serving_plane
+from app.api.plane_server import PlaneServer, serving_plane
 from app.bootstrap.process import Process
 
 
@@ -30,7 +30,7 @@ async def serving_data(
         await _drain(process, server, hurry or asyncio.Event())
 
 
-async def _drain(process: Process, server: RunningServer, hurry: asyncio.Event) -> None:
+async def _drain(process: Process, server: PlaneServer, hurry: asyncio.Event) -> None:
     """Say no at `/readyz`, wait until that is seen, stop accepting, let streams end."""
     timeouts = process.current.settings.timeouts
     process.readiness.draining = True

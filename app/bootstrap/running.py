@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.adapters.logs import Logs
-from app.api.server import bind
+from app.api.listener import bind
 from app.bootstrap.listening import serving_data
 from app.bootstrap.listening_admin import serving_admin
 from app.bootstrap.opening import opened

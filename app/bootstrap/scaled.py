@@ -21,7 +21,7 @@ from app.adapters.workers.messages import LOG_TURNS, Begin, Ready, Reload
 from app.adapters.workers.process import WorkerProcess, start_worker
 from app.adapters.workers.supervisor import Supervisor
 from app.adapters.workers.views import Views
-from app.api.server import SPREADS, bind, hold
+from app.api.listener import SPREADS, bind, hold
 from app.bootstrap.listening import url_of
 from app.bootstrap.listening_admin import serving_admin
 from app.bootstrap.loop import beside

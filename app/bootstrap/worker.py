@@ -23,7 +23,7 @@ from app.adapters.unix_answers import answering
 from app.adapters.workers.messages import LOG_TURNS, Begin, Failed, News, Ready, line_of
 from app.adapters.workers.orders import Orders, lines_of, order_to_begin
 from app.adapters.workers.views import view_of
-from app.api.server import CannotListen, bind
+from app.api.listener import CannotListen, bind
 from app.bootstrap.config_file import HandedFile
 from app.bootstrap.listening import serving_data
 from app.bootstrap.loop import beside, watched

@@ -38,6 +38,7 @@ HEAVY: Final = (
     "sqlite3",
     "starlette",
     "typer",
+    "uvicorn",
     "watchfiles",
 )
 

@@ -13,8 +13,9 @@ import pytest
 
 from app.api.call import DataPlaneLimits, Head
 from app.api.data_plane import DataPlane
+from app.api.listener import bind
+from app.api.plane_server import serving_plane
 from app.api.readiness import Readiness
-from app.api.server import bind, serving_plane
 from app.domain.ledger.completion import Outcome
 from app.gateway import Gateway
 from app.ports import Call, Reply

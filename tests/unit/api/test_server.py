@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from app.api import server
-from app.api.server import CannotListen, bind, hold, serving
+from app.api.listener import SPREADS, CannotListen, bind, hold
+from app.api.server import serving
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 #: So many that one of two gets all of them once in a lifetime.
@@ -150,7 +151,7 @@ def test_small_answers_are_not_held_back() -> None:
         assert listener.proto == socket.IPPROTO_TCP
 
 
-@pytest.mark.skipif(not server.SPREADS, reason="the kernel gives one socket everything")
+@pytest.mark.skipif(not SPREADS, reason="the kernel gives one socket everything")
 def test_sockets_that_share_an_address_share_its_connections() -> None:
     """Whoever keeps the address gets none of them."""
     with hold("127.0.0.1", 0) as holder:

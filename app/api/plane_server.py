@@ -1,0 +1,103 @@
+"""The data plane's server: accepts connections until it is told to stop.
+
+There is no framework around it: a worker that serves nothing else does without uvicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from typing import Any, Final
+
+from app.api.connection import ClientConnection, Plane, Serving
+from app.api.listener import BACKLOG
+
+_DATE_S: Final = 1.0
+#: After the drain: for clients to take the last bytes, and for requests that nobody drained.
+_ENDING_S: Final = 1.0
+
+
+class Connected:
+    """The connections of a server and the calls on them; `default_headers` are all answers'."""
+
+    def __init__(self) -> None:
+        self.connections: set[ClientConnection] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.default_headers: list[tuple[bytes, bytes]] = []
+        self.tell_date()
+
+    def tell_date(self) -> None:
+        """Answers from now on have the date of now."""
+        self.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+
+
+class PlaneServer:
+    """A server that accepts connections; made by `serving_plane`."""
+
+    def __init__(self, server: asyncio.Server, state: Connected, closed: asyncio.Event) -> None:
+        """`closed` is set whenever a connection was closed."""
+        self._server = server
+        self._state = state
+        self._closed = closed
+        self._ending: asyncio.Task[None] | None = None
+
+    def stop_accepting(self) -> None:
+        """Close the listener and idle connections; running requests go on."""
+        if self._ending is None:
+            self._server.close()
+            for connection in list(self._state.connections):
+                connection.shutdown()
+            self._ending = asyncio.create_task(self._until_closed())
+
+    async def end(self) -> None:
+        """Stop; who is still under way after a moment is cut off."""
+        self.stop_accepting()
+        if self._ending is not None:
+            await asyncio.wait({self._ending}, timeout=_ENDING_S)
+            self._hang_up()
+            await self._ending
+
+    async def keep_dating(self) -> None:
+        """Keep the answers' date right, for ever."""
+        while True:
+            await asyncio.sleep(_DATE_S)
+            self._state.tell_date()
+
+    async def _until_closed(self) -> None:
+        while self._state.connections:
+            self._closed.clear()
+            await self._closed.wait()
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks))
+
+    def _hang_up(self) -> None:
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        for task in list(self._state.tasks):
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def serving_plane(
+    plane: Plane, listener: socket.socket, *, keep_alive_s: float, header_s: float
+) -> AsyncIterator[PlaneServer]:
+    """Serve a plane on `listener` inside this scope. Times in seconds.
+
+    Ready when it is entered. What is still under way at its end has a second to finish. Raises
+    OSError where the address cannot be listened on after all.
+    """
+    shared, state = Serving(plane, header_s=header_s, keep_alive_s=keep_alive_s), Connected()
+    accepted = await asyncio.get_running_loop().create_server(
+        lambda: shared.connection(server_state=state), sock=listener, backlog=BACKLOG
+    )
+    server = PlaneServer(accepted, state, shared.one_closed)
+    dating = asyncio.create_task(server.keep_dating())
+    try:
+        yield server
+    finally:
+        await server.end()
+        dating.cancel()
