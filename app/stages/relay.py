@@ -133,9 +133,11 @@ def kept_frames(frames: bytes, number: int, request: InferenceRequest, meter: Me
     meter.relayed.add(frames)
     if meter.edges is not None:
         meter.edges.add(frames)
-    if is_plain(frames, number) or not is_notable(frames):
+    if is_plain(frames, number):
         return frames
-    return b"".join([frame for frame in frames_of(frames) if _keep(frame, request, meter)])
+    each = frames_of(frames)
+    kept = [frame for frame in each if is_plain(frame, 1) or _keep(frame, request, meter)]
+    return frames if len(kept) == len(each) else b"".join(kept)
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
