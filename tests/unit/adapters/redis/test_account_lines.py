@@ -12,6 +12,7 @@ import pytest
 
 from app.adapters.redis.account_lines import MOST, Lines
 from app.adapters.redis.account_packing import Answer, Unseeded
+from app.adapters.redis.batch import NotSent
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import LimitName, LimitRule, limit_of, scopes_of
 from app.domain.quota.reservation import Amounts, Ask, Reservation
@@ -36,10 +37,12 @@ class Account:
 
     calls: list[list[str]] = field(default_factory=list)
     error: Exception | None = None
+    answering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(10**6))
 
     async def reserve(self, _tenant: str, packed: Sequence[bytes]) -> bytes:
         ids = [ask[0] for ask in msgspec.msgpack.decode(packed[0])[2]]
         self.calls.append(ids)
+        await self.answering.acquire()
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
@@ -119,3 +122,79 @@ async def test_what_befalls_the_call_befalls_all(
     assert told == [error, error]
     account.error = None
     assert isinstance((await asyncio.gather(*asked(lines, "c")))[0], Reservation)
+
+
+async def turns(count: int = 5) -> None:
+    """Let everybody get on who can."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def came_one_by_one(lines: Lines, *ids: str) -> list[asyncio.Task[Answer]]:
+    asking = []
+    for id_ in ids:
+        asking += asked(lines, id_)
+        await turns()
+    return asking
+
+
+async def test_who_comes_while_the_account_is_busy_goes_together(
+    lines: Lines, account: Account
+) -> None:
+    """With the next call, in the order they came, as soon as one is answered."""
+    account.answering = asyncio.Semaphore(0)
+    asking = await came_one_by_one(lines, *"abcdef")
+    assert account.calls == [["a"], ["b"]]
+    account.answering.release()
+    await turns(10)
+    assert account.calls == [["a"], ["b"], ["c", "d", "e", "f"]]
+    for _ in range(2):
+        account.answering.release()
+    assert all(isinstance(each, Reservation) for each in await asyncio.gather(*asking))
+
+
+async def test_a_lost_store_costs_those_who_wait_no_time_of_their_own(
+    lines: Lines, account: Account
+) -> None:
+    """What was on its way may have arrived; the others were certainly not sent."""
+    account.answering = asyncio.Semaphore(0)
+    asking = await came_one_by_one(lines, *"abcd")
+    account.error = StoreUnavailable("away")
+    account.answering.release()
+    await turns(10)
+    told = [each.exception() for each in asking if each.done()]
+    assert [type(each) for each in told] == [StoreUnavailable, NotSent, NotSent]
+    assert account.calls == [["a"], ["b"]]
+    account.answering.release()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_line_that_nobody_is_left_in_holds_up_no_other(
+    lines: Lines, account: Account
+) -> None:
+    """Its turn is the next one's."""
+    account.answering = asyncio.Semaphore(0)
+    asking = await came_one_by_one(lines, *"abc")
+    slower = replace(ASK, limits=(limit_of(LimitRule(LimitName.RPS, 0.5), NOW),))
+    (other,) = asked(lines, "d", ask=slower)  # a line of its own
+    await turns()
+    asking[2].cancel()
+    account.answering.release()
+    await turns(10)
+    assert account.calls == [["a"], ["b"], ["d"]]
+    for _ in range(2):
+        account.answering.release()
+    assert isinstance(await other, Reservation)
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_accounts_do_not_wait_for_each_other(lines: Lines, account: Account) -> None:
+    """However busy one of them is."""
+    account.answering = asyncio.Semaphore(0)
+    asking = await came_one_by_one(lines, *"abc")
+    asking += asked(lines, "x", ask=replace(ASK, tenant="u"))
+    await turns()
+    assert account.calls == [["a"], ["b"], ["x"]]
+    for _ in range(4):
+        account.answering.release()
+    await asyncio.gather(*asking)
