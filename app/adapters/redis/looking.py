@@ -18,9 +18,10 @@ LOOK_WITHIN_S: Final = 5.0
 
 async def look(url: str, clock: Clock) -> RedisFacts:
     """Facts of the server behind an endpoint. Raises StoreUnavailable within LOOK_WITHIN_S."""
-    waiting = {"operation_timeout_s": LOOK_WITHIN_S, "connect_timeout_s": LOOK_WITHIN_S}
+    within = LOOK_WITHIN_S
+    client = redis_client(url, operation_timeout_s=within, connect_timeout_s=within)
     try:
-        async with asyncio.timeout(LOOK_WITHIN_S), redis_client(url, **waiting) as client:
+        async with asyncio.timeout(within), client:
             await client.ping()
             began, before = clock.now(), clock.unix()
             seconds, microseconds = await client.time()
