@@ -63,9 +63,9 @@ class Dialer:
                 return await self._connected(origin)
         except TimeoutError:
             raise UpstreamUnreachable("The upstream could not be reached in time.") from None
-        except (OSError, RuntimeError):  # uvloop has a RuntimeError for some
+        except (OSError, RuntimeError) as error:  # uvloop has a RuntimeError for some
             self._addresses.forget(origin.host, origin.port)
-            raise UpstreamUnreachable("The upstream could not be reached.") from None
+            raise UpstreamUnreachable("The upstream could not be reached.") from error
         except ValueError:
             raise UpstreamMisconfigured("The upstream's URL is not valid.") from None
         finally:

@@ -73,6 +73,7 @@ def test_that_each_mistake_is_named(redis_url: str) -> None:
     assert said["deployments.v1"].startswith("there is no deployment 'gone' at this endpoint: 404")
     assert said["deployments.classic"].startswith("there is no deployment 'gone'")
     assert said["deployments.texts"].startswith("upstream_unreachable: ")
+    assert "ConnectionRefusedError" in said["deployments.texts"]  # as the system says it
     assert by_place["redis"][0].state is State.OK
 
 
