@@ -179,6 +179,8 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
         answer.frames += frames
         for frame in frames:
             prelude.take(read_event(frame))
+            if prelude.decisive is not None and not answer.request.stores:
+                break  # what follows can say no more here than an id
         if not data:
             break
     if answer.request.stores:
