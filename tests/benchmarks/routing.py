@@ -2,8 +2,9 @@
 
 Microseconds of one thread, the median over requests, without an event loop: the stages are the
 gateway's own, what they wait for is there at once. Of several tenants that ask in turns, of a model
-with one deployment, with three that share it by weight, with a PTU before a pay-as-you-go one, and
-of a stream that the gateway asks for its usage frame. `python -m tests.benchmarks.routing`.
+with one deployment, with three that share it by weight, and with a PTU before a pay-as-you-go one,
+half full or full; and of a stream that the gateway asks for its usage frame.
+`python -m tests.benchmarks.routing`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from app.adapters.holds import LocalHoldBoard
 from app.domain.cache.policy import UNSAID, Policies, rule_of
 from app.domain.call.request import InferenceRequest
 from app.domain.capacity.capacity_book import CapacityBook, Configured
-from app.domain.capacity.demand import Demand
+from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.paygo_window import PaygoCapacity
 from app.domain.capacity.provisioned import PtuCapacity
-from app.domain.capacity.shares import RequestClass
+from app.domain.capacity.shares import Claim, RequestClass
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
@@ -54,6 +55,7 @@ _WARM_UP: Final = 3000
 _REQUESTS: Final = 20_000
 #: Of a thousandth of a second of the PTU each: with so many between two looks it stays half full.
 _REQUEST_S: Final = 0.001
+_FULL_FOR_S: Final = 600.0
 _DEMAND: Final = Demand(prompt=40, output=200)
 _USED: Final = {"prompt_tokens": 40, "completion_tokens": 100, "total_tokens": 140}
 _PTU: Final = PtuCapacity(tokens_per_s=(40 + 4 * 100) / _REQUEST_S, output_ratio=4.0)
@@ -177,8 +179,8 @@ class Scene:
         self.moments = _Moments([])
         self.book = CapacityBook("one")
         self.book.follow(capacities, self.clock.now())
-        holds = LocalHoldBoard(self.clock)
-        standing = Standing(holds, self.book, Health(), WarmCaches(), lambda: 0.5)
+        self.holds = LocalHoldBoard(self.clock)
+        standing = Standing(self.holds, self.book, Health(), WarmCaches(), lambda: 0.5)
         credentials = {name: ApiKeyCredential("k" * 32, Api.CLASSIC) for name in names}
         waiting = Waiting(WaitingRoom(self.clock), dict.fromkeys(RequestClass, 1.0))
         self.routing = Routing(fleet, standing, self.clock, waiting=waiting, draw=lambda: 0.5)
@@ -195,6 +197,13 @@ class Scene:
         self._told = _told(names[0])
         self._stream = stream
         self.answer = self._made()
+
+    def fill(self, name: str) -> None:
+        """It is full, and has said so: for longer than all of this takes."""
+        load = Load(Claim("others"), Demand(int(_PTU.tokens_per_s * _FULL_FOR_S), 0))
+        self.book.take(name, load, self.clock.now())
+        self.holds.hold(name, self.clock.now() + _FULL_FOR_S)
+        self._told = _told("paygo")
 
     def _made(self) -> _Response:
         """An answer as the first deployment gives it, which says how full it is."""
@@ -280,11 +289,14 @@ def scenes() -> dict[str, Scene]:
     three: dict[str, Configured] = dict.fromkeys(names, paygo)
     one, both = (Target("paygo"),), ((Target("ptu"),), (Target("paygo"),))
     of_both: dict[str, Configured] = {"ptu": _PTU, "paygo": paygo}
+    full = Scene(both, of_both)
+    full.fill("ptu")
     return {
         "one deployment": Scene((one,), {"paygo": paygo}),
         "three by weight": Scene((tuple(map(Target, names)),), three),
         "a PTU, then pay-as-you-go": Scene(both, of_both),
         "the same, a stream": Scene(both, of_both, stream=True),
+        "the PTU full and held": full,
     }
 
 
