@@ -6,7 +6,7 @@ streamed Responses inside a 200 and other servers send errors as a stream's firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -151,6 +151,12 @@ class _Prelude:
         self.decisive: Event | None = None
         self.failed: Event | None = None
 
+    def read(self, frames: Iterable[bytes], *, for_id: bool) -> None:
+        """Take their events; after the one that decides, the rest only for the response's id."""
+        for frame in frames:
+            if self.decisive is None or for_id:
+                self.take(read_event(frame))
+
     def take(self, event: Event) -> None:
         """Azure sends `response.failed` without a code and names it in the `error` that follows."""
         self.response_id = self.response_id or event.response_id
@@ -177,10 +183,7 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
             raise _silence(answer, patience_s) from None
         frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
-        for frame in frames:
-            prelude.take(read_event(frame))
-            if prelude.decisive is not None and not answer.request.stores:
-                break  # what follows can say no more here than an id
+        prelude.read(frames, for_id=answer.request.stores)
         if not data:
             break
     if answer.request.stores:
