@@ -89,13 +89,14 @@ class AnswerParser:
         After the end of an answer nothing is an error: the connection is spent.
         """
         self._fed = size = len(data)
+        known = len(self.parts)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             self.is_spent = True
             if not self.is_ended:
                 raise _no_http() from None
-        if self.parts or self.is_ended:
+        if self.is_ended or len(self.parts) != known:
             self._quiet = 0
             return
         self._quiet += size

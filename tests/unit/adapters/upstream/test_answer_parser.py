@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.upstream.answer_parser import MOST_NAMES, AnswerParser, FieldNames
+from app.adapters.upstream.answer_parser import (
+    MOST_HEAD_BYTES,
+    MOST_NAMES,
+    AnswerParser,
+    FieldNames,
+)
 from app.errors import UpstreamProtocolError
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -119,3 +124,19 @@ def test_names_are_remembered_within_bounds() -> None:
     for number in range(3 * MOST_NAMES):
         assert names[b"X-%d" % number] == f"x-{number}"
     assert len(names) == MOST_NAMES
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_what_is_no_body_is_bounded(*, is_taken: bool) -> None:
+    """Trailers without an end are refused, whether or not the body before them was taken."""
+    parser = AnswerParser(FieldNames())
+    parser.feed(memoryview(CHUNKED + b"2\r\nok\r\n0\r\nx: "))
+    if is_taken:
+        parser.parts.clear()
+    with pytest.raises(UpstreamProtocolError):
+        _feed_all(parser, [b"y" * 1000] * (2 * MOST_HEAD_BYTES // 1000))
+
+
+def _feed_all(parser: AnswerParser, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        parser.feed(memoryview(piece))
