@@ -29,7 +29,7 @@ NAME: Final = "usage-by-hour.sqlite"
 #: SQLite has no larger integer; sums of it become floating there, and stay readable.
 MOST: Final = 2**63 - 1
 #: Lines that are taken at a time: one transaction, and as much memory.
-_LINES: Final = 20_000
+_LINES: Final = 1_000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS hours (
     tenant TEXT, hour INTEGER, requests INTEGER, tokens INTEGER, nano_usd INTEGER,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from app.adapters.anomalies.hourly_sums import MOST, NAME, HourlySums
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.segment import segments
-from app.domain.ledger.ledger_row import RowKind
+from app.domain.ledger.ledger_row import RowKind, encode
 from app.domain.quota.reservation import Amounts
 from tests.fakes.clock import FakeClock
 from tests.fakes.exported import HOUR_S, START, Ledger, ledger
+from tests.fakes.ledger_rows import ledger_row
 
 FIRST = int(START // HOUR_S)
 NEVER = Event()
@@ -61,6 +63,25 @@ def test_that_an_absurd_row_is_no_end_of_it(tmp_path: Path) -> None:
     assert sums.at("search", FIRST + 1) == Amounts(1, 8, 7)
     assert sums.at("other", FIRST).tokens == MOST
     sums.close()
+
+
+def test_that_many_rows_take_no_more_memory_than_some(tmp_path: Path) -> None:
+    """A worker's memory does not grow with what was archived since the last look."""
+    some, many = (_peak(tmp_path / str(rows), rows) for rows in (3_000, 12_000))
+    assert many < 1.5 * some
+
+
+def _peak(place: Path, rows: int) -> int:
+    """Bytes that summing up so many rows holds at once."""
+    with ledger(place).archive as archive:
+        row = encode(ledger_row("1", tenant="search", at=START))
+        archive.append("search", [(f"{number}-0", row) for number in range(1, rows + 1)])
+    tracemalloc.start()
+    try:
+        taken(place).close()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.lists(st.sampled_from(["add", "hour", "take", "restart", "killed"]), max_size=30))
