@@ -125,9 +125,10 @@ class ShadowBucket:
             return now
         over = self._level + headroom + LEAST_MARGIN - DEPTH
         noise, passed = _CAUTION * _CAUTION * self._learnt.noise, now - self._since
-        wait = min((over + MOST_MARGIN) / self.pace, _drained(over, noise, passed, self.pace))
-        least = max(self.earliest_at(now, headroom), self._back_at)
-        return min(now + wait, least, self._probe_at(now))
+        pace, probe_at = self._learnt.pace, self._probe_at(now)
+        wait = min((over + MOST_MARGIN) / pace, _drained(over, noise, passed, pace))
+        earliest = now if over <= _ROUNDING else min(now + over / pace, probe_at)
+        return min(now + wait, max(earliest, self._back_at), probe_at)
 
     def earliest_at(self, now: float, headroom: float = 0.0) -> float:
         """The same without a margin for what is not known."""
