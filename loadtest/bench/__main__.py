@@ -12,7 +12,6 @@ Exit code 0; 1 where a turn failed or counts do not agree; 2 where nothing could
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from loadtest.bench.contenders import CONTENDERS
 from loadtest.bench.environments import ROOT, Missing, Tool
 from loadtest.bench.lane_names import ALL, CLOSED
 from loadtest.bench.machine import Cores, Unfit, described
-from loadtest.bench.process import NotStarted
+from loadtest.bench.process import NotStarted, end_on_term
 from loadtest.bench.results import About, Run
 from loadtest.bench.rounds import Plan, turns
 from loadtest.bench.turn import TurnFound
@@ -44,8 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.again:
         report.write(Run.read(asked.again), asked.again.parent)
         return 0
-    # As an exception, so that whatever was started is ended on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_on_term()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
             run = _measured(asked, Path(place))

@@ -68,6 +68,11 @@ def running(program: Program, ready: Callable[[], bool]) -> Iterator[subprocess.
             _end(process)
 
 
+def end_on_term() -> None:
+    """Have TERM end this process by an exception, so that what it started is ended, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
     """The command, on these cores, and ended with this process."""
     where = ",".join(map(str, cores))

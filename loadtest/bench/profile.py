@@ -28,7 +28,7 @@ from loadtest.bench.driver_spec import Spec, StreamLoad
 from loadtest.bench.driving import LoadFailed
 from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.machine import Cores, Unfit
-from loadtest.bench.process import NotStarted
+from loadtest.bench.process import NotStarted, end_on_term
 from loadtest.bench.samples import shares
 from loadtest.bench.turn import Turn
 from loadtest.bench.upstreams import upstreams
@@ -43,6 +43,7 @@ _LEAST: Final = 0.005
 def main(arguments: Sequence[str]) -> int:
     """Measure, and print the table; the exit code."""
     asked = _options(arguments)
+    end_on_term()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
             _profile(asked, Path(place))

@@ -28,7 +28,7 @@ from loadtest.bench.driver_spec import Arriving, LeaversLoad, Spec, StreamLoad
 from loadtest.bench.driving import LoadFailed, drive
 from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.machine import Cores, Unfit, descriptors
-from loadtest.bench.process import NotStarted
+from loadtest.bench.process import NotStarted, end_on_term
 from loadtest.bench.upstreams import upstreams
 
 _BROKEN: Final = 1
@@ -93,6 +93,7 @@ def judged(looks: Sequence[Look]) -> Judged:
 def main(arguments: Sequence[str]) -> int:
     """Load, look, judge; the exit code."""
     asked = _options(arguments)
+    end_on_term()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
             found = judged(_looked(asked, Path(place)))
