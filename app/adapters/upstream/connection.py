@@ -144,9 +144,9 @@ class Connection(asyncio.BufferedProtocol):
             self._end(answer)
         elif parser.is_begun:
             self._begin(answer)
-            if parser.parts:
+            if parser.parts:  # else nothing that a reader waits for
                 self._hold_back(nbytes)
-            answer.wake()
+                answer.wake()
 
     def eof_received(self) -> None:
         """The upstream says no more; what we have still to say is of no use to it."""

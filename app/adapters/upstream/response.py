@@ -107,6 +107,7 @@ class Response:
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head is here."""
         self.status, self.headers, self.is_begun = status, headers, True
+        self.wake()
 
     def end(self, parts: list[bytes]) -> None:
         """All is here; `parts` are what is not read yet."""

@@ -274,6 +274,23 @@ class TestBodies:
                 await response.read(PATIENCE_S)
             await until(lambda: upstream.open == 0)
 
+    async def test_framing_is_no_sign_of_life(self, transport: HttpTransport) -> None:
+        """A reader's patience ends, however many bytes come that are no part of the body."""
+
+        async def goes_on_and_on(line: Line) -> None:
+            await line.request()
+            await line.say(CHUNKED, b"1;")
+            while not line.reader.at_eof():
+                await line.say(b"x")
+                await asyncio.sleep(0.01)
+
+        async with server(goes_on_and_on) as upstream:
+            response = await post(transport, upstream.url)
+            with pytest.raises(TimeoutError):
+                await response.read(0.2)
+            response.close()
+            await until(lambda: upstream.open == 0)
+
     async def test_a_body_and_then_nonsense(self, transport: HttpTransport) -> None:
         """What was well framed is given, then it is said what came after it."""
         async with server(saying(CHUNKED + b"5\r\nhello\r\nzz\r\n")) as upstream:
