@@ -38,19 +38,19 @@ class FrameBuffer:
     def joined(self, data: bytes) -> tuple[bytes, int]:
         """The same frames in one piece, and how many they are.
 
-        Most reads end with a frame, and have LF at their lines' ends: those are not cut up.
+        Where all lines end with LF, as they mostly do, they are not cut up.
         """
         seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
         buffer = self._rest + data if self._rest else data
-        if buffer.endswith(b"\n\n") and _CR not in buffer:
-            if buffer.find(_LF) == len(buffer) - 2:  # one line and a blank one: one frame
-                self._rest = b""
-                return buffer, 1
-            if not buffer.endswith(b"\n\n\n"):
-                self._rest = b""
-                return buffer, buffer.count(b"\n\n")
-        frames = self._cut(buffer, seen)
-        return b"".join(frames), len(frames)
+        blank = buffer.rfind(b"\n\n", seen)
+        if blank > 0 and _CR not in buffer and buffer[blank - 1] != _LF:
+            end = blank + 2
+            frames = buffer if end == len(buffer) else buffer[:end]
+            self._rest = self._bounded(buffer[end:])
+            # Most reads are one line and a blank one: the first line's end tells it soonest.
+            return frames, 1 if buffer.find(_LF) == blank else frames.count(b"\n\n")
+        cut = self._cut(buffer, seen)
+        return b"".join(cut), len(cut)
 
     def _cut(self, buffer: bytes, seen: int) -> list[bytes]:
         """No frame ends in the first `seen` bytes."""
@@ -59,11 +59,14 @@ class FrameBuffer:
         for blank in _BLANK_LINE.finditer(buffer, seen):
             frames.append(buffer[start : blank.end()])
             start = blank.end()
-        self._rest = buffer[start:]
-        if len(self._rest) > self._limit:
+        self._rest = self._bounded(buffer[start:])
+        return frames
+
+    def _bounded(self, rest: bytes) -> bytes:
+        if len(rest) > self._limit:
             message = f"The upstream sent an event of more than {self._limit} bytes."
             raise UpstreamProtocolError(message)
-        return frames
+        return rest
 
     def rest(self) -> bytes:
         """What came after the last frame; at the end of a stream, its unfinished tail."""
