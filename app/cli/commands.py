@@ -23,6 +23,7 @@ from app.cli.latency import add_latency
 from app.cli.limit import limit_commands
 from app.cli.plan import Find as FindPlan
 from app.cli.plan import add_plan
+from app.cli.schema import add_schema
 from app.cli.session import Surroundings
 from app.cli.start import Addresses
 from app.cli.tenant import tenant_commands
@@ -79,6 +80,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     _add_servers(cli, commands)
     add_init(cli, commands.environment, commands.found)
     _add_check(cli, commands)
+    add_schema(cli)
     add_latency(cli, commands.latency)
     add_plan(cli, commands.planned)
     admin_commands(cli)

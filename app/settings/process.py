@@ -77,7 +77,8 @@ class Ledger(Section):
     """The durable copy of what Redis holds."""
 
     archive: Text = "./.spillgate/ledger"
-    retention_days: Annotated[Int, Field(le=3660)] = 400
+    retention_days: Annotated[Int, Field(le=3660, json_schema_extra={"minimum": FEWEST_DAYS})] = 400
+    """For how many days rows are kept."""
 
     @field_validator("retention_days")
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from app.settings.fault import Path
 
-_GIVEN_BY_KEY: Final = "name"
+GIVEN_BY_KEY: Final = "name"
 """Filled in from an entry's key, so it is no key of the file."""
 
 
@@ -30,7 +30,7 @@ def fields(annotation: object) -> dict[str, object]:
     return {
         field.alias or name: bare(field.annotation)
         for name, field in annotation.model_fields.items()
-        if name != _GIVEN_BY_KEY
+        if name != GIVEN_BY_KEY
     }
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -21,7 +22,7 @@ from app.settings.caching import CacheRules
 from app.settings.callers import TenantCallers
 from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
-from app.settings.tiers import MAX_WEIGHT, WeightedTarget, normalised_tiers
+from app.settings.tiers import MAX_WEIGHT, TIERS_SCHEMA, WeightedTarget, normalised_tiers
 
 SPILL_FORMS: Final = "must be allow, deny or a mapping with usd_per_hour, usd_per_day or both"
 
@@ -37,7 +38,11 @@ class Model(Section):
     """
 
     name: str
-    tiers: Annotated[tuple[tuple[WeightedTarget, ...], ...], BeforeValidator(normalised_tiers)] = ()
+    tiers: Annotated[
+        tuple[tuple[WeightedTarget, ...], ...],
+        BeforeValidator(normalised_tiers),
+        WithJsonSchema(TIERS_SCHEMA),
+    ] = ()
     """Each tier is used before the next; weights rank within a tier."""
     alias: Name | None = None
     """Another model, which serves it."""

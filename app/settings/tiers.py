@@ -6,6 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 MAX_WEIGHT: Final = 1_000_000
+#: What a file may have, for the configuration's JSON Schema.
+TIERS_SCHEMA: Final = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "maximum": MAX_WEIGHT,
+                },
+            },
+        ]
+    },
+}
 
 
 class WeightedTarget(NamedTuple):
