@@ -253,6 +253,20 @@ def test_who_asks_again_when_told_to_has_room_then_and_not_before(
     assert bucket.room_at(at + 1e-6, headroom) == at + 1e-6
 
 
+@given(EVENTS, st.floats(0, 40), st.floats(0, 10))
+def test_a_look_for_room_is_the_time_of_room(
+    events: list[tuple[str, float, float]], headroom: float, more: float
+) -> None:
+    """Who has room has it at once, and whoever leaves less has it, too."""
+    bucket, now = played(events)
+    if bucket.has_room(now, headroom + more):
+        assert bucket.has_room(now, headroom)
+    if bucket.has_room(now, headroom):
+        assert bucket.room_at(now, headroom) == now
+    elif bucket.earliest_at(now, headroom) > now:  # neither odd nor silent for long
+        assert bucket.room_at(now, headroom) > now
+
+
 def surprised(bucket: ShadowBucket, wait_s: float, now: float) -> None:
     """A request is refused that was not believed to be."""
     bucket.take(1.0, now)

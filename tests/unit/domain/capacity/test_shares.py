@@ -8,11 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.domain.capacity.shadow_bucket import DEPTH, MOST_MARGIN
 from app.domain.capacity.shares import (
     CLASS_ACTIVE_S,
     CLASS_STEP,
     CREDIT_S,
     DEBT_S,
+    MOST_HEADROOM,
     MOST_LEFT,
     WEIGHED_S,
     Claim,
@@ -256,8 +258,8 @@ def test_headroom_is_never_negative_and_leaves_most_of_the_bucket(
 ) -> None:
     """So that an empty deployment has room for everybody, even under caution."""
     shares, now = lived(history)
-    most = MOST_LEFT + CLASS_STEP * (len(RequestClass) - 1)
-    assert 0 <= shares.headroom(claim, now) <= most + 1e-9
+    assert 0 <= shares.headroom(claim, now) <= MOST_HEADROOM + 1e-9
+    assert MOST_HEADROOM + MOST_MARGIN < DEPTH
 
 
 @given(steps, claims, st.floats(0, 100), st.floats(0, 100))
