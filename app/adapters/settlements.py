@@ -22,6 +22,7 @@ from app.adapters.redis.account import AccountScript, Settlement, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
 from app.adapters.spool import Spool, Tenanted
 from app.domain.ledger.ledger_row import UnreadableRow, decode
+from app.domain.quota.limit import Kind, Measure
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -29,8 +30,10 @@ RETRY_S: Final = 0.25
 #: How long a settlement waits for others of its worker, where nobody waits for its room: most of
 #: what one costs is the same for many.
 LINGER_S: Final = 0.01
-#: The part of a limit of which more is left where nobody waits for room.
+#: Nobody waits for room where more is left than this part of a limit, and than so many requests of
+#: the size take.
 _AMPLE: Final = 0.1
+_FEW: Final = 64
 #: Settlements of one script call; some 0.01 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
@@ -258,12 +261,18 @@ async def _all_ended(works: Sequence[Coroutine[object, object, bool]]) -> None:
 
 
 def _is_urgent(settlement: Settlement) -> bool:
-    """Whether a limit was nearly reached when its reservation was made: somebody may be refused."""
+    """Whether somebody may be refused for want of the room that it gives back."""
     reservation = settlement.reservation
     if reservation is None:
         return False
-    limits = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: none is known
-    return any(left <= _AMPLE * limit.amount for limit, left in limits)
+    ask, actual = reservation.ask, settlement.charge.actual
+    # Degraded: of no limit it is known what is left.
+    for limit, left in zip(ask.limits, reservation.left, strict=False):
+        if left <= _AMPLE * limit.amount or left <= _FEW * ask.need(limit):
+            is_of_requests = limit.measure is Measure.REQUESTS and limit.kind is not Kind.LIVE
+            if not (is_of_requests and actual.requests):  # of these, nothing is given back
+                return True
+    return False
 
 
 def _written(spool: Spool, settlements: list[Tenanted], at: float, *, anew: bool) -> int:

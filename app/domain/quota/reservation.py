@@ -21,8 +21,9 @@ class Amounts(msgspec.Struct, frozen=True):
 
     def of(self, measure: Measure) -> int:
         """The amount in one measure."""
-        amount: int = getattr(self, measure.value)
-        return amount
+        if measure is Measure.TOKENS:
+            return self.tokens
+        return self.nano_usd if measure is Measure.NANO_USD else self.requests
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -42,6 +43,10 @@ class Ask(msgspec.Struct, frozen=True):
     months: tuple[CalendarWindow, ...]
     draft: bytes = b"{}"  # the ledger row, should the reservation expire
     aside: bool = False
+
+    def need(self, limit: Limit) -> int:
+        """What it takes of a limit."""
+        return 1 if limit.kind is Kind.LIVE else self.amounts.of(limit.measure)
 
     def within(self, limits: tuple[Limit, ...]) -> Ask:
         """The same, within further limits, whose scopes it counts in, too."""

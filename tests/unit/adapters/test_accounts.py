@@ -91,19 +91,46 @@ async def test_settlements_wait_for_others_where_nobody_waits_for_room(
     assert worker.script.sent == [3]
 
 
+@pytest.mark.parametrize(
+    ("name", "amount", "left", "at_once"),
+    [
+        (LimitName.CONCURRENCY, 1000, 101, False),
+        (LimitName.CONCURRENCY, 1000, 100, True),
+        (LimitName.TPM, 2000, 650, False),  # of 10 tokens each
+        (LimitName.TPM, 2000, 640, True),
+        (LimitName.REQUESTS_PER_DAY, 1000, 1, False),
+        (LimitName.RPM, 1000, 1, False),
+    ],
+)
 async def test_room_that_somebody_may_wait_for_is_given_back_at_once(
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    name: LimitName,
+    amount: int,
+    left: int,
+    *,
+    at_once: bool,
+) -> None:
+    """Where little was left; and what lingers goes with it. Of requests nothing is given back."""
+    monkeypatch.setattr(settlements, "LINGER_S", 3600.0)
+    met = limit_of(LimitRule(name, amount), 0.0)
+    worker.settle(await worker.take())
+    taken = await worker.take()
+    worker.settle(replace(taken, ask=replace(taken.ask, limits=(met,)), left=(left,)))
+    assert await worker.accounts.settled(20 if at_once else 0.02) is at_once
+    assert worker.script.sent == ([2] if at_once else [])
+
+
+async def test_what_a_failure_gives_back_is_given_back_at_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenth of a limit or less was left; and what lingers goes with it."""
+    """A request that is not charged is one that may be asked again."""
     monkeypatch.setattr(settlements, "LINGER_S", 3600.0)
-    tight = limit_of(LimitRule(LimitName.CONCURRENCY, 10), 0.0)
-    for left, unsettled in [(2, 1), (1, 0)]:
-        taken = await worker.take()
-        ask = replace(taken.ask, limits=(tight,))
-        worker.settle(replace(taken, ask=ask, left=(left,)))
-        await worker.accounts.settled(20 if unsettled == 0 else 0.01)
-        assert worker.accounts.unsettled == unsettled
-    assert worker.script.sent == [2]
+    met = limit_of(LimitRule(LimitName.REQUESTS_PER_DAY, 1000), 0.0)
+    taken = await worker.take()
+    released = replace(taken, ask=replace(taken.ask, limits=(met,)), left=(1,))
+    worker.accounts.settle(released, Charge(Amounts(), b"{}"))
+    assert await worker.accounts.settled(20)
 
 
 def once(error: Exception) -> Callable[[Sequence[Settlement]], None]:
