@@ -255,11 +255,11 @@ class ClientConnection(asyncio.Protocol):
             self._is_paused = False
             self.transport.resume_reading()
 
-    def answered(self, call: HttpCall) -> None:
+    def answered(self, *, keep_alive: bool) -> None:
         self._running = None
         if self._is_closed:
             return
-        if not call.head.keep_alive:
+        if not keep_alive:
             self._close()
             return
         if self._waiting:
@@ -272,10 +272,10 @@ class ClientConnection(asyncio.Protocol):
         if len(self._waiting) <= _MOST_WAITING:
             self.resume_reading()
 
-    def left(self, call: HttpCall) -> None:
-        if call.task is not None:
-            self._state.tasks.discard(call.task)
-        if not call.is_answered:
+    def left(self, task: asyncio.Task[None] | None, *, is_answered: bool) -> None:
+        if task is not None:
+            self._state.tasks.discard(task)
+        if not is_answered:
             self._close()
 
     def _begin(self, call: HttpCall) -> None:

@@ -79,7 +79,7 @@ class DataPlane:
             await _ended(call, reply, error)
         finally:
             self._in_flight.discard(call)
-            call.line.left(call)
+            call.line.left(call.task, is_answered=call.is_answered)
             if not self._in_flight:
                 self._idle.set()
 
@@ -116,7 +116,7 @@ class DataPlane:
                 await reply.send(body)
                 await reply.finish()
         finally:
-            call.line.left(call)
+            call.line.left(call.task, is_answered=call.is_answered)
 
 
 def _refuse(call: HttpCall, gateway: Gateway) -> NoReturn:

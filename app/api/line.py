@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from app.api.call import HttpCall
+import asyncio
+from typing import Protocol
 
 
 class Line(Protocol):
@@ -39,10 +37,10 @@ class Line(Protocol):
         """Take what the client sends."""
         ...
 
-    def answered(self, call: HttpCall) -> None:
-        """The call's answer is out: the next call may begin."""
+    def answered(self, *, keep_alive: bool) -> None:
+        """The running call's answer is out: the next call may begin, where there may be one."""
         ...
 
-    def left(self, call: HttpCall) -> None:
-        """Nobody works on the call any more; one without a whole answer ends the connection."""
+    def left(self, task: asyncio.Task[None] | None, *, is_answered: bool) -> None:
+        """The task of a call is about to end; one without a whole answer ends the connection."""
         ...

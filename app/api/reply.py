@@ -91,7 +91,7 @@ class HttpReply:
             self._line.write(self._taken_head() + last)
         if self._missing:  # the next answer would be read as the rest of this one
             self._line.abort()
-        self._line.answered(self._call)
+        self._line.answered(keep_alive=self._call.head.keep_alive)
 
     async def break_off(self, error: SpillgateError) -> None:
         """An error event where the client reads events, a broken connection elsewhere."""

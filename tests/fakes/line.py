@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from app.api.call import HttpCall
-
 
 class FakeLine:
     """Keeps what was sent; what a client that stopped reading cannot be sent waits."""
@@ -47,8 +45,8 @@ class FakeLine:
     def resume_reading(self) -> None:
         """Nobody sends anything."""
 
-    def answered(self, call: HttpCall) -> None:
+    def answered(self, *, keep_alive: bool) -> None:
         """There is no other call."""
 
-    def left(self, call: HttpCall) -> None:
+    def left(self, task: asyncio.Task[None] | None, *, is_answered: bool) -> None:
         """There is no other call."""

@@ -643,7 +643,7 @@ class Noting:
             return
         self.seen.append((head.method, head.path, head.query, head.headers, body))
         await answered(call, HttpReply(call))
-        call.line.left(call)
+        call.line.left(call.task, is_answered=call.is_answered)
 
 
 def _joined_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
