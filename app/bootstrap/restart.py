@@ -9,11 +9,20 @@ from pydantic import BaseModel
 from app.bootstrap.tracing import READ_AT_START as TRACING_READ_AT_START
 from app.settings import Settings
 
-_READ_AT_START: Final = (
+_SECTIONS_READ_AT_START: Final = (
     "listen", "redis", "ledger", "budgets", "keys", "metrics", "usage_export", "anomalies",
 )  # fmt: skip
 _TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
 _CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
+#: Paths of all that a reload does not bring: whole sections, and parts of others.
+READ_AT_START: Final = frozenset(
+    {
+        *_SECTIONS_READ_AT_START,
+        *_TIMEOUTS_READ_AT_START,
+        *TRACING_READ_AT_START,
+        *_CACHE_READ_AT_START,
+    }
+)
 
 
 def waiting_for_restart(
@@ -23,7 +32,9 @@ def waiting_for_restart(
 
     Of the semantic cache it is what it was opened with, None where it was not.
     """
-    sections = [(name, getattr(before, name), getattr(after, name)) for name in _READ_AT_START]
+    sections = [
+        (name, getattr(before, name), getattr(after, name)) for name in _SECTIONS_READ_AT_START
+    ]
     waiting = [path for section in sections for path in _differing(*section)]
     timeouts = _differing("timeouts", before.timeouts, after.timeouts)
     waiting += [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]

@@ -14,16 +14,20 @@ class LeastDifference(Section):
     """What an hour must at least have more than usual; less is no anomaly, however unusual."""
 
     requests: Annotated[Int, Field(ge=1)] = 200
+    """How many more."""
     tokens: Annotated[Int, Field(ge=1)] = 500_000
+    """How many more."""
     usd: Annotated[Float, Field(gt=0)] = 5.0
+    """How many US dollars more."""
 
 
 class Anomalies(Section):
     """Hours are compared with the same hour of earlier weeks, in the tenant's time zone."""
 
     enabled: bool = True
+    """Whether hours are compared."""
     score: Annotated[Float, Field(ge=2, le=100)] = 5.0
-    """From how many robust standard deviations above its median an hour is told of."""
+    """From how many scaled median absolute deviations above its median an hour is told of."""
     history_weeks: Annotated[Int, Field(ge=2, le=52)] = 8
     """How far back is compared with; older rows are not looked at."""
     least_history_weeks: Annotated[Int, Field(ge=2, le=52)] = 3

@@ -19,20 +19,26 @@ class ExactCache(Section):
     """Answers to the very same request; `ttl` in seconds. What is unsaid here may be elsewhere."""
 
     enabled: bool | None = None
+    """Whether it answers."""
     ttl: _Ttl | None = None
+    """For how long an answer is kept, in seconds."""
 
 
 class SemanticCache(Section):
     """Answers to requests that mean the same; `ttl` in seconds."""
 
     enabled: bool | None = None
+    """Whether it answers."""
     ttl: _Ttl | None = None
+    """For how long an answer is kept, in seconds."""
     threshold: Annotated[Float, Field(gt=0, le=1)] | None = None
     """The largest cosine distance of two prompts; None is the embedder's own."""
     shadow: bool | None = None
     """Everything happens but the answer comes from upstream."""
     min_prompt_chars: Annotated[Int, Field(ge=1, le=MOST_CHARS)] | None = None
+    """Shorter prompts are not answered by meaning."""
     max_prompt_chars: Annotated[Int, Field(ge=1, le=MOST_CHARS)] | None = None
+    """Longer prompts are not answered by meaning."""
     max_temperature: Annotated[Float, Field(ge=0, le=2)] | None = None
     """Requests with a higher one are not answered by meaning; one that names none has 1."""
     false_hit_bound: Annotated[Float, Field(gt=0, lt=1)] | None = None
@@ -50,7 +56,9 @@ class CacheRules(Section):
     """
 
     exact: ExactCache = ExactCache()
+    """Answers to the very same request."""
     semantic: SemanticCache = SemanticCache()
+    """Answers to requests that mean the same."""
     coalesce: bool | None = None
     """Whether of identical requests at the same time one asks upstream and the others wait."""
 
@@ -59,6 +67,7 @@ class Embedding(Section):
     """What turns prompts into vectors: a model of `models:`; None is the one that is built in."""
 
     model: Name | None = None
+    """Its name in `models:`."""
     dimensions: Annotated[Int, Field(ge=8, le=4096)] | None = None
     """Numbers in a vector; None is what is known of the base model."""
 
@@ -67,6 +76,7 @@ class Comparing(Section):
     """Who tells whether two answers say the same: a model of `models:`; None is their text."""
 
     model: Name | None = None
+    """Its name in `models:`."""
 
 
 class Cache(CacheRules):

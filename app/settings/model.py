@@ -39,12 +39,16 @@ class Settings(Section):
     usage_export: UsageExport = UsageExport()
     anomalies: Anomalies = Anomalies()
     admin: Admin | None = None
+    """The owner of the admin API; `serve` does not start without it."""
     keys: Keys = Keys()
     entra: EntraCallers | None = None
     """None: keys are the only way in."""
     deployments: Annotated[dict[Name, Deployment], Field(min_length=1)]
+    """Upstream deployments, by name."""
     models: Annotated[dict[Name, Model], Field(min_length=1)]
+    """What applications ask for, by name."""
     tenants: dict[Name, Tenant] = Field(default_factory=dict)
+    """Who may ask, by name: seeds, which the admin API owns once they are there."""
     explain: Explain = Explain()
     logs: LogRules = LogRules()
     tracing: Tracing = Tracing()

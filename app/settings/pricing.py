@@ -24,17 +24,22 @@ class PriceOverride(Section):
     since: Annotated[date, BeforeValidator(day)] | None = Field(default=None, alias="from")
     """The first day, UTC, on which they hold; None: since ever."""
     usd_per_million_input: _Usd | None = None
+    """Input that was not cached."""
     usd_per_million_cached_input: _Usd | None = None
     """Left out beside an input price: as before, but at most the input price."""
     usd_per_million_output: _Usd | None = None
+    """Output, reasoning included."""
     usd_per_ptu_hour: _Usd | None = None
+    """One PTU for an hour."""
 
 
 class MaximumPrice(Section):
     """What tokens cost whose price nobody knows; cached input costs as much as any."""
 
     usd_per_million_input: _UsdAboveZero
+    """Input, cached or not."""
     usd_per_million_output: _UsdAboveZero
+    """Output."""
 
 
 def _form(value: object) -> str | None:

@@ -15,7 +15,9 @@ class Tls(Section):
     """Certificate and private key of a listener, both PEM files."""
 
     cert: Text
+    """Path of the certificate and its chain."""
     key: Text
+    """Path of its private key."""
 
 
 #: The longest month in its own time zone, and a day for the end of a file.
@@ -30,12 +32,19 @@ class Listen(Section):
     """Where the data plane and the admin plane listen; port 0 takes a free one."""
 
     host: Text = "127.0.0.1"
+    """Address of the data plane: what applications call."""
     port: Port = 8080
+    """Port of the data plane."""
     admin_host: Text = "127.0.0.1"
+    """Address of the admin API and `/metrics`."""
     admin_port: Port = 8081
+    """Their port."""
     workers: Annotated[Int, Field(ge=1, le=256)] = 1
+    """Processes of the data plane on this machine, one for each core."""
     tls: Tls | None = None
+    """Certificate of the data plane."""
     admin_tls: Tls | None = None
+    """Certificate of the admin plane."""
     trusted_proxies: tuple[Network, ...] = ()
     """Addresses or networks whose forwarded headers are believed; none by default."""
 
@@ -44,6 +53,7 @@ class Redis(Section):
     """Redis endpoints; URLs are secrets because they may hold a password."""
 
     url: Secret
+    """Where accounts, keys and the ledger are: redis://, rediss:// or unix://."""
     cache_url: Secret | None = None
     """One server for the cache alone, whose evictions do not reach the quotas; None: `url`."""
     cluster: bool = False
@@ -77,6 +87,7 @@ class Ledger(Section):
     """The durable copy of what Redis holds."""
 
     archive: Text = "./.spillgate/ledger"
+    """The directory of its files."""
     retention_days: Annotated[Int, Field(le=3660, json_schema_extra={"minimum": FEWEST_DAYS})] = 400
     """For how many days rows are kept."""
 
@@ -105,6 +116,7 @@ class Admin(Section):
     """The owner's key; `serve` does not start without one, nor with one that can be guessed."""
 
     key: Secret
+    """At least 16 characters, 8 different ones."""
 
     @field_validator("key")
     @classmethod
@@ -120,13 +132,16 @@ class Keys(Section):
     """How tenants' keys are stored; a pepper left out is made once, in Redis."""
 
     pepper: Secret | None = None
+    """Secret text that keys are hashed with; another one makes all keys unknown."""
 
 
 class Limits(Section):
     """What one request, and one worker, may take."""
 
     max_body_bytes: Annotated[Int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
+    """Of a request."""
     max_json_depth: Annotated[Int, Field(ge=4, le=512)] = 64
+    """Of a request: brackets within brackets."""
     max_in_flight: Annotated[Int, Field(ge=1)] = 4096
     """Requests at once per worker."""
     max_attempts_after_errors: Annotated[Int, Field(ge=1, le=10)] = 3

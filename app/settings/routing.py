@@ -16,9 +16,11 @@ class Health(Section):
     """When a deployment that fails is not asked for a while. Values: Envoy's outlier detection."""
 
     failures_in_a_row: Annotated[Int, Field(ge=1, le=1_000_000)] = 5
+    """From so many on it is kept out."""
     ejection_s: Seconds = 30.0
     """For how long at first; each further time as much longer."""
     longest_ejection_s: Seconds = 300.0
+    """It is never kept out for longer."""
     most_ejected: _Part = 0.5
     """The part of a tier that may be kept out at once; one always may."""
     ramp_s: Seconds = 10.0
@@ -29,6 +31,7 @@ class Retries(Section):
     """Attempts after errors, of all requests of a worker together; a 429 is not an error."""
 
     percent: Annotated[Int, Field(ge=0, le=100)] = 20
+    """Attempts after errors, of requests."""
     at_once: Annotated[Int, Field(ge=0, le=1000)] = 3
     """Beyond the percentage, while anything is served at all."""
 
@@ -41,6 +44,7 @@ class Hedging(Section):
     """
 
     enabled: bool = False
+    """Whether anything is asked twice."""
     after: Literal["p50", "p90", "p95", "p99"] = "p95"
     """Of a deployment's own recent times until the first content, for prompts of like size."""
     after_s: Seconds | None = None

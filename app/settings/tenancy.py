@@ -47,6 +47,7 @@ class Model(Section):
     alias: Name | None = None
     """Another model, which serves it."""
     cache: CacheRules = CacheRules()
+    """Which caches answer for it."""
 
 
 _Count = Annotated[Int, Field(ge=0)]
@@ -61,14 +62,23 @@ class TenantLimits(Section):
     """A tenant's limits; None is no limit, zero is a limit of zero. Money in US dollars."""
 
     rps: Annotated[Float, Field(ge=0)] | None = None
+    """Requests a second."""
     rpm: _Count | None = None
+    """Requests a minute."""
     tpm: _Count | None = None
+    """Tokens a minute."""
     concurrency: _Count | None = None
+    """Requests at once."""
     requests_per_day: _Count | None = None
+    """Requests in a day of its time zone."""
     tokens_per_day: _Count | None = None
+    """Tokens in a day of its time zone."""
     tokens_per_month: _Count | None = None
+    """Tokens in a calendar month of its time zone."""
     usd_per_day: _Money | None = None
+    """US dollars in a day of its time zone."""
     usd_per_month: _Money | None = None
+    """US dollars in a calendar month of its time zone."""
 
 
 class SpillBudget(Section):
@@ -78,7 +88,9 @@ class SpillBudget(Section):
     """
 
     usd_per_hour: _Money | None = None
+    """US dollars an hour."""
     usd_per_day: _Money | None = None
+    """US dollars a day."""
 
     @model_validator(mode="after")
     def _says_how_much(self) -> Self:
@@ -135,21 +147,27 @@ class Tenant(Section):
 
     name: str
     keys: tuple[Secret, ...] = ()
+    """Its keys; `spillgate key new` makes one."""
     entra: TenantCallers = TenantCallers()
+    """Whose tokens are its."""
     models: tuple[Name, ...] | None = None
     """Names of `models:`; None is all of them."""
     request_class: RequestClass = Field(default="standard", alias="class")
+    """Who goes first where room is short."""
     limits: TenantLimits = TenantLimits()
+    """Quotas and budgets."""
     ptu_share: Share | None = None
     """Guaranteed share of each PTU deployment, 0 to 1."""
     ptu_weight: Weight = 1.0
     """Against other tenants, for what is guaranteed to nobody."""
     spill: Spill = "allow"
+    """Whether its requests may leave the PTUs, or for how much money."""
     data_zones: Places | None = None
     """Values of deployments' `data_zone`; None is any."""
     regions: Places | None = None
     """Values of deployments' `region`; None is any."""
     redis_loss: RedisLoss = "local_share"
+    """What it may do while Redis is away."""
     trace_content: bool = False
     """Whether its prompts and answers may be in traces, where `tracing.content` allows it."""
     time_zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
@@ -157,3 +175,4 @@ class Tenant(Section):
     tags: Tags = Field(default_factory=dict)
     """What its usage can be grouped by, such as a cost centre."""
     cache: CacheRules = CacheRules()
+    """Which caches answer it."""

@@ -45,6 +45,7 @@ class TraceContent(Section):
     """Prompts and answers in traces, redacted: of tenants with `trace_content`, and no others."""
 
     allowed: bool = False
+    """Whether any tenant's may be there."""
     max_chars: Annotated[Int, Field(ge=64, le=131_072)] = 8192
     """Of the prompt, and of the answer; the latest messages are kept."""
 
@@ -55,6 +56,7 @@ class Tracing(Section):
     endpoint: ReceiverUrl | None = None
     """An OTLP receiver. With http `/v1/traces` is added where it does not end so."""
     protocol: Literal["http", "grpc"] = "http"
+    """OTLP over HTTP or gRPC; gRPC is an extra of the package."""
     headers: dict[HeaderName, Secret] = Field(default_factory=dict)
     """Sent along, such as a token; names in lower case."""
     ca: Text | None = None
@@ -62,6 +64,7 @@ class Tracing(Section):
     azure_monitor: Secret | None = None
     """Connection string of Application Insights."""
     service_name: Text = "spillgate"
+    """What traces call the gateway."""
     resource: dict[_Key, Text] = Field(default_factory=dict)
     """Further attributes of the service, such as deployment.environment.name."""
     sample: _Part = 0.01

@@ -19,7 +19,9 @@ class ExportFiles(Section):
     directory: Text
     """It has to be there: a volume that is not mounted is an error, not a directory to make."""
     format: Literal["csv", "parquet"] = "csv"
+    """parquet is an extra of the package."""
     every: Literal["day", "hour"] = "day"
+    """A file for each day, or each hour."""
     after_s: Annotated[Float, Field(ge=0, le=86_400)] = 300.0
     """How long after its end a period is written; what comes later gets a file of its own."""
 
@@ -55,4 +57,6 @@ class UsageExport(Section):
     """Nothing is exported by default. The process that keeps the ledger's archive does it."""
 
     files: ExportFiles | None = None
+    """Files for analysis."""
     otlp: ExportOtlp | None = None
+    """Log records of OpenTelemetry."""
