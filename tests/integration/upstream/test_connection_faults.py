@@ -291,6 +291,22 @@ class TestBodies:
             response.close()
             await until(lambda: upstream.open == 0)
 
+    async def test_a_flood_has_an_end(self, transport: HttpTransport) -> None:
+        """A call is over in its time even where there is always something to read."""
+
+        async def floods(line: Line) -> None:
+            await line.request()
+            await line.say(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                await line.say(bytes(64 * 1024))
+
+        async with server(floods) as upstream:
+            response = await post(transport, upstream.url, total_s=1.0)
+            with pytest.raises(UpstreamTimeout):
+                await _read_slowly(response)
+            response.close()
+            await until(lambda: upstream.open == 0)
+
     async def test_a_body_and_then_nonsense(self, transport: HttpTransport) -> None:
         """What was well framed is given, then it is said what came after it."""
         async with server(saying(CHUNKED + b"5\r\nhello\r\nzz\r\n")) as upstream:
@@ -398,6 +414,13 @@ async def until_still(value: object, *, for_s: float = 0.3) -> None:
             await asyncio.sleep(0.02)
             if value() != last:
                 last, since = value(), asyncio.get_running_loop().time()
+
+
+async def _read_slowly(response: UpstreamResponse) -> None:
+    """For so long that the next bytes are always there."""
+    async with asyncio.timeout(60):
+        while await response.read(PATIENCE_S):
+            await asyncio.sleep(0.02)
 
 
 class TestUploads:
