@@ -142,6 +142,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Who sends no more is taken for gone: the transport closes."""
         self._is_over = self._is_closed = True
+        self._linger()
 
     def pause_writing(self) -> None:
         self.would_block = True
@@ -344,6 +345,14 @@ class ClientConnection(asyncio.Protocol):
         """After what was written has been taken."""
         self._is_over = self._is_closed = True
         self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """A client that does not read the rest keeps nothing open for longer than an idle one."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        limit_s = self._serving.keep_alive_s
+        self._idle_timer = self._loop.call_later(limit_s, self.transport.abort)
 
 
 def _parts(target: bytes) -> tuple[str, str]:

@@ -550,6 +550,18 @@ class TestTime:
         await client.until(client.wire.closed.is_set)
         assert client.wire.aborted
 
+    @pytest.mark.parametrize("half", [True, False])
+    async def test_a_client_that_does_not_read_the_end_is_dropped(self, *, half: bool) -> None:
+        """Whoever closes: what is unsent would keep the connection open."""
+        client = Client(never if half else answered, keep_alive_s=0.05)
+        client.says(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        await client.gateway.began.wait()
+        if half:
+            client.connection.eof_received()
+        await client.until(lambda: client.wire.aborted)
+        client.leaves()
+        await client.quiet()
+
 
 class TestJunk:
     """Bytes that are no request."""
