@@ -70,9 +70,9 @@ _BETWEEN: Final[Mapping[type, Json]] = {
 def config_schema() -> Json:
     """The whole configuration; JSON Schema, draft 2020-12."""
     made = Settings.model_json_schema()
-    of = {each.__name__: each for each in _sections(Section)}
-    sections = {name: given for name, given in made.pop("$defs").items() if name in of}
-    definitions = {name: _section(of[name], given) for name, given in sections.items()}
+    of = {each.__name__: each for each in sections()}
+    given = made.pop("$defs")
+    definitions = {name: _section(of[name], each) for name, each in given.items() if name in of}
     definitions["Reference"] = {
         "description": "${NAME} is an environment variable, ${file:PATH} what a file holds.",
         "type": "string",
@@ -93,10 +93,11 @@ def in_file_words(text: str) -> str:
     return re.sub(r"\bNone\b", "left out", text).replace(" `name` is its key in the file.", "")
 
 
-def _sections(section: type[Section]) -> Iterator[type[Section]]:
-    for each in section.__subclasses__():
+def sections(above: type[Section] = Section) -> Iterator[type[Section]]:
+    """Every kind of mapping."""
+    for each in above.__subclasses__():
         yield each
-        yield from _sections(each)
+        yield from sections(each)
 
 
 def _section(section: type[Section], given: Mapping[str, Any]) -> Json:

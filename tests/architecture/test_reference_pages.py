@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import app.api.admin
+from app import errors
 from app.bootstrap.restart import READ_AT_START
 from app.settings.json_schema import config_schema
-from tests.tools import configuration_page
+from tests.fakes.admin import AdminHouse
+from tests.tools import admin_api_page, configuration_page
 
 
 def _rows(page: str) -> Iterator[tuple[str, str]]:
@@ -51,3 +55,30 @@ def schema_paths() -> set[str]:
     """Sections and the keys of the page."""
     keys = {path for path, _ in _rows(configuration_page.page())}
     return keys | {path.split(".")[0] for path in keys}
+
+
+def test_the_page_of_the_admin_api_is_the_one_that_is_made() -> None:
+    """Whoever changes a route runs `python -m tests.tools.admin_api_page`."""
+    assert admin_api_page.PAGE.read_text("utf-8") == admin_api_page.page()
+
+
+def test_the_page_of_the_admin_api_has_every_route_and_shape() -> None:
+    """Each once, and every shape that is named is described."""
+    page = admin_api_page.page()
+    paths = AdminHouse().app().openapi()["paths"]
+    routes = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    assert sorted(re.findall(r"^### ([A-Z]+ /\S+)$", page, re.MULTILINE)) == sorted(routes)
+    shapes = {name.lower() for name in re.findall(r"^### (\w+)$", page, re.MULTILINE)}
+    assert len(shapes) > 30
+    assert set(re.findall(r"\(#(\w+)\)", page)) <= shapes
+
+
+def test_the_page_of_the_admin_api_has_every_refusal() -> None:
+    """What the admin API's modules raise is among its errors."""
+    sources = Path(app.api.admin.__file__).parent.glob("*.py")
+    raised = {
+        name for each in sources for name in re.findall(r"raise (\w+)\(", each.read_text("utf-8"))
+    }
+    known = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    assert raised & known
+    assert raised & known <= {each.__name__ for each in admin_api_page.REFUSALS}

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from app.bootstrap.restart import READ_AT_START
 from app.cli.schema import schema_text
 from app.settings.json_schema import config_schema
+from tests.tools.schema_words import cell, kind, shown
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "configuration.md"
@@ -89,7 +89,7 @@ class _Tables:
         yield f"{section['description']}\n"
         yield _COLUMNS
         for key, each in section["properties"].items():
-            default = _shown(each.get("default"))
+            default = shown(each.get("default"))
             yield _row(
                 f"{place}.{key}",
                 each,
@@ -102,8 +102,7 @@ class _Tables:
 
 def _row(path: str, value: Mapping[str, Any], default: str) -> str:
     key, start = path.rsplit(".", 1)[1], " *start*" if _waits(path) else ""
-    said = str(value.get("description", "")).replace("|", "\\|")
-    return f"| `{key}`{start} | {_kind(value)} | {default} | {said} |"
+    return f"| `{key}`{start} | {_kind(value)} | {default} | {cell(value.get('description', ''))} |"
 
 
 def page() -> str:
@@ -128,50 +127,14 @@ def _anchor(heading: str) -> str:
     return heading.replace(".", "").lower()
 
 
-def _shown(default: Any) -> str:
-    if default is None:
-        return ""
-    if isinstance(default, float):
-        return f"`{default:g}`"
-    return f"`{json.dumps(default).strip(chr(34))}`"
+def _mapping(name: str) -> str:
+    return "" if name == "Reference" else "mapping"
 
 
 def _kind(value: Mapping[str, Any]) -> str:
-    """What a value may be, in words."""
-    if "anyOf" in value:
-        kinds = dict.fromkeys(_kind(each) for each in value["anyOf"])
-        return " or ".join(kind for kind in kinds if kind)
-    if "enum" in value:
-        return " or ".join(f"`{each}`" for each in value["enum"])
-    if "$ref" in value:
-        return "" if value["$ref"].endswith("/Reference") else "mapping"
-    types = value["type"] if isinstance(value["type"], list) else [value["type"]]
-    items = f", each {_kind(value['items'])}" if types[0] == "array" else ""
-    return _WORDS[types[0]] + items + _bounds(value)
-
-
-_WORDS: Final = {
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "`true` or `false`",
-    "string": "text",
-    "array": "list",
-    "object": "mapping",
-    "null": "",
-}
-
-
-def _bounds(value: Mapping[str, Any]) -> str:
-    least, above = value.get("minimum"), value.get("exclusiveMinimum")
-    most, below = value.get("maximum"), value.get("exclusiveMaximum")
-    words = [
-        f"from {least:,}" if least is not None else "",
-        f"above {above:,}" if above is not None else "",
-        f"to {most:,}" if most is not None else "",
-        f"below {below:,}" if below is not None else "",
-    ]
-    said = " ".join(word for word in words if word).replace(",", " ")
-    return f", {said}" if said else ""
+    """What may stand there; that it may be a reference, or left empty, is said above the tables."""
+    options = [each for each in value.get("anyOf", ()) if each != {"type": "null"}]
+    return kind({"anyOf": options} if options else value, _mapping)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ class DeviationView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     measure: str = Field(description="requests, tokens or dollars")
-    score: float = Field(description="robust standard deviations above its median; negative: below")
+    score: float = Field(
+        description="scaled median absolute deviations above its median; negative: below"
+    )
     value: float
     usual: float = Field(description="the median of like hours")
     history: str = Field(description="which are like it: hour_of_week or hour_of_day")

@@ -31,7 +31,7 @@ _TRIES: Final = 5
 _ETAG: Final = re.compile(r'"([0-9]{1,15})"')
 
 
-def _if_match(request: Request) -> int | None:
+def if_match(request: Request) -> int | None:
     """The version that `If-Match` asks for; None where any will do. Raises MalformedRequest."""
     given = request.headers.get("if-match", "*").strip()
     if given == "*":
@@ -43,7 +43,7 @@ def _if_match(request: Request) -> int | None:
 
 
 #: A handler's parameter: the version that the entry must have.
-IfMatch = Annotated[int | None, Depends(_if_match)]
+IfMatch = Annotated[int | None, Depends(if_match)]
 
 
 def show_version(response: Response, entry: Entry) -> None:

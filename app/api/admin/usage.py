@@ -48,16 +48,16 @@ class GroupView(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     requests: int = Field(description="charged; `estimated` and `unpriced` are some of them")
-    released: int
-    expired: int
-    refused: int
-    input: int
+    released: int = Field(description="given back: nothing was generated")
+    expired: int = Field(description="held, and never settled")
+    refused: int = Field(description="not let in")
+    input: int = Field(description="tokens")
     cached_input: int = Field(description="part of `input`")
-    output: int
+    output: int = Field(description="tokens")
     reasoning: int = Field(description="part of `output`")
-    nano_usd: int
-    estimated: int
-    unpriced: int
+    nano_usd: int = Field(description="billionths of a US dollar")
+    estimated: int = Field(description="charged by an estimate")
+    unpriced: int = Field(description="of models whose price nobody knows")
     saved_nano_usd: int = Field(description="what answers from the cache would have cost")
 
     @classmethod
@@ -72,39 +72,39 @@ class RowView(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
-    kind: str
-    at: float
+    id: str = Field(description="of the reservation; of the request where there was none")
+    kind: str = Field(description="settled, merged, released, expired, refused or unmetered")
+    at: float = Field(description="when it was recorded")
     tenant: str
-    request_id: str
+    request_id: str = Field(description="the `x-request-id` of its answer")
     key_id: str | None
     model: str | None
     deployment: str | None
     deployment_kind: str | None
     operation: str | None
     stream: bool
-    status: int | None
+    status: int | None = Field(description="of the answer")
     outcome: str | None
     error: str | None
     spill: str
-    input: int
-    cached_input: int
-    output: int
-    reasoning: int
-    nano_usd: int
-    reserved_tokens: int
-    reserved_nano_usd: int
-    flags: list[str]
-    tags: dict[str, str]
-    started_at: float
+    input: int = Field(description="tokens")
+    cached_input: int = Field(description="part of `input`")
+    output: int = Field(description="tokens")
+    reasoning: int = Field(description="part of `output`")
+    nano_usd: int = Field(description="billionths of a US dollar")
+    reserved_tokens: int = Field(description="what was held for it")
+    reserved_nano_usd: int = Field(description="what was held for it")
+    flags: list[str] = Field(description="such as estimated, unpriced, late, degraded, soft:LIMIT")
+    tags: dict[str, str] = Field(description="the request's, its key's and its tenant's")
+    started_at: float = Field(description="when the request came")
     duration: float
     time_to_first_token: float | None
-    attempts: int
-    day: str
-    month: str
+    attempts: int = Field(description="deployments that were asked")
+    day: str = Field(description="that it is charged to, in the tenant's time zone")
+    month: str = Field(description="the same")
     cache: str
-    saved_nano_usd: int
-    errand: str
+    saved_nano_usd: int = Field(description="what an answer from the cache would have cost")
+    errand: str = Field(description="what the gateway asked it for itself; empty for callers'")
 
 
 def add_usage_routes(router: APIRouter, services: AdminServices) -> None:
