@@ -362,6 +362,24 @@ def test_a_clock_that_is_set_back_brings_back_what_a_window_forgot(server: Serve
     tenant.wipe()
 
 
+def test_what_a_window_comes_to_follows_what_is_settled(server: Server) -> None:
+    """At once, when a bucket of it has ended, and when its length changes."""
+    server.set_clock(START)
+    tenant = Tenant(server, 0, START)
+    tokens, rate = replace(SETTABLE[4], amount=100), replace(SETTABLE[2], amount=100)
+    tenant.limits = {2: rate, 4: tokens}
+    for number, later in enumerate((0, 0, 900, 30_000, 30_000)):
+        tenant.oracle.now += later
+        server.set_clock(tenant.oracle.now)
+        longer = replace(rate, window_ms=(1 + number % 2) * rate.window_ms)
+        tenant.limits[2] = longer
+        tenant.reserve(tenant.ask(f"r{number}", "k1", "m1", Amounts(1, 20)))
+        tenant.look()
+        tenant.settle(f"r{number}", Amounts(1, 5 + number))
+        tenant.look()
+    tenant.wipe()
+
+
 def test_an_account_is_what_its_oracle_says(server: Server) -> None:
     """Two tenants, 100 stories of 30 steps."""
     explore(server, examples=100, steps=30)
