@@ -25,6 +25,7 @@ from app.settings import (
 from app.settings.retirement import retirements
 from app.settings.tier_order import tier_warnings
 
+OK: Final = 0
 MISTAKES: Final = 2
 
 
@@ -64,8 +65,8 @@ def check(
     """
     try:
         settings = load(path, environment)
-    except ConfigProblems as found:
-        return CheckResult(MISTAKES, tuple(str(problem) for problem in found.problems))
+    except ConfigProblems as mistaken:
+        return CheckResult(MISTAKES, tuple(str(problem) for problem in mistaken.problems))
     differing = compare(settings) if compare else ()
     said = (f"{path}: ok: {_summary(settings)}", *warnings(settings, today(), cpus()), *differing)
     found = probe(settings) if probe else ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.adapters.bunches import Bunches
 from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.explanations import Explanations
 from app.bootstrap.meaning import Meaning
@@ -130,7 +131,8 @@ async def test_a_hit_that_was_told_wrong_is_gone(redis_url: str) -> None:
 
 async def explained(team: Stack, request_id: str) -> None:
     """Until the request's explanation is kept."""
-    observers = team.process.resources.observers
+    told = [each for each in team.process.resources.observers if isinstance(each, Bunches)]
+    observers = [observer for bunches in told for observer in bunches.told]
     (explanations,) = (each for each in observers if isinstance(each, Explanations))
     found: list[Any] = []
 
