@@ -53,11 +53,9 @@ class Dialer:
         self._make = make
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
-        self.dialing = 0
 
     async def dial(self, origin: Origin, limit_s: float) -> Connection:
         """A new connection. Raises UpstreamUnreachable, also after `limit_s` seconds."""
-        self.dialing += 1
         try:
             async with asyncio.timeout(limit_s):
                 return await self._connected(origin)
@@ -68,8 +66,6 @@ class Dialer:
             raise UpstreamUnreachable("The upstream could not be reached.") from error
         except ValueError:
             raise UpstreamMisconfigured("The upstream's URL is not valid.") from None
-        finally:
-            self.dialing -= 1
 
     async def _connected(self, origin: Origin) -> Connection:
         found = await self._addresses.of(origin.host, origin.port)

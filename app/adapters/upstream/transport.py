@@ -79,9 +79,8 @@ class HttpTransport:
         await asyncio.sleep(0)  # sockets are closed by the loop's next turn
 
     def connections(self) -> Connections:
-        """Those that are open now, or being opened."""
-        found = self._pool.count()
-        return Connections(found.active + self._dialer.dialing, found.idle)
+        """Those that are open now; one that is being opened is none yet."""
+        return self._pool.count()
 
     async def send(
         self,

@@ -84,7 +84,7 @@ async def test_an_address_that_is_silent(full_port: int) -> None:
         dialing = dialer(Leading(full_port, upstream.port))
         async with asyncio.timeout(15):
             connection = await dialing.dial(ORIGIN, 60.0)
-        assert (len(upstream.lines), dialing.dialing) == (1, 0)
+        assert len(upstream.lines) == 1
         connection.close()
         await until(lambda: upstream.open == 0)
 
@@ -123,7 +123,7 @@ async def test_no_address_answers(closed_port: int) -> None:
     dialing = dialer(names)
     with pytest.raises(UpstreamUnreachable):
         await dialing.dial(ORIGIN, 20.0)
-    assert (names.forgotten, dialing.dialing) == (1, 0)
+    assert names.forgotten == 1
 
 
 async def test_no_address_answers_in_time(full_port: int) -> None:
@@ -131,4 +131,3 @@ async def test_no_address_answers_in_time(full_port: int) -> None:
     dialing = dialer(Leading(full_port))
     with pytest.raises(UpstreamUnreachable):
         await dialing.dial(ORIGIN, 0.05)
-    assert dialing.dialing == 0
