@@ -22,7 +22,7 @@ LOAD_ENV := .venv-load/.setup
 # What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
 IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
 LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
-	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/load.txt \
+	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/docs.txt requirements/load.txt \
 	requirements/bench.txt requirements/litellm.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
@@ -157,6 +157,19 @@ trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and 
 deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes and Azure; start Compose's configuration (about a minute)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/deploy $(ARGS)
 
+.PHONY: reference
+reference: setup ## write the pages and the schema that are made from the code anew
+	@$(BIN)/python -m tests.tools.configuration_page
+	@$(BIN)/python -m tests.tools.admin_api_page
+	@$(BIN)/python -m tests.tools.metrics_page
+	@exec $(BIN)/python -m tests.tools.llms_text
+
+.PHONY: docs-site
+docs-site: setup .venv-docs/.setup ## build the documents as a site, in build/docs-site; a link to nowhere ends it (half a minute)
+	@$(BIN)/python -m tests.tools.docs_site
+	@.venv-docs/bin/zensical build --clean --strict
+	@exec $(BIN)/python -m tests.tools.docs_site --check
+
 .PHONY: load
 load: setup $(LOAD_ENV) ## users for a minute, a report, a verdict; ARGS="--host URL" for a gateway of yours
 	@exec $(BIN)/python -m loadtest.run $(ARGS)
@@ -180,7 +193,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 		-c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
 		-c requirements/runtime.txt -o requirements/image.txt
-	@for each in $(BACKENDS) bench build deploy litellm load; do $(COMPILE) $(ARGS) \
+	@for each in $(BACKENDS) bench build deploy docs litellm load; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 
@@ -203,7 +216,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv-deploy/.setup $(LOAD_ENV): .venv-%/.setup: requirements/%.txt | $(STAMP)
+.venv-deploy/.setup .venv-docs/.setup $(LOAD_ENV): .venv-%/.setup: requirements/%.txt | $(STAMP)
 	@echo 'installing into $(@D) ...'
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
