@@ -39,8 +39,9 @@ _LARGE_PER_S: Final = 2.0
 _LARGE_BYTES: Final = 100_000
 _STREAMS: Final = 20
 _LEAVERS: Final = 10
-#: After the load, for what is still under way and for kept connections to end.
-_REST_S: Final = 30.0
+#: After the load, for what is still under way, and for idle connections, which are kept for 30 s
+#: and looked at as often.
+_REST_S: Final = 75.0
 #: The part at the beginning that is not judged.
 _SETTLES: Final = 1 / 3
 _START_MB: Final = 120.0
