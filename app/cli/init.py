@@ -22,6 +22,7 @@ _VARIABLE: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _NEW: Final = "$(spillgate key new)"
 #: Variables whose values are made here.
 _MADE: Final = {"SPILLGATE_ADMIN_KEY": _NEW, "FIRST_TEAM_KEY": _NEW}
+SCHEMA_FILE: Final = "spillgate.schema.json"
 MISTAKE: Final = 2
 NOT_TOLD: Final = 1
 
@@ -142,12 +143,18 @@ def add_init(cli: typer.Typer, environment: Callable[[], Mapping[str, str]], fin
         given = Given(environment(), endpoint, deployment or (), key_variable, by_entra, seen)
         try:
             found = drafted(given, find)
-            _write(found.text, output, force=force)
+            _write(_for_editors(output) + found.text, output, force=force)
         except (Mistake, NotTold) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(MISTAKE if isinstance(error, Mistake) else NOT_TOLD) from None
         for line in _next_steps(output, found, environment()):
             typer.echo(line, err=True)
+
+
+def _for_editors(output: Path) -> str:
+    """A line that names the schema, where `spillgate schema` was written beside the config."""
+    is_there = str(output) != "-" and (output.parent / SCHEMA_FILE).is_file()
+    return f"# yaml-language-server: $schema=./{SCHEMA_FILE}\n" if is_there else ""
 
 
 def _write(text: str, output: Path, *, force: bool) -> None:

@@ -52,9 +52,10 @@ and underline mistakes. With the YAML extension of Visual Studio Code, and other
 # yaml-language-server: $schema=./spillgate.schema.json
 ```
 
-Write the schema beside the config for that: `spillgate schema > spillgate.schema.json`. JetBrains'
-editors have it under *JSON Schema Mappings*. The schema knows one file's shape alone. Whether a
-name is known, a secret is set, or two sections agree is what `spillgate check` finds.
+Write the schema beside the config for that: `spillgate schema > spillgate.schema.json`. Where it is
+there already, `spillgate init` writes the line. JetBrains' editors have it under *JSON Schema
+Mappings*. The schema knows one file's shape alone. Whether a name is known, a secret is set, or two
+sections agree is what `spillgate check` finds.
 
 """
 _COLUMNS: Final = "| key | what it may be | default | what it says |\n|---|---|---|---|"

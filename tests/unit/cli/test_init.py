@@ -62,6 +62,16 @@ def test_what_is_typed_becomes_a_config(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_that_editors_are_told_of_the_schema_beside_it(tmp_path: Path) -> None:
+    """A first line names it, where it is; standard output may go anywhere."""
+    (tmp_path / "spillgate.schema.json").write_text("{}")
+    path = tmp_path / "a.yaml"
+    assert run(*NAMED, "--output", str(path)).exit_code == 0
+    line, rest = path.read_text("utf-8").split("\n", 1)
+    assert line == "# yaml-language-server: $schema=./spillgate.schema.json"
+    assert run(*NAMED, "--output", "-").stdout == rest
+
+
 def test_that_a_config_is_not_lost(tmp_path: Path) -> None:
     """What is there stays, unless it may go."""
     path = tmp_path / "a.yaml"
