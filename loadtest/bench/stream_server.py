@@ -2,8 +2,10 @@
 
     python -m loadtest.bench.stream_server --port 9000 --frames 100 --interval-ms 10
 
-What is asked below `/streams` is answered as a stream, whatever is asked: the first frame at once,
-one each `interval-ms` after it. Other chats are answered whole. All else, such as traces by OTLP
+What is asked below `/streams` is answered as a stream, whatever is asked: the first frame, which
+has no text, and the second one at once, as models' first tokens come; then one each `interval-ms`.
+A gateway that waits for text before it commits itself to an answer is not kept waiting by the
+upstream. Other chats are answered whole. All else, such as traces by OTLP
 over HTTP, is thanked for.
 """
 
@@ -59,9 +61,9 @@ class Wheel:
         self._turn = 0
 
     def begin(self, transport: asyncio.WriteTransport) -> None:
-        """Answer with a stream, from now on."""
-        transport.write(_HEAD + self._frames[0])
-        self._slots[self._turn % len(self._slots)].append(Stream(transport, 1))
+        """Answer with a stream, from now on: who speaks, and the first token, at once."""
+        transport.write(_HEAD + self._frames[0] + self._frames[1])
+        self._slots[self._turn % len(self._slots)].append(Stream(transport, 2))
 
     def turn_to(self, turn: int) -> None:
         """Write what is due up to this turn; where that is late, all of it."""
