@@ -5,8 +5,8 @@
 What is asked below `/streams` is answered as a stream, whatever is asked: the first frame, which
 has no text, and the second one at once, as models' first tokens come; then one each `interval-ms`.
 A gateway that waits for text before it commits itself to an answer is not kept waiting by the
-upstream. Other chats are answered whole. All else, such as traces by OTLP
-over HTTP, is thanked for.
+upstream. Other chats are answered whole. All else, such as traces by OTLP over HTTP, is thanked
+for.
 """
 
 from __future__ import annotations
