@@ -33,7 +33,7 @@ from tests.e2e.canned import lead_to
 from tests.e2e.planted import CHAT, Planted, conversation, planted, usual
 from tests.e2e.scripted import Script, scripted
 from tests.e2e.sinks import OWNER, Canaries
-from tests.e2e.stack import eventually, ptu_and_paygo
+from tests.e2e.stack import DEADLINE_S, eventually, ptu_and_paygo
 from tests.fakes.ledger_rows import ledger_row
 from tests.fakes.listening import listening
 from tests.fakes.log_receiver import LogReceiver, log_receiver
@@ -147,7 +147,10 @@ async def test_what_is_cached_by_meaning_is_in_the_cache_alone(redis_url: str) -
 
 
 async def only_in_the_cache(it: Planted, places: set[str]) -> None:
-    """What is planted there is in values of kept answers, and nowhere else."""
+    """What is planted there is in values of kept answers, once they are kept, and nowhere else."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not places <= (await it.found()).get("redis", set()):
+            await asyncio.sleep(0.05)
     assert await it.found() == {"redis": places}
     lines = (await it.sinks.texts())["redis"].splitlines()
     holding = [line for line in lines if it.canary.found_in(line) & places]
