@@ -131,7 +131,7 @@ async def test_what_is_cached_by_meaning_is_in_the_cache_alone(redis_url: str) -
         asked = [
             {
                 "model": "gpt-4o",
-                "max_tokens": 40,
+                "max_tokens": 500,
                 "messages": [{"role": "user", "content": text.format(it.canary("meant: prompt"))}],
                 "user": it.canary("meant: user"),
             }
@@ -174,7 +174,7 @@ async def test_an_embedder_that_fails_is_not_quoted(redis_url: str) -> None:
             prompt = it.canary(f"embedded, {status}: prompt")
             scripts["embed"] = repeats(it.canary, "embed", prompt=prompt, status=status)
             said = [{"role": "user", "content": f"Say {prompt}!"}]
-            body = {"model": "gpt-4o", "max_tokens": 5, "messages": said}
+            body = {"model": "gpt-4o", "max_tokens": 500, "messages": said}
             receipt = await it.ask(CHAT, body)
             assert receipt.cache.reason == "embedder_unavailable"
             assert it.canary("deployment key: embed") in upstream.heads["embed"]
