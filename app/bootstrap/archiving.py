@@ -19,12 +19,12 @@ from app.adapters.archive.history import ArchiveHistory
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.archive.progress import ArchiveProgress
 from app.adapters.archive.reader import ArchiveReader
+from app.adapters.archive.seeding import Seeder, seeding
 from app.adapters.background import background
-from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.directory import RedisDirectory
 from app.adapters.redis.store import Place, Store, opened_store
-from app.adapters.seeding import Seeder, seeding
 from app.ports import Clock
 from app.settings import Ledger
 

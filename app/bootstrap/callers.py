@@ -13,7 +13,7 @@ from app.ports import CallerTokens, Clock
 from app.settings import EntraCallers, Settings
 
 if TYPE_CHECKING:
-    from app.adapters.signing_keys import SigningKeys
+    from app.adapters.identity.signing_keys import SigningKeys
 
 #: By URL and directory.
 SigningKeysByPlace = dict[tuple[str, str], "SigningKeys"]
@@ -29,8 +29,8 @@ class Directories:
 
     async def keys(self, entra: EntraCallers) -> SigningKeys:
         """The keys of a directory, kept fresh from the first time on that they are asked for."""
-        from app.adapters.jwks import jwks_endpoint  # noqa: PLC0415  # as in `caller_tokens`
-        from app.adapters.signing_keys import SigningKeys  # noqa: PLC0415  # the same
+        from app.adapters.identity.jwks import jwks_endpoint  # noqa: PLC0415  # as in `caller_tokens`
+        from app.adapters.identity.signing_keys import SigningKeys  # noqa: PLC0415  # the same
 
         place = entra.keys_url, entra.directory
         if place not in self.known:
@@ -50,7 +50,7 @@ async def caller_tokens(
     if settings.entra is None:
         return None
     # 0.15 s of import (cryptography, an HTTP client), only where callers show tokens.
-    from app.adapters.caller_tokens import EntraCallerTokens, Expected  # noqa: PLC0415
+    from app.adapters.identity.caller_tokens import EntraCallerTokens, Expected  # noqa: PLC0415
 
     entra = settings.entra
     return EntraCallerTokens(

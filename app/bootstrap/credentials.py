@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
-from app.adapters.credentials import ApiKeyCredential, Credential
-from app.adapters.entra import EntraCredential, azure_credential
+from app.adapters.azure.credentials import ApiKeyCredential, Credential
+from app.adapters.azure.entra import EntraCredential, azure_credential
 from app.domain.routing.deployment import Api
 from app.ports import Clock
 from app.settings import Auth, Deployment, Entra

@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from app.adapters.alerts.webhook import Webhook, webhook
 from app.adapters.anomalies.found import Anomalies
 from app.adapters.background import background
-from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.batch import Batch
 from app.adapters.usage_export.progress import Exports
-from app.adapters.webhook import Webhook, webhook
 from app.domain.ledger.export_plan import Every
 from app.domain.quota.anomaly import AnomalyRules, UsageMeasure
 from app.settings import Settings, Tracing

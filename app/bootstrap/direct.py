@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from app.adapters.azure_openai import AzureOpenAI
+from app.adapters.azure.deployments import AzureOpenAI
+from app.adapters.azure.entra import EntraCredential
 from app.adapters.clock import SystemClock
-from app.adapters.entra import EntraCredential
 from app.adapters.upstream import HttpTransport
 from app.bootstrap.credentials import Identity, credential_of
 from app.settings import Settings

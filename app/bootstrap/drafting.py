@@ -8,8 +8,8 @@ from typing import Final
 
 import httpx2
 
-from app.adapters.azure_resources import of_resource, of_subscription
-from app.adapters.entra import TokenSource, azure_credential
+from app.adapters.azure.entra import TokenSource, azure_credential
+from app.adapters.azure.resources import of_resource, of_subscription
 from app.cli.init import Login, Resource
 from app.planner.drafting.found import Found, NotTold
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.domain.call.errand import OWN_KEY, Answered, Errand, Purpose, of_any_model
 from app.domain.call.request import Accounting, Operation, Route
 from app.domain.identity.tenant import Principal

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.adapters.azure_openai import AzureOpenAI
-from app.adapters.directory_keys import DirectoryCallers, DirectoryKeys
-from app.adapters.entra import EntraCredential
+from app.adapters.azure.deployments import AzureOpenAI
+from app.adapters.azure.entra import EntraCredential
 from app.adapters.estimator import Estimator
+from app.adapters.identity.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.upstream import HttpTransport
 from app.bootstrap import tracing
 from app.bootstrap.caching import Cached, caches_of, caching_of

@@ -26,9 +26,9 @@ from app.domain.routing.deployment import Kind
 from app.domain.routing.health import Status
 
 if TYPE_CHECKING:
-    from app.adapters.entra import EntraCredential
+    from app.adapters.azure.entra import EntraCredential
+    from app.adapters.identity.signing_keys import SigningKeys
     from app.adapters.redis.measured_errors import MeasuredRate
-    from app.adapters.signing_keys import SigningKeys
 
 Values = dict[tuple[str, ...], float]
 

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import structlog
 
-from app.adapters.accounts import SharedAccounts, Watch, shared_accounts
+from app.adapters.accounts.accounts import SharedAccounts, Watch, shared_accounts
+from app.adapters.alerts.budget_alerts import BudgetAlerts, budget_alerts
+from app.adapters.alerts.lowered_limits import telling_lowered_limits
 from app.adapters.background import background
-from app.adapters.budget_alerts import BudgetAlerts, budget_alerts
-from app.adapters.directory_keys import DirectoryKeys
 from app.adapters.explanations import Explanations, keeping_explanations
-from app.adapters.lowered_limits import telling_lowered_limits
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing

@@ -24,7 +24,7 @@ from typing import Any, Final
 import uvloop
 from redis.asyncio import Redis
 
-from app.adapters.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts.accounts import SharedAccounts, shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.redis.account import AccountScript

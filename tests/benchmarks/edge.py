@@ -21,7 +21,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.directory import Current
 from app.answer import Answer
 from app.api.call import DataPlaneLimits, Head

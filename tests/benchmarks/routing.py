@@ -18,8 +18,8 @@ from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, Final
 
-from app.adapters.azure_openai import AzureOpenAI
-from app.adapters.credentials import ApiKeyCredential
+from app.adapters.azure.credentials import ApiKeyCredential
+from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.holds import LocalHoldBoard
 from app.domain.cache.policy import UNSAID, Policies, rule_of
 from app.domain.call.request import InferenceRequest

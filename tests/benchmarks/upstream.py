@@ -22,7 +22,7 @@ from typing import Final, cast
 
 import uvloop
 
-from app.adapters.azure_openai import Transport
+from app.adapters.azure.deployments import Transport
 from app.adapters.upstream import HttpTransport
 from app.domain.routing.deployment import Timeouts
 from tests.fakes.aiohttp_transport import AiohttpTransport

@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from app.adapters.accounts import shared_accounts
+from app.adapters.accounts.accounts import shared_accounts
+from app.adapters.accounts.spool import Leftover
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.replicas import replicas
-from app.adapters.spool import Leftover
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from app.adapters.accounts import shared_accounts
+from app.adapters.accounts.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
 from app.adapters.redis.embedded import embedded_redis

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 
-from app.adapters.accounts import shared_accounts
+from app.adapters.accounts.accounts import shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.replicas import replicas

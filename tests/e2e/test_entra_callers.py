@@ -16,8 +16,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from openai import AsyncAzureOpenAI
 
-from app.adapters.caller_tokens import EntraCallerTokens
-from app.adapters.directory_keys import DirectoryCallers
+from app.adapters.identity.caller_tokens import EntraCallerTokens
+from app.adapters.identity.directory_keys import DirectoryCallers
 from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
 from tests.fakes.issuer import (

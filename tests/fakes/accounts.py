@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from app.adapters.local_accounts import LocalAccounts
+from app.adapters.accounts.local_accounts import LocalAccounts
 from app.domain.call.request import InferenceRequest
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import LedgerRow, decode

@@ -49,8 +49,8 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from app.adapters.decompression import Inflater
 from app.adapters.upstream import Connections
+from app.adapters.upstream.decompression import Inflater
 from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,

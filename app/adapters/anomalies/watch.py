@@ -14,12 +14,12 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Final
 
+from app.adapters.alerts.webhook import Webhook
 from app.adapters.anomalies.found import Anomalies
 from app.adapters.anomalies.hourly_sums import HourlySums
 from app.adapters.anomalies.report import wording, write_report
 from app.adapters.background import background
 from app.adapters.pace import Ended, gently
-from app.adapters.webhook import Webhook
 from app.domain.identity.tenant import Tenant
 from app.domain.quota.anomaly import (
     HOUR_S,

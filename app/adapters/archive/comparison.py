@@ -12,10 +12,10 @@ import structlog
 
 from app.adapters.archive.copier import LedgerCopier
 from app.adapters.archive.errors import ArchiveError
+from app.adapters.archive.seeding import Seeder
 from app.adapters.background import background
 from app.adapters.redis.lineage import CHECKED, checked, lineages_of
 from app.adapters.redis.store import Store
-from app.adapters.seeding import Seeder
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from app.adapters.decompression import Inflater
+from app.adapters.upstream.decompression import Inflater
 from app.ports import UpstreamResponse
 
 _OF_THE_PACKED: Final = ("content-encoding", "content-length")

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from app.adapters.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts.accounts import SharedAccounts, shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import UNSEEDED, AccountScript, account_key
 from app.adapters.redis.batch import Batch, batching

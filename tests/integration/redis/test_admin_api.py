@@ -15,7 +15,7 @@ from app.adapters.archive.archive import Archive
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.usage_reader import ArchiveUsage
 from app.adapters.clock import SystemClock
-from app.adapters.directory_keys import DirectoryKeys
+from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList

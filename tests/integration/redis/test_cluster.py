@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import CopyPlan, LedgerCopier, PartlyUnavailable
 from app.adapters.archive.ledger_streams import LedgerStreams, key_of
+from app.adapters.archive.seeding import Seeder, seeding
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import UNSEEDED, AccountScript, account_key
 from app.adapters.redis.batch import Batch, NotSent
@@ -26,7 +27,6 @@ from app.adapters.redis.cluster import BOOT_S
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.store import Place, Store, opened_store
-from app.adapters.seeding import Seeder, seeding
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.accounts_of import Balances, balances
 from app.domain.ledger.ledger_row import encode

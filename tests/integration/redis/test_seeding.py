@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from app.adapters.archive.seeding import Seeder, seeding
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch
-from app.adapters.seeding import Seeder, seeding
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.accounts_of import Balances, balances
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, decode, encode

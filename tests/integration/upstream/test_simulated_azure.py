@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.adapters.azure_openai import AzureOpenAI
-from app.adapters.credentials import ApiKeyCredential
+from app.adapters.azure.credentials import ApiKeyCredential
+from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.upstream import HttpTransport
 from app.domain.routing.deployment import Api, Deployment, Kind
 from app.ports import UpstreamResponse

@@ -15,9 +15,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
 
-from app.adapters.azure_openai import Transport
-from app.adapters.decompression import STEP_BYTES
+from app.adapters.azure.deployments import Transport
 from app.adapters.upstream import HttpTransport
+from app.adapters.upstream.decompression import STEP_BYTES
 from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from app.adapters.alerts.webhook import Webhook, webhook
 from app.adapters.anomalies.found import Anomalies
 from app.adapters.anomalies.report import read_report
 from app.adapters.anomalies.watch import AnomalyWatch, Watched, watching_anomalies
 from app.adapters.archive.archive import Archive
-from app.adapters.webhook import Webhook, webhook
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.ledger_row import encode
 from app.domain.quota.anomaly import HOUR_S, AnomalyReport, AnomalyRules, UsageMeasure

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from app.adapters.accounts.replay import Replay
+from app.adapters.accounts.spool import Spool
 from app.adapters.archive.archive import Archive
 from app.adapters.background import background
 from app.adapters.redis.account import REMEMBERED_S, Settlement, Unseeded
-from app.adapters.replay import Replay
-from app.adapters.spool import Spool
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation

@@ -15,7 +15,7 @@ from typing import Final, Self
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from app.adapters.jwks import JwksUnavailable, SigningKeySet
+from app.adapters.identity.jwks import JwksUnavailable, SigningKeySet
 from app.errors import StoreUnavailable
 from app.ports import Clock
 

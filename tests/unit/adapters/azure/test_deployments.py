@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from azure.core.credentials import AccessToken
 
-from app.adapters.azure_openai import AzureOpenAI
-from app.adapters.credentials import ApiKeyCredential
-from app.adapters.entra import EntraCredential
+from app.adapters.azure.credentials import ApiKeyCredential
+from app.adapters.azure.deployments import AzureOpenAI
+from app.adapters.azure.entra import EntraCredential
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Api, Deployment, Kind, Timeouts
 from app.errors import UpstreamMisconfigured

@@ -13,7 +13,7 @@ from azure.core.exceptions import (
 from azure.identity import CredentialUnavailableError
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
-from app.adapters.entra import EntraCredential, azure_credential
+from app.adapters.azure.entra import EntraCredential, azure_credential
 from app.errors import UpstreamMisconfigured
 
 SCOPE = "https://ai.azure.com/.default"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.adapters import directory_keys
-from app.adapters.directory_keys import DELETED_FOR_S, DirectoryCallers, DirectoryKeys
+from app.adapters.identity import directory_keys
+from app.adapters.identity.directory_keys import DELETED_FOR_S, DirectoryCallers, DirectoryKeys
 from app.adapters.redis.directory import Current
 from app.domain.identity.api_key import ApiKey, KeyRecord, digest, mint
 from app.domain.identity.caller_token import CallerRules

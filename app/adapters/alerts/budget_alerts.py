@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from app.adapters.alerts.webhook import Webhook, webhook
 from app.adapters.background import background
 from app.adapters.redis.batch import Batch
-from app.adapters.webhook import Webhook, webhook
 from app.domain.quota.budget_alert import BudgetAlert, alerts_of
 from app.domain.quota.limit import FORMS, NANO, Measure
 from app.domain.quota.reservation import Reservation

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.unechoed import unechoed
+from app.adapters.azure.unechoed import unechoed
 
 SECRET = "abcabcabd-secret-of-ours"  # begins with what it begins with again
 

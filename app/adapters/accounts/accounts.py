@@ -17,14 +17,14 @@ from typing import Final
 
 import structlog
 
+from app.adapters.accounts.local_accounts import LocalAccounts
+from app.adapters.accounts.replay import Replay
+from app.adapters.accounts.settlements import Settlements
+from app.adapters.accounts.spool import Spool
 from app.adapters.background import background
-from app.adapters.local_accounts import LocalAccounts
 from app.adapters.redis.account import AccountScript, Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent
 from app.adapters.redis.replicas import Replicas
-from app.adapters.replay import Replay
-from app.adapters.settlements import Settlements
-from app.adapters.spool import Spool
 from app.domain.identity.tenant import LossPolicy, Tenant
 from app.domain.quota.calendar import CalendarWindow, days_around, months_around
 from app.domain.quota.limit import Limit

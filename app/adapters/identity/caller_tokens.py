@@ -15,8 +15,8 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.types import Options
 
-from app.adapters.expiring_cache import ExpiringCache
-from app.adapters.signing_keys import SigningKeys
+from app.adapters.identity.expiring_cache import ExpiringCache
+from app.adapters.identity.signing_keys import SigningKeys
 from app.domain.identity.caller_token import Caller, CallerRules, Lifetime, Refusal
 from app.domain.identity.tenant import Principal
 from app.ports import Clock

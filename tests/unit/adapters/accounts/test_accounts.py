@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.adapters import settlements
-from app.adapters.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts import settlements
+from app.adapters.accounts.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts.spool import Leftover
 from app.adapters.redis.account import Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
-from app.adapters.spool import Leftover
 from app.domain.identity.tenant import LossPolicy, Tenant
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import LimitName, LimitRule, limit_of

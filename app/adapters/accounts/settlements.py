@@ -18,9 +18,9 @@ from typing import Final
 
 import structlog
 
+from app.adapters.accounts.spool import Spool, Tenanted
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
-from app.adapters.spool import Spool, Tenanted
 from app.domain.ledger.ledger_row import UnreadableRow, decode
 from app.domain.quota.limit import Kind, Measure
 from app.errors import StoreUnavailable

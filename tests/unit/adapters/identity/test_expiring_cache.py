@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.adapters.expiring_cache import ExpiringCache
+from app.adapters.identity.expiring_cache import ExpiringCache
 
 
 def test_a_value_is_there_until_it_ends() -> None:

@@ -16,11 +16,11 @@ from typing import Final
 
 import structlog
 
+from app.adapters.accounts.settlements import Settlements
+from app.adapters.accounts.spool import Leftover, Spooled, leftovers
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.background import background
 from app.adapters.redis.account import REMEMBERED_S, AccountScript
-from app.adapters.settlements import Settlements
-from app.adapters.spool import Leftover, Spooled, leftovers
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, UnreadableRow, decode
 from app.ports import Clock
 

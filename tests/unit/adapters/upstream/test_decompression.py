@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.decompression import STEP_BYTES, Inflater
+from app.adapters.upstream.decompression import STEP_BYTES, Inflater
 from app.errors import UpstreamDisconnected, UpstreamProtocolError
 
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from jwt.algorithms import RSAAlgorithm
 
-from app.adapters import jwks
-from app.adapters.jwks import JwksUnavailable, jwks_endpoint, signing_keys
+from app.adapters.identity import jwks
+from app.adapters.identity.jwks import JwksUnavailable, jwks_endpoint, signing_keys
 from tests.fakes.issuer import DIRECTORY, STRANGER, V2_ISSUER, jwk, published, rsa_key
 
 COMMON = "https://login.microsoftonline.com/{tenantid}/v2.0"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from app.adapters.accounts.spool import Spool, Spooled, leftovers
 from app.adapters.redis.account import Settlement
-from app.adapters.spool import Spool, Spooled, leftovers
 from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import SPILLED, spill_limits
 from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation

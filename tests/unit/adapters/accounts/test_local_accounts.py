@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.adapters.local_accounts import LocalAccounts
+from app.adapters.accounts.local_accounts import LocalAccounts
 from app.domain.quota.calendar import days_around, months_around
 from app.domain.quota.limit import (
     Limit,

@@ -13,15 +13,15 @@ import pytest
 import structlog
 from cryptography.hazmat.primitives import serialization
 
-from app.adapters.caller_tokens import (
+from app.adapters.identity.caller_tokens import (
     MAX_REFUSED,
     MAX_TOKEN_CHARS,
     REFUSED_FOR_S,
     EntraCallerTokens,
     Expected,
 )
-from app.adapters.jwks import JwksUnavailable, SigningKeySet
-from app.adapters.signing_keys import SigningKeys
+from app.adapters.identity.jwks import JwksUnavailable, SigningKeySet
+from app.adapters.identity.signing_keys import SigningKeys
 from app.domain.identity.caller_token import CallerRules
 from app.domain.identity.tenant import Principal, Tenant
 from app.errors import StoreUnavailable

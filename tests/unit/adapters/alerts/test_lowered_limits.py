@@ -6,7 +6,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from app.adapters.lowered_limits import LoweredLimits, telling_lowered_limits
+from app.adapters.alerts.lowered_limits import LoweredLimits, telling_lowered_limits
 from app.domain.capacity.paygo_window import Lowered
 
 HALF = Lowered(tpm=500, configured_tpm=1000)

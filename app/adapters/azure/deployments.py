@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol
 
-from app.adapters.credentials import Credential
-from app.adapters.unechoed import unechoed
+from app.adapters.azure.credentials import Credential
+from app.adapters.azure.unechoed import unechoed
 from app.domain.call.request import InferenceRequest, Operation
 from app.domain.routing.deployment import Deployment, Timeouts
 from app.domain.routing.patience import patience_for

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import structlog
 
-from app.adapters.jwks import JwksUnavailable, SigningKeySet
-from app.adapters.signing_keys import FORCED_EVERY_S, REFRESH_S, SigningKeys
+from app.adapters.identity.jwks import JwksUnavailable, SigningKeySet
+from app.adapters.identity.signing_keys import FORCED_EVERY_S, REFRESH_S, SigningKeys
 from app.errors import StoreUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.issuer import rsa_key

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.adapters.azure_resources import of_resource, of_subscription
+from app.adapters.azure.resources import of_resource, of_subscription
 from app.planner.drafting.found import Found, NotTold
 
 MANAGEMENT = "https://management.azure.com"

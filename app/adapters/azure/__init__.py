@@ -1,0 +1,1 @@
+"""Azure: its deployments, their credentials, and which of them somebody has."""

@@ -1,0 +1,1 @@
+"""Who calls: keys, tokens of Entra ID, and the signing keys that prove them."""
