@@ -91,7 +91,7 @@ async def opened(
         gathering = (state.explanations, log.requests, metrics.receipts)
         bunches = lifetimes.enter_context(in_bunches(gathering))
         metrics.before_page = bunches.tell
-        traced = await lifetimes.enter_async_context(tracing(settings.tracing))
+        traced = await lifetimes.enter_async_context(tracing(settings.tracing, log.redacted))
         resources = _resources(
             state, cached, transport, lifetimes, (bunches, *observers), traced=traced
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -36,8 +36,13 @@ _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 @asynccontextmanager
-async def tracing(settings: Tracing) -> AsyncIterator[RequestTracing | None]:
-    """Open for as long as requests are served; None where nothing is to be traced."""
+async def tracing(
+    settings: Tracing, redacted: Callable[[str], str]
+) -> AsyncIterator[RequestTracing | None]:
+    """Open for as long as requests are served; None where nothing is to be traced.
+
+    `redacted` takes secrets out of what upstreams wrote.
+    """
     if not settings.is_on:
         yield None
         return
@@ -55,7 +60,7 @@ async def tracing(settings: Tracing) -> AsyncIterator[RequestTracing | None]:
     async with export.exporting_spans(places, _form(settings), bounds) as out:
         # Ids are no secrets: what is unlikely to come twice does.
         sampler = Sampler(_policy(settings), random.randbytes)
-        yield request_tracing.RequestTracing(sampler, out)
+        yield request_tracing.RequestTracing(sampler, out, redacted)
 
 
 def follow(opened: RequestTracing, settings: Tracing, fleet: Fleet) -> None:

@@ -16,7 +16,7 @@ from app.ports import UpstreamResponse
 from app.wire.azure import model_in_body, url_for
 from app.wire.openai import body_for
 
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
+_UNAUTHORIZED: Final = int(HTTPStatus.UNAUTHORIZED)
 
 
 class Transport(Protocol):
@@ -89,11 +89,7 @@ class AzureOpenAI:
         body = body_for(request, model)
         method, timeouts = request.route.method, patience_for(request, deployment)
         response = await self._transport.send(method, url, sent, body, timeouts=timeouts)
-        if response.status < _REFUSALS:
-            return response
-        if response.status != HTTPStatus.UNAUTHORIZED or not await _refreshed(
-            credential, value, response
-        ):
+        if response.status != _UNAUTHORIZED or not await _refreshed(credential, value, response):
             return unechoed(response, value)
         sent[name] = (await credential.header())[1]
         response = await self._transport.send(method, url, sent, body, timeouts=timeouts)

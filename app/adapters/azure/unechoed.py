@@ -1,7 +1,8 @@
-"""An upstream's refusal without the credential that it was sent.
+"""An upstream's answer without the credential that it was sent.
 
 Some servers repeat it: a wrong key in the words of a 401, all headers of a request in those of a
-500. A refusal is passed on, and what it says is logged and explained.
+500, the key itself for a request's id. A refusal is passed on, and what it says is logged and
+explained. The body of an answer is its caller's, byte for byte; its headers are recorded.
 """
 
 from __future__ import annotations
@@ -14,24 +15,40 @@ from app.ports import UpstreamResponse
 
 #: Shorter ones are within words, and keep nobody out.
 SHORTEST: Final = 8
+_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
-class Unechoed:
-    """An UpstreamResponse; stars stand for the credential, so that its length is as it was."""
+class UnechoedHead:
+    """An UpstreamResponse in whose headers stars stand for the credential, as many as it has."""
 
-    def __init__(self, response: UpstreamResponse, credential: str) -> None:
-        """`credential` is the header's value; a scheme before it is none of the secret."""
+    def __init__(self, response: UpstreamResponse, secret: str) -> None:
+        """`secret` is the credential without a scheme."""
         self._response = response
-        self._secret = credential.rpartition(" ")[2].encode("latin-1")
+        self.status: Final = response.status
+        mask = "*" * len(secret)
+        #: Names in lower case.
+        self.headers: Final[Mapping[str, str]] = {
+            name: value.replace(secret, mask) for name, value in response.headers.items()
+        }
+
+    async def read(self, patience_s: float) -> bytes:
+        """The next bytes of the body, as they came; raises what the response's own raises."""
+        return await self._response.read(patience_s)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
+
+class Unechoed(UnechoedHead):
+    """The same with its body, whose length is as it was."""
+
+    def __init__(self, response: UpstreamResponse, secret: str) -> None:
+        """`secret` is the credential without a scheme."""
+        super().__init__(response, secret)
+        self._secret = secret.encode("latin-1")
         self._mask = b"*" * len(self._secret)
         self._held = b""
-        self.status: Final = response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers, names in lower case, of what `read` gives."""
-        secret, mask = self._secret.decode("latin-1"), self._mask.decode()
-        return {name: value.replace(secret, mask) for name, value in self._response.headers.items()}
 
     async def read(self, patience_s: float) -> bytes:
         """The next bytes of the body; empty at its end. Raises what the response's own raises.
@@ -49,16 +66,22 @@ class Unechoed:
             if len(found) > begun:
                 return found[: len(found) - begun]
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._response.close()
-
 
 def unechoed(response: UpstreamResponse, credential: str) -> UpstreamResponse:
-    """The response, its credential taken out where it is a refusal: an answer is as it came."""
-    is_refusal = response.status >= HTTPStatus.MULTIPLE_CHOICES
-    is_secret = len(credential.rpartition(" ")[2]) >= SHORTEST
-    return Unechoed(response, credential) if is_refusal and is_secret else response
+    """The response without its credential: of a refusal all of it, of an answer the headers.
+
+    `credential` is the header's value; a scheme before it is none of the secret. An answer that
+    does not repeat it, as none should, is the response itself, after a third of a microsecond.
+    """
+    secret = credential.rpartition(" ")[2]
+    if len(secret) < SHORTEST:
+        return response
+    if response.status >= _REFUSALS:
+        return Unechoed(response, secret)
+    for value in response.headers.values():
+        if secret in value:
+            return UnechoedHead(response, secret)
+    return response
 
 
 def _begun(data: bytes, secret: bytes) -> int:

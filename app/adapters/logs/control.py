@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from app.adapters.logs.configure import Logs
+from app.adapters.logs.redaction import Redaction
 from app.adapters.logs.request_log import EVERY_REQUEST, RequestLog, RequestPolicy
 from app.domain.identity.directory import LogsEntry
 from app.settings.logs import LogRules
@@ -28,6 +29,8 @@ class LogControl:
     ) -> None:
         """`logs` None: the process logs in its own way, and only requests are looked after."""
         self._logs = logs
+        #: What takes secrets out of lines, and of other things that are written.
+        self.redacted = logs.redaction if logs else Redaction()
         self._unix = unix
         self.rules = rules
         #: What operators said last, which may have ended; None: nothing.
@@ -40,9 +43,8 @@ class LogControl:
         return self._logs.dropped_total if self._logs else 0
 
     def know(self, secrets: Iterable[str]) -> None:
-        """Write these in no line."""
-        if self._logs is not None:
-            self._logs.redaction.know(secrets)
+        """Write these in no line, and nowhere else where `redacted` is asked."""
+        self.redacted.know(secrets)
 
     def apply(self) -> None:
         """Put in force what holds now."""

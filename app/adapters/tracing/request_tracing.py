@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.trace import TracerProvider
@@ -12,17 +12,21 @@ from app.adapters.tracing import as_it_happens
 from app.adapters.tracing.export import SpanExport
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.ledger.completion import Receipt
-from app.domain.tracing.said import Said
+from app.domain.tracing.said import Said, rewritten
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
 from app.domain.tracing.span_attributes import Server
 
 
 @dataclass(slots=True)
 class RequestTracing:
-    """For as long as the export is open; what a reload changes is put in force by `follow`."""
+    """For as long as the export is open; what a reload changes is put in force by `follow`.
+
+    `redacted` takes out of a text what this process knows to be secret.
+    """
 
     sampler: Sampler
     export: SpanExport
+    redacted: Callable[[str], str] = str
     most_content: int = 0
 
     def begin(self, caller: Caller | None, now: float, *, wanted: bool = False) -> TraceContext:
@@ -34,8 +38,8 @@ class RequestTracing:
         return self.sampler.keeps(receipt)
 
     def record(self, receipt: Receipt, said: Said) -> None:
-        """Have them sent."""
-        self.export.record(receipt, said)
+        """Have them sent; an answer's own id may be a key of ours, which looks no different."""
+        self.export.record(receipt, rewritten(said, self.redacted))
 
     def tracer_provider(self) -> TracerProvider:
         """For what is traced as it happens, by the same policy and to the same receivers."""

@@ -9,8 +9,11 @@ import re
 from typing import Final
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
-#: As unbroken as no word is, and as keys are: Azure's have 32 or 84 letters and digits.
-_LIKE_A_KEY: Final = re.compile(r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20}")
+#: As unbroken as no word is, and as keys are: Azure's have 32 or 84 letters and digits. Some
+#: servers' are UUIDs.
+_LIKE_A_KEY: Final = re.compile(
+    r"(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+)
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 #: Of a request's id and of a deployment's name; Azure's have 36 and at most 64 characters.
 _LONGEST_NAME: Final = 128

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -31,3 +32,12 @@ class Said:
 
 
 NOTHING_SAID = Said()
+
+
+def rewritten(said: Said, text: Callable[[str], str]) -> Said:
+    """The same with every text as `text` makes it of what it was."""
+    facts, content = said.facts, said.content
+    reasons = tuple(map(text, facts.finish_reasons))
+    if content is not None:
+        content = Content(text(content.input), text(content.output))
+    return Said(AnswerFacts(text(facts.id), text(facts.model), reasons), content)

@@ -1,4 +1,4 @@
-"""What an upstream repeats of its credential in a refusal goes no further."""
+"""What an upstream repeats of its credential goes no further, but in the body of an answer."""
 
 from __future__ import annotations
 
@@ -64,8 +64,18 @@ async def test_headers_do_not_hold_it_either() -> None:
     assert response.closed
 
 
-@pytest.mark.parametrize(("status", "credential"), [(200, SECRET), (401, "k")])
+async def test_an_answers_headers_do_not_hold_it_and_its_body_is_as_it_came() -> None:
+    """A request's id is recorded wherever there is a word of the request."""
+    response = Pieces([SECRET.encode()], 200, {"x-request-id": SECRET, "content-type": "a/b"})
+    found = unechoed(response, f"Bearer {SECRET}")
+    assert found.headers == {"x-request-id": "*" * len(SECRET), "content-type": "a/b"}
+    assert (found.status, await found.read(7.0)) == (200, SECRET.encode())
+    found.close()
+    assert response.closed
+
+
+@pytest.mark.parametrize(("status", "credential"), [(200, SECRET), (401, "k"), (200, "k")])
 async def test_an_answer_is_as_it_came(status: int, credential: str) -> None:
     """No byte of it is looked at; and what is no secret is in many words."""
-    response = Pieces([SECRET.encode()], status=status)
+    response = Pieces([SECRET.encode()], status=status, headers={"x-request-id": "k-1"})
     assert unechoed(response, credential) is response

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from app.adapters.tracing.export import Bounds, SpanExport
 from app.adapters.tracing.request_tracing import RequestTracing
 from app.adapters.tracing.sdk_spans import form_of
 from app.domain.ledger.completion import Outcome
+from app.domain.tracing.said import AnswerFacts, Content, Said
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
 from app.domain.tracing.span_attributes import Server
 from tests.fakes.receipts import receipt
@@ -48,3 +51,15 @@ def test_that_texts_and_deployments_are_those_in_force(tracing: RequestTracing) 
     assert (tracing.most_content, dict(tracing.export.servers)) == (0, {})
     tracing.follow(NONE, most_content=100, servers=SERVERS)
     assert (tracing.most_content, tracing.export.servers) == (100, SERVERS)
+
+
+def test_that_nothing_is_sent_that_is_known_to_be_secret(tracing: RequestTracing) -> None:
+    """Whatever an upstream put it in: its answer's id, its model, why it ended, its text."""
+    secret, told = "a-key-of-ours", list[Said]()
+    sent: Any = SimpleNamespace(record=lambda _receipt, said: told.append(said))
+    facts = AnswerFacts(secret, f"x-{secret}", ("stop", secret))
+    redacting = replace(tracing, export=sent, redacted=lambda text: text.replace(secret, "*"))
+    redacting.record(receipt(), Said(facts, Content(f"say {secret}", secret)))
+    redacting.record(receipt(), Said(facts))
+    clean = AnswerFacts("*", "x-*", ("stop", "*"))
+    assert told == [Said(clean, Content("say *", "*")), Said(clean)]

@@ -17,7 +17,6 @@ from app.domain.routing.told import code_told, id_told, name_told
         "a.b-c",
         "x" * 64,
         "gpt-4o-2024-11-20",
-        "0f8fad5b-d9cb-469f-a165-70867728950e",
     ],
 )
 def test_codes_are_kept(code: str) -> None:
@@ -34,7 +33,13 @@ def test_sentences_are_not(code: str | None) -> None:
     assert code_told(code) is None
 
 
-@pytest.mark.parametrize("key", ["0a" * 16, "Bq9" * 21, f"sk-proj-{'a1' * 12}", "x" * 30 + "1"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("0a" * 16, "Bq9" * 21, f"sk-proj-{'a1' * 12}", "x" * 30 + "1"),
+        *("0f8fad5b-d9cb-469f-a165-70867728950e", "sk-0F8FAD5B-D9CB-469F-A165-70867728950E"),
+    ],
+)
 def test_keys_are_not(key: str) -> None:
     """A server that puts the key that it was sent where its code belongs does not, either."""
     assert code_told(key) is None
