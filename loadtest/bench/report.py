@@ -15,6 +15,8 @@ from loadtest.bench.verdicts import added_ms, verdicts
 PAGE: Final = "results.md"
 RAW: Final = "results.json"
 SETTINGS: Final = "settings.md"
+#: Of files in pages, whose blocks are run or say why not.
+_READ_BY_OTHERS: Final = "<!-- not run: another program -->"
 _US: Final = 1e6
 #: A machine on which others had more than this part of the gateway's core was not idle.
 _QUIET: Final = 0.1
@@ -192,7 +194,7 @@ def _settings(run: Run) -> Iterator[str]:
         if about.published:
             yield from ("", f"## {about.title} {about.version}".rstrip())
         for name, text in about.published.items():
-            yield from ("", f"`{name}`:", "", "```", text.rstrip("\n"), "```")
+            yield from ("", f"`{name}`:", "", _READ_BY_OTHERS, "```", text.rstrip("\n"), "```")
 
 
 def _cell(run: Run, contender: str, lane: str, name: str) -> str:

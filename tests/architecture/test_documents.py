@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.cli.check import check
 from app.cli.key import new_key
@@ -24,20 +23,8 @@ PRAISE = re.compile(
 SECRETS = ("SWEDEN_KEY", "SEARCH_TEAM_KEY", "REPORTS_KEY", "SPILLGATE_ADMIN_KEY")
 
 
-def test_the_configs_in_the_readme_pass_check(tmp_path: Path) -> None:
-    """A reader who copies the config gets one that works, and no warning."""
-    snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert snippets
-    for snippet in snippets:
-        path = tmp_path / "spillgate.yaml"
-        path.write_text(snippet)
-        assert yaml.safe_load(snippet)
-        result = check(path, {name: new_key("test") for name in SECRETS})
-        assert (result.exit_code, len(result.lines)) == (0, 1), result.lines
-
-
 def test_the_example_config_passes_check() -> None:
-    """So does the commented example."""
+    """A reader who copies the commented example gets one that works."""
     environment = {name: new_key("test") for name in SECRETS}
     assert check(ROOT / "examples" / "spillgate.yaml", environment).exit_code == 0
 

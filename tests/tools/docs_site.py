@@ -21,9 +21,11 @@ CONFIG: Final = ROOT / "zensical.toml"
 PAGES: Final = ROOT / "build" / "docs-pages"
 SITE: Final = ROOT / "build" / "docs-site"
 
+#: Where the README is in the site.
+README: Final = "index.md"
 #: Pages from the top of the repository, by their place in the site.
 _FROM_TOP: Final = {
-    "README.md": "index.md",
+    "README.md": README,
     "CHANGELOG.md": "CHANGELOG.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
 }

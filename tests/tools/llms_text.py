@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.tools.docs_site import DOCS, ROOT, nav, pages
+from tests.tools.docs_site import DOCS, README, ROOT, nav, pages
 
 FILE: Final = DOCS / "llms.txt"
 #: Sections that one may leave out, by the convention's own name for them.
@@ -35,6 +35,8 @@ def text() -> str:
 
 def _section(entries: list[dict[str, Any]]) -> Iterator[str]:
     for path in pages(entries):
+        if path == README:
+            continue
         page = (DOCS / path).read_text("utf-8")
         title = _plain(page.splitlines()[0].lstrip("# "))
         yield f"- [{title}]({path}): {_headings(page) or _gist(page)}"

@@ -1,0 +1,62 @@
+"""What is done with a block: run, read, compared, or left for a reason."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from tests.docs.blocks import OUTPUT, REASONS, SDKS, Block
+
+
+class Treatment(Enum):
+    """What becomes of a block."""
+
+    RUN = "run in the page's shell"
+    SAVED = "saved as a file for the page's shell"
+    READ = "read by whoever reads its format"
+    COMPARED = "compared with what the block before it printed"
+    SDKS = "run by make docs-sdks"
+    LEFT = "left, with a reason"
+
+
+#: Languages whose blocks are run, and those that are read.
+RUN: Final = frozenset({"sh", "bash", "python"})
+READ: Final = frozenset({"yaml", "json", "toml", "promql", "mermaid"})
+
+HELP: Final = f"""\
+Give the block a language that is run ({", ".join(sorted(RUN))}),
+or read ({", ".join(sorted(READ))}),
+or say in a comment just before it what it is:
+  <!-- output -->                  what the block before it prints
+  <!-- file: NAME -->              what the reader saves under that name
+  <!-- not run: needs Azure -->    why it is not run, of: {", ".join(sorted(REASONS))}
+  <!-- run by: make docs-sdks -->  run with packages that are not installed here"""
+
+
+class Untreated(Exception):
+    """A page does not say what a block is; the text says what its author can do."""
+
+
+def treatment(block: Block) -> Treatment:
+    """What is to be done with it. Raises Untreated."""
+    if (reasons := block.reasons) is not None:
+        _known(block, reasons)
+        return Treatment.LEFT
+    if block.remark == OUTPUT:
+        return Treatment.COMPARED
+    if block.remark == SDKS:
+        return Treatment.SDKS
+    if block.file is not None:
+        return Treatment.SAVED
+    if block.language in RUN:
+        return Treatment.RUN
+    if block.language in READ:
+        return Treatment.READ
+    named = block.language or "no language"
+    raise Untreated(f"{block.place}: a block of {named} that nothing runs.\n{HELP}")
+
+
+def _known(block: Block, reasons: tuple[str, ...]) -> None:
+    unknown = [each for each in reasons if each not in REASONS]
+    if unknown:
+        raise Untreated(f"{block.place}: not a reason: {', '.join(unknown)}.\n{HELP}")
