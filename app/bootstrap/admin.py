@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,12 +14,14 @@ from opentelemetry.trace import TracerProvider
 from app.adapters.anomalies.report import read_report
 from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
+from app.adapters.archive.recent import RecentRows
 from app.adapters.archive.usage_reader import ArchiveUsage
 from app.adapters.redis.measured_errors import RedisMeasuredErrors
 from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
 from app.api.admin.deployments import DeploymentList
 from app.api.admin.services import AdminServices, CacheServices, MetricsPage
+from app.api.console.services import ConsoleServices
 from app.api.readiness import Readiness
 from app.bootstrap.caching import Cached
 from app.bootstrap.state import State
@@ -41,35 +44,41 @@ def admin_plane(
     cached: Cached,
     deployments: Callable[[], DeploymentList],
     telemetry: Telemetry,
+    data_url: Callable[[], str],
 ) -> FastAPI:
-    """The application; `settings` are those in force."""
+    """The application, with the console; `settings` are those in force.
+
+    `data_url` is where the data plane listens.
+    """
+    from app.api.console.application import create_console  # noqa: PLC0415  # with its templates
+
     archive = (settings().ledger or Ledger()).archive
 
     def owner_key() -> str | None:
         admin = settings().admin
         return admin.key.get_secret_value() if admin else None
 
-    return create_admin(
-        AdminServices(
-            store=state.directory,
-            pepper=lambda: state.directory.in_force.pepper,
-            usage=ArchiveUsage(ArchiveReader(Path(archive))),
-            owner_key=owner_key,
-            clock=state.clock,
-            randomness=secrets.token_bytes,
-            deployments=deployments,
-            readiness=telemetry.readiness,
-            explanations=state.explanations,
-            cache=_cache(state, cached),
-            models=lambda: settings().models,
-            log_rules=lambda: settings().logs,
-            metrics=telemetry.metrics,
-            tracing=telemetry.tracing,
-            audit_end=state.directory.audit_end,
-            audit_copy=lambda: archived_records(Path(archive)),
-            anomalies=lambda: read_report(Path(archive)),
-        )
+    services = AdminServices(
+        store=state.directory,
+        pepper=lambda: state.directory.in_force.pepper,
+        usage=ArchiveUsage(ArchiveReader(Path(archive))),
+        owner_key=owner_key,
+        clock=state.clock,
+        randomness=secrets.token_bytes,
+        deployments=deployments,
+        readiness=telemetry.readiness,
+        explanations=state.explanations,
+        cache=_cache(state, cached),
+        models=lambda: settings().models,
+        log_rules=lambda: settings().logs,
+        metrics=telemetry.metrics,
+        tracing=telemetry.tracing,
+        audit_end=state.directory.audit_end,
+        audit_copy=lambda: archived_records(Path(archive)),
+        anomalies=lambda: read_report(Path(archive)),
     )
+    shown = ConsoleServices(services, state.accounts, RecentRows(Path(archive)), data_url)
+    return create_admin(services, partial(create_console, shown))
 
 
 def _cache(state: State, cached: Cached) -> CacheServices:

@@ -25,6 +25,7 @@ async def serving_admin(
         cached=here.cached,
         deployments=process.deployments,
         telemetry=Telemetry(process.readiness, page, traced.tracer_provider() if traced else None),
+        data_url=lambda: process.data_url,
     )
     process.admin_url = url_of(listener)
     async with serving(admin, listener, **listener_limits(process)):

@@ -28,6 +28,7 @@ HEAVY: Final = (
     "cryptography",
     "fastapi",
     "httpx2",
+    "jinja2",
     "numpy",
     "opentelemetry",
     "prometheus_client",

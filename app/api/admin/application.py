@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from app.api.admin.admins import add_admin_routes
 from app.api.admin.anomalies import add_anomaly_route
@@ -37,6 +39,7 @@ from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.rendering import rendered
 from app.errors import MalformedRequest, MethodNotAllowed, SpillgateError, UnknownRoute
 
+CONSOLE_PATH: Final = "/console"
 #: OpenAPI: every refusal, and nothing of FastAPI's own 422.
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     "4XX": {"model": ErrorAnswer},
@@ -44,8 +47,15 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def create_admin(services: AdminServices) -> FastAPI:
-    """The application; without an owner key, administrators of the directory alone get in."""
+#: Made of the API's router, and of what counts wrong keys.
+MakeConsole = Callable[[APIRouter, WrongKeys], ASGIApp]
+
+
+def create_admin(services: AdminServices, console: MakeConsole | None = None) -> FastAPI:
+    """The application; without an owner key, administrators of the directory alone get in.
+
+    `console` makes what is mounted below `/console`.
+    """
     app = FastAPI(
         title="Spillgate admin API",
         version="1",
@@ -59,7 +69,12 @@ def create_admin(services: AdminServices) -> FastAPI:
     app.include_router(_health(services.readiness))
     if services.metrics is not None:
         app.include_router(metrics_router(services.metrics))
-    app.include_router(_admin(services))
+    wrong_keys = WrongKeys(services.clock.now)
+    api = _admin(services, wrong_keys)
+    app.include_router(api)
+    if console is not None:
+        app.include_router(_to_console())
+        app.mount(CONSOLE_PATH, console(api, wrong_keys))
     app.add_exception_handler(SpillgateError, _render)
     app.add_exception_handler(RequestValidationError, _render_validation)
     app.add_exception_handler(HTTPException, _render_http)
@@ -79,9 +94,24 @@ def _health(readiness: Readiness) -> APIRouter:
     return router
 
 
-def _admin(services: AdminServices) -> APIRouter:
+def _to_console() -> APIRouter:
+    """Whoever opens the bare address with a browser looks for it."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def to_console() -> Response:
+        return RedirectResponse(f"{CONSOLE_PATH}/", HTTPStatus.SEE_OTHER)
+
+    @router.get(CONSOLE_PATH)
+    async def to_its_beginning() -> Response:
+        return RedirectResponse(f"{CONSOLE_PATH}/", HTTPStatus.SEE_OTHER)
+
+    return router
+
+
+def _admin(services: AdminServices, wrong_keys: WrongKeys) -> APIRouter:
     """Every route of the API; each is guarded, and declares its permission."""
-    route_class = guarded(services.authentication, WrongKeys(services.clock.now))
+    route_class = guarded(services.authentication, wrong_keys)
     router = APIRouter(prefix="/admin/v1", route_class=route_class, responses=_REFUSALS)
     add_me_route(router)
     add_tenant_routes(router, services)

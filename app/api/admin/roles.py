@@ -101,6 +101,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose key was shown, without the key; `admin` None: the configured owner's."""
+
+    admin: str | None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Authentication:
     """Whose key is shown: the configured owner's, or an administrator's of the directory."""
 
@@ -119,9 +127,29 @@ class Authentication:
         if scheme.lower() == "bearer" and owner:
             return Caller(Actor("owner", Role.OWNER, request_id))
         if scheme.lower() == "bearer" and admin is not None:
-            name = f"{admin.id} ({admin.name})" if admin.name else admin.id
-            return Caller(Actor(name, admin.role, request_id), admin.tenant)
+            return _caller(admin, request_id)
         raise InvalidApiKey("The admin API needs 'Authorization: Bearer ADMIN_KEY'.")
+
+    def standing(self, key: str) -> Standing:
+        """What to recall by whose key this is, which was let in just now."""
+        admin = None if self._is_owner(key) else self._admin(key)
+        return Standing(admin.id if admin else None, digest(self.pepper(), key))
+
+    def recall(self, standing: Standing, request_id: str = "") -> Caller:
+        """Who showed that key, as of now.
+
+        Raises InvalidApiKey where the key lets nobody in any more.
+        """
+        if standing.admin is None:
+            owner = self.owner_key()
+            current = digest(self.pepper(), owner) if owner else _NOBODY
+            if hmac.compare_digest(standing.digest, current):
+                return Caller(Actor("owner", Role.OWNER, request_id))
+        elif entry := self.directory().admins.get(standing.admin):
+            same = hmac.compare_digest(standing.digest, bytes.fromhex(entry.digest))
+            if same and self._is_valid(entry):
+                return _caller(entry, request_id)
+        raise InvalidApiKey("The key that this began with lets nobody in any more.")
 
     def _is_owner(self, key: str) -> bool:
         owner = self.owner_key()
@@ -140,6 +168,11 @@ class Authentication:
         in_time = entry.expires_at is None or self.unix() < entry.expires_at
         whole = entry.role is not Role.TENANT_ADMIN or entry.tenant is not None
         return in_time and whole and not entry.disabled
+
+
+def _caller(entry: AdminEntry, request_id: str) -> Caller:
+    name = f"{entry.id} ({entry.name})" if entry.name else entry.id
+    return Caller(Actor(name, entry.role, request_id), entry.tenant)
 
 
 def unknown_tenant(name: str) -> UnknownEntry:

@@ -14,6 +14,8 @@ from app.api.readiness import LIVE_PATH, READY_PATH
 
 REQUEST_ID: Final = "spillgate.request_id"
 _UNTRACED: Final = frozenset({LIVE_PATH, READY_PATH, "/metrics"})
+#: Pages that are open ask every two seconds.
+_CONSOLE: Final = "/console"
 # Of what FastAPI says at the start of a span. Path, query and host are the caller's own text, and
 # people paste keys there; the route and the request id say which request it was.
 _KEPT: Final = frozenset({"http.request.method", "network.protocol.version", "url.scheme"})
@@ -93,4 +95,5 @@ def _kept(attributes: Attributes) -> Attributes:
 
 
 def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
-    return scope["path"] in _UNTRACED
+    path: str = scope["path"]
+    return path in _UNTRACED or path.startswith(_CONSOLE)

@@ -1,0 +1,25 @@
+"""Which pages there are, in the order of the menu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.api.admin.roles import Action, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page of the menu, and what its visitor has to be allowed."""
+
+    label: str
+    path: str
+    action: Action
+
+
+PLACES: Final = (Place("Overview", "/", Action.READ_USAGE),)
+
+
+def menu_of(caller: Caller) -> list[Place]:
+    """The pages that this role may see."""
+    return [place for place in PLACES if caller.may(place.action)]

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+
+from app.api.admin.throttle import WRONG_KEYS
+from app.domain.identity.directory import Role
+from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, SEARCH_KEY, key_text
+from tests.fakes.console import BASE, Browser, ConsoleHouse
+
+
+async def test_whoever_is_not_signed_in_is_asked_to(house: ConsoleHouse) -> None:
+    """And comes back to the page that was asked for; its live part has the whole page go there."""
+    async with house.browser(None) as browser:
+        answer = await browser.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+        page = await browser.get("/sign-in", params={"next": "/console/tenants"})
+        assert 'value="/console/tenants"' in page.text
+        part = await browser.part("/")
+        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/console/sign-in")
+        assert (await browser.post("/sign-out")).status_code == 401
+
+
+async def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(
+    house: ConsoleHouse,
+) -> None:
+    """Below the console's path alone; and by TLS alone where it came by TLS."""
+    async with house.browser(None) as browser:
+        plain = await browser.sign_in(OWNER_KEY)
+    async with house.browser(None, scheme="https") as browser:
+        secure = await browser.client.post("https://admin/console/sign-in", data={"key": OWNER_KEY})
+    words = plain.headers["set-cookie"].lower()
+    assert plain.status_code == secure.status_code == 303
+    for word in ("httponly", "samesite=strict", "path=/console"):
+        assert word in words
+    assert "secure" not in words
+    assert "secure" in secure.headers["set-cookie"].lower()
+    assert OWNER_KEY not in words
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_signs_in_with_its_key(house: ConsoleHouse, role: Role) -> None:
+    """And sees which it is."""
+    async with house.browser(ADMIN_KEYS[role]) as browser:
+        page = await browser.get("/")
+        assert page.status_code == 200
+        assert f'<span class="pill">{role}' in page.text
+
+
+@pytest.mark.parametrize(
+    "key", ["", "no-such-key", OWNER_KEY + "x", SEARCH_KEY, key_text(99), "\0é"]
+)
+async def test_nobody_else_signs_in(house: ConsoleHouse, key: str) -> None:
+    """What was tried is not repeated, and makes no session."""
+    async with house.browser(None) as browser:
+        answer = await browser.sign_in(key)
+        assert answer.status_code == 401
+        assert "set-cookie" not in answer.headers
+        assert not key or key not in answer.text
+
+
+async def test_guessing_is_slowed_down_together_with_guessing_at_the_api(
+    house: ConsoleHouse,
+) -> None:
+    """Five there and five here are ten; then the right key has to wait, too, in both places."""
+    async with house.browser(None) as browser:
+        for _ in range(WRONG_KEYS // 2):
+            await browser.sign_in("wrong")
+            await browser.client.get(
+                "http://admin/admin/v1/me", headers={"authorization": "Bearer wrong"}
+            )
+        refused = await browser.sign_in(OWNER_KEY)
+        assert refused.status_code == 429
+        assert "Too many wrong keys" in refused.text
+        api = await browser.client.get(
+            "http://admin/admin/v1/me", headers={"authorization": f"Bearer {OWNER_KEY}"}
+        )
+        assert api.status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("asked", "led"),
+    [
+        ("/console/tenants?q=a", "/console/tenants?q=a"),
+        ("https://evil.example/", "/console/"),
+        ("//evil.example/", "/console/"),
+        ("/console/\\evil.example", "/console/"),
+        ("/consoles", "/console/"),
+        ("", "/console/"),
+    ],
+)
+async def test_where_signing_in_leads(house: ConsoleHouse, asked: str, led: str) -> None:
+    """To a page of the console, never to another site."""
+    async with house.browser(None) as browser:
+        answer = await browser.client.post(
+            BASE + "/sign-in", data={"key": OWNER_KEY, "next": asked}
+        )
+        assert answer.headers["location"] == led
+
+
+async def test_signing_out_ends_the_session(house: ConsoleHouse, owner: Browser) -> None:
+    """Not only for this browser: who kept the cookie is out, too."""
+    cookie = owner.cookie
+    answer = await owner.post("/sign-out")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+    owner.client.cookies.set("spillgate_console", cookie, path="/console")
+    assert (await owner.get("/")).status_code == 303
+
+
+async def test_signing_in_again_ends_the_session_before(owner: Browser) -> None:
+    """One browser has one."""
+    before = owner.cookie
+    await owner.sign_in(OWNER_KEY)
+    assert owner.cookie != before
+    owner.client.cookies.clear()
+    owner.client.cookies.set("spillgate_console", before, path="/console")
+    assert (await owner.get("/")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+async def test_no_other_site_signs_anybody_in_or_out(
+    house: ConsoleHouse, owner: Browser, headers: dict[str, str]
+) -> None:
+    """The browser says where a form comes from."""
+    assert (await owner.post("/sign-out", headers=headers)).status_code == 403
+    answer = await owner.client.post(BASE + "/sign-in", data={"key": OWNER_KEY}, headers=headers)
+    assert answer.status_code == 403
+
+
+async def test_a_form_without_the_sessions_token_does_nothing(owner: Browser) -> None:
+    """Nor one with another session's."""
+    for token in ("", "another"):
+        assert (await owner.post("/sign-out", {"csrf": token})).status_code == 403
+    assert (await owner.get("/")).status_code == 200
+
+
+async def test_an_endless_form_is_refused(owner: Browser) -> None:
+    """Before it is read to its end; and what is no form at all."""
+    assert (await owner.post("/sign-out", {"x": "y" * 300_000})).status_code == 413
+    headers = {"content-type": "application/json"}
+    answer = await owner.client.post(BASE + "/sign-out", content=b"{}", headers=headers)
+    assert answer.status_code == 415
