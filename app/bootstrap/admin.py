@@ -23,9 +23,10 @@ from app.api.admin.deployments import DeploymentList
 from app.api.admin.services import AdminServices, CacheServices, MetricsPage
 from app.api.console.services import ConsoleServices
 from app.api.readiness import Readiness
+from app.bootstrap.billing import billing_rules
 from app.bootstrap.caching import Cached
 from app.bootstrap.state import State
-from app.settings import Ledger, Settings
+from app.settings import Ledger, Settings, load_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def admin_plane(
     """
     from app.api.console.application import create_console  # noqa: PLC0415  # with its templates
 
-    archive = (settings().ledger or Ledger()).archive
+    archive, catalog = (settings().ledger or Ledger()).archive, load_catalog()
 
     def owner_key() -> str | None:
         admin = settings().admin
@@ -71,6 +72,7 @@ def admin_plane(
         cache=_cache(state, cached),
         models=lambda: settings().models,
         log_rules=lambda: settings().logs,
+        billing=lambda: billing_rules(settings(), catalog),
         metrics=telemetry.metrics,
         tracing=telemetry.tracing,
         audit_end=state.directory.audit_end,

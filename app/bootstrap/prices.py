@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final, NamedTuple, Protocol, TypeVar
 
+from app.domain.billing.purchase import HourPrice
 from app.domain.quota.price import (
     ALWAYS,
     Price,
@@ -59,6 +60,14 @@ def ptu_hours(settings: Settings, catalog: ModelCatalog, day: date) -> dict[str,
         each.name: float(_Sources.of(settings, catalog, each).hour(day) * (each.ptus or 1))
         for each in configured
     }
+
+
+def hour_prices(
+    settings: Settings, catalog: ModelCatalog, deployment: Deployment
+) -> tuple[HourPrice, ...]:
+    """What one PTU of a deployment costs an hour, in the order of the changes."""
+    sources = _Sources.of(settings, catalog, deployment)
+    return tuple(HourPrice(_unix(day), sources.hour(day)) for day in sources.beginnings())
 
 
 @dataclass(frozen=True, slots=True)

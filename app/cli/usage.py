@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from enum import StrEnum
 from itertools import chain, islice
-from pathlib import Path
-from typing import IO, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn
 
 from app.cli import given, shown
-from app.cli.client import AdminError, Parameters
 from app.cli.output import Column, Output, Record
 from app.cli.session import Json, Session, Since, Until, session
+from app.cli.statement import statement
+from app.cli.written import (
+    FileOption,
+    Format,
+    FormatOption,
+    check_target,
+    download,
+    target,
+    wanted,
+)
 from app.domain.ledger.usage_query import DIMENSIONS, TAG
 
 _SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
 _SAVED: Final = "saved_nano_usd"
-
-
-class Format(StrEnum):
-    """How usage is written; a closed set."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 _Tenant = Annotated[str | None, typer.Option("--tenant", help="Only this tenant.")]
@@ -41,8 +35,6 @@ _Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="Only NAME=VALUE, NAME as in --by; repeatable."),
 ]
-_Format = Annotated[Format | None, typer.Option("--format", help="Default: table.")]
-_File = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
 def usage_commands() -> typer.Typer:
@@ -50,6 +42,7 @@ def usage_commands() -> typer.Typer:
     group = typer.Typer()
     group.callback(invoke_without_command=True)(usage)
     group.command("ledger")(ledger)
+    group.command("statement")(statement)
     return group
 
 
@@ -67,27 +60,27 @@ def usage(  # noqa: PLR0913  # one parameter for each option
     model: _Model = None,
     deployment: _Deployment = None,
     where: _Where = None,
-    form: _Format = None,
-    output: _File = None,
+    form: FormatOption = None,
+    output: FileOption = None,
     as_json: Json = False,
 ) -> None:
     """Usage and cost: requests, tokens and dollars, one line for each group."""
     if ctx.invoked_subcommand is not None:
         _refuse_options_before(ctx)
         return
-    wanted = _wanted(form, as_json=as_json)
-    _check_target(wanted, output)
+    to_write = wanted(form, as_json=as_json)
+    check_target(to_write, output)
     named = {"tenant": tenant, "key_id": key, "model": model, "deployment": deployment}
     filters = given.filters(where or (), named)
     with session(ctx, as_json=as_json) as work:
         groups = given.names(by)
         asked = filters | work.period(since, until) | {"group_by": ",".join(groups)}
-        if wanted in {Format.CSV, Format.PARQUET}:
-            _download(work, "usage", asked | {"format": wanted.value}, output)
+        if to_write in {Format.CSV, Format.PARQUET}:
+            download(work, "usage", asked | {"format": to_write.value}, output)
             return
         answer = work.client.get("usage", asked)
-        with _target(work, output) as to:
-            if wanted is Format.JSON:
+        with target(work, output) as to:
+            if to_write is Format.JSON:
                 to.json(answer)
             else:
                 to.table(_usage_columns(groups), _with_total(answer["data"], groups))
@@ -104,37 +97,26 @@ def ledger(  # noqa: PLR0913  # one parameter for each option
     deployment: _Deployment = None,
     where: _Where = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of a table; 0: all.")] = 100,
-    form: _Format = None,
-    output: _File = None,
+    form: FormatOption = None,
+    output: FileOption = None,
     as_json: Json = False,
 ) -> None:
     """Print the ledger: one row for each request, refused ones too."""
-    wanted = _wanted(form, as_json=as_json)
-    _check_target(wanted, output)
+    to_write = wanted(form, as_json=as_json)
+    check_target(to_write, output)
     named = {"tenant": tenant, "key_id": key, "model": model, "deployment": deployment}
     filters = given.filters(where or (), named)
     with session(ctx, as_json=as_json) as work:
         asked = filters | work.period(since, until)
-        if wanted in {Format.CSV, Format.PARQUET}:
-            _download(work, "ledger", asked | {"format": wanted.value}, output)
+        if to_write in {Format.CSV, Format.PARQUET}:
+            download(work, "ledger", asked | {"format": to_write.value}, output)
             return
         pages = work.client.pages("ledger", asked)
-        with _target(work, output) as to:
-            if wanted is Format.JSON:
+        with target(work, output) as to:
+            if to_write is Format.JSON:
                 to.json_list(pages)
             else:
                 _print_rows(work, to, chain.from_iterable(pages), limit)
-
-
-def _wanted(form: Format | None, *, as_json: bool) -> Format:
-    if as_json and form not in {None, Format.JSON}:
-        raise typer.BadParameter(f"--json and --format {form} exclude each other")
-    return Format.JSON if as_json else form or Format.TABLE
-
-
-def _check_target(wanted: Format, output: Path | None) -> None:
-    if wanted is Format.PARQUET and output is None and sys.stdout.isatty():
-        raise typer.BadParameter("Parquet is not for a terminal: add --output FILE")
 
 
 def _refuse_options_before(ctx: typer.Context) -> None:
@@ -201,56 +183,3 @@ def _row_columns(work: Session) -> list[Column]:
         Column("FLAGS", lambda row: shown.listed(row["flags"] or None)),
         Column("REQUEST", lambda row: shown.text(row["request_id"])),
     ]
-
-
-@contextmanager
-def _target(work: Session, output: Path | None) -> Iterator[Output]:
-    """The session's own output, or a file."""
-    if output is None:
-        yield work.output
-        return
-    with _written(output) as part, part.open("w", encoding="utf-8") as file:
-        yield Output(file, sys.stderr)
-
-
-def _download(work: Session, path: str, asked: Parameters, output: Path | None) -> None:
-    """Bytes as the server sends them, to the file or to standard output."""
-    with work.client.download(path, asked) as parts:
-        if output is None:
-            _copy(parts, sys.stdout.buffer)
-            return
-        with _written(output) as part, part.open("wb") as file:
-            _copy(_with_progress(parts, output.name), file)
-    work.output.note(f"{output}: {output.stat().st_size:,} bytes")
-
-
-def _copy(parts: Iterator[bytes], to: IO[bytes]) -> None:
-    for part in parts:
-        to.write(part)
-    to.flush()
-
-
-@contextmanager
-def _written(output: Path) -> Iterator[Path]:
-    """A file beside `output` that takes its place once it is complete."""
-    part = output.with_name(f"{output.name}.part")
-    try:
-        yield part
-        part.replace(output)
-    except OSError as error:
-        raise AdminError(f"{output}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _with_progress(parts: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """What has come so far, shown on a terminal alone."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(name, total=None)
-        for part in parts:
-            bar.advance(task, len(part))
-            yield part

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, model_validator
 
 from app.settings.anomalies import Anomalies
+from app.settings.billing import Billing
 from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
@@ -55,6 +56,7 @@ class Settings(Section):
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
     cache: Cache = Cache()
+    billing: Billing = Billing()
     simulator: Simulator = Simulator()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from app.settings.billing_rules import billing_faults
 from app.settings.callers import caller_faults
 from app.settings.fault import Fault, Path
 from app.settings.pricing_rules import price_faults
@@ -36,6 +37,7 @@ def rule_faults(raw: Raw) -> Iterator[Fault]:
     yield from seed_key_faults(mapping(raw.get("tenants")))
     yield from caller_faults(raw)
     yield from price_faults(raw)
+    yield from billing_faults(raw)
 
 
 def mapping(value: object) -> Raw:

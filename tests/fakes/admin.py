@@ -16,6 +16,7 @@ from app.api.admin.application import create_admin
 from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.admin.services import AdminServices, CacheServices
 from app.api.readiness import Readiness
+from app.domain.billing.rules import BillingRules
 from app.domain.cache.outcome import CacheResult
 from app.domain.explain.explanation import CachedRecord, Explanation
 from app.domain.identity.api_key import ApiKey, digest, mint
@@ -128,6 +129,7 @@ class AdminHouse:
     audit_copy: list[AuditRecord] = field(default_factory=list)
     explanations: dict[str, list[Explanation]] = field(default_factory=_explanations)
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
+    billing: BillingRules = field(default_factory=BillingRules)
     kept: RememberedAnswers = field(init=False)
     errors: FakeMeasuredErrors = field(init=False)
 
@@ -151,6 +153,7 @@ class AdminHouse:
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,
+            billing=lambda: self.billing,
         )
 
     def cache(self) -> CacheServices:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
-from app.adapters.archive.export import Format, export, groups_table, rows_table
+from app.adapters.archive.export import Format, Table, export, groups_table, rows_table
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageQuery
 from app.errors import SpillgateError
@@ -34,3 +34,13 @@ class FakeUsageReader:
         self, groups: Sequence[UsageGroup], query: UsageQuery, form: str, target: IO[bytes]
     ) -> None:
         export(groups_table(groups, query.group_by), Format(form), target)
+
+    def write_records(
+        self,
+        columns: tuple[str, ...],
+        texts: frozenset[str],
+        records: Iterable[Mapping[str, Any]],
+        form: str,
+        target: IO[bytes],
+    ) -> None:
+        export(Table(columns, texts, records), Format(form), target)

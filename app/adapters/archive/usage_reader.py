@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from app.adapters.archive.errors import ArchiveDamaged
 from app.adapters.archive.export import (
@@ -48,6 +48,17 @@ class ArchiveUsage:
     ) -> None:
         """Groups in a format. Raises MalformedRequest where it cannot be written here."""
         _write(groups_table(groups, query.group_by), form, target)
+
+    def write_records(
+        self,
+        columns: tuple[str, ...],
+        texts: frozenset[str],
+        records: Iterable[Mapping[str, Any]],
+        form: str,
+        target: IO[bytes],
+    ) -> None:
+        """Records in a format. Raises MalformedRequest where it cannot be written here."""
+        _write(Table(columns, texts, records), form, target)
 
 
 def _write(table: Table, form: str, target: IO[bytes]) -> None:

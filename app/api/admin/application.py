@@ -30,6 +30,7 @@ from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import ErrorAnswer
 from app.api.admin.simulation import add_simulation_route
+from app.api.admin.statement import add_statement_route
 from app.api.admin.tenants import add_tenant_routes
 from app.api.admin.throttle import WrongKeys
 from app.api.admin.tracing import telemetry
@@ -120,6 +121,7 @@ def _admin(services: AdminServices, wrong_keys: WrongKeys) -> APIRouter:
     add_key_routes(router, services)
     add_admin_routes(router, services)
     add_usage_routes(router, services)
+    add_statement_route(router, services)
     add_anomaly_route(router, services)
     add_audit_routes(router, services)
     add_deployment_routes(router, services)

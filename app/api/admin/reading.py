@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, Protocol
 
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageQuery
@@ -32,4 +32,15 @@ class UsageReader(Protocol):
         self, groups: Sequence[UsageGroup], query: UsageQuery, form: str, target: IO[bytes]
     ) -> None:
         """Sums by group in the same formats."""
+        ...
+
+    def write_records(
+        self,
+        columns: tuple[str, ...],
+        texts: frozenset[str],
+        records: Iterable[Mapping[str, Any]],
+        form: str,
+        target: IO[bytes],
+    ) -> None:
+        """Records with these columns, of which `texts` are no whole numbers, in the same."""
         ...

@@ -12,6 +12,7 @@ from app.api.admin.deployments import DeploymentList
 from app.api.admin.reading import UsageReader
 from app.api.admin.roles import Authentication
 from app.api.readiness import Readiness
+from app.domain.billing.rules import BillingRules
 from app.domain.explain.explanation import Explanation
 from app.domain.identity.audit import ChainEnd
 from app.domain.identity.directory import AuditRecord
@@ -63,6 +64,9 @@ class AdminServices:
     #: What was found last; blocking, to be called in a thread.
     anomalies: Callable[[], AnomalyReport] = AnomalyReport
     tracing: TracerProvider | None = None  # None: no spans
+
+    #: How months are billed, by the configuration in force.
+    billing: Callable[[], BillingRules] = BillingRules
 
     #: What the configuration in force says of the log.
     log_rules: Callable[[], LogRules] = LogRules

@@ -1,0 +1,1 @@
+"""What a month costs, and who owes which part of it."""
