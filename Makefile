@@ -162,6 +162,7 @@ reference: setup ## write the pages and the schema that are made from the code a
 	@$(BIN)/python -m tests.tools.configuration_page
 	@$(BIN)/python -m tests.tools.admin_api_page
 	@$(BIN)/python -m tests.tools.metrics_page
+	@$(BIN)/python -m tests.tools.http_page
 	@exec $(BIN)/python -m tests.tools.llms_text
 
 .PHONY: docs-site

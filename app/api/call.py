@@ -150,8 +150,8 @@ class HttpCall:
     async def _rest(self) -> None:
         """Wait for the body's end, or for what makes it pointless."""
         self._wanted = True
-        if self.headers.get("expect", "").lower() == "100-continue" and not self._size:
-            self.line.write(_CONTINUE)
+        if "expect" in self.headers and self.head.chunks and not self._size:
+            self.line.write(_CONTINUE)  # HTTP/1.0 does not know it (RFC 9110, 10.1.1)
         self.line.resume_reading()
         if self._gone or self._size > self._limits.max_body:
             return
@@ -173,7 +173,7 @@ class HttpCall:
             message = f"Compressed request bodies are not read: Content-Encoding '{encoding[:64]}'."
             raise UnsupportedEncoding(message, param="content-encoding")
         length = self.headers.get("content-length", "0")
-        if not length.isdecimal():
+        if not length.rstrip(" \t").isdecimal():
             message = "The Content-Length header is not a number."
             raise MalformedRequest(message, param="content-length")
         if int(length) > self._limits.max_body:

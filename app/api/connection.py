@@ -2,8 +2,8 @@
 
 A protocol for a server, without ASGI between it and the gateway. httptools reads; a call
 is begun with its headers and fed its body; a close reaches the call that is running. Heads are
-limited in size and time, idle connections in time, and calls that wait for the running one in
-number.
+limited in size and time, idle connections in time, what comes around a body in size, and calls that
+wait for the running one in number. Which heads are refused besides is in `strict_head.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,21 @@ import httptools
 from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
 from app.api.line import Line
+from app.api.listener import ConnectionLimits
 from app.api.refusal import refusal
+from app.api.strict_head import (
+    AROUND_EACH_BYTE,
+    MAX_AROUND_BYTES,
+    MAX_LINES,
+    MAX_TARGET_BYTES,
+    BadHead,
+    Hosts,
+    parts_of,
+    refuse_bad,
+    refuse_hosts,
+    refuse_lines,
+    refuse_target,
+)
 
 #: What may come before the end of a request's headers, and one read more.
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -51,15 +65,16 @@ class Plane(Protocol):
 
 
 class Serving:
-    """What the connections of one listener share. Times in seconds."""
+    """What the connections of one listener share."""
 
-    def __init__(self, plane: Plane, *, header_s: float, keep_alive_s: float) -> None:
-        """`header_s` is from a request's first byte, or from the connection, to its last header."""
+    def __init__(self, plane: Plane, limits: ConnectionLimits) -> None:
+        """The plane has its own limit for bodies, which a reload changes."""
         self.plane = plane
-        self.header_s = header_s
-        self.keep_alive_s = keep_alive_s
+        self.header_s = limits.header_s
+        self.keep_alive_s = limits.keep_alive_s
         self.one_closed = asyncio.Event()
         self.names = _Names()
+        self.hosts = Hosts()
         self.common: CommonLines | None = None
 
     def connection(self, *, server_state: State, **_: object) -> ClientConnection:
@@ -72,17 +87,19 @@ class _Names(dict[bytes, str]):
     """Header names as they came, by what they are called here: clients send the same few.
 
     In lower case; nothing for one with an underscore: some servers read `x_y` and `x-y` as one.
+    Names that are not known are counted, which bounds what a read may bring of them.
     """
 
+    missed = 0  # since a request began
+
     def __missing__(self, raw: bytes) -> str:
+        self.missed += 1
+        if self.missed > MAX_LINES:
+            raise refuse_lines()
         name = "" if b"_" in raw else raw.decode("latin-1").lower()
         if len(self) < _MOST_NAMES and len(raw) < _LONGEST_NAME:
             self[raw] = name
         return name
-
-
-class _InvalidHead(Exception):
-    """The headers make no request; the message says why, and holds nothing of them."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -94,6 +111,7 @@ class ClientConnection(asyncio.Protocol):
         self._serving = serving
         self._plane = serving.plane
         self._names = serving.names
+        self._hosts = serving.hosts
         self._state = state
         self._common = common
         self._loop = asyncio.get_running_loop()
@@ -102,9 +120,10 @@ class ClientConnection(asyncio.Protocol):
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._hosts = 0
+        self._repeated = 0  # header lines that have no place of their own in `_headers`
         self._in_head = False
         self._head_bytes = 0
+        self._around = 0  # bytes that came around a body's, in reads that did not end it
         self._head_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
@@ -127,17 +146,19 @@ class ClientConnection(asyncio.Protocol):
         """Bounded while headers are incomplete: the parser would collect them for ever."""
         if self._is_over:
             return
+        reading = self._reading
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             # What we raised ourselves, the parser keeps as the reason for its own.
-            own = isinstance(error.__context__, _InvalidHead)
-            message = str(error.__context__) if own else _INVALID
-            self._refuse("400 Bad Request", message, "invalid_http")
+            own = error.__context__
+            self._refuse(own if isinstance(own, BadHead) else BadHead(_INVALID))
         except httptools.HttpParserUpgrade:
             pass  # refused with its headers
         if self._in_head:
             self._await_head(len(data))
+        elif reading is not None and reading is self._reading:
+            self._await_body(len(data))
 
     def eof_received(self) -> None:
         """Who sends no more is taken for gone: the transport closes."""
@@ -172,24 +193,27 @@ class ClientConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._target = b""
         self._headers = {}
-        self._hosts = 0
+        self._repeated = 0
+        self._names.missed = 0
 
     def on_url(self, part: bytes) -> None:
         self._target += part
+        if len(self._target) > MAX_TARGET_BYTES:
+            raise refuse_target()
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
         """A repeated header is joined (RFC 9110, 5.3), so two keys are none.
 
         Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1).
         """
-        name = self._names[raw_name]
-        if not name or not self._in_head:
+        name, headers = self._names[raw_name], self._headers
+        if not self._in_head:
             return
-        value, headers = raw_value.decode("latin-1"), self._headers
-        if name in headers:
-            self._hosts += name == "host"
-            value = f"{headers[name]}, {value}"
-        headers[name] = value
+        value = raw_value.decode("latin-1")
+        if name in headers or not name:
+            self._repeat(name, value)
+        else:
+            headers[name] = value
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -200,17 +224,21 @@ class ClientConnection(asyncio.Protocol):
         if parser.should_upgrade():
             # The parser stops here: the body would be read as the next request.
             message = "Upgrading the connection to another protocol is not supported."
-            self._refuse("400 Bad Request", message, "upgrade_not_supported")
+            self._refuse(BadHead(message, code="upgrade_not_supported"))
             return
-        is_current = parser.get_http_version() == "1.1"
-        self._refuse_hosts(is_current=is_current)
-        method, (path, query) = parser.get_method().decode(), _parts(self._target)
+        if len(headers) + self._repeated > MAX_LINES:
+            raise refuse_lines()
+        version = parser.get_http_version()
+        refuse_bad(version, headers, self._hosts)
+        is_current, method = version == "1.1", parser.get_method().decode()
+        path, query = parts_of(self._target)
         keep_alive = is_current and parser.should_keep_alive()
         head = Head(method, path, query, headers, keep_alive, is_current)
         self._begin(self._plane.call(head, self))
 
     def on_body(self, body: bytes) -> None:
         if self._reading is not None:
+            self._around -= AROUND_EACH_BYTE * len(body)
             self._reading.feed(body)
 
     def on_message_complete(self) -> None:
@@ -281,6 +309,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, call: HttpCall) -> None:
         self._reading = call
+        self._around = 0
         if self._running is None:
             self._start(call)
             return
@@ -293,21 +322,34 @@ class ClientConnection(asyncio.Protocol):
         call.task = self._loop.create_task(self._plane.serve(call))
         self._state.tasks.add(call.task)
 
-    def _refuse_hosts(self, *, is_current: bool) -> None:
-        """RFC 9112, 3.2: whoever stands before us may have gone by another one of them."""
-        if self._hosts:
-            raise _InvalidHead("The request has more than one Host header.")
-        if is_current and "host" not in self._headers:
-            raise _InvalidHead("The request has no Host header.")
+    def _repeat(self, name: str, value: str) -> None:
+        """A line that has no place of its own."""
+        if name == "host":
+            raise refuse_hosts()
+        self._repeated += 1
+        if self._repeated > MAX_LINES:
+            raise refuse_lines()
+        if name:
+            self._headers[name] = f"{self._headers[name]}, {value}"
 
     def _await_head(self, received: int) -> None:
         """A head is not whole at the end of a read."""
         self._head_bytes += received
         if self._head_bytes > MAX_HEADER_BYTES:
             message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
-            self._refuse("431 Request Header Fields Too Large", message, "headers_too_large")
+            status = "431 Request Header Fields Too Large"
+            self._refuse(BadHead(message, status, "headers_too_large"))
         elif self._head_timer is None:
             self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
+
+    def _await_body(self, received: int) -> None:
+        """A body is not whole at the end of a read: chunks may have extensions, and trailers.
+
+        The parser would collect a trailer for ever; nobody counts what is no body.
+        """
+        self._around = max(0, self._around + received)
+        if self._around > MAX_AROUND_BYTES:
+            self._refuse(BadHead("Too much comes around the body that is none of it."))
 
     def _give_up(self) -> None:
         """Drop a client that drips its headers, or sends none."""
@@ -326,10 +368,11 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._close()
 
-    def _refuse(self, status: str, message: str, code: str) -> None:
+    def _refuse(self, bad: BadHead) -> None:
         """Answer what is no request, and close.
 
-        Where an answer is due, or under way, that one comes first, and is the last.
+        Where an answer is due, or under way, that one comes first, and is the last. Where it is
+        out before the body has ended, it was the last.
         """
         self._in_head, self._is_over = False, True
         running = self._running
@@ -337,8 +380,10 @@ class ClientConnection(asyncio.Protocol):
             running.head.keep_alive = False
             self._waiting.clear()
             return
-        client = self.transport.get_extra_info("peername")
-        self.write(refusal(status, message, code, str(client[0]) if client else None))
+        if running is not None or self._reading is None:
+            client = self.transport.get_extra_info("peername")
+            address = str(client[0]) if client else None
+            self.write(refusal(bad.status, bad.message, bad.code, address))
         self._close()
 
     def _close(self) -> None:
@@ -353,12 +398,3 @@ class ClientConnection(asyncio.Protocol):
             self._idle_timer.cancel()
         limit_s = self._serving.keep_alive_s
         self._idle_timer = self._loop.call_later(limit_s, self.transport.abort)
-
-
-def _parts(target: bytes) -> tuple[str, str]:
-    """Path and query of a request's target, which may also be a whole URL (RFC 9112, 3.2.2)."""
-    if not target.startswith(b"/") or b"#" in target:
-        url = httptools.parse_url(target)
-        return url.path.decode("ascii"), (url.query or b"").decode("ascii")
-    path, _, query = target.decode("ascii").partition("?")
-    return path, query

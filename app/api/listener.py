@@ -1,14 +1,29 @@
-"""Addresses that are listened on, bound before anybody serves there."""
+"""Addresses that are listened on, bound before anybody serves there, and what clients may take."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Final
 
 BACKLOG: Final = 2048
 #: Whether new connections are spread over all sockets that share an address.
 SPREADS: Final = sys.platform == "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What the connections of a listener may take; times in seconds."""
+
+    #: From a connection, or a request's first byte, to its last header.
+    header_s: float = 10.0
+    #: From there to the end of its body.
+    body_s: float = 30.0
+    #: Without a request.
+    keep_alive_s: float = 75.0
+    #: At once; whoever comes when there are more is refused.
+    most: int = 10_000
 
 
 class CannotListen(Exception):

@@ -14,7 +14,7 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from app.api.connection import ClientConnection, Plane, Serving
-from app.api.listener import BACKLOG
+from app.api.listener import BACKLOG, ConnectionLimits
 
 _DATE_S: Final = 1.0
 #: After the drain: for clients to take the last bytes, and for requests that nobody drained.
@@ -83,14 +83,14 @@ class PlaneServer:
 
 @contextlib.asynccontextmanager
 async def serving_plane(
-    plane: Plane, listener: socket.socket, *, keep_alive_s: float, header_s: float
+    plane: Plane, listener: socket.socket, limits: ConnectionLimits
 ) -> AsyncIterator[PlaneServer]:
-    """Serve a plane on `listener` inside this scope. Times in seconds.
+    """Serve a plane on `listener` inside this scope.
 
     Ready when it is entered. What is still under way at its end has a second to finish. Raises
     OSError where the address cannot be listened on after all.
     """
-    shared, state = Serving(plane, header_s=header_s, keep_alive_s=keep_alive_s), Connected()
+    shared, state = Serving(plane, limits), Connected()
     accepted = await asyncio.get_running_loop().create_server(
         lambda: shared.connection(server_state=state), sock=listener, backlog=BACKLOG
     )

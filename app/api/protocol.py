@@ -1,9 +1,10 @@
 """uvicorn's HTTP/1.1 protocol, mended where an admin plane needs more than it gives.
 
 Seen in uvicorn 0.54: a client that pipelined a second request and left is never reported to the
-request that is running; invalid HTTP is answered in plain text; headers may take for ever; several
-Host headers pass; HTTP/1.0 is answered in chunks. The data plane has a protocol of its own, in
-`connection.py`.
+request that is running; invalid HTTP is answered in plain text, before an answer that is due;
+headers, bodies and trailers may take for ever; several Host headers pass; HTTP/1.0 is answered in
+chunks. The data plane has a protocol of its own, in `connection.py`. What makes no request is the
+same for both: `strict_head.py`.
 """
 
 from __future__ import annotations
@@ -20,92 +21,148 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.api.listener import ConnectionLimits
 from app.api.refusal import refusal
+from app.api.strict_head import (
+    AROUND_EACH_BYTE,
+    MAX_AROUND_BYTES,
+    MAX_LINES,
+    MAX_TARGET_BYTES,
+    BadHead,
+    Hosts,
+    parts_of,
+    refuse_bad,
+    refuse_hosts,
+    refuse_lines,
+    refuse_target,
+)
 
 #: What may come before the end of a request's headers, and one read more.
 MAX_HEADER_BYTES = 64 * 1024
 _INVALID = "Invalid HTTP request received."
-
-
-class _InvalidHead(Exception):
-    """The headers make no request; the message says why, and holds nothing of them."""
+#: Headers that decide what a request is.
+_DECIDING = frozenset({b"host", b"transfer-encoding", b"expect"})
 
 
 class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
 
-    #: Seconds from a request's first byte, or from the connection, to the end of its headers.
-    header_limit_s: float = 10.0
+    limits = ConnectionLimits()
 
     _running: RequestResponseCycle | None = None
     _header_bytes = 0
-    _header_deadline: asyncio.TimerHandle | None = None
+    _deadline: asyncio.TimerHandle | None = None
+    _in_head = True
+    _in_body = False
+    _around = 0  # bytes that came around a body's, in reads that did not end it
+    _is_over = False  # nothing more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self._hosts = Hosts()
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
         """Bounded while headers are incomplete: the parser would collect them for ever."""
+        if self._is_over:
+            return
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
             # What we raised ourselves, the parser keeps as the reason for its own.
-            why = (
-                str(error.__context__) if isinstance(error.__context__, _InvalidHead) else _INVALID
-            )
-            self.send_400_response(why)
+            own = error.__context__
+            self._refuse(own if isinstance(own, BadHead) else BadHead(_INVALID))
         except httptools.HttpParserUpgrade:
             pass  # refused with its headers
-        self._header_bytes = self._header_bytes + len(data) if self._header_deadline else 0
-        if self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            self._refuse(
-                "431 Request Header Fields Too Large",
-                f"The headers are larger than {MAX_HEADER_BYTES} bytes.",
-                "headers_too_large",
-            )
+        if not self._is_over:
+            self._bound(len(data))
+
+    def _bound(self, received: int) -> None:
+        """What is not whole at the end of a read."""
+        self._header_bytes = self._header_bytes + received if self._in_head else 0
+        if self._header_bytes > MAX_HEADER_BYTES:
+            message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
+            status = "431 Request Header Fields Too Large"
+            self._refuse(BadHead(message, status, "headers_too_large"))
+        self._around = max(0, self._around + received) if self._in_body else 0
+        if self._around > MAX_AROUND_BYTES:
+            self._refuse(BadHead("Too much comes around the body that is none of it."))
 
     def on_message_begin(self) -> None:
         self._expect_headers()
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            raise refuse_target()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1)."""
-        if self._header_deadline is not None:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        super().on_header(name, value)
+        if len(self.headers) > MAX_LINES:
+            raise refuse_lines()
 
     def on_headers_complete(self) -> None:
-        self._headers_came()
+        self._in_head = False
+        self._arrived()
         if self.parser.should_upgrade():
             # The parser stops here: the body would be read as the next request.
             message = "Upgrading the connection to another protocol is not supported."
-            self._refuse("400 Bad Request", message, "upgrade_not_supported")
+            self._refuse(BadHead(message, code="upgrade_not_supported"))
             return
-        self._refuse_hosts()
+        self._refuse_bad()
+        self._in_body = True
+        self._wait(self.limits.body_s)
         super().on_headers_complete()
 
-    def _refuse_hosts(self) -> None:
-        """RFC 9112, 3.2: whoever stands before us may have gone by another one of them."""
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1:
-            raise _InvalidHead("The request has more than one Host header.")
-        if not hosts and self.parser.get_http_version() == "1.1":
-            raise _InvalidHead("The request has no Host header.")
+    def on_body(self, body: bytes) -> None:
+        self._around -= AROUND_EACH_BYTE * len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._arrived()
+        super().on_message_complete()
+
+    def _refuse_bad(self) -> None:
+        deciding: dict[str, str] = {}
+        for raw_name, raw_value in self.headers:
+            if raw_name in _DECIDING:
+                name, value = raw_name.decode(), raw_value.decode("latin-1")
+                if name == "host" and name in deciding:
+                    raise refuse_hosts()
+                deciding[name] = f"{deciding[name]}, {value}" if name in deciding else value
+        refuse_bad(self.parser.get_http_version(), deciding, self._hosts)
+        path, query = parts_of(self.url)
+        if not self.url.startswith(b"/"):  # uvicorn cannot do without a path
+            self.url = f"{path}?{query}".encode("ascii")
 
     def _expect_headers(self) -> None:
-        self._headers_came()
-        self._header_deadline = self.loop.call_later(self.header_limit_s, self._give_up)
+        self._in_head = True
+        self._wait(self.limits.header_s)
 
-    def _headers_came(self) -> None:
-        if self._header_deadline is not None:
-            self._header_deadline.cancel()
-            self._header_deadline = None
+    def _wait(self, limit_s: float) -> None:
+        self._arrived()
+        self._deadline = self.loop.call_later(limit_s, self._give_up)
+
+    def _arrived(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _give_up(self) -> None:
-        """Drop a client that drips its headers; an idle one is the keep-alive's business."""
-        if not self.transport.is_closing():
+        """Drop a client that drips; an idle one is the business of the keep-alive."""
+        if self.transport.is_closing():
+            return
+        if self._in_head:
             self.transport.abort()
+            return
+        message = f"The request body did not arrive within {self.limits.body_s:g} s."
+        self._refuse(BadHead(message, "408 Request Timeout", "request_timeout"))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
@@ -114,7 +171,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._headers_came()
+        self._arrived()
         running = self._running
         if running is not None and running is not self.cycle and not running.response_complete:
             running.disconnected = True
@@ -124,15 +181,30 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """The same refusal in OpenAI's shape."""
-        self._refuse("400 Bad Request", msg, "invalid_http")
+        self._refuse(BadHead(msg))
 
-    def _refuse(self, status: str, message: str, code: str) -> None:
-        """Answer before there is a request, and close."""
-        self._headers_came()
-        self.transport.write(
-            refusal(status, message, code, self.client[0] if self.client else None)
-        )
+    def _refuse(self, bad: BadHead) -> None:
+        """Answer what is no request, and close.
+
+        Where an answer is due, or under way, that one comes first, and is the last. Where it is
+        out before the body has ended, it was the last.
+        """
+        self._arrived()
+        self._is_over = True
+        running = self._running
+        is_answered = running is None or running.response_complete
+        if running is not None and not is_answered and not self._is_read(running):
+            running.keep_alive = False
+            self.pipeline.clear()
+            return
+        if not is_answered or not self._in_body:
+            address = self.client[0] if self.client else None
+            self.transport.write(refusal(bad.status, bad.message, bad.code, address))
         self.transport.close()
+
+    def _is_read(self, running: RequestResponseCycle) -> bool:
+        """Whether its body is still on its way, and nothing of its answer is."""
+        return running is self.cycle and self._in_body and not running.response_started
 
 
 class _UntilClosed:

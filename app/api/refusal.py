@@ -16,7 +16,7 @@ def refusal(status: str, message: str, code: str, client: str | None) -> bytes:
     head = (
         f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
-        "connection: close\r\n\r\n"
+        "cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
     )
     structlog.get_logger().warning(
         "not a request",

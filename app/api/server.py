@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from app.api.listener import BACKLOG
+from app.api.listener import BACKLOG, ConnectionLimits
 from app.api.protocol import GatewayProtocol
 
 _DATE_S = 1.0
@@ -89,17 +89,16 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, listener: socket.socket, *, keep_alive_s: float, header_s: float
+    app: Any, listener: socket.socket, limits: ConnectionLimits
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app`, an ASGI application, on `listener` inside this scope. Times in seconds.
+    """Serve `app`, an ASGI application, on `listener` inside this scope.
 
     Ready when it is entered. What is still under way at its end has a second to finish. Raises
     OSError where the address cannot be listened on after all.
     """
     one_closed = asyncio.Event()
-    own = {"header_limit_s": header_s, "one_closed": one_closed}
-    protocol = type("_OwnProtocol", (_Protocol,), own)
-    config = _config(app, protocol, timeout_keep_alive=int(keep_alive_s))
+    protocol = type("_OwnProtocol", (_Protocol,), {"limits": limits, "one_closed": one_closed})
+    config = _config(app, protocol, timeout_keep_alive=int(limits.keep_alive_s))
     async with _running(_Server(config, one_closed), listener) as server:
         yield server
 

@@ -6,17 +6,11 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict
+from typing import Any
 
+from app.api.listener import ConnectionLimits
 from app.api.plane_server import PlaneServer, serving_plane
 from app.bootstrap.process import Process
-
-
-class Limits(TypedDict):
-    """Of each connection, in seconds."""
-
-    keep_alive_s: float
-    header_s: float
 
 
 @asynccontextmanager
@@ -25,7 +19,7 @@ async def serving_data(
 ) -> AsyncIterator[None]:
     """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
     process.data_url = url_of(listener)
-    async with serving_plane(process.data_plane, listener, **listener_limits(process)) as server:
+    async with serving_plane(process.data_plane, listener, connection_limits(process)) as server:
         yield
         await _drain(process, server, hurry or asyncio.Event())
 
@@ -53,10 +47,12 @@ async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
         working.cancel()
 
 
-def listener_limits(process: Process) -> Limits:
+def connection_limits(process: Process) -> ConnectionLimits:
     """Those in force; a listener keeps what it was opened with."""
     timeouts = process.current.settings.timeouts
-    return {"keep_alive_s": timeouts.keep_alive_s, "header_s": timeouts.header_s}
+    return ConnectionLimits(
+        header_s=timeouts.header_s, body_s=timeouts.body_s, keep_alive_s=timeouts.keep_alive_s
+    )
 
 
 def url_of(listener: socket.socket) -> str:

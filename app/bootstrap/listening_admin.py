@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from app.api.admin.services import MetricsPage
 from app.api.server import serving
 from app.bootstrap.admin import Telemetry, admin_plane
-from app.bootstrap.listening import listener_limits, url_of
+from app.bootstrap.listening import connection_limits, url_of
 from app.bootstrap.opening import Opened
 
 
@@ -28,5 +28,5 @@ async def serving_admin(
         data_url=lambda: process.data_url,
     )
     process.admin_url = url_of(listener)
-    async with serving(admin, listener, **listener_limits(process)):
+    async with serving(admin, listener, connection_limits(process)):
         yield

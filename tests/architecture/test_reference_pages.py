@@ -12,7 +12,7 @@ from app import errors
 from app.bootstrap.restart import READ_AT_START
 from app.settings.json_schema import config_schema
 from tests.fakes.admin import AdminHouse
-from tests.tools import admin_api_page, configuration_page
+from tests.tools import admin_api_page, configuration_page, http_page
 
 
 def _rows(page: str) -> Iterator[tuple[str, str]]:
@@ -28,6 +28,11 @@ def _rows(page: str) -> Iterator[tuple[str, str]]:
 def test_the_configuration_page_is_the_one_that_is_made() -> None:
     """Whoever changes the configuration runs `python -m tests.tools.configuration_page`."""
     assert configuration_page.PAGE.read_text("utf-8") == configuration_page.page()
+
+
+def test_the_page_on_http_is_the_one_that_is_made() -> None:
+    """Whoever changes the classes runs `python -m tests.tools.http_page`."""
+    assert http_page.PAGE.read_text("utf-8") == http_page.page()
 
 
 def test_the_configuration_page_has_every_key_once() -> None:

@@ -27,6 +27,7 @@ from app.answer import Answer
 from app.api.call import DataPlaneLimits, Head
 from app.api.connection import Serving
 from app.api.data_plane import DataPlane
+from app.api.listener import ConnectionLimits
 from app.api.readiness import Readiness
 from app.api.reply import HttpReply
 from app.domain.identity.api_key import ApiKey, digest, mint
@@ -198,7 +199,7 @@ async def _http(protocols: list[asyncio.Protocol]) -> tuple[float, float]:
 
 def _own() -> list[asyncio.Protocol]:
     plane = DataPlane(lambda: cast("Gateway", _StubGateway()), Readiness(), lambda: _LIMITS)
-    serving = Serving(plane, header_s=10, keep_alive_s=75)
+    serving = Serving(plane, ConnectionLimits())
     state = ServerState()
     return [serving.connection(server_state=state) for _ in range(_CONNECTIONS)]
 

@@ -489,7 +489,6 @@ async def test_http_1_0_needs_no_host(redis_url: str) -> None:
 
 
 ODD: dict[str, Callable[[bytes], bytes]] = {
-    "no version": lambda usual: usual.replace(b" HTTP/1.1", b""),
     "http/1.0": lambda usual: usual.replace(b"HTTP/1.1", b"HTTP/1.0"),
     "bare line feeds": lambda usual: usual.replace(b"\r\n", b"\n"),
     "folded header": _line(b"x-a: b\r\n c"),

@@ -19,14 +19,17 @@ from app.api.call import UNASKED_BYTES, DataPlaneLimits, Head, HttpCall
 from app.api.connection import MAX_HEADER_BYTES, Serving
 from app.api.data_plane import DataPlane
 from app.api.line import Line
+from app.api.listener import ConnectionLimits
 from app.api.protocol import GatewayProtocol
 from app.api.readiness import Readiness
 from app.api.reply import HttpReply
+from app.api.strict_head import MAX_AROUND_BYTES, MAX_LINES
 from app.errors import ClientGone
 from app.gateway import Gateway
 from app.ports import Call, Reply
 
 GET = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 LIMITS = DataPlaneLimits(max_body=1 << 20, body_s=20.0, write_stall_s=20.0, max_in_flight=10)
 Act = Callable[[Call, Reply], Awaitable[None]]
 
@@ -131,7 +134,7 @@ class Client:
         self.gateway = Acting(act)
         plane = DataPlane(lambda: cast("Gateway", self.gateway), Readiness(), lambda: limits)
         self.plane = plane
-        serving = Serving(plane, header_s=header_s, keep_alive_s=keep_alive_s)
+        serving = Serving(plane, ConnectionLimits(header_s=header_s, keep_alive_s=keep_alive_s))
         self.state = ServerState()
         self.wire = Wire()
         self.connection = serving.connection(server_state=self.state)
@@ -614,6 +617,67 @@ class TestJunk:
         assert client.wire.closed.is_set()
         assert not client.gateway.calls
 
+    @pytest.mark.parametrize("part", [b"x" * 9999, b"a: b\r\n" * 2000], ids=["one", "many"])
+    async def test_trailers_without_end(self, part: bytes) -> None:
+        """The parser would collect them: refused by their size, not by their time."""
+        client = Client(read_and_answered)
+        client.says(CHUNKED, b"1\r\na\r\n0\r\na: ", *[part] * 8)
+        assert MAX_AROUND_BYTES < 8 * 9999
+        assert client.wire.statuses == [400]
+        assert client.wire.closed.is_set()
+
+    async def test_extensions_without_end(self) -> None:
+        """So are the words behind a chunk's size."""
+        client = Client(read_and_answered)
+        client.says(CHUNKED, b"1;a=", *[b"x" * 9999] * 8)
+        assert client.wire.statuses == [400]
+
+    async def test_small_chunks_are_a_body(self) -> None:
+        """A byte in each is wasteful, and no offence."""
+        client = Client(read_and_answered)
+        client.says(CHUNKED, *[b"1\r\nx\r\n" * 1000] * 40, b"0\r\n\r\n")
+        await client.quiet()
+        assert client.wire.statuses == [200]
+
+    async def test_in_a_body_whose_answer_is_out_ends_the_connection(self) -> None:
+        """One request has one answer; a second would be taken for the next one's."""
+        client = Client(answered)
+        client.says(CHUNKED)
+        await client.quiet()
+        client.says(b"zz\r\n", GET)
+        await client.quiet()
+        assert client.wire.statuses == [200]
+        assert client.wire.closed.is_set()
+
+    @pytest.mark.parametrize("name", ["a{}", "a", "a_b"])
+    async def test_too_many_lines(self, name: str) -> None:
+        """By names of their own, by one, or by such as are dropped: each costs time."""
+        client = Client()
+        lines = "".join(f"{name.format(number)}: b\r\n" for number in range(MAX_LINES + 1))
+        client.says(f"GET / HTTP/1.1\r\nhost: x\r\n{lines}\r\n".encode())
+        assert client.wire.statuses == [431]
+        assert not client.gateway.calls
+
+    async def test_many_lines_of_others_are_nobodys_fault(self) -> None:
+        """What one request brings is not counted for the next."""
+        client = Client()
+        for begin in (0, 150, 300):
+            lines = "".join(f"b{number}: c\r\n" for number in range(begin, begin + 150))
+            client.says(f"GET / HTTP/1.1\r\nhost: x\r\n{lines}\r\n".encode())
+            await client.quiet()
+        assert client.wire.statuses == [200] * 3
+
+    async def test_an_expectation_in_http_1_0_is_ignored(self) -> None:
+        """It would not understand the answer (RFC 9110, 10.1.1)."""
+        client = Client(read_and_answered)
+        asked = post(b"", "expect: 100-continue", announced=3).replace(b"/1.1", b"/1.0")
+        client.says(asked)
+        await client.gateway.began.wait()
+        await asyncio.sleep(0)
+        client.says(b"abc")
+        await client.quiet()
+        assert client.wire.statuses == [200]
+
 
 class TestEnd:
     """A server that closes."""
@@ -738,7 +802,7 @@ def test_a_request_is_read_as_by_the_server_that_was_there_before(
 
 async def _compared(parts: list[bytes]) -> None:
     plane, asgi = Noting(), NotingAsgi()
-    serving = Serving(plane, header_s=20, keep_alive_s=20)
+    serving = Serving(plane, ConnectionLimits())
     config = uvicorn.Config(asgi, log_config=None, lifespan="off", ws="none", interface="asgi3")
     config.load()
     own = await _told(serving.connection(server_state=ServerState()), parts)

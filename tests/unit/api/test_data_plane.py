@@ -13,7 +13,7 @@ import pytest
 
 from app.api.call import DataPlaneLimits, Head
 from app.api.data_plane import DataPlane
-from app.api.listener import bind
+from app.api.listener import ConnectionLimits, bind
 from app.api.plane_server import serving_plane
 from app.api.readiness import Readiness
 from app.domain.ledger.completion import Outcome
@@ -153,7 +153,7 @@ class TestDrain:
         plane = DataPlane(lambda: cast("Gateway", gateway), Readiness(), limits(write_stall_s=60))
         listener = bind("127.0.0.1", 0)
         address = listener.getsockname()
-        async with serving_plane(plane, listener, keep_alive_s=60, header_s=10) as server:
+        async with serving_plane(plane, listener, ConnectionLimits()) as server:
             _, writer = await asyncio.open_connection(*address, limit=1024)
             writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
             await gateway.stalled.wait()

@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -15,14 +15,14 @@ import pytest
 from app.api import plane_server
 from app.api.call import DataPlaneLimits
 from app.api.data_plane import DataPlane
-from app.api.listener import bind
+from app.api.listener import ConnectionLimits, bind
 from app.api.plane_server import serving_plane
 from app.api.readiness import Readiness
 from app.gateway import Gateway
 from app.ports import Call, Reply
 
 GET = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
-TIMES: Mapping[str, float] = {"keep_alive_s": 60.0, "header_s": 10.0}
+LIMITS = ConnectionLimits()
 
 
 class Held:
@@ -64,7 +64,7 @@ async def test_an_idle_server_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(plane_server, "_ENDING_S", 60.0)
     gateway, listener = Held(), bind("127.0.0.1", 0)
     gateway.may_answer.set()
-    async with serving_plane(gateway.plane(), listener, **TIMES), asked(listener) as reader:
+    async with serving_plane(gateway.plane(), listener, LIMITS), asked(listener) as reader:
         await reader.readuntil(b"ok")
         began = time.monotonic()
     assert time.monotonic() - began < 20
@@ -74,7 +74,7 @@ async def test_what_is_under_way_is_finished_after_the_listener_closed() -> None
     """New connections are refused meanwhile, and the connection ends with its answer."""
     gateway, listener = Held(), bind("127.0.0.1", 0)
     address = listener.getsockname()
-    serving = serving_plane(gateway.plane(), listener, **TIMES)
+    serving = serving_plane(gateway.plane(), listener, LIMITS)
     async with serving as server, asked(listener) as reader:
         await gateway.came.wait()
         server.stop_accepting()
@@ -90,7 +90,7 @@ async def test_what_is_under_way_is_finished_after_the_listener_closed() -> None
 async def test_what_does_not_end_is_ended() -> None:
     """A call that nobody drained keeps no process alive."""
     gateway, listener = Held(), bind("127.0.0.1", 0)
-    async with serving_plane(gateway.plane(), listener, **TIMES), asked(listener) as reader:
+    async with serving_plane(gateway.plane(), listener, LIMITS), asked(listener) as reader:
         await gateway.came.wait()
         began = time.monotonic()
     assert time.monotonic() - began < 20
@@ -104,7 +104,7 @@ async def test_answers_tell_the_date_of_their_day(monkeypatch: pytest.MonkeyPatc
     gateway, listener = Held(), bind("127.0.0.1", 0)
     gateway.may_answer.set()
     told: set[bytes] = set()
-    async with serving_plane(gateway.plane(), listener, **TIMES):
+    async with serving_plane(gateway.plane(), listener, LIMITS):
         async with asyncio.timeout(60):
             while len(told) < 2:
                 async with asked(listener) as reader:
@@ -120,7 +120,7 @@ async def test_what_cannot_listen_says_so() -> None:
         second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         second.bind(first.getsockname())
         second.settimeout(0)
-        async with serving_plane(Held().plane(), first, **TIMES):
+        async with serving_plane(Held().plane(), first, LIMITS):
             with pytest.raises(OSError, match="in use"):
-                async with serving_plane(Held().plane(), second, **TIMES):
+                async with serving_plane(Held().plane(), second, LIMITS):
                     pytest.fail("two listen on one port")

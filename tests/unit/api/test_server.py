@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from app.api import server
-from app.api.listener import SPREADS, CannotListen, bind, hold
+from app.api.listener import SPREADS, CannotListen, ConnectionLimits, bind, hold
 from app.api.server import serving
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 #: So many that one of two gets all of them once in a lifetime.
 CONNECTIONS = 64
-LIMITS = {"keep_alive_s": 60.0, "header_s": 10.0}
+LIMITS = ConnectionLimits()
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -70,7 +70,7 @@ async def test_an_idle_server_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(server, "_ENDING_S", 60.0)
     app, listener = Held(), bind("127.0.0.1", 0)
     app.may_answer.set()
-    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+    async with serving(app, listener, LIMITS), asked(listener) as reader:
         await reader.readuntil(b"ok")
         began = time.monotonic()
     assert time.monotonic() - began < 20
@@ -80,7 +80,7 @@ async def test_answers_tell_the_date_from_the_first_on() -> None:
     """HTTP wants it; the first client is no exception."""
     app, listener = Held(), bind("127.0.0.1", 0)
     app.may_answer.set()
-    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+    async with serving(app, listener, LIMITS), asked(listener) as reader:
         head = await reader.readuntil(b"\r\n\r\n")
     assert b"\r\ndate: " in head.lower()
 
@@ -89,7 +89,7 @@ async def test_what_is_under_way_is_finished_after_the_listener_closed() -> None
     """New connections are refused meanwhile, and the connection ends with its answer."""
     app, listener = Held(), bind("127.0.0.1", 0)
     address = listener.getsockname()
-    async with serving(app, listener, **LIMITS) as server, asked(listener) as reader:
+    async with serving(app, listener, LIMITS) as server, asked(listener) as reader:
         await app.came.wait()
         server.stop_accepting()
         async with asyncio.timeout(20):
@@ -106,7 +106,7 @@ async def test_what_was_answered_but_not_read_yet_arrives() -> None:
     app, listener = Held(body=b"x" * 8_000_000), bind("127.0.0.1", 0)
     app.may_answer.set()
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-        async with serving(app, listener, **LIMITS):
+        async with serving(app, listener, LIMITS):
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(GET)
             await app.came.wait()
@@ -120,7 +120,7 @@ async def test_what_does_not_end_is_ended() -> None:
     """A request that nobody drained, and a client that does not read, keep no process alive."""
     app, listener = Held(), bind("127.0.0.1", 0)
     began = time.monotonic()
-    async with serving(app, listener, **LIMITS), asked(listener) as reader:
+    async with serving(app, listener, LIMITS), asked(listener) as reader:
         await app.came.wait()
         began = time.monotonic()
     assert time.monotonic() - began < 20
@@ -136,7 +136,7 @@ async def test_what_cannot_listen_says_so() -> None:
     second.bind(first.getsockname())
 
     async def serve_both() -> None:
-        async with serving(Held(), first, **LIMITS), serving(Held(), second, **LIMITS):
+        async with serving(Held(), first, LIMITS), serving(Held(), second, LIMITS):
             pytest.fail("two listen on one port")
 
     began = time.monotonic()
