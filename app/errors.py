@@ -102,6 +102,18 @@ class UnsupportedParameter(RequestError):
     code = "unsupported_parameter"
 
 
+class PolicyViolation(RequestError):
+    """A policy of the tenant's refuses the request; the message has no word of what was sent."""
+
+    code = "policy_violation"
+    should_retry: ClassVar[bool | None] = False
+
+    def __init__(self, message: str, *, policy: str = "", param: str | None = None) -> None:
+        """`policy` is the name of the setting or pattern, `param` the field at fault."""
+        super().__init__(message, param=param)
+        self.headers = {"x-spillgate-policy": policy}
+
+
 class InvalidApiKey(RequestError):
     """No key, or none that we know."""
 

@@ -1,7 +1,7 @@
 """One request, top to bottom.
 
-    authenticate → read → find its owner → admit → cache → route → upstream → relay → settle
-    → observe
+    authenticate → read → find its owner → police → admit → cache → route → upstream → relay
+    → settle → observe
 
 Each line below is a stage; stages know nothing of each other, and this page says why each stands
 where it does. Before the first byte to the client, what goes wrong is raised and rendered by the
@@ -21,6 +21,7 @@ from app.stages.authentication import Authentication
 from app.stages.caching import Caching
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
+from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
@@ -42,6 +43,7 @@ class Gateway:
     catalogue: Catalogue
     statement: Statement
     ownership: Ownership
+    policies: Policies
     admission: Admission
     caching: Caching
     routing: Routing
@@ -78,6 +80,8 @@ class Gateway:
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
+        # Before anything is taken: what its policy refuses costs a tenant nothing.
+        await self.policies.check(principal, request, choices, observation)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
         observation.enter(Stage.ADMIT)
         await self.admission.admit(principal, request, choices, observation)

@@ -16,6 +16,7 @@ from app.domain.capacity.demand import Demand
 from app.domain.capacity.spill import SpillReason
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Outcome, Receipt, Stage
+from app.domain.policy.findings import Finding
 from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, spill_of
@@ -24,6 +25,7 @@ from app.domain.tracing.said import NOTHING_SAID, Said
 from app.errors import (
     ClientGone,
     NowhereAllowed,
+    PolicyViolation,
     QuotaExceeded,
     ShuttingDown,
     SpillgateError,
@@ -72,9 +74,11 @@ class Observation:
         "cause",
         "demand",
         "errand",
+        "findings",
         "meter",
         "plan",
         "principal",
+        "prompt",
         "relayed",
         "request",
         "reservation",
@@ -108,6 +112,8 @@ class Observation:
         self.tags = NO_TAGS  # the request's own
         self.request: InferenceRequest | None = None
         self.reservation: Reservation | None = None
+        self.findings: tuple[Finding, ...] = ()  # of input policies
+        self.prompt: int | None = None  # tokens, where a policy had them counted
         self.base_model = ""  # whose vocabulary the prompt was counted in
         self.demand: Demand | None = None  # what it will ask of a deployment; None: no tokens
         self.plan: RoutePlan | None = None
@@ -219,6 +225,7 @@ class Observation:
             cause=self.cause,
             stages=tuple(self._stages),
             relayed=self.relayed,
+            findings=self.findings,
             output_cap=request.output_cap if request else None,
             choices=request.choices if request else 1,
         )
@@ -230,7 +237,7 @@ class Observation:
         """
         if self.request is None or not self.request.model:
             return None
-        is_known = self.base_model or isinstance(ended, NowhereAllowed)
+        is_known = self.base_model or isinstance(ended, NowhereAllowed | PolicyViolation)
         return self.request.model if is_known else UNKNOWN_MODEL
 
     def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:

@@ -23,6 +23,7 @@ from app.bootstrap.prices import price_table
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
+from app.domain.policy.rules import policy_of
 from app.domain.quota.price import PriceTable
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.doubts import Doubts
@@ -46,6 +47,7 @@ from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
+from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
@@ -131,6 +133,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         statement=Statement(resources.accounts, resources.clock, caches_of(settings)),
         ownership=Ownership(resources.owners),
+        policies=Policies(policy_of(settings.policy), fleet, resources.estimator),
         admission=Admission(
             resources.accounts,
             resources.estimator,

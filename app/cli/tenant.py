@@ -10,6 +10,7 @@ import typer
 
 from app.cli import cache_options as caches
 from app.cli import given, shown
+from app.cli import policy_options as policies
 from app.cli import tenant_options as options
 from app.cli.client import path_to
 from app.cli.limit import limit_columns
@@ -98,6 +99,7 @@ def create(  # noqa: PLR0913  # one parameter for each option
     entra_object: options.Objects = None,
     entra_group: options.Groups = None,
     cache: caches.Caches = None,
+    policy: policies.Policies = None,
     as_json: Json = False,
 ) -> None:
     """Make a tenant."""
@@ -123,6 +125,8 @@ def create(  # noqa: PLR0913  # one parameter for each option
         body["entra"] = ids
     if cache:
         body["cache"] = caches.changed({}, caches.changes(cache))
+    if policy:
+        body["policy"] = policies.changed({}, policies.changes(policy))
     with session(ctx, as_json=as_json) as work:
         _changed(work, work.client.send("POST", "tenants", body))
 
@@ -151,6 +155,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
     entra_group: options.Groups = None,
     remove_entra: options.Unmapped = None,
     cache: caches.Caches = None,
+    policy: policies.Policies = None,
     as_json: Json = False,
 ) -> None:
     """Change a tenant; what is not given stays as it is."""
@@ -174,6 +179,7 @@ def update(  # noqa: PLR0913  # one parameter for each option
         added_ids=options.entra(entra_application, entra_object, entra_group),
         removed_ids=frozenset(remove_entra or ()),
         caches=caches.changes(cache or ()),
+        policies=policies.changes(policy or ()),
     )
     if not (changes or partly.changes_anything):
         raise typer.BadParameter("nothing to change: see `spillgate tenant update --help`")
@@ -217,11 +223,13 @@ class _Partly:
     added_ids: dict[str, list[str]]
     removed_ids: Collection[str]
     caches: caches.Changes
+    policies: policies.Changes
 
     @property
     def changes_anything(self) -> bool:
         ids = self.added_ids or self.removed_ids
-        return bool(self.added_tags or self.removed_tags or ids or self.caches)
+        parts = self.caches or self.policies
+        return bool(self.added_tags or self.removed_tags or ids or parts)
 
     def changed(self, tenant: Record) -> dict[str, Any]:
         """The fields as a whole."""
@@ -233,6 +241,8 @@ class _Partly:
             found["entra"] = options.with_ids(tenant["entra"], self.added_ids, self.removed_ids)
         if self.caches:
             found["cache"] = caches.changed(tenant["cache"], self.caches)
+        if self.policies:
+            found["policy"] = policies.changed(tenant["policy"], self.policies)
         return found
 
 
@@ -261,6 +271,9 @@ def _show(work: Session, tenant: Record) -> None:
     if said := list(caches.parts(tenant["cache"])):
         work.output.lines([""])
         work.output.table(caches.COLUMNS, said)
+    if rules := list(policies.parts(tenant["policy"])):
+        work.output.lines([""])
+        work.output.table(policies.COLUMNS, rules)
 
 
 def _spill(value: str | Record) -> str:

@@ -18,6 +18,7 @@ from app.settings.callers import EntraCallers
 from app.settings.explain import Explain
 from app.settings.logs import LogRules
 from app.settings.metrics import Metrics
+from app.settings.policy import InputPolicyRules
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.routing import Routing
@@ -55,8 +56,9 @@ class Settings(Section):
     tracing: Tracing = Tracing()
     metrics: Metrics = Metrics()
     prices: Prices = Prices()
-    cache: Cache = Cache()
     billing: Billing = Billing()
+    cache: Cache = Cache()
+    policy: InputPolicyRules = InputPolicyRules()
     simulator: Simulator = Simulator()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

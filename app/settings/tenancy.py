@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from app.settings.caching import CacheRules
 from app.settings.callers import TenantCallers
+from app.settings.policy import InputPolicyRules
 from app.settings.section import Float, Int, Name, Secret, Section, Text
 from app.settings.tag_format import MAX_TAGS, name_fault, value_fault
 from app.settings.tiers import MAX_WEIGHT, TIERS_SCHEMA, WeightedTarget, normalised_tiers
@@ -176,3 +177,5 @@ class Tenant(Section):
     """What its usage can be grouped by, such as a cost centre."""
     cache: CacheRules = CacheRules()
     """Which caches answer it."""
+    policy: InputPolicyRules = InputPolicyRules()
+    """What its requests may ask for."""

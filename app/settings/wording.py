@@ -85,6 +85,7 @@ _MESSAGES: Final[tuple[tuple[str, str | Callable[[Context], str]], ...]] = (
     ("value_error", lambda context: str(context.get("error", "is not valid"))),
     ("spill_form", SPILL_FORMS),
     ("price_periods", PERIODS_FORM),
+    ("policy_pattern", lambda context: str(context["fault"])),
     ("missing", "is missing"),
     ("string_too_short", _too_short),
     ("string_too_long", lambda context: f"must have at most {context['max_length']} characters"),

@@ -82,7 +82,9 @@ class Admission:
             return
         terms = self._terms_of(principal, request.model, choices, observation.started_at)
         observation.base_model = terms.model
-        prompt = await self._estimator.prompt(request, terms.model)
+        prompt = observation.prompt  # counted before, where a policy bounds it
+        if prompt is None:
+            prompt = await self._estimator.prompt(request, terms.model)
         most, expected = self._answer(principal.tenant.name, request, terms.longest)
         observation.demand = Demand(prompt, expected)
         amounts = Amounts(1, prompt + most, terms.prices.bound(prompt, most))

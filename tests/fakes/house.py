@@ -13,6 +13,7 @@ from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.completion import Receipt
+from app.domain.policy.rules import InputPolicy
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
@@ -41,6 +42,7 @@ from app.stages.caching import (
 from app.stages.caching.measuring import Hit
 from app.stages.catalogue import Catalogue
 from app.stages.ownership import Ownership
+from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
@@ -164,6 +166,7 @@ class House:
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
             statement=Statement(accounts, self.clock),
             ownership=Ownership(self.owners),
+            policies=Policies(InputPolicy(), self.fleet, self.estimator),
             routing=Routing(
                 self.fleet,
                 self.standing,

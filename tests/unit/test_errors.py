@@ -36,6 +36,7 @@ EXPECTED = {
     "MethodNotAllowed": (405, "method_not_allowed"),
     "BodyTimeout": (408, "request_timeout"),
     "BodyTooLarge": (413, "request_too_large"),
+    "PolicyViolation": (400, "policy_violation"),
     "UnsupportedEncoding": (415, "unsupported_content_encoding"),
     "NoCapacity": (429, "rate_limit_exceeded"),
     "UpstreamUnreachable": (502, "upstream_unreachable"),

@@ -158,6 +158,7 @@ def tenant_of(entry: TenantEntry, key: KeyEntry | None = None) -> Tenant:
         tags={**entry.tags, **(key.tags if key is not None else {})},
         routing=entry.routing,
         cache=entry.cache,
+        policy=entry.policy,
         trace_content=entry.trace_content,
     )
 

@@ -20,6 +20,7 @@ from app.adapters.logs.levels import REQUEST
 from app.adapters.logs.rendering import MAX_ITEMS
 from app.domain.ledger.completion import Receipt
 from app.domain.ledger.error_type import error_type
+from app.domain.policy.findings import Finding
 from app.domain.routing.attempt import Attempt
 from app.domain.routing.route import Absence
 
@@ -65,6 +66,7 @@ class RequestLine(msgspec.Struct):
     bytes: int
     degraded: str | None
     flags: tuple[str, ...]
+    policies: list[str]
     errand: str | None
     event: str
     level: str
@@ -148,6 +150,7 @@ class RequestLines:
             receipt.bytes_relayed,
             None if reservation is None else reservation.degraded,
             receipt.flags,
+            [self._finding(each) for each in receipt.findings] if receipt.findings else [],
             receipt.errand,
             REQUEST,
             "info",
@@ -159,6 +162,9 @@ class RequestLines:
         if not absences and not receipt.skipped:
             return []
         return [self._absence(each) for each in (*absences, *receipt.skipped)[:MAX_ITEMS]]
+
+    def _finding(self, finding: Finding) -> str:
+        return f"{finding.action} {finding.kind} {self.names[finding.name]}"
 
     def _attempt(self, attempt: Attempt) -> str:
         status = attempt.status if attempt.status is not None else "no_answer"

@@ -52,6 +52,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "bytes": "of the answer, handed on",
         "degraded": "the policy that let it in while the accounts were out of reach",
         "flags": "as in the ledger: `estimated`, `unpriced`, `soft:LIMIT`, …",
+        "policies": "rules of its input policy that it broke: action, kind, name",
         "errand": "what the gateway itself asked it for; null: it was a caller's",
     }
 )
@@ -62,7 +63,7 @@ class RequestPolicy:
     """Of which requests there is a line: `sample` is the part of ordinary ones, 0 to 1."""
 
     ordinary: bool = True
-    extraordinary: bool = True  # failed, spilled, degraded, or charged by an estimate
+    extraordinary: bool = True  # failed, spilled, flagged, degraded, or estimated
     sample: float = 1.0
 
 
@@ -115,4 +116,4 @@ def _is_ordinary(receipt: Receipt) -> bool:
     is_well = receipt.outcome is Outcome.FINISHED and receipt.status == HTTPStatus.OK
     is_degraded = receipt.reservation is not None and receipt.reservation.degraded is not None
     is_as_planned = receipt.spill is SpillReason.NONE and not receipt.flags
-    return is_well and is_as_planned and not is_degraded
+    return is_well and is_as_planned and not is_degraded and not receipt.findings

@@ -198,6 +198,11 @@ QUOTA_USED: Final = gauge(
 QUOTA_REFUSALS: Final = counter(
     "llm_quota_refusals_total", "Requests refused for a limit of their tenant.", "tenant", "limit"
 )
+POLICY_FINDINGS: Final = counter(
+    "llm_policy_findings_total",
+    "Rules of input policies that requests broke; action: block, flag.",
+    "kind", "action",
+)  # fmt: skip
 DEGRADED: Final = counter(
     "llm_degraded_requests_total",
     "Requests granted without the account; policy: local_share, fail_open.",

@@ -24,6 +24,8 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.identity.tenant import LossPolicy, Tenant
 from app.domain.ledger.completion import Outcome
 from app.domain.ledger.error_type import FAULTS, ErrorType, Fault
+from app.domain.policy.findings import PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.quota.limit import Mode
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Deployment, Fleet
@@ -97,6 +99,7 @@ def _always() -> Iterator[Series]:
     yield from _errors(OTHER, {Fault.GATEWAY})
     yield from _of_tenant(OTHER, None)
     yield from _each(f.CLASS_REQUESTS, _CLASSES, SpillReason)
+    yield from _each(f.POLICY_FINDINGS, PolicyKind, (Action.BLOCK, Action.FLAG))
     yield from _each(f.QUEUE_WAIT, _CLASSES)
     yield from _each(f.CACHE_REQUESTS, CacheResult)
     yield from _each(f.CACHE_REASONS, (CacheResult.BYPASS,), (BYPASSED.reason, *Bypass))

@@ -56,6 +56,7 @@ class ReceiptMetrics:
         self._overhead = instruments.histograms(f.OVERHEAD)[()]
         self._refusals = instruments.counters(f.QUOTA_REFUSALS)
         self._degraded = instruments.counters(f.DEGRADED)
+        self._policies = instruments.counters(f.POLICY_FINDINGS)
 
     def observe(self, receipt: Receipt) -> None:
         """Count it; an errand only among errands."""
@@ -70,6 +71,8 @@ class ReceiptMetrics:
         self._time(receipt, model, _example(receipt))
         if receipt.limit is not None:
             self._refusals[tenant, receipt.limit].inc()
+        for finding in receipt.findings:
+            self._policies[finding.kind, finding.action].inc()
         if receipt.attempts or receipt.plan is not None:
             self._routing.count(receipt, model)
         reservation = receipt.reservation

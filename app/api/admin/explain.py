@@ -18,6 +18,8 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.explain.explanation import Explanation
 from app.domain.explain.why import summary, why_asked, why_candidate, why_skipped
 from app.domain.ledger.completion import Outcome
+from app.domain.policy.findings import PolicyKind
+from app.domain.policy.rules import Action as PolicyAction
 from app.domain.quota.limit import LimitName, Mode
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Kind
@@ -119,6 +121,15 @@ class CachedView(_View):
     saved_s: float
 
 
+class PolicyView(_View):
+    """A rule of its tenant's input policy that it broke."""
+
+    kind: PolicyKind
+    name: str = Field(description="of the setting, or of the pattern")
+    action: PolicyAction
+    field: str = Field(description="where in the body; empty: in all of it")
+
+
 class LoadView(_View):
     """What it was expected to ask of a deployment, in tokens."""
 
@@ -156,6 +167,7 @@ class ExplanationView(_View):
     reserved: ReservedView | None
     settled: SettledView | None
     flags: list[str]
+    policies: list[PolicyView]
     why: list[str] = []
 
     @classmethod

@@ -42,8 +42,11 @@ from app.domain.cache.policy import rule_of, section_of
 from app.domain.identity.directory import Change, Directory, EntraIds, EntryKind, TenantEntry
 from app.domain.identity.directory_change import creation
 from app.domain.identity.tenant import LossPolicy
+from app.domain.policy.rules import policy_of
+from app.domain.policy.rules import section_of as policy_section_of
 from app.errors import StoreUnavailable
 from app.settings import CacheRules
+from app.settings.policy import InputPolicyRules
 from app.settings.section import Name
 
 #: Fields that a body and an entry have in the same form.
@@ -75,6 +78,7 @@ class TenantView(RoutingView):
     tags: dict[str, str]
     entra: EntraView
     cache: dict[str, Any]
+    policy: dict[str, Any]
     trace_content: bool
     disabled: bool
     version: int
@@ -91,6 +95,7 @@ class TenantView(RoutingView):
             tags=dict(entry.tags),
             entra=EntraView.model_validate(entry.entra),
             cache=section_of(entry.cache).model_dump(exclude_none=True),
+            policy=policy_section_of(entry.policy).model_dump(mode="json", exclude_none=True),
             trace_content=entry.trace_content,
             **shown(entry.routing),
             disabled=entry.disabled,
@@ -129,6 +134,10 @@ class TenantChange(RoutingBody):
         default_factory=CacheRules,
         description="which caches answer; in place of what was",
     )
+    policy: InputPolicyRules = Field(
+        default_factory=InputPolicyRules,
+        description="what its requests may ask for; in place of what was",
+    )
     trace_content: bool = Field(
         default=False,
         description="traces may hold its prompts and answers, where the configuration allows it",
@@ -141,8 +150,9 @@ class TenantChange(RoutingBody):
         plain = {name: given[name] for name in given.keys() & _PLAIN}
         entra = self.entra.ids() if "entra" in given else entry.entra
         cache = rule_of(self.cache) if "cache" in given else entry.cache
+        policy = policy_of(self.policy) if "policy" in given else entry.policy
         routing = merged(entry.routing, given)
-        return replace(entry, **plain, entra=entra, routing=routing, cache=cache)
+        return replace(entry, **plain, entra=entra, routing=routing, cache=cache, policy=policy)
 
 
 class NewTenant(TenantChange):

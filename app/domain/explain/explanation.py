@@ -17,6 +17,8 @@ from app.domain.capacity.demand import Load
 from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.policy.findings import Finding, PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.quota.limit import Limit, LimitName, Mode
 from app.domain.quota.reservation import Reservation
 from app.domain.routing.attempt import Attempt, Verdict
@@ -126,6 +128,15 @@ class LoadRecord(_Part, frozen=True):
     request_class: str = "standard"
 
 
+class PolicyRecord(_Part, frozen=True):
+    """A rule of its tenant's input policy that the request broke."""
+
+    kind: PolicyKind
+    name: str
+    action: Action
+    field: str = ""
+
+
 class Explanation(_Part, frozen=True):
     """The record of one request; `at` is its arrival in Unix time."""
 
@@ -153,6 +164,7 @@ class Explanation(_Part, frozen=True):
     reserved: ReservedRecord | None = None
     settled: SettledRecord | None = None
     flags: tuple[str, ...] = ()
+    policies: tuple[PolicyRecord, ...] = ()
     errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
 
 
@@ -204,8 +216,16 @@ def explained(receipt: Receipt) -> Explanation:
         reserved=_reserved(receipt.reservation),
         settled=_settled(receipt),
         flags=receipt.flags,
+        policies=tuple([_policy(each) for each in receipt.findings]),
         errand=receipt.errand.value if receipt.errand else "",
     )
+
+
+def _policy(finding: Finding) -> PolicyRecord:
+    """A parameter's name is the caller's own word, and stays out of records."""
+    is_named = finding.kind is PolicyKind.PARAMETER
+    field = "" if is_named else finding.field
+    return PolicyRecord(finding.kind, finding.name, finding.action, field)
 
 
 def _cached(cache: CacheRecord) -> CachedRecord | None:

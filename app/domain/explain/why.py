@@ -16,6 +16,7 @@ from app.domain.explain.explanation import (
     SkipRecord,
 )
 from app.domain.ledger.completion import Outcome
+from app.domain.policy.rules import Action
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.throttle import ThrottleClass
 
@@ -118,7 +119,8 @@ def why_candidate(candidate: CandidateRecord, explanation: Explanation) -> str:
 
 def summary(explanation: Explanation) -> list[str]:
     """How it ended, why it left its first tier, and what it took and cost."""
-    return [*_ending(explanation), *_spilling(explanation), *_accounting(explanation)]
+    policies = _policies(explanation)
+    return [*_ending(explanation), *policies, *_spilling(explanation), *_accounting(explanation)]
 
 
 def duration(seconds: float) -> str:
@@ -171,6 +173,13 @@ def _not_served(cache: CachedRecord) -> Iterator[str]:
         yield f"The cache had {_kept(cache)}, {away}, and kept it back ({cache.reason})."
     else:
         yield f"The nearest prompt in the cache, {away}, was not taken ({cache.reason})."
+
+
+def _policies(explanation: Explanation) -> Iterator[str]:
+    for each in explanation.policies:
+        did = "refused it" if each.action is Action.BLOCK else "flagged it"
+        place = f" ({each.field})" if each.field else ""
+        yield f"The tenant's policy {each.name} {did}{place}."
 
 
 def _spilling(explanation: Explanation) -> Iterator[str]:

@@ -13,6 +13,8 @@ from typing import Self
 from app.domain.cache.policy import UNSAID, CacheRule
 from app.domain.identity.route_policy import ANYWHERE, RoutePolicy
 from app.domain.identity.tenant import LossPolicy
+from app.domain.policy.rules import UNSAID as NO_POLICY
+from app.domain.policy.rules import InputPolicy
 from app.domain.quota.limit import LimitRule
 
 
@@ -70,6 +72,7 @@ class TenantEntry:
     entra: EntraIds = EntraIds()
     routing: RoutePolicy = ANYWHERE
     cache: CacheRule = UNSAID
+    policy: InputPolicy = NO_POLICY
     trace_content: bool = False
     disabled: bool = False
     version: int = 1

@@ -11,6 +11,8 @@ from app.domain.identity.api_key import ApiKey, digest
 from app.domain.identity.directory import Directory, EntraIds, Entry, KeyEntry, TenantEntry
 from app.domain.identity.route_policy import RoutePolicy, Spill
 from app.domain.identity.tenant import LossPolicy
+from app.domain.policy.rules import InputPolicy, policy_of
+from app.domain.policy.rules import said_by as policy_said_by
 from app.domain.quota.limit import RULE_NAMES, LimitName, LimitRule
 from app.settings import Settings, SpillBudget
 from app.settings import Tenant as TenantSettings
@@ -56,6 +58,7 @@ def _tenant(tenant: TenantSettings) -> TenantEntry:
         entra=EntraIds(**{kind: getattr(tenant.entra, kind) for kind in EntraIds().kinds}),
         routing=_routing(tenant),
         cache=rule_of(tenant.cache),
+        policy=policy_of(tenant.policy),
         trace_content=tenant.trace_content,
     )
 
@@ -115,6 +118,7 @@ def _differing_fields(seed: TenantEntry, found: TenantEntry) -> Iterator[tuple[s
         ("trace_content", _yes_or_no(found.trace_content), _yes_or_no(seed.trace_content)),
         *_routing_pairs(found.routing, seed.routing),
         *_cache_pairs(found.cache, seed.cache),
+        *_policy_pairs(found.policy, seed.policy),
         *((f"tags.{tag}", found.tags.get(tag, "none"), seed.tags[tag]) for tag in seed.tags),
     ]
     return ((field, in_force, wanted) for field, in_force, wanted in pairs if in_force != wanted)
@@ -135,6 +139,14 @@ def _cache_pairs(found: CacheRule, seed: CacheRule) -> list[tuple[str, str, str]
     in_force, wanted = said_by(found), said_by(seed)
     return [
         (f"cache.{name}", _value(in_force.get(name)), _value(wanted.get(name)))
+        for name in sorted(in_force.keys() | wanted.keys())
+    ]
+
+
+def _policy_pairs(found: InputPolicy, seed: InputPolicy) -> list[tuple[str, str, str]]:
+    in_force, wanted = policy_said_by(found), policy_said_by(seed)
+    return [
+        (f"policy.{name}", in_force.get(name, "unsaid"), wanted.get(name, "unsaid"))
         for name in sorted(in_force.keys() | wanted.keys())
     ]
 

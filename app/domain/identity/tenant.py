@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from app.domain.cache.policy import UNSAID, CacheRule
 from app.domain.identity.route_policy import ANYWHERE, RoutePolicy
+from app.domain.policy.rules import UNSAID as NO_POLICY
+from app.domain.policy.rules import InputPolicy
 from app.domain.quota.limit import LimitRule
 
 
@@ -35,6 +37,7 @@ class Tenant:
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     routing: RoutePolicy = ANYWHERE
     cache: CacheRule = UNSAID
+    policy: InputPolicy = NO_POLICY
     trace_content: bool = False  # traces may hold its prompts and answers, where the config allows
 
     def may_use(self, model: str) -> bool:

@@ -13,6 +13,7 @@ from app.domain.call.errand import Purpose
 from app.domain.call.request import Operation
 from app.domain.call.trace import TraceContext
 from app.domain.capacity.spill import SpillReason
+from app.domain.policy.findings import Finding
 from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt
@@ -103,6 +104,7 @@ class Receipt(msgspec.Struct, frozen=True):
     relayed: float | None = None  # when the last byte was out; None: it did not come to that
     output_cap: int | None = None  # tokens that the caller allowed
     choices: int = 1  # answers that the caller asked for
+    findings: tuple[Finding, ...] = ()  # of input policies
 
     @property
     def is_server_error(self) -> bool:

@@ -42,6 +42,7 @@ class ErrorType(StrEnum):
     BUDGET_EXHAUSTED = "budget_exhausted"
     SPILL_DENIED = "spill_denied"
     DATA_ZONE = "data_zone"
+    POLICY_VIOLATION = "policy_violation"
     NO_CAPACITY = "no_capacity"
     UPSTREAM_ERROR = "upstream_error"
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
@@ -61,6 +62,7 @@ _POLICY: Final = frozenset(
         ErrorType.BUDGET_EXHAUSTED,
         ErrorType.SPILL_DENIED,
         ErrorType.DATA_ZONE,
+        ErrorType.POLICY_VIOLATION,
     }
 )
 _GATEWAY: Final = frozenset(
@@ -93,6 +95,7 @@ _OF_CODE: Final[Mapping[str, ErrorType]] = MappingProxyType(
         "invalid_api_key": ErrorType.INVALID_KEY,
         "permission_denied": ErrorType.INVALID_KEY,
         "data_zone_not_allowed": ErrorType.DATA_ZONE,
+        "policy_violation": ErrorType.POLICY_VIOLATION,
         "previous_response_not_found": ErrorType.NOT_FOUND,
         "method_not_allowed": ErrorType.NOT_FOUND,
         "context_length_exceeded": ErrorType.CONTEXT_LENGTH,

@@ -168,6 +168,7 @@ def _accounted(receipt: Receipt) -> _Found:
         names.OUTCOME: receipt.outcome,
         names.LIMIT: receipt.limit,
         names.FLAGS: receipt.flags or None,
+        names.POLICIES: tuple(each.text for each in receipt.findings) or None,
         names.ERRAND: receipt.errand,
     }
     reservation = receipt.reservation

@@ -15,6 +15,8 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.explain.explanation import Explanation
 from app.domain.ledger.completion import Outcome
 from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.policy.findings import Finding, PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
 from app.domain.routing.route import Absence, RoutePlan
@@ -22,6 +24,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.receipts import reservation, served
 from tests.unit.adapters.logs.conftest import Logged
 
+#: A rule that was broken, and let the request pass.
+FLAGGED = Finding(PolicyKind.PATTERN, "card", Action.FLAG)
 SPILLED = {
     "deployment": "paygo",
     "deployment_kind": Kind.PAYGO,
@@ -44,7 +48,15 @@ def log(request: pytest.FixtureRequest, stream: Logged) -> RequestLog:
 
 def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
     """With who, what, where, how it ended, and why it went there; flat, times rounded."""
-    log.observe(served(**SPILLED, duration=1.23456789, trace_id="ab" * 16, flags=("estimated",)))
+    log.observe(
+        served(
+            **SPILLED,
+            duration=1.23456789,
+            trace_id="ab" * 16,
+            flags=("estimated",),
+            findings=(FLAGGED,),
+        )
+    )
 
     (line,) = stream.lines
     assert line.pop("time").endswith("Z")
@@ -81,6 +93,7 @@ def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
         "bytes": 1000,
         "degraded": None,
         "flags": ["estimated"],
+        "policies": ["flag pattern card"],
         "errand": None,
     }
 
@@ -171,6 +184,7 @@ def test_there_are_lines_of_the_requests_that_are_wanted(
         {"status": 500},
         {"outcome": Outcome.CLIENT_DISCONNECTED},
         {"flags": ("estimated",)},
+        {"findings": (FLAGGED,)},
         {"reservation": reservation(degraded="fail_open")},
     ],
 )

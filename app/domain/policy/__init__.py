@@ -1,0 +1,1 @@
+"""What a tenant may ask for, whatever its quota: rules over one request, and what they find."""

@@ -1,0 +1,127 @@
+"""Refuse what a tenant may not ask for, or note it, before anything is taken for it.
+
+What a tenant's policy comes to is worked out when it is first met and kept for as long as the
+tenant says the same; where it comes to nothing, a request costs a look into a dict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain.call.request import INFERENCE, InferenceRequest
+from app.domain.identity.tenant import Principal
+from app.domain.policy.asked import Asked
+from app.domain.policy.decision import (
+    body_findings,
+    looks_into_body,
+    size_findings,
+    text_findings,
+    token_findings,
+)
+from app.domain.policy.findings import Finding, is_blocking
+from app.domain.policy.rules import InputPolicy, in_force
+from app.domain.routing.deployment import Fleet
+from app.domain.routing.route import Choices
+from app.errors import PolicyViolation
+from app.observation import Observation
+from app.ports import TokenEstimator
+from app.settings.patterns import Search, search_of
+from app.wire.asked import asked_of
+
+#: Bodies up to this many bytes are looked into at once: two milliseconds with fifty patterns.
+_INLINE_BYTES: Final = 8 * 1024
+#: Tenants of which is remembered what their policy comes to; beyond that all begin anew.
+_MOST_KNOWN: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a tenant says, and what comes of it; `policy` None: nothing."""
+
+    own: InputPolicy
+    policy: InputPolicy | None
+    looks_into_body: bool = False
+
+
+class Policies:
+    """Input policies of one configuration snapshot."""
+
+    def __init__(
+        self,
+        general: InputPolicy,
+        fleet: Fleet,
+        estimator: TokenEstimator,
+        compiled: Callable[[str], Search] = search_of,
+    ) -> None:
+        """`general` holds for every tenant that does not say otherwise."""
+        self._general = general
+        self._fleet = fleet
+        self._estimator = estimator
+        self._compiled = compiled
+        self._known: dict[str, _Known] = {}
+
+    async def check(
+        self,
+        principal: Principal,
+        request: InferenceRequest,
+        choices: Choices,
+        observation: Observation,
+    ) -> None:
+        """Put what is found into `observation`. Raises PolicyViolation for the first that blocks.
+
+        A prompt that was counted is put there, too.
+        """
+        tenant = principal.tenant
+        known = self._known.get(tenant.name)
+        if known is None or known.own is not tenant.policy:
+            known = self._of(tenant.name, tenant.policy)
+        if known.policy is None or request.operation not in INFERENCE:
+            return
+        _tell(size_findings(known.policy, request), observation)
+        if known.looks_into_body:
+            _tell(await self._looked_into(known.policy, request), observation)
+        if known.policy.max_prompt_tokens is not None:
+            model = self._fleet.deployments[choices.deployments[0]].model
+            prompt = observation.prompt = await self._estimator.prompt(request, model)
+            _tell(token_findings(known.policy, prompt), observation)
+
+    def _of(self, tenant: str, own: InputPolicy) -> _Known:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        policy = in_force(self._general, own)
+        looks = policy is not None and looks_into_body(policy)
+        known = self._known[tenant] = _Known(own, policy, looks)
+        return known
+
+    async def _looked_into(self, policy: InputPolicy, request: InferenceRequest) -> list[Finding]:
+        """Long bodies in a thread: the engine lets the loop go on meanwhile."""
+        if len(request.body) <= _INLINE_BYTES:
+            return self._found(policy, request)
+        return await asyncio.to_thread(self._found, policy, request)
+
+    def _found(self, policy: InputPolicy, request: InferenceRequest) -> list[Finding]:
+        asked = asked_of(request)
+        found = list(body_findings(policy, asked))
+        if not policy.patterns or any(map(is_blocking, found)):
+            return found
+        return [*found, *self._in_texts(policy, asked)]
+
+    def _in_texts(self, policy: InputPolicy, asked: Asked) -> Iterable[Finding]:
+        searches: Mapping[str, Search] = {
+            rule.name: self._compiled(rule.pattern) for rule in policy.patterns
+        }
+        return text_findings(policy, asked, lambda name, text: searches[name](text))
+
+
+def _tell(findings: Iterable[Finding], observation: Observation) -> None:
+    for finding in findings:
+        observation.findings += (finding,)
+        if is_blocking(finding):
+            raise PolicyViolation(
+                f"The request is refused by the policy `{finding.name}`: {finding.why}.",
+                policy=finding.name,
+                param=finding.field or None,
+            )

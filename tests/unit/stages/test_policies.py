@@ -1,0 +1,160 @@
+"""What the stage refuses and notes, and what it spares a request that nothing is said about."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from app.domain.call.request import InferenceRequest
+from app.domain.identity.tenant import Principal, Tenant
+from app.domain.policy.rules import UNSAID, Action, Feature, InputPolicy, PatternRule
+from app.domain.routing.route import Choices
+from app.errors import PolicyViolation
+from app.observation import Observation
+from app.settings.patterns import Search, search_of
+from app.stages.policies import Policies
+from app.wire.openai import read_request
+from app.wire.routes import match
+from tests.fakes.accounts import FakeEstimator
+from tests.fakes.call import FakeCall
+from tests.fakes.clock import FakeClock
+from tests.fakes.house import fleet
+
+SECRET = InputPolicy(patterns=(PatternRule("secret", "(?i)secret"),))
+
+
+def chat(content: Any = "Hi", **more: Any) -> InferenceRequest:
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": content}], **more}
+    return read_request(match("POST", "/v1/chat/completions", ""), json.dumps(body).encode())
+
+
+class Door:
+    """The stage, and who comes to it."""
+
+    def __init__(self, general: InputPolicy = UNSAID) -> None:
+        self.compiled: list[str] = []
+        self.estimator = FakeEstimator(prompt=10)
+        self.fleet = fleet("ptu", "paygo")
+        self.stage = Policies(general, self.fleet, self.estimator, self._compile)
+        self.observation = Observation(FakeCall(), FakeClock())
+
+    def _compile(self, pattern: str) -> Search:
+        self.compiled.append(pattern)
+        return search_of(pattern)
+
+    async def check(
+        self, own: InputPolicy = UNSAID, request: InferenceRequest | None = None
+    ) -> Observation:
+        """Let a request in; refusals are raised."""
+        self.observation = Observation(FakeCall(), FakeClock())
+        principal = Principal(Tenant("acme", policy=own), "k1")
+        choices = Choices(self.fleet.models["gpt-4o"])
+        await self.stage.check(principal, request or chat(), choices, self.observation)
+        return self.observation
+
+
+async def test_where_nothing_is_said_nothing_is_looked_at() -> None:
+    """No body read, no token counted, no thread begun."""
+    door = Door()
+    seen = await door.check(UNSAID, chat("x" * 100_000))
+    assert (seen.findings, seen.prompt, door.compiled) == ((), None, [])
+
+
+@pytest.mark.parametrize("size", [1, 100_000], ids=["at-once", "in-a-thread"])
+async def test_a_text_is_refused_without_being_repeated(size: int) -> None:
+    """In OpenAI's shape: code, the field, and the policy's name."""
+    door = Door()
+    with pytest.raises(PolicyViolation) as caught:
+        await door.check(SECRET, chat("x" * size + "My Secret!"))
+    error = caught.value
+    assert (error.status, error.type, error.code) == (
+        400,
+        "invalid_request_error",
+        "policy_violation",
+    )
+    assert (error.param, error.headers) == ("messages[0]", {"x-spillgate-policy": "secret"})
+    assert "`secret`" in error.message
+    assert "My" not in error.message
+    assert [each.text for each in door.observation.findings] == ["block pattern secret"]
+
+
+async def test_what_is_only_flagged_passes_and_is_noted() -> None:
+    """Every rule that was broken, in their order."""
+    rules = InputPolicy(
+        action=Action.FLAG,
+        max_body_bytes=1,
+        max_output_tokens=5,
+        forbidden=(Feature.SEVERAL_ANSWERS,),
+        max_prompt_tokens=9,
+        patterns=(PatternRule("hi", "Hi", Action.FLAG),),
+    )
+    seen = await Door().check(rules, chat(n=2, max_tokens=6))
+    assert [each.text for each in seen.findings] == [
+        "flag body_size max_body_bytes",
+        "flag output_tokens max_output_tokens",
+        "flag feature forbidden.several_answers",
+        "flag pattern hi",
+        "flag prompt_tokens max_prompt_tokens",
+    ]
+
+
+async def test_flags_before_a_refusal_are_kept() -> None:
+    """The records tell all that was found until then."""
+    both = InputPolicy(
+        patterns=(PatternRule("a", "Hi", Action.FLAG), PatternRule("b", "Hi", Action.BLOCK))
+    )
+    door = Door()
+    with pytest.raises(PolicyViolation):
+        await door.check(both)
+    assert [each.name for each in door.observation.findings] == ["a", "b"]
+
+
+async def test_a_counted_prompt_is_not_counted_again() -> None:
+    """Admission takes it from the observation."""
+    seen = await Door().check(InputPolicy(max_prompt_tokens=10))
+    assert (seen.prompt, seen.findings) == (10, ())
+    with pytest.raises(PolicyViolation, match="10 tokens, 9 are allowed"):
+        await Door().check(InputPolicy(max_prompt_tokens=9))
+
+
+async def test_what_is_forbidden_by_its_form_is_not_searched() -> None:
+    """The cheapest rules come first."""
+    door = Door()
+    rules = InputPolicy(forbidden=(Feature.SEVERAL_ANSWERS,), patterns=SECRET.patterns)
+    with pytest.raises(PolicyViolation, match=r"forbidden\.several_answers"):
+        await door.check(rules, chat(n=3))
+    assert door.compiled == []
+
+
+async def test_a_changed_policy_is_in_force_with_the_next_request() -> None:
+    """And the general one holds wherever a tenant says nothing."""
+    door = Door(InputPolicy(max_body_bytes=1))
+    with pytest.raises(PolicyViolation, match="max_body_bytes"):
+        await door.check(UNSAID)
+    await door.check(InputPolicy(max_body_bytes=10_000))
+    with pytest.raises(PolicyViolation, match="max_body_bytes"):
+        await door.check(InputPolicy(max_body_bytes=2))
+
+
+async def test_reading_a_stored_response_is_no_input() -> None:
+    """It has no prompt."""
+    reading = InferenceRequest(match("GET", "/v1/responses/resp_1", ""), "", b"")
+    seen = await Door().check(InputPolicy(require_output_cap=True, max_body_bytes=0), reading)
+    assert seen.findings == ()
+
+
+async def test_a_long_text_does_not_hold_up_the_loop() -> None:
+    """The loop goes on many times while half a megabyte is searched with fifty patterns."""
+    rules = tuple(PatternRule(f"p{n}", rf"[a-z ]+x{{{n},}}y\d+", Action.FLAG) for n in range(1, 51))
+    searching = asyncio.ensure_future(
+        Door().check(InputPolicy(patterns=rules), chat("abc xx " * 70_000))
+    )
+    turns = 0
+    while not searching.done():
+        await asyncio.sleep(0)
+        turns += 1
+    await searching
+    assert turns > 10

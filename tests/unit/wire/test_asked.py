@@ -1,0 +1,225 @@
+"""What input policies see of a body: its parameters, its features and every text, decoded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.call.request import InferenceRequest
+from app.domain.policy.asked import Asked
+from app.domain.policy.rules import Feature
+from app.wire.asked import asked_of
+from app.wire.routes import match
+
+PATHS = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "embeddings": "/v1/embeddings",
+    "completions": "/v1/completions",
+}
+
+
+def asked(api: str, **body: Any) -> Asked:
+    data = json.dumps({"model": "m", **body}).encode()
+    return asked_of(InferenceRequest(match("POST", PATHS[api], ""), "m", data))
+
+
+def said(found: Asked) -> set[tuple[str, str, str]]:
+    return {(each.role.value, each.field, each.text.decode()) for each in found.passages}
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "features"),
+    [
+        ("chat", {}, {}),
+        ("chat", {"n": 1, "logprobs": False, "store": False, "tools": []}, {}),
+        ("chat", {"tools": [{"type": "function"}]}, {"tools": "tools"}),
+        ("chat", {"functions": [{"name": "f"}]}, {"tools": "functions"}),
+        (
+            "responses",
+            {"store": False, "tools": [{"type": "mcp"}]},
+            {"tools": "tools", "hosted_tools": "tools"},
+        ),
+        (
+            "responses",
+            {"store": False, "tools": [{"type": "web_search_preview"}]},
+            {"tools": "tools", "hosted_tools": "tools", "web_search": "tools"},
+        ),
+        (
+            "chat",
+            {"web_search_options": {}},
+            dict.fromkeys(("tools", "hosted_tools", "web_search"), "web_search_options"),
+        ),
+        ("chat", {"n": 2}, {"several_answers": "n"}),
+        (
+            "completions",
+            {"best_of": 3, "logprobs": 0},
+            {"several_answers": "best_of", "logprobs": "logprobs"},
+        ),
+        ("chat", {"top_logprobs": 2, "logprobs": True}, {"logprobs": "top_logprobs"}),
+        (
+            "responses",
+            {"store": False, "include": ["message.output_text.logprobs"]},
+            {"logprobs": "include"},
+        ),
+        ("responses", {}, {"store": "store"}),
+        ("responses", {"store": None}, {"store": "store"}),
+        ("chat", {"store": True}, {"store": "store"}),
+        ("responses", {"store": False, "background": True}, {"background": "background"}),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": [IMAGE]}]},
+            {"images": "messages[1]"},
+        ),
+        (
+            "responses",
+            {
+                "store": False,
+                "input": [
+                    {"type": "computer_call_output", "output": {"type": "computer_screenshot"}}
+                ],
+            },
+            {"images": "input[0]"},
+        ),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]},
+            {"files": "messages[0]"},
+        ),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            {"audio": "messages[0]"},
+        ),
+        ("chat", {"modalities": ["text", "audio"]}, {"audio": "modalities"}),
+    ],
+)
+def test_features_are_told_with_their_field(
+    api: str, body: dict[str, Any], features: dict[str, str]
+) -> None:
+    """A response is stored unless it says otherwise."""
+    expected = {Feature(name): field for name, field in features.items()}
+    assert asked(api, **body).features == expected
+
+
+def test_texts_of_a_chat_with_who_speaks() -> None:
+    """Plain and in parts, calls and their answers; words of the API and data are no text."""
+    found = asked(
+        "chat",
+        messages=[
+            {"role": "developer", "content": "rules"},
+            {"role": "user", "content": [{"type": "text", "text": "look"}, IMAGE]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "found"},
+        ],
+        tools=[{"type": "function", "function": {"name": "f", "parameters": {"prop": {}}}}],
+    )
+    texts = said(found)
+    assert {
+        ("system", "messages[0]", "rules"),
+        ("user", "messages[1]", "look"),
+        ("assistant", "messages[2]", "{}"),
+        ("tool", "messages[3]", "found"),
+        ("definition", "tools", "prop"),
+    } <= texts
+    assert not any(
+        text in {"user", "text", "c1"} or "base64" in text
+        for role, _, text in texts
+        if role != "definition"
+    )
+
+
+def test_texts_of_a_response() -> None:
+    """Its instructions, a plain input, items of every kind."""
+    assert said(asked("responses", input="hello", instructions="be kind")) == {
+        ("user", "input", "hello"),
+        ("system", "instructions", "be kind"),
+    }
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": "one"}]},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "two"},
+        {"type": "function_call_output", "call_id": "c", "output": "three"},
+        {"type": "reasoning", "encrypted_content": "four", "summary": []},
+    ]
+    texts = said(asked("responses", input=items))
+    assert texts == {
+        ("user", "input[0]", "one"),
+        ("assistant", "input[1]", "f"),
+        ("assistant", "input[1]", "two"),
+        ("tool", "input[2]", "three"),
+    }
+
+
+@pytest.mark.parametrize(("api", "field"), [("embeddings", "input"), ("completions", "prompt")])
+def test_texts_of_plain_prompts(api: str, field: str) -> None:
+    """One, a list of them, and token ids, which nobody can read."""
+    assert said(asked(api, **{field: "one"})) == {("user", field, "one")}
+    assert said(asked(api, **{field: ["one", "two"]})) == {
+        ("user", f"{field}[0]", "one"),
+        ("user", f"{field}[1]", "two"),
+    }
+    assert asked(api, **{field: "one"}).unreadable == ""
+    for ids in ([1, 2], [[1], [2]], ["one", 2]):
+        assert asked(api, **{field: ids}).unreadable == field
+
+
+def test_escapes_are_decoded_once_and_in_arguments_twice() -> None:
+    """A letter written by its number is a letter to a model, and so it is here."""
+    body = (
+        rb'{"model":"m","messages":[{"role":"user","content":"\u0073ecret"},{"role":"assistant",'
+        rb'"tool_calls":[{"function":{"name":"f","arguments":"{\"q\":\"\\u0073ecret\"}"}}]}]}'
+    )
+    found = asked_of(InferenceRequest(match("POST", PATHS["chat"], ""), "m", body))
+    texts = {(each.field, each.text) for each in found.passages}
+    assert ("messages[0]", b"secret") in texts
+    assert ("messages[1]", b"secret") in texts
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "role", "content", "text", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(api=st.sampled_from(sorted(PATHS)), value=JSON, tools=JSON)
+def test_whatever_stands_in_a_body_it_is_read(api: str, value: object, tools: object) -> None:
+    """No oddity is an error here: the upstream has words for it."""
+    found = asked(api, messages=value, input=value, prompt=value, tools=tools, include=value)
+    assert "messages" in found.parameters
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    api=st.sampled_from(["chat", "responses"]),
+)
+def test_no_text_of_a_message_is_missed(text: str, api: str) -> None:
+    """In a plain message, in a part, in a part that nobody knows, and in an argument."""
+    field = "messages" if api == "chat" else "input"
+    for content in (text, [{"type": "text", "text": text}], [{"type": "new", "new": {"x": text}}]):
+        found = asked(api, **{field: [{"role": "user", "content": content}]})
+        assert text in [each.text.decode() for each in found.passages]
+
+
+def test_a_text_is_no_image_for_how_it_begins() -> None:
+    """Else `data:` would be the way around every pattern."""
+    found = asked("chat", messages=[{"role": "user", "content": "data:,secret"}])
+    assert said(found) == {("user", "messages[0]", "data:,secret")}
