@@ -34,6 +34,7 @@ WORKS: Final = (
     "capacity",
     "cluster",
     "comparison",
+    "data format",
     "directory",
     "event loop lag",
     "explanations",

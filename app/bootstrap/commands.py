@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from app.adapters.logs import Logs, configure_logs
+from app.adapters.redis.data_format import UnreadableData
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.workers.supervisor import WorkerFailed
 from app.api.listener import CannotListen
@@ -65,7 +66,7 @@ def run(main: Coroutine[Any, Any, None]) -> int:
     """Run to the end on uvloop; what keeps it from starting becomes one line and exit code 1."""
     try:
         uvloop.run(watched(main))
-    except (CannotListen, EmbeddedRedisError, OSError) as error:
+    except (CannotListen, EmbeddedRedisError, UnreadableData, OSError) as error:
         return _fail(str(error), 1)
     except WorkerFailed as failed:
         return _fail(str(failed), failed.code)

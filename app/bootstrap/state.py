@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing
 from app.adapters.redis.connection import OPERATION_TIMEOUT_S
+from app.adapters.redis.data_format import agreeing
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
 from app.adapters.redis.lineage import Lineages
@@ -31,6 +34,7 @@ from app.adapters.redis.watched import Breakers
 from app.bootstrap.derived import Derived
 from app.bootstrap.keeping import Keeper, held, keeping
 from app.bootstrap.role import ALONE, Role
+from app.bootstrap.version import own_version
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
 from app.domain.quota.reservation import Ask, Refusal, Reservation
@@ -97,7 +101,7 @@ async def shared_state(
 ) -> AsyncIterator[State]:
     """State in the Redis at `url`; it need not answer yet, nor always.
 
-    Raises ArchiveError or OSError where the ledger's archive cannot be used.
+    Raises UnreadableData, and ArchiveError or OSError where the archive cannot be used.
     """
     deployments = set(settings.deployments)
     place = replace(_place(url, settings), breakers=watching.breakers)
@@ -105,6 +109,7 @@ async def shared_state(
         enter = opened.enter_async_context
         store = await enter(opened_store(place, clock))
         batch, lineages = store.batch, Lineages(clock)
+        await enter(agreeing(batch, own_version(), _end))
         worker = uuid4().hex
         options = DirectoryOptions(worker, pepper=configured_pepper(settings))
         directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
@@ -151,6 +156,11 @@ async def shared_state(
             alerts=alerts,
             keeper=keeper,
         )
+
+
+def _end() -> None:
+    """As TERM would: whoever starts this process again is told at the start."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _both(

@@ -18,6 +18,7 @@ import uvloop
 
 from app.adapters.logs import Logs, configure_logs
 from app.adapters.metrics.snapshots import telling
+from app.adapters.redis.data_format import UnreadableData
 from app.adapters.redis.embedded_errors import EmbeddedRedisError
 from app.adapters.unix_answers import answering
 from app.adapters.workers.messages import LOG_TURNS, Begin, Failed, News, Ready, line_of
@@ -90,7 +91,7 @@ def _worked(worker: _Worker, lines: Iterator[bytes]) -> int:
     except ConfigProblems as found:
         worker.news.tell(Failed("\n".join(map(str, found.problems)), MISTAKE))
         return MISTAKE
-    except (CannotListen, EmbeddedRedisError, OSError) as error:
+    except (CannotListen, EmbeddedRedisError, UnreadableData, OSError) as error:
         worker.news.tell(Failed(str(error), 1))
         return 1
     return 0

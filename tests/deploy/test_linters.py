@@ -168,4 +168,5 @@ def test_every_yaml_file_is_clean() -> None:
 def _yaml_files() -> list[Path]:
     made = "prometheusrule.yaml"
     below = [*(ROOT / "deploy").rglob("*.yaml"), ROOT / "grafana" / "kustomization.yaml", COMPOSE]
-    return [path for path in below if path.name != made]
+    # What Helm reads is YAML only when it is rendered.
+    return [path for path in below if path.name != made and path.parent.name != "templates"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from app.adapters.redis.batch import Batch, Script
+from app.adapters.redis.directory_beyond import Beyond
 from app.domain.identity.audit import ChainEnd
 from app.domain.identity.directory import (
     AdminEntry,
@@ -89,6 +90,7 @@ class DirectoryScript:
 
     def __init__(self, batch: Batch, worker: str, name: str = "directory") -> None:
         """`worker` is unlike every other's; `name` tells directories apart."""
+        self._beyond = Beyond(_TYPES)
         self._batch = batch
         self._script = Script("directory.lua")
         self._worker = worker
@@ -116,6 +118,7 @@ class DirectoryScript:
         if found in {Found.EMPTY, Found.LOST}:
             return Page(found)
         _, generation, version, origin, number, digest, upto, places, values = answer
+        self._beyond.note(places, values)
         return Page(
             found=found,
             generation=generation.decode(),
@@ -139,13 +142,16 @@ class DirectoryScript:
             {
                 "generation": known.generation,
                 "version": known.directory.version,
-                "entries": _packed(entries.items()),
+                "entries": self._beyond.packed(entries.items()),
                 "records": [msgspec.json.encode(record).decode() for record in records],
                 "number": last.number,
                 "hash": last.hash,
             },
         )
-        return int(answer[1]) if answer[0] == b"changed" else None
+        if answer[0] != b"changed":
+            return None
+        self._beyond.forget(place for place, entry in entries.items() if entry is None)
+        return int(answer[1])
 
     async def begin(self, generation: str, known: Known, pepper: bytes) -> bool:
         """Begin a generation from what is known, which may be nothing; whether it was let.
@@ -160,7 +166,7 @@ class DirectoryScript:
                 "generation": generation,
                 "origin": known.generation,
                 "version": known.directory.version,
-                "entries": _packed(entries.items()),
+                "entries": self._beyond.packed(entries.items()),
                 "number": known.end.number,
                 "hash": known.end.hash,
             },
@@ -205,13 +211,6 @@ class DirectoryScript:
             pepper,
         )
         return answer
-
-
-def _packed(entries: Iterable[tuple[Place, Entry | None]]) -> list[tuple[str, str]]:
-    return [
-        (f"{kind}:{name}", msgspec.json.encode(entry).decode() if entry is not None else "")
-        for (kind, name), entry in entries
-    ]
 
 
 def entries_in(

@@ -157,3 +157,20 @@ async def test_a_frozen_redis_delays_nothing() -> None:
             assert CLOCK.now() - began < 1
             await asyncio.sleep(0.01)
         assert used(book) > 1.9
+
+
+async def test_what_a_newer_version_adds_is_passed_over(redis_url: str) -> None:
+    """Fields that this one does not know, in every part of a message: the rest is heard."""
+    name = f"ptu-{uuid4().hex}"
+    news = DeploymentNews(
+        total=30.0, fresh=30.0, asked=[Claim("acme")], belief=Belief(20.0, Learnt())
+    )
+    message = msgspec.to_builtins(Message("a newer one", {name: news}))
+    told = message["news"][name]
+    for part in (message, told, told["asked"][0], told["belief"]):
+        part["not_yet_known"] = {"some": [1, 2]}
+    async with patient_client(redis_url) as client, replica(redis_url, name) as one:
+        async with asyncio.timeout(PATIENCE_S):
+            while used(one) < 0.2:
+                await client.publish(CHANNEL, msgspec.msgpack.encode(message))
+                await asyncio.sleep(0.01)
