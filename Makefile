@@ -165,6 +165,10 @@ reference: setup ## write the pages and the schema that are made from the code a
 	@$(BIN)/python -m tests.tools.http_page
 	@exec $(BIN)/python -m tests.tools.llms_text
 
+.PHONY: docs-check
+docs-check: setup ## run every command and read every block of the pages, follow their links (a minute)
+	@exec $(BIN)/pytest -q tests/docs tests/architecture/test_documents.py $(ARGS)
+
 .PHONY: docs-site
 docs-site: setup .venv-docs/.setup ## build the documents as a site, in build/docs-site; a link to nowhere ends it (half a minute)
 	@$(BIN)/python -m tests.tools.docs_site

@@ -4,6 +4,7 @@ A comment just before a block, which no reader sees, says what is not to be done
 
 - ``<!-- not run: needs Azure -->``: why it is not run, of `REASONS`; several are joined by "and";
 - ``<!-- output -->``: what the block before it prints; compared with what it printed;
+- ``<!-- output: other values -->``: the same with other data; headings of tables are compared;
 - ``<!-- file: NAME -->``: the page has its reader save it under that name;
 - ``<!-- run by: make docs-sdks -->``: run with packages that this project does not install.
 
@@ -36,6 +37,7 @@ REASONS: Final = frozenset(
 )
 #: Remarks besides "not run".
 OUTPUT: Final = "output"
+HEADINGS: Final = "output: other values"
 SDKS: Final = "run by: make docs-sdks"
 
 _COMMENT: Final = re.compile(r"\s*<!--\s*(.*?)\s*-->\s*", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from tests.docs.blocks import OUTPUT, REASONS, SDKS, Block
+from tests.docs.blocks import HEADINGS, OUTPUT, REASONS, SDKS, Block
 
 
 class Treatment(Enum):
@@ -28,6 +28,7 @@ Give the block a language that is run ({", ".join(sorted(RUN))}),
 or read ({", ".join(sorted(READ))}),
 or say in a comment just before it what it is:
   <!-- output -->                  what the block before it prints
+  <!-- output: other values -->    the same, of which headings alone are compared
   <!-- file: NAME -->              what the reader saves under that name
   <!-- not run: needs Azure -->    why it is not run, of: {", ".join(sorted(REASONS))}
   <!-- run by: make docs-sdks -->  run with packages that are not installed here"""
@@ -42,7 +43,7 @@ def treatment(block: Block) -> Treatment:
     if (reasons := block.reasons) is not None:
         _known(block, reasons)
         return Treatment.LEFT
-    if block.remark == OUTPUT:
+    if block.remark in {OUTPUT, HEADINGS}:
         return Treatment.COMPARED
     if block.remark == SDKS:
         return Treatment.SDKS
