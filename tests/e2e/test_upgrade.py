@@ -12,28 +12,22 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import pytest
-import yaml
 from redis.asyncio import Redis
 
 from app.adapters.redis.data_format import KEY as DATA
 from app.adapters.redis.embedded import embedded_redis
-from app.cli.key import new_key
-from tests.e2e.command import Spillgate, spillgate
+from tests.e2e.gateways import Gateway, let_in, settled, started, written
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 ROOT: Final = Path(__file__).parents[2]
 #: The version before: a commit until there are releases.
 BEFORE: Final = "0febf4092da2f45f39ce5e1bcd677230f11a8c20"
-KEY: Final = new_key("test")
-ADMIN: Final = {"authorization": "Bearer an-admin-key-of-tests"}
-DEADLINE_S: Final = 60.0
 A_DAY: Final = 40
-SERVING: Final = "serving, all deployments simulated"
 
 
 @pytest.fixture(scope="module")
@@ -51,49 +45,6 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass(slots=True)
-class Gateway:
-    """A running process of either version, and what to ask of it."""
-
-    command: Spillgate
-    http: aiohttp.ClientSession
-    data: str
-    admin: str
-
-    async def chat(self, key: str = KEY) -> int:
-        """One short answer; its status."""
-        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
-        url, headers = f"{self.data}/v1/chat/completions", {"api-key": key}
-        async with self.http.post(url, json=body, headers=headers) as answer:
-            await answer.read()
-            return answer.status
-
-    async def used(self) -> int:
-        """Requests of today, as the tenant's own account tells."""
-        url, headers = f"{self.data}/v1/spillgate/me", {"api-key": KEY}
-        async with self.http.get(url, headers=headers) as answer:
-            limits: list[dict[str, Any]] = (await answer.json())["limits"]
-        (used,) = [each["used"] for each in limits if each["name"] == "requests_per_day"]
-        return int(used)
-
-    async def made(self, tenant: str) -> str:
-        """A new tenant's key, by the admin API."""
-        await self.post("tenants", name=tenant)
-        return str((await self.post(f"tenants/{tenant}/keys", name="first"))["key"])
-
-    async def post(self, path: str, **body: Any) -> dict[str, Any]:
-        """What the admin API answers."""
-        url = f"{self.admin}/admin/v1/{path}"
-        async with self.http.post(url, json=body, headers=ADMIN) as answer:
-            assert answer.status < 300, await answer.text()
-            return dict((await answer.json())["data"])
-
-    async def end(self) -> None:
-        """By TERM, as whoever replaces it does."""
-        await asyncio.to_thread(self.command.end)
-        assert self.command.process.returncode == 0, self.command.output
-
-
-@dataclass(slots=True)
 class Place:
     """What both versions share."""
 
@@ -104,11 +55,7 @@ class Place:
 
     async def start(self, cwd: Path) -> Gateway:
         """A process of the version that is in `cwd`, or of this one where none is."""
-        config = str(self.directory / "spillgate.yaml")
-        started = spillgate("serve", "--config", config, "--simulate", cwd=cwd)
-        command = self.running.enter_context(started)
-        line = await asyncio.to_thread(command.logged, SERVING)
-        return Gateway(command, self.http, line["data"], line["admin"])
+        return await started(cwd, self.directory / "spillgate.yaml", self.http, self.running)
 
 
 @asynccontextmanager
@@ -119,39 +66,9 @@ async def place(directory: Path) -> AsyncIterator[Place]:
         Redis.from_url(server.url) as redis,
         aiohttp.ClientSession() as http,
     ):
-        _write(directory, server.url)
+        written(directory, server.url, A_DAY)
         with ExitStack() as running:
             yield Place(directory, redis, http, running)
-
-
-def _write(directory: Path, redis_url: str) -> None:
-    deployment = {"kind": "paygo", "endpoint": "https://x.openai.azure.com", "model": "gpt-4o"}
-    config = {
-        "redis": {"url": redis_url, "operation_timeout_ms": 5000},
-        "listen": {"port": 0, "admin_port": 0},
-        "ledger": {"archive": str(directory / "ledger")},
-        "admin": {"key": "an-admin-key-of-tests"},
-        "deployments": {"paygo": deployment | {"auth": {"api_key": "k"}}},
-        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
-        "tenants": {"team": {"keys": [KEY], "limits": {"requests_per_day": A_DAY}}},
-        "simulator": {"ttft_ms": 0, "tpot_ms": 0},
-        "timeouts": {"drain_lag_s": 0, "drain_s": 5},
-    }
-    (directory / "spillgate.yaml").write_text(yaml.safe_dump(config))
-
-
-async def settled(gateway: Gateway, used: int) -> None:
-    """Wait until the account says so."""
-    async with asyncio.timeout(DEADLINE_S):
-        while await gateway.used() != used:
-            await asyncio.sleep(0.02)
-
-
-async def let_in(gateway: Gateway, key: str) -> None:
-    """Wait until a key that was made elsewhere is known here."""
-    async with asyncio.timeout(DEADLINE_S):
-        while await gateway.chat(key) != 200:
-            await asyncio.sleep(0.02)
 
 
 async def all_answered(*asked: Gateway) -> None:
