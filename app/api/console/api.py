@@ -26,7 +26,7 @@ class Api:
         """`router` is the API's; its routes have distinct names."""
         self._routes = {route.name: route for route in _routes(router)}
 
-    async def call(self, caller: Caller, name: str, **given: Any) -> Any:
+    async def call(self, caller: Caller, name: str, /, **given: Any) -> Any:
         """What the route answers with. Raises NotAllowed, and what its function raises.
 
         `version` is None where it is not given: as without `If-Match`.

@@ -17,7 +17,18 @@ class Place:
     action: Action
 
 
-PLACES: Final = (Place("Overview", "/", Action.READ_USAGE),)
+PLACES: Final = (
+    Place("Overview", "/", Action.READ_USAGE),
+    Place("PTU", "/ptu", Action.READ_DEPLOYMENTS),
+    Place("Spill", "/spill", Action.READ_DEPLOYMENTS),
+    Place("Deployments", "/deployments", Action.READ_DEPLOYMENTS),
+    Place("Requests", "/requests", Action.READ_LEDGER),
+    Place("Tenants", "/tenants", Action.READ_TENANTS),
+    Place("Keys", "/keys", Action.READ_KEYS),
+    Place("Cache", "/cache", Action.READ_CACHE),
+    Place("Audit", "/audit", Action.READ_AUDIT),
+    Place("Playground", "/playground", Action.SEE_SELF),
+)
 
 
 def menu_of(caller: Caller) -> list[Place]:

@@ -21,8 +21,10 @@ from app.api.console.navigation import menu_of
 from app.api.console.rendering import StaticFiles, Templates
 from app.api.console.services import ConsoleServices
 from app.api.console.sessions import Notice, Session, Sessions
+from app.domain.identity.directory import Directory
 
 ROOT: Final = "/console"
+_DIGITS: Final = 15
 B = TypeVar("B", bound=BaseModel)
 
 
@@ -55,6 +57,11 @@ class Visit:
         return self.frame.services
 
     @property
+    def directory(self) -> Directory:
+        """Who there is, now."""
+        return self.services.admin.store.current
+
+    @property
     def is_live(self) -> bool:
         """Whether the page that is open asks for its live part again."""
         return wants_part(self.request)
@@ -67,21 +74,21 @@ class Visit:
         """A value of the query; empty where it is not there."""
         return self.request.query_params.get(name, "").strip()
 
-    async def api(self, name: str, **given: Any) -> Any:
+    async def api(self, route: str, /, **given: Any) -> Any:
         """What the API's route of that name answers to this caller."""
-        return await self.frame.api.call(self.caller, name, **given)
+        return await self.frame.api.call(self.caller, route, **given)
 
     def valid(self, model: type[B], given: dict[str, Any]) -> B:
         """A body for it. Raises MalformedRequest."""
         return valid(model, given)
 
-    def show(self, template: str, *, status: int = 200, **context: Any) -> Response:
+    def show(self, template: str, **context: Any) -> Response:
         """The page, or its live part alone where that is asked for."""
         templates = self.frame.templates
         if self.is_live:
-            return HTMLResponse(templates.live(template, self._context() | context), status)
+            return HTMLResponse(templates.live(template, self._context() | context))
         told = {"notices": self.session.told()}
-        return HTMLResponse(templates.page(template, self._context() | told | context), status)
+        return HTMLResponse(templates.page(template, self._context() | told | context))
 
     def go(self, path: str, notice: str = "", *, secret: str = "") -> Response:
         """Another page next, which says `notice`; `secret` is shown there once."""
@@ -110,6 +117,18 @@ Handler = Callable[[Visit], Awaitable[Response]]
 def wants_part(request: Request) -> bool:
     """Whether htmx asks, which is for a part of a page."""
     return request.headers.get("hx-request") == "true"
+
+
+def version_in(form: Form) -> int | None:
+    """The version that a form was made of, as `If-Match`; None where it names none."""
+    text = form["version"]
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def in_force(changed: Any) -> str:
+    """Where a change of the API is in force, as a sentence."""
+    told = changed.in_force
+    return f"In force on {told.workers} of {told.live} workers."
 
 
 def segment(text: str) -> str:
