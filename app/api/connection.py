@@ -17,9 +17,10 @@ import httptools
 
 from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
+from app.api.header_names import HeaderNames
 from app.api.line import Line
-from app.api.listener import ConnectionLimits
-from app.api.refusal import refusal
+from app.api.listener import ConnectionLimits, Crowd
+from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
     AROUND_EACH_BYTE,
     MAX_AROUND_BYTES,
@@ -38,9 +39,6 @@ from app.api.strict_head import (
 MAX_HEADER_BYTES: Final = 64 * 1024
 #: Calls that may wait for the one before them; while more do, nothing is read.
 _MOST_WAITING: Final = 8
-#: Header names that are known again, and how long one may be.
-_MOST_NAMES: Final = 512
-_LONGEST_NAME: Final = 64
 _INVALID: Final = "Invalid HTTP request received."
 
 
@@ -72,8 +70,9 @@ class Serving:
         self.plane = plane
         self.header_s = limits.header_s
         self.keep_alive_s = limits.keep_alive_s
+        self.crowd = Crowd(limits.most)
         self.one_closed = asyncio.Event()
-        self.names = _Names()
+        self.names = HeaderNames()
         self.hosts = Hosts()
         self.common: CommonLines | None = None
 
@@ -81,25 +80,6 @@ class Serving:
         """What a server makes for each client."""
         self.common = self.common or CommonLines(server_state)
         return ClientConnection(self, server_state, self.common)
-
-
-class _Names(dict[bytes, str]):
-    """Header names as they came, by what they are called here: clients send the same few.
-
-    In lower case; nothing for one with an underscore: some servers read `x_y` and `x-y` as one.
-    Names that are not known are counted, which bounds what a read may bring of them.
-    """
-
-    missed = 0  # since a request began
-
-    def __missing__(self, raw: bytes) -> str:
-        self.missed += 1
-        if self.missed > MAX_LINES:
-            raise refuse_lines()
-        name = "" if b"_" in raw else raw.decode("latin-1").lower()
-        if len(self) < _MOST_NAMES and len(raw) < _LONGEST_NAME:
-            self[raw] = name
-        return name
 
 
 class ClientConnection(asyncio.Protocol):
@@ -139,6 +119,11 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         self.transport = transport
+        if not self._serving.crowd.lets_in(len(self._state.connections)):
+            self._is_over = self._is_closed = True
+            transport.write(TOO_MANY)
+            transport.close()
+            return
         self._state.connections.add(self)
         self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
 

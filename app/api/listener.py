@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 BACKLOG: Final = 2048
 #: Whether new connections are spread over all sockets that share an address.
 SPREADS: Final = sys.platform == "linux"
@@ -24,6 +26,27 @@ class ConnectionLimits:
     keep_alive_s: float = 75.0
     #: At once; whoever comes when there are more is refused.
     most: int = 10_000
+
+
+class Crowd:
+    """Whether one more connection is let in; whoever is not is counted."""
+
+    def __init__(self, most: int) -> None:
+        """So many at once."""
+        self._most = most
+        self._is_over = False
+        self.refused_total = 0
+
+    def lets_in(self, there: int) -> bool:
+        """Whether there is room beside so many; the log is told when there is none, once."""
+        if there < self._most:
+            self._is_over = self._is_over and there > self._most // 2
+            return True
+        self.refused_total += 1
+        if not self._is_over:
+            self._is_over = True
+            structlog.get_logger().warning("connections refused", most=self._most)
+        return False
 
 
 class CannotListen(Exception):

@@ -38,12 +38,23 @@ class Connected:
 class PlaneServer:
     """A server that accepts connections; made by `serving_plane`."""
 
-    def __init__(self, server: asyncio.Server, state: Connected, closed: asyncio.Event) -> None:
-        """`closed` is set whenever a connection was closed."""
+    def __init__(self, server: asyncio.Server, state: Connected, shared: Serving) -> None:
+        """`state` is of the connections that `shared` makes."""
         self._server = server
         self._state = state
-        self._closed = closed
+        self._closed = shared.one_closed
+        self._crowd = shared.crowd
         self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """Those that are open."""
+        return len(self._state.connections)
+
+    @property
+    def refused_total(self) -> int:
+        """Connections that were not let in."""
+        return self._crowd.refused_total
 
     def stop_accepting(self) -> None:
         """Close the listener and idle connections; running requests go on."""
@@ -94,7 +105,7 @@ async def serving_plane(
     accepted = await asyncio.get_running_loop().create_server(
         lambda: shared.connection(server_state=state), sock=listener, backlog=BACKLOG
     )
-    server = PlaneServer(accepted, state, shared.one_closed)
+    server = PlaneServer(accepted, state, shared)
     dating = asyncio.create_task(server.keep_dating())
     try:
         yield server

@@ -21,8 +21,8 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.listener import ConnectionLimits
-from app.api.refusal import refusal
+from app.api.listener import ConnectionLimits, Crowd
+from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
     AROUND_EACH_BYTE,
     MAX_AROUND_BYTES,
@@ -48,6 +48,7 @@ class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
 
     limits = ConnectionLimits()
+    crowd = Crowd(limits.most)
 
     _running: RequestResponseCycle | None = None
     _header_bytes = 0
@@ -58,6 +59,11 @@ class GatewayProtocol(HttpToolsProtocol):
     _is_over = False  # nothing more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        if not self.crowd.lets_in(len(self.connections)):
+            self._is_over, self.transport = True, transport
+            transport.write(TOO_MANY)
+            transport.close()
+            return
         super().connection_made(transport)
         self._hosts = Hosts()
         self._expect_headers()

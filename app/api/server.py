@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from app.api.listener import BACKLOG, ConnectionLimits
+from app.api.listener import BACKLOG, ConnectionLimits, Crowd
 from app.api.protocol import GatewayProtocol
 
 _DATE_S = 1.0
@@ -78,9 +78,20 @@ class _Protocol(GatewayProtocol):
 class RunningServer:
     """A server that accepts connections until it is told to stop."""
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: _Server, crowd: Crowd) -> None:
         """Made by `serving`."""
         self._server = server
+        self._crowd = crowd
+
+    @property
+    def connections(self) -> int:
+        """Those that are open."""
+        return len(self._server.server_state.connections)
+
+    @property
+    def refused_total(self) -> int:
+        """Connections that were not let in."""
+        return self._crowd.refused_total
 
     def stop_accepting(self) -> None:
         """Close the listener and idle connections; running requests go on."""
@@ -97,10 +108,13 @@ async def serving(
     OSError where the address cannot be listened on after all.
     """
     one_closed = asyncio.Event()
-    protocol = type("_OwnProtocol", (_Protocol,), {"limits": limits, "one_closed": one_closed})
+    crowd = Crowd(limits.most)
+    own = {"limits": limits, "crowd": crowd, "one_closed": one_closed}
+    protocol = type("_OwnProtocol", (_Protocol,), own)
     config = _config(app, protocol, timeout_keep_alive=int(limits.keep_alive_s))
-    async with _running(_Server(config, one_closed), listener) as server:
-        yield server
+    server = _Server(config, one_closed)
+    async with _running(server, listener):
+        yield RunningServer(server, crowd)
 
 
 def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
@@ -119,13 +133,13 @@ def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
 
 
 @contextlib.asynccontextmanager
-async def _running(server: _Server, listener: socket.socket) -> AsyncIterator[RunningServer]:
+async def _running(server: _Server, listener: socket.socket) -> AsyncIterator[None]:
     task = asyncio.create_task(server.serve(sockets=[listener]))
     task.add_done_callback(lambda _: server.accepting.set())  # or it failed: wait no longer
     try:
         await server.accepting.wait()
         if not task.done():
-            yield RunningServer(server)
+            yield
     finally:
         server.stopping.set()
         await asyncio.wait({task}, timeout=_ENDING_S)

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.api.listener import ConnectionLimits
 from app.api.plane_server import PlaneServer, serving_plane
+from app.bootstrap.open_files import allow_open_files
 from app.bootstrap.process import Process
 
 
@@ -18,8 +19,10 @@ async def serving_data(
     process: Process, listener: socket.socket, hurry: asyncio.Event | None = None
 ) -> AsyncIterator[None]:
     """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
-    process.data_url = url_of(listener)
-    async with serving_plane(process.data_plane, listener, connection_limits(process)) as server:
+    process.data_url, limits = url_of(listener), connection_limits(process)
+    allow_open_files(limits.most)
+    async with serving_plane(process.data_plane, listener, limits) as server:
+        process.listeners["data"] = server
         yield
         await _drain(process, server, hurry or asyncio.Event())
 
@@ -49,9 +52,13 @@ async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
 
 def connection_limits(process: Process) -> ConnectionLimits:
     """Those in force; a listener keeps what it was opened with."""
-    timeouts = process.current.settings.timeouts
+    settings = process.current.settings
+    timeouts = settings.timeouts
     return ConnectionLimits(
-        header_s=timeouts.header_s, body_s=timeouts.body_s, keep_alive_s=timeouts.keep_alive_s
+        header_s=timeouts.header_s,
+        body_s=timeouts.body_s,
+        keep_alive_s=timeouts.keep_alive_s,
+        most=settings.limits.max_connections,
     )
 
 

@@ -28,5 +28,6 @@ async def serving_admin(
         data_url=lambda: process.data_url,
     )
     process.admin_url = url_of(listener)
-    async with serving(admin, listener, connection_limits(process)):
+    async with serving(admin, listener, connection_limits(process)) as server:
+        process.listeners["admin"] = server
         yield

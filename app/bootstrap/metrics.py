@@ -157,6 +157,8 @@ class _Dependencies:
             found["embedder",] = float(meaning.embedder.is_well)
         if asked := self._entra():
             found["entra",] = float(all(each.is_well for each in asked))
+        if safety := self.process.resources.safety:
+            found["content_safety",] = float(all(p.standing.is_well for p in safety.values()))
         return found
 
     def failures(self) -> Values:
@@ -173,6 +175,10 @@ class _Dependencies:
             found["embedder", "bypass"] = float(meaning.embedder.troubles_total.total())
         if asked := self._entra():
             found["entra", "retry"] = float(sum(each.failures_total for each in asked))
+        for place in self.process.resources.safety.values():
+            for failure, count in place.standing.unchecked_total.items():
+                labels = "content_safety", f"fail_{failure.value}"
+                found[labels] = found.get(labels, 0.0) + count
         return found
 
     def lost(self) -> Values:
@@ -286,6 +292,8 @@ class _Itself:
         add, process = metrics.readings.add, self.process
         add(f.IN_FLIGHT, lambda: {(): process.data_plane.in_flight})
         add(f.CONNECTIONS, self.connections)
+        add(f.CLIENTS, self.clients)
+        add(f.CLIENTS_REFUSED, self.clients_refused)
         add(f.CONFIG_GENERATION, lambda: {(): process.generation})
         add(f.CONFIG_RELOAD_OK, self.reload_ok)
         add(f.CONFIG_HASH, self.config_hash)
@@ -297,6 +305,12 @@ class _Itself:
     def connections(self) -> Values:
         found = self.process.resources.transport.connections()
         return {("active",): found.active, ("idle",): found.idle}
+
+    def clients(self) -> Values:
+        return {(name,): each.connections for name, each in self.process.listeners.items()}
+
+    def clients_refused(self) -> Values:
+        return {(name,): each.refused_total for name, each in self.process.listeners.items()}
 
     def config_hash(self) -> Values:
         file = self.process.file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
@@ -35,6 +36,20 @@ class FileInForce:
     content: bytes = field(default=b"", repr=False)
 
 
+class Listening(Protocol):
+    """A listener's connections of clients."""
+
+    @property
+    def connections(self) -> int:
+        """Those that are open."""
+        ...
+
+    @property
+    def refused_total(self) -> int:
+        """Connections that were not let in."""
+        ...
+
+
 class Process:
     """A gateway that serves; `current` is replaced by a reload."""
 
@@ -49,6 +64,7 @@ class Process:
         self.readiness = Readiness()
         self.data_url = ""
         self.admin_url = ""
+        self.listeners: dict[str, Listening] = {}  # by name: data, admin
         self.data_plane = DataPlane(
             lambda: self.current.gateway, self.readiness, lambda: self._limits
         )

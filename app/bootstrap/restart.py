@@ -13,12 +13,14 @@ _SECTIONS_READ_AT_START: Final = (
     "listen", "redis", "ledger", "budgets", "keys", "metrics", "usage_export", "anomalies",
 )  # fmt: skip
 _TIMEOUTS_READ_AT_START: Final = ("timeouts.header_s", "timeouts.keep_alive_s")
+_LIMITS_READ_AT_START: Final = ("limits.max_connections",)
 _CACHE_READ_AT_START: Final = ("cache.embedder", "cache.comparator")
 #: Paths of all that a reload does not bring: whole sections, and parts of others.
 READ_AT_START: Final = frozenset(
     {
         *_SECTIONS_READ_AT_START,
         *_TIMEOUTS_READ_AT_START,
+        *_LIMITS_READ_AT_START,
         *TRACING_READ_AT_START,
         *_CACHE_READ_AT_START,
     }
@@ -38,6 +40,8 @@ def waiting_for_restart(
     waiting = [path for section in sections for path in _differing(*section)]
     timeouts = _differing("timeouts", before.timeouts, after.timeouts)
     waiting += [path for path in timeouts if path in _TIMEOUTS_READ_AT_START]
+    limits = _differing("limits", before.limits, after.limits)
+    waiting += [path for path in limits if path in _LIMITS_READ_AT_START]
     traces = _differing("tracing", before.tracing, after.tracing)
     waiting += [path for path in traces if path in TRACING_READ_AT_START]
     caches = _differing("cache", (opened_with or after).cache, after.cache)

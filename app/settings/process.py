@@ -144,5 +144,7 @@ class Limits(Section):
     """Of a request: brackets within brackets."""
     max_in_flight: Annotated[Int, Field(ge=1)] = 4096
     """Requests at once per worker."""
+    max_connections: Annotated[Int, Field(ge=8, le=1_000_000)] = 10_000
+    """Of clients at once, per worker and listener; whoever comes then is told to come again."""
     max_attempts_after_errors: Annotated[Int, Field(ge=1, le=10)] = 3
     """Attempts for one request when the upstream fails; refusals for room are not counted."""

@@ -41,8 +41,9 @@ looked at. So what can be read in two ways is refused, or read in one way that i
 | lines of a head | {MAX_LINES} | 431 |
 | a target | {MAX_TARGET_BYTES} bytes | 414 |
 | a body | `limits.max_body_bytes` (admin: 1 MiB) | 413 |
-| sizes of chunks, extensions, trailers | {MAX_AROUND_BYTES} bytes, and 8 for each of the body | 400 |
+| sizes of chunks, extensions, trailers | {MAX_AROUND_BYTES} bytes, and 8 for each byte | 400 |
 | a body that nobody has asked for yet | 64 KiB | reading pauses |
+| connections at once, of each worker and listener | `limits.max_connections` | 503 |
 | requests that wait for the one before them | 8 | reading pauses |
 | to the last header, from a connection or a first byte | `timeouts.header_s` | it is dropped |
 | from there to the body's end | `timeouts.body_s` | 408 |

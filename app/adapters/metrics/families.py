@@ -269,7 +269,8 @@ ERRAND_COST: Final = counter("spillgate_errand_cost_dollars_total", "What they c
 #: Dependencies: which fail, and which policy is in force meanwhile.
 DEPENDENCY_UP: Final = gauge(
     "spillgate_dependency_up",
-    "Whether a dependency answers: redis, accounts, ledger, cache, embedder, webhook, entra.",
+    "Whether a dependency answers: redis, accounts, ledger, cache, embedder, webhook, entra, "
+    "content_safety.",
     "dependency",
     merge=Merge.MIN,
 )
@@ -322,6 +323,16 @@ CONNECTIONS: Final = gauge(
     "state",
     merge=Merge.SUM,
 )  # fmt: skip
+CLIENTS: Final = gauge(
+    "spillgate_client_connections", "Connections of clients; listener: data, admin.",
+    "listener",
+    merge=Merge.SUM,
+)  # fmt: skip
+CLIENTS_REFUSED: Final = counter(
+    "spillgate_client_connections_refused_total",
+    "Connections of clients that were not let in, because limits.max_connections were open.",
+    "listener",
+)
 CONFIG_GENERATION: Final = gauge(
     "spillgate_config_generation", "How often a configuration was put in force, of each worker.",
     merge=Merge.MIN,

@@ -118,6 +118,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
         listen={"port": 8099},
         keys={"pepper": "a pepper of the test"},
         timeouts={"header_s": 3, "keep_alive_s": 4, "body_s": 5},
+        limits={"max_connections": 99, "max_in_flight": 99},
         ledger={"retention_days": 40},
         budgets={"webhook": "https://hooks.example/secret"},
         cache={"embedder": {"dimensions": 64}, "lookup_ms": 60} | semantic,
@@ -135,6 +136,7 @@ async def test_what_waits_for_the_next_start_is_named(redis_url: str, tmp_path: 
             "keys.pepper",
             "timeouts.header_s",
             "timeouts.keep_alive_s",
+            "limits.max_connections",
             "cache.embedder",
         ]
     ]
