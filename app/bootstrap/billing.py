@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import inf
+from urllib.parse import urlsplit
 
 from app.bootstrap.prices import exact, hour_prices
 from app.domain.billing.currency import Currency
@@ -13,6 +14,7 @@ from app.domain.billing.purchase import Purchase, Term
 from app.domain.billing.rules import BillingRules
 from app.domain.billing.statement import IdleRule
 from app.domain.quota.price import PtuSize
+from app.domain.reconciliation.compare import Place
 from app.settings import Deployment, ModelCatalog, Settings
 from app.settings.billing import PtuPurchase
 
@@ -28,6 +30,7 @@ def billing_rules(settings: Settings, catalog: ModelCatalog) -> BillingRules:
         billing.time_zone,
         Currency(billing.currency, exact(billing.per_usd or 1.0)),
         IdleRule(billing.idle),
+        tuple(_place(each) for each in settings.deployments.values()),
     )
 
 
@@ -78,6 +81,13 @@ def _spilling(settings: Settings) -> Iterator[str]:
         first = [target.name for tier in settings.tiers_of(model)[:-1] for target in tier]
         if any(settings.deployments[name].kind == "ptu" for name in first):
             yield model
+
+
+def _place(deployment: Deployment) -> Place:
+    """Its resource is the first label of its host, as Azure makes host names."""
+    host = urlsplit(deployment.endpoint).hostname or ""
+    is_ptu = deployment.kind == "ptu"
+    return Place(deployment.name, deployment.deployment.lower(), host.split(".")[0], is_ptu)
 
 
 def _unix(day: date) -> float:

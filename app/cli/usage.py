@@ -10,6 +10,7 @@ import typer
 
 from app.cli import given, shown
 from app.cli.output import Column, Output, Record
+from app.cli.reconcile import reconcile
 from app.cli.session import Json, Session, Since, Until, session
 from app.cli.statement import statement
 from app.cli.written import (
@@ -43,6 +44,7 @@ def usage_commands() -> typer.Typer:
     group.callback(invoke_without_command=True)(usage)
     group.command("ledger")(ledger)
     group.command("statement")(statement)
+    group.command("reconcile")(reconcile)
     return group
 
 

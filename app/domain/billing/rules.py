@@ -9,6 +9,7 @@ from app.domain.billing.currency import USD, Currency
 from app.domain.billing.purchase import Purchase
 from app.domain.billing.spent import Sorting
 from app.domain.billing.statement import IdleRule
+from app.domain.reconciliation.compare import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class BillingRules:
     zone: str = "UTC"
     currency: Currency = USD
     idle: IdleRule = IdleRule.SHARE
+    places: tuple[Place, ...] = ()
+    """What Azure calls the deployments."""
 
     @property
     def sorting(self) -> Sorting:

@@ -93,6 +93,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/admin/v1/cache/{name}/evictions"): {"model": "gpt-4o"},
     ("POST", "/admin/v1/cache/{name}/wrong-hits"): {"request_id": "req-search"},
     ("PUT", "/admin/v1/logs"): {"level": "debug"},
+    ("POST", "/admin/v1/usage/reconciliation"): {
+        "series": [{"deployment": "ptu", "measure": "prompt", "starts": 0, "tokens": [1]}]
+    },
     ("POST", "/admin/v1/limits/simulate"): {
         "tenant": "search",
         "limits": [{"name": "rpm", "amount": 5}],

@@ -1,0 +1,1 @@
+"""The ledger beside what Azure counted: differences, and what explains them."""
