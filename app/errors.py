@@ -28,6 +28,7 @@
     │   ├── UpstreamMisconfigured    502  our key, deployment name or URL is wrong
     │   ├── UpstreamFailed           502  it answered 5xx or 408 without an error object
     │   └── UpstreamTimeout          504
+    ├── SafetyUnavailable            503  a text could not be checked, and must be
     ├── StoreUnavailable             503  shared state is out of reach and guessing is unsafe
     │   ├── QuotaUnavailable         503  the same of a tenant's account
     │   └── EmbedderUnavailable      503  never told to a client: the cache is passed by
@@ -310,6 +311,14 @@ class QuotaUnavailable(StoreUnavailable):
     """The tenant's account is out of reach, and its policy is not to serve without it."""
 
     code = "quota_unavailable"
+    should_retry: ClassVar[bool | None] = True
+
+
+class SafetyUnavailable(SpillgateError):
+    """The text could not be checked, and the tenant's policy is not to serve it unchecked."""
+
+    status = 503
+    code = "content_safety_unavailable"
     should_retry: ClassVar[bool | None] = True
 
 

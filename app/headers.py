@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.policy.findings import PolicyKind
 from app.domain.quota.reservation import Reservation
 from app.observation import Observation
 from app.wire.rate_limits import rate_limit_headers
@@ -16,6 +17,8 @@ def own_headers(observation: Observation) -> dict[str, str]:
     }
     if observation.reservation is not None:
         _add_own_limits(headers, observation.reservation)
+    if any(each.kind is PolicyKind.UNCHECKED for each in observation.findings):
+        _add_unchecked(headers)
     return headers
 
 
@@ -27,3 +30,9 @@ def _add_own_limits(headers: dict[str, str], reservation: Reservation) -> None:
         headers["x-spillgate-over-limit"] = ", ".join(soft)
     if reservation.degraded:
         headers["x-spillgate-degraded"] = reservation.degraded
+
+
+def _add_unchecked(headers: dict[str, str]) -> None:
+    """What stands in the header beside a policy of the account's."""
+    found = headers.get("x-spillgate-degraded")
+    headers["x-spillgate-degraded"] = f"{found}, unchecked" if found else "unchecked"

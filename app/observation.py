@@ -27,6 +27,7 @@ from app.errors import (
     NowhereAllowed,
     PolicyViolation,
     QuotaExceeded,
+    SafetyUnavailable,
     ShuttingDown,
     SpillgateError,
     UpstreamError,
@@ -237,7 +238,9 @@ class Observation:
         """
         if self.request is None or not self.request.model:
             return None
-        is_known = self.base_model or isinstance(ended, NowhereAllowed | PolicyViolation)
+        is_known = self.base_model or isinstance(
+            ended, NowhereAllowed | PolicyViolation | SafetyUnavailable
+        )
         return self.request.model if is_known else UNKNOWN_MODEL
 
     def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:

@@ -40,13 +40,13 @@ async def credential_of(deployment: Deployment, on: Lifetimes) -> Credential:
         case Auth(api_key=SecretStr() as key):
             return ApiKeyCredential(key.get_secret_value(), Api(deployment.api))
         case Auth(entra=Entra() as entra):
-            return await _entra(entra, deployment.entra_scope or "", on)
+            return await entra_credential(entra, deployment.entra_scope or "", on)
         case _:
             message = f"deployment {deployment.name!r} has neither an API key nor Entra ID"
             raise ValueError(message)
 
 
-async def _entra(entra: Entra, scope: str, on: Lifetimes) -> Credential:
+async def entra_credential(entra: Entra, scope: str, on: Lifetimes) -> Credential:
     """One credential for each identity and scope, however many deployments use it."""
     identity = Identity(scope, entra.client_id, entra.tenant_id)
     if identity not in on.credentials:

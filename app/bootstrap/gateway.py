@@ -20,6 +20,7 @@ from app.bootstrap.credentials import Identity, credential_of
 from app.bootstrap.errands import errands_of
 from app.bootstrap.hedging import Hedges
 from app.bootstrap.prices import price_table
+from app.bootstrap.safety import SafetyPlaces, content_safety
 from app.bootstrap.values import capacities_of, fleet_of
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
@@ -96,6 +97,7 @@ class Resources:
     traced: RequestTracing | None = None
     """None: nothing is traced."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
+    safety: SafetyPlaces = field(default_factory=dict)
     health: Health = field(default_factory=Health)
     doubts: Doubts = field(default_factory=Doubts)
     warm: WarmCaches = field(default_factory=WarmCaches)
@@ -133,7 +135,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
         statement=Statement(resources.accounts, resources.clock, caches_of(settings)),
         ownership=Ownership(resources.owners),
-        policies=Policies(policy_of(settings.policy), fleet, resources.estimator),
+        policies=await _policies(settings, fleet, resources),
         admission=Admission(
             resources.accounts,
             resources.estimator,
@@ -162,6 +164,11 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         max_json_depth=settings.limits.max_json_depth,
     )
     return Snapshot(settings, fleet, gateway, errands_of(gateway))
+
+
+async def _policies(settings: Settings, fleet: Fleet, resources: Resources) -> Policies:
+    safety = await content_safety(settings, resources, resources.safety)
+    return Policies(policy_of(settings.policy), fleet, resources.estimator, safety=safety)
 
 
 def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Resources) -> Routing:

@@ -1,7 +1,8 @@
 """What `--policy` says of a tenant's input policy, and how what is said of it is shown.
 
 Names are the configuration's below `policy:`. A pattern is `pattern.NAME=block:REGEX`, and where
-only some speakers are meant `pattern.NAME=flag:user,tool:REGEX`.
+only some speakers are meant `pattern.NAME=flag:user,tool:REGEX`. Content Safety is asked by
+`content_safety=failure:open,hate:4,prompt_shield:on`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import typer
 
 from app.cli import shown
 from app.cli.output import Column, Record
+from app.settings.content_safety import SafetyRules
 from app.settings.fault import suggestion
 from app.settings.policy import InputPolicyRules, PatternAction, Role
 
@@ -121,10 +123,28 @@ def _text(_name: str, value: str) -> str:
     return value
 
 
+def _mapping(name: str, value: str) -> dict[str, Any]:
+    """`failure:open,hate:4,prompt_shield:on`, or off."""
+    if value == "off":
+        return {"enabled": False, "failure": "open"}
+    said: dict[str, Any] = {}
+    for part in value.split(","):
+        key, colon, word = part.partition(":")
+        if not colon or key not in SafetyRules.model_fields:
+            raise typer.BadParameter(f"{name}: {part!r} is nothing that it says")
+        said[key] = _safety_word(word) if key != "roles" else word.split("+")
+    return said
+
+
+def _safety_word(word: str) -> Any:
+    return int(word) if word.isdecimal() else _SWITCHES.get(word, word)
+
+
 _LISTS: Final = frozenset({"forbidden", "forbidden_parameters", "allowed_parameters"})
 _OF: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "action": _text,
     "require_output_cap": _switch,
+    "content_safety": _mapping,
     **dict.fromkeys(_LISTS, _list),
 }
 _READ: Final = {
@@ -135,4 +155,10 @@ _READ: Final = {
 def _word(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_part(each)}" for name, each in value.items())
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _part(value: object) -> str:
+    return "+".join(value) if isinstance(value, list) else _word(value)

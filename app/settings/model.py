@@ -15,6 +15,7 @@ from app.settings.anomalies import Anomalies
 from app.settings.billing import Billing
 from app.settings.caching import Cache
 from app.settings.callers import EntraCallers
+from app.settings.content_safety import ContentSafety
 from app.settings.explain import Explain
 from app.settings.logs import LogRules
 from app.settings.metrics import Metrics
@@ -59,6 +60,8 @@ class Settings(Section):
     billing: Billing = Billing()
     cache: Cache = Cache()
     policy: InputPolicyRules = InputPolicyRules()
+    content_safety: ContentSafety | None = None
+    """None: no text is sent there."""
     simulator: Simulator = Simulator()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()

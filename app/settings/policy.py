@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from app.settings.content_safety import SafetyRules
 from app.settings.patterns import MOST_CHARS, MOST_PATTERNS, UnusablePattern, search_of
 from app.settings.section import PARAMETER_PATTERN, Int, Name, Section
 
@@ -91,3 +92,5 @@ class InputPolicyRules(Section):
         default_factory=dict
     )
     """Patterns over the texts of a prompt, by name."""
+    content_safety: SafetyRules | None = None
+    """What Azure AI Content Safety must not find; `content_safety:` says where it is."""

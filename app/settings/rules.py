@@ -34,6 +34,7 @@ def rule_faults(raw: Raw) -> Iterator[Fault]:
     yield from _listener_faults(mapping(raw.get("listen")))
     yield from _place_faults(mapping(raw.get("tenants")))
     yield from reference_faults(raw)
+    yield from _safety_faults(raw)
     yield from seed_key_faults(mapping(raw.get("tenants")))
     yield from caller_faults(raw)
     yield from price_faults(raw)
@@ -115,6 +116,19 @@ def _listener_faults(listen: Raw) -> Iterator[Fault]:
     if data == admin and data[1] != "0":
         key = "admin_port" if _given(listen, "admin_port") else "port"
         yield Fault(("listen", key), "is the same address for the data plane and the admin API")
+
+
+def _safety_faults(raw: Raw) -> Iterator[Fault]:
+    """A policy that has texts checked nowhere would find nothing, or refuse everything."""
+    if _given(raw, "content_safety"):
+        return
+    tenants = mapping(raw.get("tenants")).items()
+    places = [((), raw), *((("tenants", name), mapping(entry)) for name, entry in tenants)]
+    for path, entry in places:
+        said = mapping(mapping(entry.get("policy")).get("content_safety"))
+        if said and said.get("enabled") is not False:
+            message = "needs the section content_safety, which says where texts are checked"
+            yield Fault((*path, "policy", "content_safety"), message, at_key=True)
 
 
 def _place_faults(tenants: Raw) -> Iterator[Fault]:

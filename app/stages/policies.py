@@ -21,13 +21,15 @@ from app.domain.policy.decision import (
     text_findings,
     token_findings,
 )
-from app.domain.policy.findings import Finding, is_blocking
-from app.domain.policy.rules import InputPolicy, in_force
+from app.domain.policy.findings import Finding, PolicyKind, is_blocking
+from app.domain.policy.rules import InputPolicy, SafetyRule, in_force
+from app.domain.policy.safety import SafetyVerdict, Unchecked, safety_findings, texts_of
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.route import Choices
-from app.errors import PolicyViolation
+from app.errors import PolicyViolation, SafetyUnavailable, SpillgateError
 from app.observation import Observation
 from app.ports import TokenEstimator
+from app.ports.safety import ContentSafety
 from app.settings.patterns import Search, search_of
 from app.wire.asked import asked_of
 
@@ -35,6 +37,8 @@ from app.wire.asked import asked_of
 _INLINE_BYTES: Final = 8 * 1024
 #: Tenants of which is remembered what their policy comes to; beyond that all begin anew.
 _MOST_KNOWN: Final = 10_000
+#: For a text that could not be checked. Seconds.
+_RETRY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,12 @@ class Policies:
         general: InputPolicy,
         fleet: Fleet,
         estimator: TokenEstimator,
+        *,
+        safety: ContentSafety | None = None,
         compiled: Callable[[str], Search] = search_of,
     ) -> None:
         """`general` holds for every tenant that does not say otherwise."""
+        self._safety = safety
         self._general = general
         self._fleet = fleet
         self._estimator = estimator
@@ -70,9 +77,10 @@ class Policies:
         choices: Choices,
         observation: Observation,
     ) -> None:
-        """Put what is found into `observation`. Raises PolicyViolation for the first that blocks.
+        """Put what is found into `observation`, and the length of a prompt that was counted.
 
-        A prompt that was counted is put there, too.
+        Raises PolicyViolation for the first that blocks, and SafetyUnavailable where a text could
+        not be checked that must be.
         """
         tenant = principal.tenant
         known = self._known.get(tenant.name)
@@ -80,13 +88,18 @@ class Policies:
             known = self._of(tenant.name, tenant.policy)
         if known.policy is None or request.operation not in INFERENCE:
             return
-        _tell(size_findings(known.policy, request), observation)
+        policy, asked = known.policy, Asked()
+        _tell(size_findings(policy, request), observation)
         if known.looks_into_body:
-            _tell(await self._looked_into(known.policy, request), observation)
-        if known.policy.max_prompt_tokens is not None:
+            asked, found = await self._looked_into(policy, request)
+            _tell(found, observation)
+        if policy.max_prompt_tokens is not None:
             model = self._fleet.deployments[choices.deployments[0]].model
             prompt = observation.prompt = await self._estimator.prompt(request, model)
-            _tell(token_findings(known.policy, prompt), observation)
+            _tell(token_findings(policy, prompt), observation)
+        # Last, as it costs time and money.
+        if policy.content_safety is not None and policy.content_safety.is_on:
+            _tell(await self._checked(policy.content_safety, asked), observation)
 
     def _of(self, tenant: str, own: InputPolicy) -> _Known:
         if len(self._known) >= _MOST_KNOWN:
@@ -96,18 +109,27 @@ class Policies:
         known = self._known[tenant] = _Known(own, policy, looks)
         return known
 
-    async def _looked_into(self, policy: InputPolicy, request: InferenceRequest) -> list[Finding]:
+    async def _looked_into(
+        self, policy: InputPolicy, request: InferenceRequest
+    ) -> tuple[Asked, list[Finding]]:
         """Long bodies in a thread: the engine lets the loop go on meanwhile."""
         if len(request.body) <= _INLINE_BYTES:
             return self._found(policy, request)
         return await asyncio.to_thread(self._found, policy, request)
 
-    def _found(self, policy: InputPolicy, request: InferenceRequest) -> list[Finding]:
+    def _found(self, policy: InputPolicy, request: InferenceRequest) -> tuple[Asked, list[Finding]]:
         asked = asked_of(request)
         found = list(body_findings(policy, asked))
-        if not policy.patterns or any(map(is_blocking, found)):
-            return found
-        return [*found, *self._in_texts(policy, asked)]
+        if not any(map(is_blocking, found)):
+            found += self._in_texts(policy, asked)
+        return asked, found
+
+    async def _checked(self, rule: SafetyRule, asked: Asked) -> Iterable[Finding]:
+        if self._safety is None:
+            verdict = SafetyVerdict(unchecked=Unchecked.NOT_CONFIGURED)
+        else:
+            verdict = await self._safety.check(texts_of(rule, asked.passages), rule)
+        return safety_findings(rule, verdict)
 
     def _in_texts(self, policy: InputPolicy, asked: Asked) -> Iterable[Finding]:
         searches: Mapping[str, Search] = {
@@ -120,8 +142,15 @@ def _tell(findings: Iterable[Finding], observation: Observation) -> None:
     for finding in findings:
         observation.findings += (finding,)
         if is_blocking(finding):
-            raise PolicyViolation(
-                f"The request is refused by the policy `{finding.name}`: {finding.why}.",
-                policy=finding.name,
-                param=finding.field or None,
-            )
+            raise _refusal(finding)
+
+
+def _refusal(finding: Finding) -> SpillgateError:
+    if finding.kind is PolicyKind.UNCHECKED:
+        message = "The text of the request could not be checked; try again."
+        return SafetyUnavailable(message, retry_after_s=_RETRY_S)
+    return PolicyViolation(
+        f"The request is refused by the policy `{finding.name}`: {finding.why}.",
+        policy=finding.name,
+        param=finding.field or None,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -12,12 +13,14 @@ import pytest_asyncio
 
 from app.domain.ledger.error_type import ErrorType, error_type
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.content_safety import ATTACK, FakeContentSafety, content_safety
 
 OWNER = {"authorization": "Bearer an-admin-key-of-tests"}
 SECRET = "The Moon Rises"
+SAFETY_KEY = "a-safety-key-of-tests"
 
 
-def config(suffix: str) -> dict[str, Any]:
+def config(suffix: str, safety_url: str) -> dict[str, Any]:
     azure = {"endpoint": "https://x.openai.azure.com", "deployment": "e", "api": "v1"}
     base = ptu_and_paygo(suffix)
     embed = f"embed-{suffix}"
@@ -30,13 +33,28 @@ def config(suffix: str) -> dict[str, Any]:
         "watched": {"pattern": "(?i)sunset", "action": "flag"},
     }
     rules = {"patterns": patterns, "forbidden": ["several_answers"], "max_output_tokens": 100}
-    return base | {"policy": rules}
+    auth = {"api_key": SAFETY_KEY}
+    safety = {"endpoint": safety_url, "auth": auth, "timeout_ms": 30_000}
+    return base | {"policy": rules, "content_safety": safety}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def team(redis_url: str) -> AsyncIterator[Stack]:
-    async with stack(redis_url, config) as found:
+    async with (
+        content_safety() as SAFE.fake,
+        stack(redis_url, lambda suffix: config(suffix, SAFE.fake.url)) as found,
+    ):
+        SAFE.fake.key = SAFETY_KEY
         yield found
+
+
+class Safe:
+    """Where the module's Content Safety is."""
+
+    fake = FakeContentSafety()
+
+
+SAFE = Safe()
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -152,3 +170,63 @@ async def test_a_pattern_that_cannot_be_is_refused_by_the_admin_api(team: Stack)
         assert answer.status == 400
     assert "policy.patterns.mine.pattern: is no RE2 pattern (missing ))" in told
     assert "canary" not in told
+
+
+@asynccontextmanager
+async def checked(team: Stack, **rule: Any) -> AsyncIterator[None]:
+    """The tenant's texts are checked for as long as the scope is open."""
+    path = f"tenants/team-{team.suffix}"
+    safety = {"failure": "closed", "hate": 4, "prompt_shield": True} | rule
+    await admin(team, "PATCH", path, {"policy": {"content_safety": safety}})
+    try:
+        yield
+    finally:
+        await admin(team, "PATCH", path, {"policy": {}})
+
+
+async def test_what_content_safety_finds_is_refused_before_anything_is_reserved(
+    team: Stack,
+) -> None:
+    """Harm by its severity, attacks by name; a stream that is well begins as ever."""
+    async with checked(team):
+        for text, policy in (
+            ("hatred", "content_safety.hate"),
+            (ATTACK, "content_safety.prompt_shield"),
+        ):
+            with pytest.raises(openai.BadRequestError, match=policy):
+                await ask(team, text)
+        stream = await team.openai().chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "rude"}], stream=True
+        )
+        assert [chunk async for chunk in stream]
+    asked = len(SAFE.fake.seen)
+    assert (await ask(team, "hatred")).parse().choices
+    assert len(SAFE.fake.seen) == asked, "off again, it is not asked"
+
+
+async def test_without_a_verdict_the_declared_policy_holds(team: Stack) -> None:
+    """Closed: 503 in OpenAI's shape. Open: served, with a header that says so; both are counted."""
+    SAFE.fake.status = 429
+    try:
+        async with checked(team):
+            with pytest.raises(openai.InternalServerError) as caught:
+                await team.openai().chat.completions.create(
+                    model="gpt-4o", messages=[{"role": "user", "content": "x"}]
+                )
+            assert caught.value.status_code == 503
+            assert caught.value.code == "content_safety_unavailable"
+        async with checked(team, failure="open"):
+            raw = await ask(team, "x")
+            assert raw.headers["x-spillgate-degraded"] == "unchecked"
+    finally:
+        SAFE.fake.status = 200
+    text = await metrics(team)
+    failures = [
+        each for each in text.splitlines()
+        if each.startswith("spillgate_dependency_failures_total") and "content_safety" in each
+    ]  # fmt: skip
+    assert {each.split('policy="')[1].split('"')[0] for each in failures} == {
+        "fail_open",
+        "fail_closed",
+    }
+    assert SAFETY_KEY not in text

@@ -53,6 +53,7 @@ class ErrorType(StrEnum):
     OVERLOADED = "overloaded"
     SHUTTING_DOWN = "shutting_down"
     STORE_UNAVAILABLE = "store_unavailable"
+    SAFETY_UNAVAILABLE = "content_safety_unavailable"
     INTERNAL = "internal_error"
 
 
@@ -70,6 +71,7 @@ _GATEWAY: Final = frozenset(
         ErrorType.OVERLOADED,
         ErrorType.SHUTTING_DOWN,
         ErrorType.STORE_UNAVAILABLE,
+        ErrorType.SAFETY_UNAVAILABLE,
         ErrorType.INTERNAL,
     }
 )
@@ -103,6 +105,7 @@ _OF_CODE: Final[Mapping[str, ErrorType]] = MappingProxyType(
         "ResponsibleAIPolicyViolation": ErrorType.CONTENT_FILTER,
         "not_cached": ErrorType.NOT_CACHED,
         "store_unavailable": ErrorType.STORE_UNAVAILABLE,
+        "content_safety_unavailable": ErrorType.SAFETY_UNAVAILABLE,
         "quota_unavailable": ErrorType.STORE_UNAVAILABLE,
         "gateway_overloaded": ErrorType.OVERLOADED,
         "server_shutting_down": ErrorType.SHUTTING_DOWN,

@@ -31,7 +31,9 @@ _CAP: Final[Mapping[Operation, str]] = {
 def looks_into_body(policy: InputPolicy) -> bool:
     """Whether the body has to be read for it."""
     names = policy.allowed_parameters is not None or policy.forbidden_parameters
-    return bool(names or policy.forbidden or policy.patterns)
+    safety = policy.content_safety
+    is_checked = safety is not None and safety.is_on
+    return bool(names or policy.forbidden or policy.patterns or is_checked)
 
 
 def size_findings(policy: InputPolicy, request: InferenceRequest) -> Iterator[Finding]:
@@ -74,10 +76,13 @@ def body_findings(policy: InputPolicy, asked: Asked) -> Iterator[Finding]:
 
 def text_findings(policy: InputPolicy, asked: Asked, matches: Matches) -> Iterator[Finding]:
     """Of patterns, each with the first text that it matches."""
-    if asked.unreadable and policy.patterns:
-        blocks = any(rule.action is Action.BLOCK for rule in policy.patterns)
+    safety = policy.content_safety
+    checks = (safety.action,) if safety is not None and safety.is_on else ()
+    actions = {*checks, *(rule.action for rule in policy.patterns)}
+    if asked.unreadable and actions:
+        blocks = Action.BLOCK in actions
         action, field = Action.BLOCK if blocks else Action.FLAG, asked.unreadable
-        why = "token ids cannot be held against patterns; send text"
+        why = "token ids cannot be checked; send text"
         yield Finding(PolicyKind.UNREADABLE, "patterns", action, field, why)
     for rule in policy.patterns:
         found = next(_matching(rule, asked.passages, matches), None)

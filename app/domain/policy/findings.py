@@ -18,6 +18,9 @@ class PolicyKind(StrEnum):
     FEATURE = "feature"
     PARAMETER = "parameter"
     PATTERN = "pattern"
+    CONTENT_SAFETY = "content_safety"
+    PROMPT_SHIELD = "prompt_shield"
+    UNCHECKED = "unchecked"  # the classifier of content gave no verdict
     UNREADABLE = "unreadable"  # a prompt as token ids, which no pattern can be held against
 
 

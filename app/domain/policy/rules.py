@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from app.settings.content_safety import SafetyRules as SafetySection
 from app.settings.policy import InputPolicyRules
 from app.settings.policy import PatternRule as PatternSection
 
@@ -53,6 +54,39 @@ class PatternRule:
     roles: tuple[Role, ...] = ()
 
 
+class Failure(StrEnum):
+    """What holds while a classifier of content gives no verdict."""
+
+    OPEN = "open"  # requests pass, and are flagged
+    CLOSED = "closed"  # they are refused, with 503
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyRule:
+    """What a classifier of content must not find; from which severity on, None: whatever."""
+
+    failure: Failure
+    enabled: bool = True
+    action: Action = Action.BLOCK
+    hate: int | None = None
+    self_harm: int | None = None
+    sexual: int | None = None
+    violence: int | None = None
+    prompt_shield: bool = False
+    roles: tuple[Role, ...] = (Role.USER, Role.TOOL)
+
+    @property
+    def analyzes(self) -> bool:
+        """Whether any category is looked at."""
+        named = (self.hate, self.self_harm, self.sexual, self.violence)
+        return any(severity is not None for severity in named)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is asked at all."""
+        return self.enabled and (self.analyzes or self.prompt_shield)
+
+
 @dataclass(frozen=True, slots=True)
 class InputPolicy:
     """What one place says: the configuration of all tenants, or one tenant. None is unsaid."""
@@ -66,6 +100,7 @@ class InputPolicy:
     forbidden_parameters: tuple[str, ...] | None = None
     allowed_parameters: tuple[str, ...] | None = None
     patterns: tuple[PatternRule, ...] = ()
+    content_safety: SafetyRule | None = None
 
 
 #: Nothing is said.
@@ -92,7 +127,8 @@ def _rules_anything(policy: InputPolicy) -> bool:
     limits = (policy.max_body_bytes, policy.max_prompt_tokens, policy.max_output_tokens)
     lists = (policy.forbidden, policy.forbidden_parameters, policy.patterns)
     is_limited = any(limit is not None for limit in (*limits, policy.allowed_parameters))
-    return is_limited or any(lists) or bool(policy.require_output_cap)
+    is_checked = policy.content_safety is not None and policy.content_safety.is_on
+    return is_limited or is_checked or any(lists) or bool(policy.require_output_cap)
 
 
 def policy_of(section: InputPolicyRules) -> InputPolicy:
@@ -101,14 +137,27 @@ def policy_of(section: InputPolicyRules) -> InputPolicy:
         PatternRule(name, rule.pattern, Action(rule.action), tuple(map(Role, rule.roles)))
         for name, rule in section.patterns.items()
     )
-    said = section.model_dump(exclude={"patterns"})
+    said = section.model_dump(exclude={"patterns", "content_safety"})
     forbidden, action = said.pop("forbidden"), said.pop("action")
     return InputPolicy(
         **said,
         action=None if action is None else Action(action),
         forbidden=None if forbidden is None else tuple(map(Feature, forbidden)),
         patterns=patterns,
+        content_safety=_safety_of(section.content_safety),
     )
+
+
+def _safety_of(section: SafetySection | None) -> SafetyRule | None:
+    if section is None:
+        return None
+    said = section.model_dump()
+    closed = {
+        "failure": Failure(said["failure"]),
+        "action": Action(said["action"]),
+        "roles": tuple(map(Role, said["roles"])),
+    }
+    return SafetyRule(**{**said, **closed})
 
 
 def section_of(policy: InputPolicy) -> InputPolicyRules:
@@ -118,13 +167,16 @@ def section_of(policy: InputPolicy) -> InputPolicyRules:
         rule.name: PatternSection(pattern=rule.pattern, action=rule.action, roles=rule.roles)
         for rule in policy.patterns
     }
+    if policy.content_safety is not None:
+        said["content_safety"] = SafetySection(**asdict(policy.content_safety))
     return InputPolicyRules(**said)
 
 
 def said_by(policy: InputPolicy) -> dict[str, str]:
     """What a policy says, by the names of the configuration, as text to be compared and shown."""
     said = section_of(policy).model_dump(mode="json", exclude_none=True)
-    patterns = said.pop("patterns")
+    patterns, safety = said.pop("patterns"), said.pop("content_safety", {})
+    said |= {f"content_safety.{name}": value for name, value in safety.items()}
     plain = {name: _text(value) for name, value in said.items()}
     return plain | {f"patterns.{name}": _of_pattern(rule) for name, rule in patterns.items()}
 

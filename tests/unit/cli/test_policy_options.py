@@ -12,6 +12,7 @@ from app.settings.policy import InputPolicyRules
 
 KEPT: dict[str, Any] = {
     "max_prompt_tokens": 10,
+    "content_safety": {"failure": "open", "hate": 4, "roles": ["user", "tool"]},
     "patterns": {"card": {"pattern": "x", "action": "block", "roles": ["user"]}},
 }
 
@@ -31,6 +32,18 @@ KEPT: dict[str, Any] = {
             {"pattern.p": {"pattern": "x:y", "action": "flag", "roles": ["user", "tool"]}},
         ),
         ("pattern.p=default", {"pattern.p": None}),
+        (
+            "content_safety=failure:open,hate:4,prompt_shield:on,roles:user+tool",
+            {
+                "content_safety": {
+                    "failure": "open",
+                    "hate": 4,
+                    "prompt_shield": True,
+                    "roles": ["user", "tool"],
+                }
+            },
+        ),
+        ("content_safety=off", {"content_safety": {"enabled": False, "failure": "open"}}),
     ],
 )
 def test_what_an_option_says(option: str, said: dict[str, Any]) -> None:
@@ -39,7 +52,15 @@ def test_what_an_option_says(option: str, said: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["x", "max_prompt_tokens=many", "max_tokens=3", "require_output_cap=x", "pattern.p=x"]
+    "option",
+    [
+        "x",
+        "max_prompt_tokens=many",
+        "max_tokens=3",
+        "require_output_cap=x",
+        "pattern.p=x",
+        "content_safety=x:1",
+    ],
 )
 def test_a_mistake_is_one_of_usage(option: str) -> None:
     """Exit code 2."""
@@ -53,15 +74,18 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     """And unsays what is given as default."""
     said = changes(["max_prompt_tokens=default", "pattern.q=flag:y"])
     assert changed(KEPT, said) == {
-        "patterns": KEPT["patterns"] | {"q": {"pattern": "y", "action": "flag"}}
+        "content_safety": KEPT["content_safety"],
+        "patterns": KEPT["patterns"] | {"q": {"pattern": "y", "action": "flag"}},
     }
-    assert changed(KEPT, changes(["pattern.card=default"])) == {"max_prompt_tokens": 10}
+    said = changes(["pattern.card=default", "content_safety=default"])
+    assert changed(KEPT, said) == {"max_prompt_tokens": 10}
 
 
 def test_what_is_kept_is_shown_as_it_would_be_given() -> None:
     """A rule for each line."""
     assert [f"{each['name']}={each['rule']}" for each in parts(KEPT)] == [
         "max_prompt_tokens=10",
+        "content_safety=failure:open,hate:4,roles:user+tool",
         "pattern.card=block:user:x",
     ]
 

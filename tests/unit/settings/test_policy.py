@@ -43,7 +43,7 @@ def test_a_policy_is_read_in_general_and_of_a_tenant() -> None:
         ("canary(", "missing )"),
         (r"(canary)\1", "invalid escape sequence"),
         ("(?=canary)", "invalid perl operator"),
-        ("(?:x{1000}){1000}", "bad repetition operator"),
+        ("(?:x{1000}){1000}", "invalid repetition size"),
     ],
 )
 def test_a_pattern_that_re2_refuses_is_named_with_its_place(pattern: str, reason: str) -> None:
@@ -72,7 +72,7 @@ def test_a_pattern_that_re2_refuses_is_named_with_its_place(pattern: str, reason
         ),
         ({"forbidden": ["tool"]}, "forbidden[0]: must be "),
         ({"max_prompt_tokens": -1}, "max_prompt_tokens: must be at least 0"),
-        ({"max_tokens": 1}, "max_tokens: unknown key; did you mean max_output_tokens?"),
+        ({"max_prompt_token": 1}, "max_prompt_token: unknown key; did you mean max_prompt_tokens?"),
         ({"forbidden_parameters": ["a b"]}, "forbidden_parameters[0]: must be a parameter"),
     ],
 )
@@ -80,6 +80,17 @@ def test_mistakes_are_told_where_they_are(policy: dict[str, Any], told: str) -> 
     """By path, as everywhere in the configuration."""
     (found,) = wrong(policy)
     assert found.startswith(f"tenants.team.policy.{told}")
+
+
+def test_texts_can_only_be_checked_where_it_is_said_where() -> None:
+    """And what holds without a verdict must be said: there is no answer that suits all."""
+    (told,) = wrong({"content_safety": {"failure": "open", "hate": 2}})
+    assert told.startswith("tenants.team.policy.content_safety: needs the section content_safety")
+    assert wrong({"content_safety": {"hate": 2, "violence": 9}})[0] == (
+        "tenants.team.policy.content_safety: needs the section content_safety, which says where "
+        "texts are checked"
+    )
+    built({"content_safety": {"failure": "open", "enabled": False}})
 
 
 def test_a_pattern_takes_time_in_proportion_to_the_text() -> None:

@@ -10,9 +10,18 @@ import pytest
 
 from app.domain.call.request import InferenceRequest
 from app.domain.identity.tenant import Principal, Tenant
-from app.domain.policy.rules import UNSAID, Action, Feature, InputPolicy, PatternRule
+from app.domain.policy.rules import (
+    UNSAID,
+    Action,
+    Failure,
+    Feature,
+    InputPolicy,
+    PatternRule,
+    SafetyRule,
+)
+from app.domain.policy.safety import Category, SafetyTexts, SafetyVerdict, Unchecked
 from app.domain.routing.route import Choices
-from app.errors import PolicyViolation
+from app.errors import PolicyViolation, SafetyUnavailable
 from app.observation import Observation
 from app.settings.patterns import Search, search_of
 from app.stages.policies import Policies
@@ -31,6 +40,19 @@ def chat(content: Any = "Hi", **more: Any) -> InferenceRequest:
     return read_request(match("POST", "/v1/chat/completions", ""), json.dumps(body).encode())
 
 
+class FakeSafety:
+    """Gives one verdict, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.verdict = SafetyVerdict()
+        self.asked: list[SafetyTexts] = []
+
+    async def check(self, texts: SafetyTexts, rule: SafetyRule) -> SafetyVerdict:
+        assert rule.is_on
+        self.asked.append(texts)
+        return self.verdict
+
+
 class Door:
     """The stage, and who comes to it."""
 
@@ -38,7 +60,10 @@ class Door:
         self.compiled: list[str] = []
         self.estimator = FakeEstimator(prompt=10)
         self.fleet = fleet("ptu", "paygo")
-        self.stage = Policies(general, self.fleet, self.estimator, self._compile)
+        self.safety = FakeSafety()
+        self.stage = Policies(
+            general, self.fleet, self.estimator, safety=self.safety, compiled=self._compile
+        )
         self.observation = Observation(FakeCall(), FakeClock())
 
     def _compile(self, pattern: str) -> Search:
@@ -158,3 +183,60 @@ async def test_a_long_text_does_not_hold_up_the_loop() -> None:
         turns += 1
     await searching
     assert turns > 10
+
+
+def safe(**rule: Any) -> InputPolicy:
+    """A policy that has texts checked."""
+    said: dict[str, Any] = {"failure": Failure.CLOSED, "hate": 4} | rule
+    return InputPolicy(content_safety=SafetyRule(**said))
+
+
+async def test_texts_are_checked_only_where_a_tenant_asks_for_it() -> None:
+    """And a rule that is off, or that looks for nothing, asks for nothing."""
+    door = Door()
+    for rules in (UNSAID, safe(enabled=False), safe(hate=None)):
+        await door.check(rules)
+    assert door.safety.asked == []
+    await door.check(safe())
+    assert [each.prompts for each in door.safety.asked] == [("Hi",)]
+
+
+async def test_what_the_classifier_finds_is_refused_or_flagged() -> None:
+    """From the severity on that the tenant has set."""
+    door = Door()
+    door.safety.verdict = SafetyVerdict({Category.HATE: 4, Category.SEXUAL: 7}, attacked=True)
+    with pytest.raises(PolicyViolation, match=r"content_safety\.hate"):
+        await door.check(safe())
+    seen = await door.check(safe(action=Action.FLAG, prompt_shield=True))
+    assert [each.text for each in seen.findings] == [
+        "flag content_safety content_safety.hate",
+        "flag prompt_shield content_safety.prompt_shield",
+    ]
+    assert (await door.check(safe(hate=5))).findings == ()
+
+
+async def test_a_text_that_could_not_be_checked_follows_the_failure_policy() -> None:
+    """Closed: 503, to be tried again. Open: it passes, flagged."""
+    door = Door()
+    door.safety.verdict = SafetyVerdict(unchecked=Unchecked.TIMEOUT)
+    with pytest.raises(SafetyUnavailable) as caught:
+        await door.check(safe())
+    assert (caught.value.status, caught.value.retry_after_s) == (503, 1.0)
+    seen = await door.check(safe(failure=Failure.OPEN))
+    assert [each.text for each in seen.findings] == ["flag unchecked content_safety.timeout"]
+
+
+async def test_harm_that_was_found_counts_although_not_all_was_checked() -> None:
+    """A refusal that another try would not change."""
+    door = Door()
+    door.safety.verdict = SafetyVerdict({Category.HATE: 6}, unchecked=Unchecked.ERROR)
+    with pytest.raises(PolicyViolation):
+        await door.check(safe())
+
+
+async def test_token_ids_cannot_be_checked() -> None:
+    """They are refused rather than let pass unread."""
+    body = b'{"model":"gpt-4o","input":[1,2,3]}'
+    request = read_request(match("POST", "/v1/embeddings", ""), body)
+    with pytest.raises(PolicyViolation, match="token ids"):
+        await Door().check(safe(), request)

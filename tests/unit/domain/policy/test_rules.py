@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain.policy.rules import (
     UNSAID,
     Action,
+    Failure,
     Feature,
     InputPolicy,
     PatternRule,
     Role,
+    SafetyRule,
     in_force,
     policy_of,
     said_by,
@@ -28,6 +32,7 @@ WHOLE = InputPolicy(
     forbidden_parameters=("logit_bias",),
     allowed_parameters=(),
     patterns=(CARD,),
+    content_safety=SafetyRule(Failure.OPEN, hate=4, prompt_shield=True, roles=(Role.USER,)),
 )
 
 
@@ -41,7 +46,8 @@ def test_where_nobody_says_anything_nothing_holds() -> None:
 @pytest.mark.parametrize("name", ["max_body_bytes", "max_prompt_tokens", "max_output_tokens"])
 def test_a_limit_of_zero_is_a_limit(name: str) -> None:
     """As everywhere in the configuration."""
-    held = in_force(UNSAID, InputPolicy(**{name: 0}))
+    limits: dict[str, Any] = {name: 0}
+    held = in_force(UNSAID, InputPolicy(**limits))
     assert held is not None
     assert getattr(held, name) == 0
 
@@ -88,4 +94,10 @@ def test_what_a_policy_says_can_be_shown_by_name() -> None:
         "forbidden_parameters": "logit_bias",
         "allowed_parameters": "none",
         "patterns.card": r"block /\d{16}/ in user",
+        "content_safety.action": "block",
+        "content_safety.enabled": "true",
+        "content_safety.failure": "open",
+        "content_safety.hate": "4",
+        "content_safety.prompt_shield": "true",
+        "content_safety.roles": "user",
     }
