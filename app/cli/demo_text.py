@@ -49,6 +49,8 @@ export OPENAI_API_KEY={demo.api_key}
 export SPILLGATE_ADMIN_URL={demo.admin_url}
 export SPILLGATE_ADMIN_KEY={demo.admin_key}
 
+Look at it with a browser, and sign in with that key: {demo.admin_url}/console/
+
 Try, in another terminal, after these exports:
 
 1. Stream an answer:

@@ -15,6 +15,8 @@ MOST: Final = 256 * 1024
 _MOST_FIELDS: Final = 1000
 _FORM: Final = "application/x-www-form-urlencoded"
 TOKEN: Final = "csrf"  # noqa: S105  # the name of a field
+_OURS: Final = frozenset({"same-origin", "none"})
+_UNTOLD: Final = "null"
 _NOT_OURS: Final = "This form did not come from the console, or from a session that has ended."
 
 
@@ -62,13 +64,17 @@ async def form_of(request: Request) -> Form:
 def check_origin(request: Request) -> None:
     """Raise NotAllowed where the browser says that another site sent this.
 
-    Browsers say so by themselves, and pages cannot change it (Fetch Metadata, W3C; RFC 6454).
+    Browsers say so by themselves, and pages cannot change it (Fetch Metadata, W3C; RFC 6454). To
+    plain HTTP from another machine they tell no `Sec-Fetch-Site`, and the origin of pages without
+    referrers is `null`: then the form's token is what tells, and the cookie's `SameSite`.
     """
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise NotAllowed(_NOT_OURS)
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if site is not None:
+        if site not in _OURS:
+            raise NotAllowed(_NOT_OURS)
+        return
+    origin = request.headers.get("origin", _UNTOLD)
+    if origin != _UNTOLD and urlsplit(origin).netloc != request.headers.get("host"):
         raise NotAllowed(_NOT_OURS)
 
 

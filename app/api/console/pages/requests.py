@@ -16,7 +16,7 @@ from app.api.console.visit import Visit
 from app.domain.ledger.ledger_row import LedgerRow
 from app.errors import UnknownEntry
 
-_SHOWN: Final = 100
+_SHOWN: Final = 50
 _FILTERS: Final = ("tenant", "model", "deployment", "spill", "status", "cache", "key_id")
 
 

@@ -58,13 +58,13 @@ def _figures(window: Window) -> dict[str, Any]:
             if reason is not SpillReason.NONE
         ],
         "models": _table(window, "llm_spill_total", "model"),
-        "tenants": now.by("llm_spill_cost_dollars_total", "tenant"),
+        "tenants": _some(now.by("llm_spill_cost_dollars_total", "tenant")),
         "classes": {
             name: (now.total("llm_class_requests_total", **{"class": name}), spilled)
             for name, spilled in _spilled_by_class(window).items()
         },
-        "throttles": now.sums(
-            "llm_throttles_total", lambda of: f"{of['deployment']}: {of['reason']}"
+        "throttles": _some(
+            now.sums("llm_throttles_total", lambda of: f"{of['deployment']}: {of['reason']}")
         ),
         "holds": {
             each.labels["deployment"]: each.value
@@ -72,6 +72,11 @@ def _figures(window: Window) -> dict[str, Any]:
             if each.value > 0
         },
     }
+
+
+def _some(found: dict[str, float]) -> dict[str, float]:
+    """Those of which there is anything."""
+    return {name: value for name, value in found.items() if value}
 
 
 def _table(window: Window, family: str, label: str) -> list[tuple[str, float, float]]:

@@ -120,7 +120,8 @@ async def test_signing_in_again_ends_the_session_before(owner: Browser) -> None:
     "headers",
     [
         {"origin": "https://evil.example"},
-        {"origin": "null"},
+        {"origin": "https://admin.evil.example"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -132,6 +133,22 @@ async def test_no_other_site_signs_anybody_in_or_out(
     assert (await owner.post("/sign-out", headers=headers)).status_code == 403
     answer = await owner.client.post(BASE + "/sign-in", data={"key": OWNER_KEY}, headers=headers)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://admin"},
+        {"origin": "null", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {"origin": "null"},
+    ],
+)
+async def test_forms_of_the_console_are_let_through(
+    owner: Browser, headers: dict[str, str]
+) -> None:
+    """Browsers hide the origin of pages that tell no referrer."""
+    assert (await owner.post("/sign-out", headers=headers)).status_code == 303
 
 
 async def test_a_form_without_the_sessions_token_does_nothing(owner: Browser) -> None:
