@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -23,6 +24,7 @@ Run = Callable[..., int]
 NO_TESTS: Final = 5
 SHARED: Final = "not long and not alone"
 ALONE: Final = "not long and alone"
+ALONE_MARK: Final = "pytest.mark.alone"
 COVERAGE: Final = "--cov"
 #: Without a selection of their own; what else begins with no dash is a path.
 _SELECTING: Final = ("-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "tests")
@@ -36,8 +38,15 @@ def main(arguments: Sequence[str], run: Run) -> int:
     if first not in {0, NO_TESTS}:
         return first
     # Last, and so instead of what the caller says for the first pass.
-    second = run(*arguments, "-m", ALONE, "-n", "0", *_judged(arguments, "--cov-append"))
+    places = () if any(map(_is_path, arguments)) else files_of_those_alone()
+    second = run(*arguments, *places, "-m", ALONE, "-n", "0", *_judged(arguments, "--cov-append"))
     return first if second == NO_TESTS else second
+
+
+def files_of_those_alone() -> list[str]:
+    """Where some are marked `alone`: to read all others takes as long as to run these."""
+    found = sorted(Path("tests").rglob("test_*.py"))
+    return [str(path) for path in found if ALONE_MARK in path.read_text(encoding="utf-8")]
 
 
 def pytest_of(*arguments: str) -> int:
@@ -54,6 +63,10 @@ def pytest_of(*arguments: str) -> int:
             signal.signal(signal.SIGTERM, before[0])
             signal.signal(signal.SIGINT, before[1])
     return status if status >= 0 else 128 - status
+
+
+def _is_path(argument: str) -> bool:
+    return Path(argument.partition("::")[0]).exists()
 
 
 def _measured(arguments: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.passes import ALONE, COVERAGE, NO_TESTS, SHARED, main
+from tests.passes import ALONE, COVERAGE, NO_TESTS, SHARED, files_of_those_alone, main
 
 
 class Runs:
@@ -50,6 +50,19 @@ def test_those_that_need_the_machine_run_one_by_one_afterwards() -> None:
     assert second[second.index("-m") + 1] == ALONE
     assert second[len(second) - 1 - second[::-1].index("-n") + 1] == "0"
     assert not any(each.startswith("--cov") for each in (*first, *second))
+
+
+def test_of_the_others_files_nothing_is_read_again() -> None:
+    """Unless somebody says which are to be run."""
+    runs = Runs(0, 0, 0, 0)
+    main(["-n", "2"], runs)
+    main(["-n", "2", "tests/e2e"], runs)
+    everything, some, marked = runs.arguments[0], runs.arguments[3], runs.arguments[1]
+    files = files_of_those_alone()
+    assert "tests/unit/domain/tracing/test_redaction.py" in files
+    assert __name__.rpartition(".")[2] not in " ".join(files)
+    assert [each for each in marked if each.endswith(".py")] == files
+    assert not any(each.endswith(".py") for each in (*everything, *some))
 
 
 def test_coverage_is_added_up_and_judged_at_the_end() -> None:
