@@ -10,6 +10,7 @@ from app.domain.capacity.provisioned import PtuCapacity
 from app.planner.sizing.costs import Cost, Days, PayGo, Term, best, break_even, confidence, cost
 from app.planner.sizing.hours import Hours, by_hour
 from app.planner.sizing.replay import Replayed, Weighed, replay, weighed
+from app.planner.sizing.timeline import Timeline, timeline
 from app.planner.sizing.traffic import Recorded
 
 RESAMPLES: Final = 1000
@@ -42,6 +43,8 @@ class Question:
     paygo: PayGo
     terms: tuple[Term, ...]
     seed: int = 7
+    also: tuple[int, ...] = ()
+    """Numbers of PTUs that are told of in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Option:
     """One number of PTUs. Shares are parts of 1.
 
     `refused` is how many requests Azure would refuse where each asks the PTUs first, as native
-    spillover does: a round trip for nothing each. The gateway knows them beforehand.
+    spillover does: a round trip for nothing each. The gateway knows them beforehand. `wait_s` is
+    how long one that spilled would on average have had to wait for room instead.
     """
 
     ptus: int
@@ -58,6 +62,7 @@ class Option:
     spilled_share: float
     spilled_tokens: int
     refused: int
+    wait_s: float
     costs: Mapping[str, Cost]
     """By term."""
 
@@ -75,6 +80,7 @@ class Recommendation:
     confidence: Mapping[int, float]
     break_even: float | None
     hours: Hours
+    timeline: Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class PtuPlan:
     days: int
     options: tuple[Option, ...]
     recommendations: tuple[Recommendation, ...]
+    asked: tuple[int, ...] = ()
+    """Numbers of PTUs that were asked for; they are among the options."""
 
 
 #: Told of how many numbers of PTUs were replayed.
@@ -113,7 +121,7 @@ class _Planning:
 
     def plan(self) -> PtuPlan:
         requests = self._traffic.requests
-        for ptus in self._coarse():
+        for ptus in (*self._coarse(), *self._question.also):
             self._replay(ptus)
         for term in self._question.terms:
             while missing := self._around(term):
@@ -128,6 +136,7 @@ class _Planning:
             days=self._days.count,
             options=options,
             recommendations=tuple(self._best(options, term) for term in self._question.terms),
+            asked=self._question.also,
         )
 
     def _coarse(self) -> list[int]:
@@ -156,10 +165,10 @@ class _Planning:
         return [ptus for ptus in map(sizes.at_least, steps) if ptus not in self._replayed]
 
     def _told(self) -> list[int]:
-        """Up to the first that serves everything, and what is best: more only cost more."""
+        """Up to the first that serves everything, which is best: more only cost more."""
         known = sorted(self._replayed)
         first = next((ptus for ptus in known if not self._spills(ptus)), known[-1])
-        return [ptus for ptus in known if ptus <= first]
+        return [ptus for ptus in known if ptus <= first or ptus in self._question.also]
 
     def _step(self, span: int) -> int:
         """Of so many PTUs, for a pass."""
@@ -190,6 +199,7 @@ class _Planning:
             spilled_share=replayed.spilled / len(requests),
             spilled_tokens=sum(each.prompt + each.output for each in spilled),
             refused=native.spilled if replayed.ptus else 0,
+            wait_s=replayed.wait_s / replayed.spilled if replayed.spilled else 0.0,
             costs={each.name: cost(replayed, self._days, each) for each in self._question.terms},
         )
 
@@ -203,4 +213,5 @@ class _Planning:
             confidence=confidence(costs, resamples=RESAMPLES, seed=self._question.seed),
             break_even=break_even(replayed, self._traffic, self._days, term),
             hours=by_hour(replayed, self._traffic),
+            timeline=timeline(replayed, self._traffic),
         )

@@ -43,11 +43,16 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """By request, 1 where the PTUs served it and 0 where it spilled; `rate` is tokens a second."""
+    """By request, 1 where the PTUs served it and 0 where it spilled; `rate` is tokens a second.
+
+    `wait_s` is how long all that spilled would have had to wait for room, together: each as if it
+    alone had waited.
+    """
 
     ptus: int
     rate: float
     served: bytearray
+    wait_s: float = 0.0
 
     @property
     def spilled(self) -> int:
@@ -88,7 +93,7 @@ def replay(
         return Replayed(ptus, rate, served)
     full = DEPTH - margin + _ROUNDING
     reserved, used = traffic.reserved, traffic.used
-    level = at = 0.0
+    level = at = waited = 0.0
     for now, event in zip(traffic.times, traffic.events, strict=True):
         level -= now - at
         at = now
@@ -98,11 +103,13 @@ def replay(
             if level <= full:
                 served[event] = 1
                 level += reserved[event] / rate
+            else:
+                waited += level - full
         elif served[~event]:
             level += (used[~event] - reserved[~event]) / rate
             if level < 0.0:  # noqa: PLR1730  # as above
                 level = 0.0
-    return Replayed(ptus, rate, served)
+    return Replayed(ptus, rate, served, waited)
 
 
 def _weight(request: Recorded, output: float, capacity: PtuCapacity) -> float:
