@@ -22,7 +22,7 @@ LOAD_ENV := .venv-load/.setup
 # What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
 IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
 LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
-	$(BACKENDS:%=requirements/%.txt) requirements/build.txt requirements/deploy.txt requirements/docs.txt requirements/load.txt \
+	$(BACKENDS:%=requirements/%.txt) requirements/audit.txt requirements/build.txt requirements/deploy.txt requirements/docs.txt requirements/load.txt \
 	requirements/bench.txt requirements/litellm.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
@@ -157,6 +157,15 @@ trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and 
 deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes and Azure; start Compose's configuration (about a minute)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/deploy $(ARGS)
 
+.PHONY: sbom
+sbom: setup .venv-audit/.setup ## list what is in the image, in build/sbom, and check its licences (a few seconds)
+	@$(BIN)/python -m tests.tools.sbom
+	@exec $(BIN)/python -m tests.tools.licences >/dev/null
+
+.PHONY: audit
+audit: setup .venv-audit/.setup ## ask for known vulnerabilities of what is locked; ARGS=--must-reach where one must be told
+	@exec $(BIN)/python -m tests.tools.vulnerabilities $(ARGS)
+
 .PHONY: reference
 reference: setup ## write the pages and the schema that are made from the code anew
 	@$(BIN)/python -m tests.tools.configuration_page
@@ -198,7 +207,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 		-c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
 		-c requirements/runtime.txt -o requirements/image.txt
-	@for each in $(BACKENDS) bench build deploy docs litellm load; do $(COMPILE) $(ARGS) \
+	@for each in $(BACKENDS) audit bench build deploy docs litellm load; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 
@@ -221,7 +230,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv-deploy/.setup .venv-docs/.setup $(LOAD_ENV): .venv-%/.setup: requirements/%.txt | $(STAMP)
+.venv-audit/.setup .venv-deploy/.setup .venv-docs/.setup $(LOAD_ENV): .venv-%/.setup: requirements/%.txt | $(STAMP)
 	@echo 'installing into $(@D) ...'
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
