@@ -13,7 +13,7 @@ STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
-	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends tests/deploy
+	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends tests/deploy tests/docs
 # Programs that traces are sent to by way of trial, each in an environment of its own.
 BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
@@ -141,6 +141,10 @@ bench-metrics: setup ## what counting a request costs, and a scrape (10 seconds)
 bench-edge: setup ## what a request and a frame cost at the client's side (10 seconds)
 	@exec $(BIN)/python -m tests.benchmarks.edge
 
+.PHONY: bench-tls
+bench-tls: setup ## what TLS costs a request and a connection, over sockets (20 seconds)
+	@exec $(BIN)/python -m tests.benchmarks.tls
+
 .PHONY: bench-upstream
 bench-upstream: setup ## what a request and a read cost at the upstream's side, beside aiohttp (2 minutes)
 	@exec $(BIN)/python -m tests.benchmarks.upstream $(ARGS)
@@ -177,6 +181,10 @@ reference: setup ## write the pages and the schema that are made from the code a
 .PHONY: docs-check
 docs-check: setup ## run every command and read every block of the pages, follow their links (a minute)
 	@exec $(BIN)/pytest -q tests/docs tests/architecture/test_documents.py $(ARGS)
+
+.PHONY: docs-sdks
+docs-sdks: setup ## run what pages show of LangChain, LlamaIndex, the AI SDK and others (3 minutes the first time)
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/docs $(ARGS)
 
 .PHONY: docs-site
 docs-site: setup .venv-docs/.setup ## build the documents as a site, in build/docs-site; a link to nowhere ends it (half a minute)

@@ -9,7 +9,7 @@ import pytest
 
 from app.adapters.redis.embedded_binaries import installed_binaries
 from tests.docs.blocks import HEADINGS, OUTPUT, Block, blocks_of, pages
-from tests.docs.house import TENANT, House, house
+from tests.docs.house import TENANT, House
 from tests.docs.printed import headings, missing
 from tests.docs.shell import (
     Place,
@@ -31,13 +31,6 @@ WITH_COMMANDS = [page for page in pages() if run_of(blocks_of(page))]
 TRAFFIC = "at,input,output\n" + "".join(
     f"2026-11-{day:02}T{hour:02}:00:00Z,1200,300\n" for day in range(1, 4) for hour in range(24)
 )
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One for all pages that do not start their own."""
-    with house(tmp_path_factory.mktemp("house")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)

@@ -45,20 +45,39 @@ def run_python(python: Path, plan: str) -> str:
 
 
 def run_node(plan: str) -> str:
-    """What the Node driver prints, on the newest SDK of npm. Raises NotInstalled.
+    """What the Node driver prints, on the newest SDK of npm. Raises NotInstalled."""
+    node = node_with("node", "openai@latest")
+    # Next to `node_modules`, so that it imports the SDK as an application does.
+    driver = CACHE / "node" / "driver.mjs"
+    driver.write_text((Path(__file__).with_name("driver.mjs")).read_text())
+    return _run(plan, str(node), str(driver), cwd=driver.parent)
+
+
+def packages(name: str, *wanted: str) -> Path:
+    """A Python with the newest of these packages, in an environment of this name.
+
+    Raises NotInstalled.
+    """
+    python = CACHE / name / "bin" / "python"
+    with _locked():
+        if not python.exists():
+            _do(str(_UV), "venv", "--quiet", "--python", sys.executable, str(CACHE / name))
+        _install(python, "--upgrade", *wanted)
+    return python
+
+
+def node_with(name: str, *wanted: str) -> Path:
+    """A Node, and these packages of npm in `CACHE / name`. Raises NotInstalled.
 
     Node itself comes as a Python wheel: the SDK needs Node 22, which few systems have.
     """
-    directory = CACHE / "node"
+    directory = CACHE / name
     with _locked():
         node = _node(directory)
         npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         quiet = ("--no-audit", "--no-fund", "--loglevel=error")
-        _do(str(node), str(npm), "install", *quiet, "--prefix", str(directory), "openai@latest")
-        # Next to `node_modules`, so that it imports the SDK as an application does.
-        driver = directory / "driver.mjs"
-        driver.write_text((Path(__file__).with_name("driver.mjs")).read_text())
-    return _run(plan, str(node), str(driver), cwd=directory)
+        _do(str(node), str(npm), "install", *quiet, "--prefix", str(directory), *wanted)
+    return node
 
 
 def _node(directory: Path) -> Path:
