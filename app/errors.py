@@ -15,6 +15,7 @@
     │   ├── MethodNotAllowed         405
     │   ├── BodyTimeout              408
     │   ├── AlreadyMapped            409  admin API: an Entra ID id of two tenants
+    │   ├── AlreadyRunning           409  admin API: a second plan at a time
     │   ├── VersionConflict          412  admin API: If-Match
     │   ├── BodyTooLarge             413
     │   └── UnsupportedEncoding      415
@@ -184,6 +185,14 @@ class AlreadyMapped(RequestError):
 
     status = 409
     code = "already_mapped"
+    should_retry: ClassVar[bool | None] = False
+
+
+class AlreadyRunning(RequestError):
+    """There can be one at a time; wait for it, or cancel it."""
+
+    status = 409
+    code = "already_running"
     should_retry: ClassVar[bool | None] = False
 
 

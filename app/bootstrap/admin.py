@@ -16,6 +16,7 @@ from app.adapters.archive.audit_log import archived_records
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.archive.recent import RecentRows
 from app.adapters.archive.usage_reader import ArchiveUsage
+from app.adapters.plan_runner import PlanRunner
 from app.adapters.redis.measured_errors import RedisMeasuredErrors
 from app.adapters.wrong_hits import ToldWrong
 from app.api.admin.application import create_admin
@@ -25,6 +26,7 @@ from app.api.console.services import ConsoleServices
 from app.api.readiness import Readiness
 from app.bootstrap.billing import billing_rules
 from app.bootstrap.caching import Cached
+from app.bootstrap.plan_defaults import COMMAND, ConfiguredPlanner
 from app.bootstrap.state import State
 from app.settings import Ledger, Settings, load_catalog
 
@@ -70,6 +72,7 @@ def admin_plane(
         readiness=telemetry.readiness,
         explanations=state.explanations,
         cache=_cache(state, cached),
+        planner=ConfiguredPlanner(PlanRunner(COMMAND, Path(archive), state.clock.unix), settings),
         models=lambda: settings().models,
         log_rules=lambda: settings().logs,
         billing=lambda: billing_rules(settings(), catalog),

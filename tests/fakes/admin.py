@@ -27,6 +27,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader
 from tests.fakes.measured_errors import FakeMeasuredErrors
+from tests.fakes.planner import FakePlanner
 from tests.fakes.remembered_answers import RememberedAnswers
 
 PEPPER = b"pepper-of-the-tests"
@@ -130,6 +131,7 @@ class AdminHouse:
     explanations: dict[str, list[Explanation]] = field(default_factory=_explanations)
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
     billing: BillingRules = field(default_factory=BillingRules)
+    planner: FakePlanner = field(default_factory=FakePlanner)
     kept: RememberedAnswers = field(init=False)
     errors: FakeMeasuredErrors = field(init=False)
 
@@ -150,6 +152,7 @@ class AdminHouse:
             readiness=self.readiness,
             explanations=self,
             cache=self.cache(),
+            planner=self.planner,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,

@@ -33,6 +33,7 @@ EXPECTED = {
     "UnknownModel": (404, "model_not_found"),
     "UnknownResponse": (404, "response_not_found"),
     "UnknownRoute": (404, "unknown_url"),
+    "AlreadyRunning": (409, "already_running"),
     "MethodNotAllowed": (405, "method_not_allowed"),
     "BodyTimeout": (408, "request_timeout"),
     "BodyTooLarge": (413, "request_too_large"),

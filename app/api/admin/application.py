@@ -25,6 +25,7 @@ from app.api.admin.limits import add_limit_routes
 from app.api.admin.logs import add_logs_routes
 from app.api.admin.me import add_me_route
 from app.api.admin.metrics import metrics_router
+from app.api.admin.plan import add_plan_routes
 from app.api.admin.reconciliation import add_reconciliation_route
 from app.api.admin.request_ids import HEADER, RequestIds, request_id
 from app.api.admin.roles import Action
@@ -124,6 +125,7 @@ def _admin(services: AdminServices, wrong_keys: WrongKeys) -> APIRouter:
     add_usage_routes(router, services)
     add_statement_route(router, services)
     add_reconciliation_route(router, services)
+    add_plan_routes(router, services)
     add_anomaly_route(router, services)
     add_audit_routes(router, services)
     add_deployment_routes(router, services)

@@ -37,6 +37,7 @@ class Action(StrEnum):
     READ_CACHE = "cache:read"  # numbers
     LIST_CACHE = "cache:list"  # beginnings of prompts, too
     EVICT_CACHE = "cache:evict"
+    MAKE_PLAN = "plan:make"
     READ_LOGS = "logs:read"
     WRITE_LOGS = "logs:write"
     READ_OPENAPI = "openapi:read"
@@ -58,7 +59,12 @@ _READING_A_TENANT: Final = frozenset(
         Action.READ_CACHE,
     }
 )
-_READING: Final = _READING_A_TENANT | {Action.READ_AUDIT, Action.READ_DEPLOYMENTS, Action.READ_LOGS}
+_READING: Final = _READING_A_TENANT | {
+    Action.READ_AUDIT,
+    Action.READ_DEPLOYMENTS,
+    Action.MAKE_PLAN,
+    Action.READ_LOGS,
+}
 _TENDING_A_TENANT: Final = _READING_A_TENANT | {
     Action.TAG_TENANTS,
     Action.WRITE_KEYS,

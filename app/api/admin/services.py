@@ -17,8 +17,26 @@ from app.domain.explain.explanation import Explanation
 from app.domain.identity.audit import ChainEnd
 from app.domain.identity.directory import AuditRecord
 from app.domain.quota.anomaly import AnomalyReport
+from app.planner.sizing.job import PlanAsk, PlanJob
 from app.ports import Clock, DirectoryStore, KeptAnswers, MeasuredErrors, WrongHits
 from app.settings.logs import LogRules
+
+
+class Planner(Protocol):
+    """Plans of how many PTUs are best, one at a time."""
+
+    @property
+    def current(self) -> PlanJob | None:
+        """The plan under way, else the last one."""
+        ...
+
+    def start(self, ask: PlanAsk) -> PlanJob:
+        """Begin one. Raises AlreadyRunning, MalformedRequest."""
+        ...
+
+    async def cancel(self) -> PlanJob | None:
+        """End the one under way; what the last one is now."""
+        ...
 
 
 class ExplanationReader(Protocol):
@@ -56,6 +74,7 @@ class AdminServices:
     readiness: Readiness
     explanations: ExplanationReader
     cache: CacheServices
+    planner: Planner
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
     metrics: MetricsPage | None = None

@@ -24,6 +24,7 @@ from app.api.readiness import Readiness
 from tests.fakes.admin import AdminHouse
 from tests.fakes.ledger_rows import entries
 from tests.fakes.patient import patient_batch, patient_client
+from tests.fakes.planner import FakePlanner
 
 CLOCK = SystemClock()
 OWNER = "owner-key-of-the-tests"
@@ -67,6 +68,7 @@ async def owner(
         readiness=Readiness(),
         explanations=AdminHouse(),
         cache=AdminHouse().cache(),
+        planner=FakePlanner(),
         audit_end=store.audit_end,
     )
     transport = httpx2.ASGITransport(create_admin(services))

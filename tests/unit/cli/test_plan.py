@@ -48,7 +48,7 @@ def test_the_tables(traffic: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("43,200 requests, 99,360,000 tokens; 1970-01-01 00:00 to 1970-01-02")
     assert lines[2].split() == [
-        *("PTUs", "used", "spilled", "tokens", "refused", "USD", "spilled"),
+        *("PTUs", "used", "spilled", "tokens", "refused", "would", "wait", "USD", "spilled"),
         *("USD", "hourly", "USD", "monthly", "USD", "yearly"),
     ]
     assert lines[3].split()[:5] == ["0", "0.0", "%", "100.0", "%"]
@@ -72,14 +72,30 @@ def test_json_and_csv_say_the_same(traffic: Path) -> None:
 
 
 def test_the_plot(traffic: Path, tmp_path: Path) -> None:
-    """SVG that a reader of XML takes: three lines, and two weeks of 168 hours."""
+    """SVG that a reader of XML takes: three lines, two weeks of 168 hours, and bars over time."""
     path = tmp_path / "plan.svg"
     assert (
         run("--csv", str(traffic), "--usd-per-ptu-year", "300", "--plot", str(path)).exit_code == 0
     )
     drawn = [each.tag.rpartition("}")[2] for each in ET.fromstring(path.read_text()).iter()]  # noqa: S314  # our own
     assert drawn.count("polyline") == 3
-    assert drawn.count("rect") == 1 + 2 * 168
+    assert drawn.count("rect") > 1 + 2 * 168
+
+
+def test_a_number_that_is_asked_for(traffic: Path) -> None:
+    """A deployment that is lost, or the PTUs that there are: what would spill, and for how long."""
+    told = json.loads(run("--csv", str(traffic), "--ptus", "9", "--json").stdout)
+    (few,) = [each for each in told["options"] if each["ptus"] == 9]
+    assert few["spilled_share"] > 0.2
+    assert few["wait_s"] > 0
+    table = run("--csv", str(traffic), "--ptus", "9").stdout.splitlines()
+    assert any(line.split()[:1] == ["9"] for line in table)
+
+
+def test_that_a_bound_is_kept(traffic: Path) -> None:
+    """Beside a gateway no more is read than it allows."""
+    result = run("--csv", str(traffic), "--at-most", "1000")
+    assert (result.exit_code, "more than 1,000 requests" in result.stderr) == (2, True)
 
 
 def test_what_is_asked() -> None:

@@ -43,6 +43,7 @@ ALLOWED = {
     "cache:read": {"owner", "operator", "tenant-admin", "viewer"},
     "cache:list": {"owner", "operator", "tenant-admin"},
     "cache:evict": {"owner", "operator", "tenant-admin"},
+    "plan:make": {"owner", "operator", "viewer"},
     "logs:read": {"owner", "operator", "viewer"},
     "logs:write": {"owner", "operator"},
     "openapi:read": {"owner", "operator", "tenant-admin", "viewer"},
@@ -93,6 +94,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/admin/v1/cache/{name}/evictions"): {"model": "gpt-4o"},
     ("POST", "/admin/v1/cache/{name}/wrong-hits"): {"request_id": "req-search"},
     ("PUT", "/admin/v1/logs"): {"level": "debug"},
+    ("POST", "/admin/v1/plan"): {"model": "gpt-4o"},
     ("POST", "/admin/v1/usage/reconciliation"): {
         "series": [{"deployment": "ptu", "measure": "prompt", "starts": 0, "tokens": [1]}]
     },
