@@ -19,10 +19,12 @@ BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
 # Locust, which pins pytest below 10.
 LOAD_ENV := .venv-load/.setup
+# Playwright, which drives the system's browser, and axe-core, which judges pages.
+BROWSER_ENV := $(VENV)/.browser
 # What the image installs beyond `runtime.txt`; not the embedded Redis, for its module's licence.
 IMAGE_EXTRAS := azure-monitor otlp-grpc parquet semantic
 LOCKS := requirements/runtime.txt requirements/dev.txt requirements/image.txt \
-	$(BACKENDS:%=requirements/%.txt) requirements/audit.txt requirements/build.txt requirements/deploy.txt requirements/docs.txt requirements/load.txt \
+	$(BACKENDS:%=requirements/%.txt) requirements/audit.txt requirements/build.txt requirements/deploy.txt requirements/docs.txt requirements/browser.txt requirements/load.txt \
 	requirements/bench.txt requirements/litellm.txt
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11
@@ -170,6 +172,12 @@ sbom: setup .venv-audit/.setup ## list what is in the image, in build/sbom, and 
 audit: setup .venv-audit/.setup ## ask for known vulnerabilities of what is locked; ARGS=--must-reach where one must be told
 	@exec $(BIN)/python -m tests.tools.vulnerabilities $(ARGS)
 
+.PHONY: browser
+browser: setup $(BROWSER_ENV) ## the console in a real browser: figures, roles, axe, scripts (about 3 minutes)
+	@command -v chromium chromium-browser >/dev/null || { echo 'installing chromium ...'; \
+		apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/browser $(ARGS)
+
 .PHONY: reference
 reference: setup ## write the pages and the schema that are made from the code anew
 	@$(BIN)/python -m tests.tools.configuration_page
@@ -243,6 +251,12 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
 		--no-deps --only-binary :all: -r $<
+	@touch $@
+
+$(BROWSER_ENV): requirements/browser.txt tests/browser/package-lock.json | $(STAMP)
+	@echo 'installing what drives a browser ...'
+	@$(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: -r requirements/browser.txt
+	@cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # Made anew when its lock changes. The lock is complete: pip, left to look for more, trips over extras.

@@ -32,6 +32,7 @@ WORKS: Final = (
     "budget_alerts",
     "cache memory",
     "capacity",
+    "certificates",
     "cluster",
     "comparison",
     "data format",

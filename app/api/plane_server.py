@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from app.api.connection import ClientConnection, Plane, Serving
 from app.api.listener import BACKLOG, ConnectionLimits
+from app.api.tls import RenewedContext, tls_options
 
 _DATE_S: Final = 1.0
 #: After the drain: for clients to take the last bytes, and for requests that nobody drained.
@@ -94,7 +95,10 @@ class PlaneServer:
 
 @contextlib.asynccontextmanager
 async def serving_plane(
-    plane: Plane, listener: socket.socket, limits: ConnectionLimits
+    plane: Plane,
+    listener: socket.socket,
+    limits: ConnectionLimits,
+    tls: RenewedContext | None = None,
 ) -> AsyncIterator[PlaneServer]:
     """Serve a plane on `listener` inside this scope.
 
@@ -103,7 +107,10 @@ async def serving_plane(
     """
     shared, state = Serving(plane, limits), Connected()
     accepted = await asyncio.get_running_loop().create_server(
-        lambda: shared.connection(server_state=state), sock=listener, backlog=BACKLOG
+        lambda: shared.connection(server_state=state),
+        sock=listener,
+        backlog=BACKLOG,
+        **tls_options(tls, limits),
     )
     server = PlaneServer(accepted, state, shared)
     dating = asyncio.create_task(server.keep_dating())

@@ -12,6 +12,7 @@ import uvicorn
 
 from app.api.listener import BACKLOG, ConnectionLimits, Crowd
 from app.api.protocol import GatewayProtocol
+from app.api.tls import RenewedContext, tls_options
 
 _DATE_S = 1.0
 #: After the drain: for clients to take the last bytes, and for requests that nobody drained.
@@ -21,9 +22,12 @@ _ENDING_S = 1.0
 class _Server(uvicorn.Server):
     """Ends when it is told to, where uvicorn looks ten times a second whether it should."""
 
-    def __init__(self, config: uvicorn.Config, one_closed: asyncio.Event) -> None:
+    def __init__(
+        self, config: uvicorn.Config, one_closed: asyncio.Event, tls: dict[str, Any]
+    ) -> None:
         """`one_closed` is set whenever a connection was closed."""
         super().__init__(config)
+        self._tls = tls
         self.accepting = asyncio.Event()
         self.stopping = asyncio.Event()
         self._one_closed = one_closed
@@ -32,6 +36,23 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the process, not to one of its servers."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen with TLS whose handshakes end in time, which uvicorn leaves to take a minute."""
+        await super().startup([])
+        loop = asyncio.get_running_loop()
+        for each in sockets or ():
+            server = await loop.create_server(
+                self._protocol, sock=each, backlog=BACKLOG, **self._tls
+            )
+            self.servers.append(server)
+
+    def _protocol(self) -> asyncio.Protocol:
+        config = self.config
+        made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn itself
+            config=config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def main_loop(self) -> None:
         """Keep the answers' date right until told to stop."""
@@ -100,7 +121,10 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, listener: socket.socket, limits: ConnectionLimits
+    app: Any,
+    listener: socket.socket,
+    limits: ConnectionLimits,
+    tls: RenewedContext | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Serve `app`, an ASGI application, on `listener` inside this scope.
 
@@ -112,7 +136,7 @@ async def serving(
     own = {"limits": limits, "crowd": crowd, "one_closed": one_closed}
     protocol = type("_OwnProtocol", (_Protocol,), own)
     config = _config(app, protocol, timeout_keep_alive=int(limits.keep_alive_s))
-    server = _Server(config, one_closed)
+    server = _Server(config, one_closed, tls_options(tls, limits))
     async with _running(server, listener):
         yield RunningServer(server, crowd)
 
@@ -127,7 +151,6 @@ def _config(app: Any, protocol: Any, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
         **more,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.api.listener import ConnectionLimits
 from app.api.plane_server import PlaneServer, serving_plane
+from app.bootstrap.certificates import certificate
 from app.bootstrap.open_files import allow_open_files
 from app.bootstrap.process import Process
 
@@ -19,9 +20,13 @@ async def serving_data(
     process: Process, listener: socket.socket, hurry: asyncio.Event | None = None
 ) -> AsyncIterator[None]:
     """The data plane of this process; leaving the scope drains, at once when `hurry` is set."""
-    process.data_url, limits = url_of(listener), connection_limits(process)
+    limits = connection_limits(process)
     allow_open_files(limits.most)
-    async with serving_plane(process.data_plane, listener, limits) as server:
+    async with (
+        certificate(process, "data") as tls,
+        serving_plane(process.data_plane, listener, limits, tls) as server,
+    ):
+        process.data_url = url_of(listener, is_tls=tls is not None)
         process.listeners["data"] = server
         yield
         await _drain(process, server, hurry or asyncio.Event())
@@ -62,7 +67,8 @@ def connection_limits(process: Process) -> ConnectionLimits:
     )
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, is_tls: bool) -> str:
     """Where it listens."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from app.api.admin.services import MetricsPage
 from app.api.server import serving
 from app.bootstrap.admin import Telemetry, admin_plane
+from app.bootstrap.certificates import certificate
 from app.bootstrap.listening import connection_limits, url_of
 from app.bootstrap.opening import Opened
 
@@ -27,7 +28,10 @@ async def serving_admin(
         telemetry=Telemetry(process.readiness, page, traced.tracer_provider() if traced else None),
         data_url=lambda: process.data_url,
     )
-    process.admin_url = url_of(listener)
-    async with serving(admin, listener, connection_limits(process)) as server:
+    async with (
+        certificate(process, "admin") as tls,
+        serving(admin, listener, connection_limits(process), tls) as server,
+    ):
+        process.admin_url = url_of(listener, is_tls=tls is not None)
         process.listeners["admin"] = server
         yield

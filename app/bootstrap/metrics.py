@@ -294,6 +294,8 @@ class _Itself:
         add(f.CONNECTIONS, self.connections)
         add(f.CLIENTS, self.clients)
         add(f.CLIENTS_REFUSED, self.clients_refused)
+        add(f.EXPIRY, self.certificates)
+        add(f.CERTIFICATE_OK, self.certificates_ok)
         add(f.CONFIG_GENERATION, lambda: {(): process.generation})
         add(f.CONFIG_RELOAD_OK, self.reload_ok)
         add(f.CONFIG_HASH, self.config_hash)
@@ -310,7 +312,19 @@ class _Itself:
         return {(name,): each.connections for name, each in self.process.listeners.items()}
 
     def clients_refused(self) -> Values:
-        return {(name,): each.refused_total for name, each in self.process.listeners.items()}
+        certificates = self.process.certificates
+        shaking = {name: each.context.refused_total for name, each in certificates.items()}
+        return {
+            (name,): each.refused_total + shaking.get(name, 0)
+            for name, each in self.process.listeners.items()
+        }
+
+    def certificates(self) -> Values:
+        found = self.process.certificates.items()
+        return {("certificate", name): each.ends for name, each in found}
+
+    def certificates_ok(self) -> Values:
+        return {(name,): float(each.is_last) for name, each in self.process.certificates.items()}
 
     def config_hash(self) -> Values:
         file = self.process.file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -23,6 +23,9 @@ from app.bootstrap.values import base_models
 from app.domain.routing.deployment import Fleet
 from app.domain.routing.health import State as HealthState
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.api.certificate import Certificate
 
 _log = structlog.get_logger()
 
@@ -64,6 +67,7 @@ class Process:
         self.readiness = Readiness()
         self.data_url = ""
         self.admin_url = ""
+        self.certificates: dict[str, Certificate] = {}  # by the listener's name
         self.listeners: dict[str, Listening] = {}  # by name: data, admin
         self.data_plane = DataPlane(
             lambda: self.current.gateway, self.readiness, lambda: self._limits
@@ -84,6 +88,8 @@ class Process:
         it is; tenants and keys of its settings may have been seeded.
         """
         self.logs.know(secrets_in(settings))  # before anything can go wrong with them
+        for each in self.certificates.values():
+            await asyncio.to_thread(each.look, at_once=True)
         async with self._turn:
             following = await snapshot(settings, self.resources)
             await self._state.follow(settings)

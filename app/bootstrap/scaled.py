@@ -58,6 +58,7 @@ class Scaled:
         self._content = handed.file.content
         self._holder = holder
         self._directory = directory
+        self._is_tls = settings.listen.tls is not None
         self._redis_url = None if settings.redis is not None else here.redis_url
         self.snapshots = Snapshots(own=here.metrics.openmetrics)
         self._views = Views()
@@ -116,7 +117,7 @@ class Scaled:
         process, supervisor, add = self.process, self.supervisor, here.metrics.readings.add
         process.readiness.serving = lambda: supervisor.serving
         process.healths = self._views.healths
-        process.data_url = url_of(self._holder)
+        process.data_url = url_of(self._holder, is_tls=self._is_tls)
         add(f.WORKER_ENDS, lambda: {(how,): n for how, n in supervisor.ends_total.items()})
         add(f.WORKER_SILENT, lambda: {(): self.snapshots.silent_total})
 

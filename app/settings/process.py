@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
 from app.settings.webhook import WebhookUrl
 
 
+def _text_of_number(value: object) -> object:
+    """YAML reads 1.3 as a number."""
+    return str(value) if isinstance(value, float) else value
+
+
 class Tls(Section):
-    """Certificate and private key of a listener, both PEM files."""
+    """What a listener speaks TLS with: PEM files, which are read anew when they are replaced."""
 
     cert: Text
     """Path of the certificate and its chain."""
     key: Text
-    """Path of its private key."""
+    """Path of its private key, which has no password."""
+    client_ca: Text | None = None
+    """Path of the authorities of clients' certificates; given, who has none is not let in."""
+    min_version: Annotated[Literal["1.2", "1.3"], BeforeValidator(_text_of_number)] = "1.2"
+    """The oldest version of TLS that is spoken."""
 
 
 #: The longest month in its own time zone, and a day for the end of a file.
@@ -42,9 +51,9 @@ class Listen(Section):
     workers: Annotated[Int, Field(ge=1, le=256)] = 1
     """Processes of the data plane on this machine, one for each core."""
     tls: Tls | None = None
-    """Certificate of the data plane."""
+    """Certificate of the data plane; None: it speaks HTTP without TLS."""
     admin_tls: Tls | None = None
-    """Certificate of the admin plane."""
+    """Certificate of the admin plane, and of `/metrics`; None: without TLS."""
     trusted_proxies: tuple[Network, ...] = ()
     """Addresses or networks whose forwarded headers are believed; none by default."""
 

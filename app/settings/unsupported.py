@@ -18,6 +18,6 @@ def unsupported(settings: Settings) -> list[str]:
 
 
 def _listen_parts(listen: Listen) -> Iterator[str]:
-    for name in ("tls", "admin_tls", "trusted_proxies"):
+    for name in ("trusted_proxies",):
         if getattr(listen, name):
             yield f"listen.{name}"

@@ -31,28 +31,31 @@ class Authority:
 
     def server(self, host: str) -> ssl.SSLContext:
         """What a server at `host`, a name or an address, speaks TLS with."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
-            _unsigned(self._certificate.subject, _name(host), key)
-            .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        certificate, key = self.issued(host)
         path = self._directory / "server.pem"
-        path.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
+        path.write_bytes(certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         return context
 
+    def issued(self, host: str, *, days: float = 1) -> tuple[bytes, bytes]:
+        """A certificate for so many days from now, and its key, as PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _unsigned(self._certificate.subject, _name(host), key, days=days)
+            .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM), private
+
 
 def _unsigned(
-    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: float = 1
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -62,7 +65,7 @@ def _unsigned(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_after(now + days * _DAY)
     )
 
 

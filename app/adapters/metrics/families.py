@@ -333,6 +333,10 @@ CLIENTS_REFUSED: Final = counter(
     "Connections of clients that were not let in, because limits.max_connections were open.",
     "listener",
 )
+CERTIFICATE_OK: Final = gauge(
+    "spillgate_tls_last_reload_successful", "0 where a listener's files could not be put in force.",
+    "listener", merge=Merge.MIN,
+)  # fmt: skip
 CONFIG_GENERATION: Final = gauge(
     "spillgate_config_generation", "How often a configuration was put in force, of each worker.",
     merge=Merge.MIN,

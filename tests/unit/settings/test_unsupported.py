@@ -24,7 +24,7 @@ def test_a_plain_configuration_has_nothing_unsupported(
     ("text", "parts"),
     [
         ("listen: {workers: 2}", []),
-        ("listen: {tls: {cert: a, key: b}}", ["listen.tls"]),
+        ("listen: {tls: {cert: a, key: b}}", []),
         ("listen: {trusted_proxies: [10.0.0.0/8]}", ["listen.trusted_proxies"]),
         ("redis: {url: redis://x}", []),
         ("redis: {url: redis://x, cluster: true}", []),
