@@ -24,6 +24,7 @@ from app.cli.limit import limit_commands
 from app.cli.plan import Find as FindPlan
 from app.cli.plan import add_plan
 from app.cli.schema import add_schema
+from app.cli.secret import secret_commands
 from app.cli.session import Surroundings
 from app.cli.start import Addresses
 from app.cli.tenant import tenant_commands
@@ -81,6 +82,7 @@ def create_cli(commands: Commands) -> typer.Typer:
     add_init(cli, commands.environment, commands.found)
     _add_check(cli, commands)
     add_schema(cli)
+    cli.add_typer(secret_commands(), name="secret")
     add_latency(cli, commands.latency)
     add_plan(cli, commands.planned)
     admin_commands(cli)

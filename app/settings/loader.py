@@ -16,6 +16,7 @@ from app.settings.overrides import Overrides, apply_overrides
 from app.settings.problem import ConfigProblems, Problem
 from app.settings.rules import rule_faults
 from app.settings.tree import Place, Tree, UnusableYamlError, read_tree
+from app.settings.unsealing import unsealed
 from app.settings.wording import fault_of
 
 MAX_CONFIG_BYTES: Final = 1024 * 1024
@@ -118,10 +119,13 @@ def _validated(
     raw: Mapping[str, Any], reported: frozenset[Path]
 ) -> tuple[Settings | None, list[Fault]]:
     """The settings, and every fault that is not already `reported` for its path."""
-    ruled = [fault for fault in rule_faults(raw) if fault.path not in reported]
+    opened, closed = unsealed(raw, Settings)
+    reported |= {fault.path for fault in closed}
+    rules = (fault for fault in rule_faults(opened) if fault.path not in reported)
+    ruled = [*closed, *rules]
     known = reported | {fault.path for fault in ruled}
     try:
-        return Settings.model_validate(raw), ruled
+        return Settings.model_validate(opened), ruled
     except ValidationError as error:
         complaints = [fault_of(item, Settings) for item in error.errors(include_url=False)]
     fresh = [fault for fault in complaints if not _already(fault, known)]

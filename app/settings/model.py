@@ -23,6 +23,7 @@ from app.settings.policy import InputPolicyRules
 from app.settings.pricing import Prices
 from app.settings.process import Admin, Budgets, Keys, Ledger, Limits, Listen, Redis
 from app.settings.routing import Routing
+from app.settings.secrets import Secrets
 from app.settings.section import Name, Section
 from app.settings.tenancy import Model, Tenant
 from app.settings.tiers import WeightedTarget
@@ -44,6 +45,7 @@ class Settings(Section):
     admin: Admin | None = None
     """The owner of the admin API; `serve` does not start without it."""
     keys: Keys = Keys()
+    secrets: Secrets = Secrets()
     entra: EntraCallers | None = None
     """None: keys are the only way in."""
     deployments: Annotated[dict[Name, Deployment], Field(min_length=1)]
