@@ -144,7 +144,7 @@ async def test_one_caller_asks_many_things_together(sender: Sender) -> None:
 
 async def test_of_a_lost_store_many_things_are_not_asked(own_url: str) -> None:
     """Each of them is told so."""
-    async with sending(own_url) as sender:
+    async with sending(own_url, FROZEN_AFTER_S) as sender:
         with frozen(await pid_of(sender)):
             answers = await sender.batch.call_all([("PING",)] * 3)
             assert {type(each) for each in answers} == {StoreUnavailable}
