@@ -13,7 +13,8 @@ STAMP := $(VENV)/.setup
 # Long suites that `test-long` leaves to targets of their own.
 OWN_TARGETS := tests/e2e/test_exactly.py tests/e2e/test_redis_loss.py \
 	tests/e2e/test_redis_failover.py tests/e2e/test_redis_cluster.py tests/e2e/test_cache_loss.py \
-	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends tests/deploy tests/docs
+	tests/e2e/test_observed.py tests/grafana tests/crashes tests/backends tests/deploy tests/docs \
+	tests/browser
 # Programs that traces are sent to by way of trial, each in an environment of its own.
 BACKENDS := mlflow phoenix
 BACKEND_ENVS := $(BACKENDS:%=.venv-backends/%/.setup)
@@ -223,7 +224,7 @@ lock: setup ## choose versions and hashes anew where needed; ARGS=--upgrade for 
 		-c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml $(IMAGE_EXTRAS:%=--extra %) \
 		-c requirements/runtime.txt -o requirements/image.txt
-	@for each in $(BACKENDS) audit bench build deploy docs litellm load; do $(COMPILE) $(ARGS) \
+	@for each in $(BACKENDS) audit bench browser build deploy docs litellm load; do $(COMPILE) $(ARGS) \
 		requirements/$$each.in -o requirements/$$each.txt || exit 1; done
 	@if grep -n '://' $(LOCKS); then echo 'lock files must not name an address' >&2; exit 1; fi
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,9 @@ from app.api.admin.application import create_admin
 from app.api.console.application import create_console
 from app.api.console.frame import COOKIE
 from app.api.console.services import ConsoleServices
+from app.domain.identity.directory import Actor, Change, EntryKind, KeyEntry, Role, TenantEntry
 from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.quota.limit import LimitName, LimitRule
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.admin import OWNER_KEY, AdminHouse
 
@@ -98,9 +100,10 @@ class ConsoleHouse:
     def __post_init__(self) -> None:
         self.accounts = FakeAccounts(self.house.clock)
 
-    def app(self) -> FastAPI:
-        """The admin plane's application, with the console."""
-        return create_admin(self.services().admin, partial(create_console, self.services()))
+    def app(self, services: ConsoleServices | None = None) -> FastAPI:
+        """The admin plane's application, with the console; of these parts or of others."""
+        services = services or self.services()
+        return create_admin(services.admin, partial(create_console, services))
 
     def services(self) -> ConsoleServices:
         """These parts as the console takes them."""
@@ -124,3 +127,20 @@ class ConsoleHouse:
             if key is not None:
                 await browser.sign_in(key)
             yield browser
+
+
+async def crowded(house: ConsoleHouse, tenants: int, keys: int) -> None:
+    """So many tenants with three limits each, and so many keys among them."""
+    await house.house.store.change(list(_changes(tenants, keys)), Actor("x", Role.OWNER))
+
+
+def _changes(tenants: int, keys: int) -> Iterator[Change]:
+    limits = tuple(LimitRule(name, 100) for name in (LimitName.RPM, LimitName.TPM, LimitName.RPS))
+    names = [f"tenant-{number:04}" for number in range(tenants)]
+    for name in names:
+        entry = TenantEntry(name, limits=limits, tags={"team": name})
+        yield Change(EntryKind.TENANT, name, entry)
+    for number in range(keys):
+        key_id = f"key{number:07}"
+        key = KeyEntry(key_id, names[number % tenants], "00" * 32, name=f"app {number}")
+        yield Change(EntryKind.KEY, key_id, key)

@@ -38,9 +38,12 @@ class Templates:
         return self._environment.get_template(name).render(context)
 
     def live(self, name: str, context: Mapping[str, Any]) -> str:
-        """Its live part alone."""
+        """Its live part alone; the whole page where it has none."""
         template = self._environment.get_template(name)
-        return "".join(template.blocks[LIVE](template.new_context(dict(context))))
+        part = template.blocks.get(LIVE)
+        if part is None:
+            return template.render(context)
+        return "".join(part(template.new_context(dict(context))))
 
 
 class StaticFiles:

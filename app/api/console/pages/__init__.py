@@ -9,10 +9,12 @@ from app.api.console.pages.deployments import add_deployment_pages
 from app.api.console.pages.keys import add_key_pages
 from app.api.console.pages.limits import add_limit_pages
 from app.api.console.pages.overview import add_overview_page
+from app.api.console.pages.plan import add_plan_pages
 from app.api.console.pages.playground import add_playground_pages
 from app.api.console.pages.ptu import add_ptu_page
 from app.api.console.pages.requests import add_request_pages
 from app.api.console.pages.spill import add_spill_page
+from app.api.console.pages.statements import add_statement_pages
 from app.api.console.pages.tenants import add_tenant_pages
 
 
@@ -21,6 +23,8 @@ def add_pages(console: Console) -> None:
     add_overview_page(console)
     add_ptu_page(console)
     add_spill_page(console)
+    add_plan_pages(console)
+    add_statement_pages(console)
     add_tenant_pages(console)
     add_limit_pages(console)
     add_key_pages(console)

@@ -21,6 +21,11 @@ ALLOWED = {
     "GET /": READERS,
     "GET /ptu": READERS - {"tenant-admin"},
     "GET /spill": READERS - {"tenant-admin"},
+    "GET /plan": READERS - {"tenant-admin"},
+    "POST /plan": READERS - {"tenant-admin"},
+    "POST /plan/cancel": READERS - {"tenant-admin"},
+    "GET /statements": READERS,
+    "GET /statements/csv": READERS,
     "GET /tenants": READERS,
     "GET /tenants/{name}": READERS,
     "GET /new-tenant": {"owner", "operator"},
@@ -62,6 +67,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "POST /deployments/{deployment}": {"state": "draining"},
     "POST /cache/{name}/evict": {"model": "gpt-4o"},
     "POST /cache/{name}/wrong": {"request_id": "req-search"},
+    "POST /plan": {"model": "gpt-4o"},
     "POST /playground": {"key_from": "pasted", "key": "k", "model": "gpt-4o", "prompt": "Hi"},
 }
 

@@ -1,0 +1,115 @@
+"""How many PTUs: a form of what-ifs, the plan under way, and what the last one found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from app.api.admin.plan import PlanBody, PlanResult, PlanView
+from app.api.admin.roles import Action
+from app.api.console.forms import Form
+from app.api.console.frame import Console
+from app.api.console.visit import Visit
+from app.planner.sizing.plot import plotted
+
+_KINDS: Final = ("global", "datazone", "regional")
+#: Options that a table shows beside those that matter.
+_MOST_ROWS: Final = 20
+_DAY_S: Final = 86_400.0
+_PERCENT: Final = 100
+_NUMBERS: Final = ("growth", "usd_per_ptu_hour", "usd_per_ptu_month", "usd_per_ptu_year")
+
+
+def add_plan_pages(console: Console) -> None:
+    """Register them."""
+
+    @console.page("/plan", Action.MAKE_PLAN)
+    async def plan(visit: Visit) -> Response:
+        view: PlanView = (await visit.api("read_plan")).data
+        shown = visit.show("plan.html", title="Plan", **_context(visit, view))
+        if visit.is_live and view.state != "running":
+            shown.headers["hx-refresh"] = "true"  # it has ended: the whole page is another one
+        return shown
+
+    @console.act("/plan", Action.MAKE_PLAN)
+    async def make(visit: Visit) -> Response:
+        now = visit.services.admin.clock.unix()
+        body = visit.valid(PlanBody, _body(visit.form, now))
+        await visit.api("make_plan", body=body)
+        return visit.go("/plan", "The plan is being made.")
+
+    @console.act("/plan/cancel", Action.MAKE_PLAN)
+    async def cancel(visit: Visit) -> Response:
+        await visit.api("cancel_plan")
+        return visit.go("/plan", "The plan is cancelled.")
+
+
+def _body(form: Form, now: float) -> dict[str, Any]:
+    """As the API takes it; numbers are read there, so that mistakes are told in its words."""
+    given: dict[str, Any] = {"model": form["model"]}
+    given |= {name: form[name] for name in ("base_model", "kind", *_NUMBERS) if form[name]}
+    given |= {name: form.words(name) for name in ("ptus", "without") if form[name]}
+    if form["cached"]:
+        given["cached"] = _part(form["cached"])
+    if form["days"]:
+        given["since"] = max(0.0, now - _DAY_S * _number(form["days"]))
+    return given
+
+
+def _number(text: str) -> float:
+    """A number; what is none is left to the API, which refuses what cannot be a time."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _part(text: str) -> float | str:
+    """Percent as a part of 1."""
+    number = _number(text)
+    return text if number != number else number / _PERCENT  # noqa: PLR0124  # what is no number
+
+
+def _context(visit: Visit, view: PlanView) -> dict[str, Any]:
+    models = visit.services.admin.models
+    return {
+        "plan": view,
+        "models": sorted(models()) if models is not None else [],
+        "kinds": _KINDS,
+        "asked": _asked(view.asked),
+        "chart": None if view.result is None else _chart(view.result),
+        "options": [] if view.result is None else _options(view.result, view.asked),
+    }
+
+
+def _asked(asked: Mapping[str, Any]) -> dict[str, str]:
+    """What was asked last, for the form."""
+    listed = {name: " ".join(map(str, asked.get(name, ()))) for name in ("ptus", "without")}
+    cached = asked.get("cached")
+    plain = {name: str(asked.get(name, "")) for name in ("model", "base_model", "kind", *_NUMBERS)}
+    return {**plain, **listed, "cached": "" if cached is None else f"{cached * _PERCENT:g}"}
+
+
+def _chart(result: PlanResult) -> Markup:
+    """The command's own SVG, as wide as it was drawn: a phone scrolls it instead of shrinking."""
+    drawn = plotted(result.model_dump())
+    # Its texts are numbers and names of terms, which the plotter escapes.
+    return Markup(drawn.replace("<svg ", '<svg width="860" ', 1))  # noqa: S704  # as said
+
+
+def _options(result: PlanResult, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Some numbers of PTUs, every one that is recommended, and those that were asked for."""
+    step = max(1, -(-len(result.options) // _MOST_ROWS))
+    best = {each.ptus: each.term for each in result.recommendations}
+    shown = {each.ptus for each in result.options[::step]} | {*best, *asked.get("ptus", ())}
+    terms: dict[int, list[str]] = {}
+    for each in result.recommendations:
+        terms.setdefault(each.ptus, []).append(each.term)
+    return [
+        {"of": each, "best": terms.get(each.ptus, [])}
+        for each in result.options
+        if each.ptus in shown
+    ]
