@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.admin.guard import CallerOf, needs
+from app.api.admin.guard import needs
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Moment
@@ -130,16 +130,16 @@ def add_plan_routes(router: APIRouter, services: AdminServices) -> None:
     """Put them on the router. A plan is of all tenants together: no tenant-admin may ask."""
 
     @router.get("/plan", openapi_extra=needs(Action.MAKE_PLAN))
-    async def read_plan(_: CallerOf) -> Item[PlanView]:
+    async def read_plan() -> Item[PlanView]:
         """The plan under way with its progress, or what the last one found."""
         return Item(data=PlanView.of(services.planner.current))
 
     @router.post("/plan", status_code=HTTPStatus.ACCEPTED, openapi_extra=needs(Action.MAKE_PLAN))
-    async def make_plan(_: CallerOf, body: PlanBody) -> Item[PlanView]:
+    async def make_plan(body: PlanBody) -> Item[PlanView]:
         """Begin a plan, in a process of the lowest priority; 409 while another is being made."""
         return Item(data=PlanView.of(services.planner.start(body.asked())))
 
     @router.delete("/plan", openapi_extra=needs(Action.MAKE_PLAN))
-    async def cancel_plan(_: CallerOf) -> Item[PlanView]:
+    async def cancel_plan() -> Item[PlanView]:
         """End the plan under way."""
         return Item(data=PlanView.of(await services.planner.cancel()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final
 
 from app.planner.plots.svg import document, line, round_up, style
@@ -87,7 +88,7 @@ def _legend(place: int, said: str) -> Iterator[str]:
         f'<line x1="{x}" x2="{x + 40}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2" '
         f'stroke-dasharray="{dash}"/>'
     )
-    yield f'<text x="{x + 50}" y="{y + 4}">{said}</text>'
+    yield f'<text x="{x + 50}" y="{y + 4}">{escape(said)}</text>'
 
 
 def _map(title: str, values: Sequence[float | None], top: float) -> Iterator[str]:

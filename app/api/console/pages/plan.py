@@ -55,22 +55,23 @@ def _body(form: Form, now: float) -> dict[str, Any]:
     if form["cached"]:
         given["cached"] = _part(form["cached"])
     if form["days"]:
-        given["since"] = max(0.0, now - _DAY_S * _number(form["days"]))
+        days = _number(form["days"])
+        given["since"] = days if isinstance(days, str) else max(0.0, now - _DAY_S * days)
     return given
 
 
-def _number(text: str) -> float:
-    """A number; what is none is left to the API, which refuses what cannot be a time."""
+def _number(text: str) -> float | str:
+    """A number; what is none stays as it is, for the API to refuse."""
     try:
         return float(text)
     except ValueError:
-        return float("nan")
+        return text
 
 
 def _part(text: str) -> float | str:
     """Percent as a part of 1."""
     number = _number(text)
-    return text if number != number else number / _PERCENT  # noqa: PLR0124  # what is no number
+    return number if isinstance(number, str) else number / _PERCENT
 
 
 def _context(visit: Visit, view: PlanView) -> dict[str, Any]:
@@ -103,11 +104,10 @@ def _chart(result: PlanResult) -> Markup:
 def _options(result: PlanResult, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Some numbers of PTUs, every one that is recommended, and those that were asked for."""
     step = max(1, -(-len(result.options) // _MOST_ROWS))
-    best = {each.ptus: each.term for each in result.recommendations}
-    shown = {each.ptus for each in result.options[::step]} | {*best, *asked.get("ptus", ())}
     terms: dict[int, list[str]] = {}
     for each in result.recommendations:
         terms.setdefault(each.ptus, []).append(each.term)
+    shown = {each.ptus for each in result.options[::step]} | {*terms, *asked.get("ptus", ())}
     return [
         {"of": each, "best": terms.get(each.ptus, [])}
         for each in result.options
