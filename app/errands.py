@@ -117,6 +117,7 @@ class _OwnCall:
 
     def __init__(self, request_id: str, route: Route) -> None:
         self.request_id = request_id
+        self.client: str | None = None
         self.route = route
         self.headers: Mapping[str, str] = {}
         self.interruption: ClientGone | ShuttingDown | None = None

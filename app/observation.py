@@ -197,6 +197,7 @@ class Observation:
         first = meter.first_token_at
         self._receipt = Receipt(
             request_id=self._call.request_id,
+            client=self._call.client,
             started_at=self._started_at,
             duration=self._now() - self._started,
             outcome=_outcome(ended, broke_off=status is not None, meter=meter),

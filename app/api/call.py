@@ -88,6 +88,11 @@ class HttpCall:
         self._waiter: asyncio.Future[None] | None = None
 
     @property
+    def client(self) -> str | None:
+        """The address of who asks, behind proxies that are trusted."""
+        return self.line.client(self.headers)
+
+    @property
     def route(self) -> Route:
         """What its method and path name; matched on the raw path, before any decoding."""
         if self._route is None:

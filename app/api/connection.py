@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 import httptools
 
 from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
+from app.api.forwarded import TrustedProxies, plain
 from app.api.header_names import HeaderNames
 from app.api.line import Line
 from app.api.listener import ConnectionLimits, Crowd
@@ -65,9 +66,12 @@ class Plane(Protocol):
 class Serving:
     """What the connections of one listener share."""
 
-    def __init__(self, plane: Plane, limits: ConnectionLimits) -> None:
+    def __init__(
+        self, plane: Plane, limits: ConnectionLimits, proxies: TrustedProxies | None = None
+    ) -> None:
         """The plane has its own limit for bodies, which a reload changes."""
         self.plane = plane
+        self.proxies = proxies
         self.header_s = limits.header_s
         self.keep_alive_s = limits.keep_alive_s
         self.crowd = Crowd(limits.most)
@@ -109,6 +113,8 @@ class ClientConnection(asyncio.Protocol):
         self._idle_since = 0.0
         self._reading: HttpCall | None = None  # whose body is on its way
         self._running: HttpCall | None = None
+        self._peer: str | None = None
+        self._is_proxied = False
         self._waiting: deque[HttpCall] = deque()
         self._is_paused = False
         self._is_over = False  # nothing more is read
@@ -119,6 +125,9 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         self.transport = transport
+        if peer := transport.get_extra_info("peername"):
+            proxies, self._peer = self._serving.proxies, plain(str(peer[0]))
+            self._is_proxied = proxies is not None and proxies.trust(self._peer)
         if not self._serving.crowd.lets_in(len(self._state.connections)):
             self._is_over = self._is_closed = True
             transport.write(TOO_MANY)
@@ -246,6 +255,12 @@ class ClientConnection(asyncio.Protocol):
     def common_lines(self) -> str:
         return self._common.text
 
+    def client(self, headers: Mapping[str, str]) -> str | None:
+        """By what the nearest proxy says, where the peer is one that is trusted."""
+        if self._is_proxied and self._serving.proxies is not None and self._peer is not None:
+            return self._serving.proxies.client(self._peer, headers.get("x-forwarded-for", ""))
+        return self._peer
+
     def write(self, data: bytes) -> None:
         if not self._is_closed:
             self.transport.write(data)
@@ -366,9 +381,7 @@ class ClientConnection(asyncio.Protocol):
             self._waiting.clear()
             return
         if running is not None or self._reading is None:
-            client = self.transport.get_extra_info("peername")
-            address = str(client[0]) if client else None
-            self.write(refusal(bad.status, bad.message, bad.code, address))
+            self.write(refusal(bad.status, bad.message, bad.code, self._peer))
         self._close()
 
     def _close(self) -> None:

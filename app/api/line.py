@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -15,6 +16,10 @@ class Line(Protocol):
     @property
     def common_lines(self) -> str:
         """Header lines of every answer of this moment."""
+        ...
+
+    def client(self, headers: Mapping[str, str]) -> str | None:
+        """The address of who asks with these headers; None where it has none."""
         ...
 
     def write(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ from email.utils import formatdate
 from typing import Any, Final
 
 from app.api.connection import ClientConnection, Plane, Serving
+from app.api.forwarded import TrustedProxies
 from app.api.listener import BACKLOG, ConnectionLimits
 from app.api.tls import RenewedContext, tls_options
 
@@ -99,13 +100,14 @@ async def serving_plane(
     listener: socket.socket,
     limits: ConnectionLimits,
     tls: RenewedContext | None = None,
+    proxies: TrustedProxies | None = None,
 ) -> AsyncIterator[PlaneServer]:
     """Serve a plane on `listener` inside this scope.
 
     Ready when it is entered. What is still under way at its end has a second to finish. Raises
     OSError where the address cannot be listened on after all.
     """
-    shared, state = Serving(plane, limits), Connected()
+    shared, state = Serving(plane, limits, proxies), Connected()
     accepted = await asyncio.get_running_loop().create_server(
         lambda: shared.connection(server_state=state),
         sock=listener,

@@ -21,6 +21,7 @@ from uvicorn._types import (
 )
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.api.forwarded import TrustedProxies, plain
 from app.api.listener import ConnectionLimits, Crowd
 from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
@@ -49,6 +50,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     limits = ConnectionLimits()
     crowd = Crowd(limits.most)
+    proxies: TrustedProxies | None = None
 
     _running: RequestResponseCycle | None = None
     _header_bytes = 0
@@ -121,6 +123,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(BadHead(message, code="upgrade_not_supported"))
             return
         self._refuse_bad()
+        self._say_who_asks()
         self._in_body = True
         self._wait(self.limits.body_s)
         super().on_headers_complete()
@@ -133,6 +136,22 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_body = False
         self._arrived()
         super().on_message_complete()
+
+    def _say_who_asks(self) -> None:
+        """The application is told of the client, not of a proxy that is trusted."""
+        if self.client is None:
+            return
+        address, port = plain(self.client[0]), self.client[1]
+        proxies, scope = self.proxies, self.scope
+        scope["client"] = address, port
+        if proxies is not None and proxies.trust(address):
+            said = self._said(b"x-forwarded-for"), self._said(b"x-forwarded-proto")
+            scope["client"] = proxies.client(address, said[0]), 0
+            scope["scheme"] = proxies.scheme(said[1], scope["scheme"])
+
+    def _said(self, name: bytes) -> str:
+        """A header's values, joined as one (RFC 9110, 5.3)."""
+        return b",".join(value for each, value in self.headers if each == name).decode("latin-1")
 
     def _refuse_bad(self) -> None:
         deciding: dict[str, str] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from app.api.forwarded import TrustedProxies
 from app.api.listener import BACKLOG, ConnectionLimits, Crowd
 from app.api.protocol import GatewayProtocol
 from app.api.tls import RenewedContext, tls_options
@@ -125,6 +126,7 @@ async def serving(
     listener: socket.socket,
     limits: ConnectionLimits,
     tls: RenewedContext | None = None,
+    proxies: TrustedProxies | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Serve `app`, an ASGI application, on `listener` inside this scope.
 
@@ -133,7 +135,7 @@ async def serving(
     """
     one_closed = asyncio.Event()
     crowd = Crowd(limits.most)
-    own = {"limits": limits, "crowd": crowd, "one_closed": one_closed}
+    own = {"limits": limits, "crowd": crowd, "proxies": proxies, "one_closed": one_closed}
     protocol = type("_OwnProtocol", (_Protocol,), own)
     config = _config(app, protocol, timeout_keep_alive=int(limits.keep_alive_s))
     server = _Server(config, one_closed, tls_options(tls, limits))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.api.forwarded import TrustedProxies
 from app.api.listener import ConnectionLimits
 from app.api.plane_server import PlaneServer, serving_plane
 from app.bootstrap.certificates import certificate
@@ -24,7 +25,9 @@ async def serving_data(
     allow_open_files(limits.most)
     async with (
         certificate(process, "data") as tls,
-        serving_plane(process.data_plane, listener, limits, tls) as server,
+        serving_plane(
+            process.data_plane, listener, limits, tls, trusted_proxies(process)
+        ) as server,
     ):
         process.data_url = url_of(listener, is_tls=tls is not None)
         process.listeners["data"] = server
@@ -65,6 +68,12 @@ def connection_limits(process: Process) -> ConnectionLimits:
         keep_alive_s=timeouts.keep_alive_s,
         most=settings.limits.max_connections,
     )
+
+
+def trusted_proxies(process: Process) -> TrustedProxies | None:
+    """Those that are configured; None where nobody is believed."""
+    networks = process.current.settings.listen.trusted_proxies
+    return TrustedProxies(networks) if networks else None
 
 
 def url_of(listener: socket.socket, *, is_tls: bool) -> str:

@@ -10,7 +10,7 @@ from app.api.admin.services import MetricsPage
 from app.api.server import serving
 from app.bootstrap.admin import Telemetry, admin_plane
 from app.bootstrap.certificates import certificate
-from app.bootstrap.listening import connection_limits, url_of
+from app.bootstrap.listening import connection_limits, trusted_proxies, url_of
 from app.bootstrap.opening import Opened
 
 
@@ -30,7 +30,9 @@ async def serving_admin(
     )
     async with (
         certificate(process, "admin") as tls,
-        serving(admin, listener, connection_limits(process), tls) as server,
+        serving(
+            admin, listener, connection_limits(process), tls, trusted_proxies(process)
+        ) as server,
     ):
         process.admin_url = url_of(listener, is_tls=tls is not None)
         process.listeners["admin"] = server

@@ -20,7 +20,6 @@ from app.settings import (
     Settings,
     load,
     load_catalog,
-    unsupported,
 )
 from app.settings.retirement import retirements
 from app.settings.tier_order import tier_warnings
@@ -83,8 +82,6 @@ def warnings(settings: Settings, today: date, cpus: int) -> Iterator[str]:
         yield f"warning: listen.workers: {workers} workers, more than there are CPUs here: {cpus}"
     for retirement in retirements(settings, today):
         yield f"warning: {retirement}"
-    for part in unsupported(settings):
-        yield f"warning: {part}: accepted, not enforced in this version"
     for warning in (*tier_warnings(settings), *policy_warnings(settings, seeded_tenants(settings))):
         yield f"warning: {warning}"
     yield from _catalogue_warnings(settings, load_catalog())

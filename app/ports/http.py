@@ -30,6 +30,11 @@ class Call(Protocol):
         ...
 
     @property
+    def client(self) -> str | None:
+        """The address of who asks, behind proxies that are trusted; None where there is none."""
+        ...
+
+    @property
     def route(self) -> Route:
         """What its method and path name. Raises UnknownRoute or MethodNotAllowed."""
         ...

@@ -13,7 +13,6 @@ from app.settings.routing import Routing
 from app.settings.tenancy import Model, SpillBudget, Tenant, TenantLimits
 from app.settings.tiers import WeightedTarget
 from app.settings.tracing import AlwaysTraced, TraceExport, Tracing
-from app.settings.unsupported import unsupported
 from app.settings.upstream import (
     Auth,
     Deployment,
@@ -69,5 +68,4 @@ __all__ = [
     "load",
     "load_catalog",
     "problems",
-    "unsupported",
 ]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
+from app.settings.upstream import Entra
 from app.settings.webhook import WebhookUrl
 
 
@@ -55,7 +56,19 @@ class Listen(Section):
     admin_tls: Tls | None = None
     """Certificate of the admin plane, and of `/metrics`; None: without TLS."""
     trusted_proxies: tuple[Network, ...] = ()
-    """Addresses or networks whose forwarded headers are believed; none by default."""
+    """Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed; none by default."""
+
+
+class RedisAuth(Section):
+    """How the gateway signs in to Redis, where the URL has no password."""
+
+    entra: Entra
+    """As an identity of Microsoft Entra ID; empty: the default credential chain."""
+
+    @field_validator("entra", mode="before")
+    @classmethod
+    def _empty_is_the_default_chain(cls, value: object) -> object:
+        return {} if value is None else value
 
 
 class Redis(Section):
@@ -65,6 +78,8 @@ class Redis(Section):
     """Where accounts, keys and the ledger are: redis://, rediss:// or unix://."""
     cache_url: Secret | None = None
     """One server for the cache alone, whose evictions do not reach the quotas; None: `url`."""
+    auth: RedisAuth | None = None
+    """How the gateway signs in where a URL has no password; needs rediss://."""
     cluster: bool = False
     """Whether `url` leads to a node of a cluster, which names the others."""
     operation_timeout_ms: Annotated[Int, Field(ge=5, le=5000)] = 50
@@ -75,6 +90,19 @@ class Redis(Section):
     def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss:// or unix://"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("auth")
+    @classmethod
+    def _is_encrypted(cls, value: RedisAuth | None, info: ValidationInfo) -> RedisAuth | None:
+        urls = [info.data.get("url"), info.data.get("cache_url")]
+        parts = [urlsplit(url.get_secret_value()) for url in urls if url]
+        if value and parts and all(each.password for each in parts):
+            msg = "is of no use: every URL has a password"
+            raise ValueError(msg)
+        if value and any(each.scheme != "rediss" and not each.password for each in parts):
+            msg = "a token is shown by rediss:// alone"
             raise ValueError(msg)
         return value
 

@@ -26,6 +26,7 @@ class FakeCall:
     ) -> None:
         """`fields` is the body; `path` may have a query; `tenant` says whose key is sent."""
         self.request_id = "req_test"
+        self.client: str | None = None
         self.headers: Mapping[str, str] = {
             "authorization": f"Bearer key-of-{tenant}",
             **(headers or {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 
 class FakeLine:
@@ -23,6 +24,9 @@ class FakeLine:
     def status(self) -> int:
         """Of the answer."""
         return int(self.sent[9:12])
+
+    def client(self, _headers: Mapping[str, str]) -> None:
+        """It has no address."""
 
     def write(self, data: bytes) -> None:
         assert not self.would_block, "a write that nobody can take"

@@ -38,6 +38,7 @@ class RequestLine(msgspec.Struct):
 
     request_id: str
     trace_id: str | None
+    client: str | None
     tenant: str | None
     key_id: str | None
     operation: str | None
@@ -122,6 +123,7 @@ class RequestLines:
         return RequestLine(
             self._shown(receipt.request_id),
             receipt.trace_id,
+            receipt.client,  # an address in the form of ours
             names[receipt.tenant],
             names[receipt.key_id],
             receipt.operation,

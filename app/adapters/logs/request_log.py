@@ -24,6 +24,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "request_id": "as in `x-request-id`, the ledger and `spillgate explain`",
         "trace_id": "of the trace that a span of it is recorded in; null: none is",
+        "client": "the address of who asked, [behind trusted proxies](tls.md#behind-proxies)",
         "tenant": "whose key it was; null: nobody's",
         "key_id": "the public part of the key",
         "operation": "`chat_completions`, `responses`, …; null: no such route",

@@ -105,6 +105,7 @@ class Receipt(msgspec.Struct, frozen=True):
     output_cap: int | None = None  # tokens that the caller allowed
     choices: int = 1  # answers that the caller asked for
     findings: tuple[Finding, ...] = ()  # of input policies
+    client: str | None = None  # the address of who asked; for the log alone
 
     @property
     def is_server_error(self) -> bool:

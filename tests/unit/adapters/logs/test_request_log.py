@@ -53,6 +53,7 @@ def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
             **SPILLED,
             duration=1.23456789,
             trace_id="ab" * 16,
+            client="203.0.113.9",
             flags=("estimated",),
             findings=(FLAGGED,),
         )
@@ -65,6 +66,7 @@ def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
         "event": "request",
         "request_id": "req-1",
         "trace_id": "ab" * 16,
+        "client": "203.0.113.9",
         "tenant": "search",
         "key_id": "k1",
         "operation": "chat_completions",
@@ -120,6 +122,7 @@ def test_its_words_are_those_of_the_ledger_and_of_explanations() -> None:
     elsewhere = {*LedgerRow.__struct_fields__, *Explanation.__struct_fields__}
     assert set(FIELDS) - elsewhere == {
         "trace_id",
+        "client",
         "error_type",
         "cache_reason",
         "tried",
