@@ -93,7 +93,7 @@ class Sample:
 def sample_of(page: str, at: float) -> Sample:
     """The families of the page that are shown."""
     families: dict[str, list[Series]] = {}
-    for line in page.splitlines():
+    for line in page.split("\n"):  # a label may have other ends of lines in it
         name = line[: _end_of_name(line)]
         if name in SHOWN and (found := _LINE.fullmatch(line)):
             series = Series(_labels(found[2] or ""), float(found[3]))
