@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ _KINDS: Final = ("global", "datazone", "regional")
 _MOST_ROWS: Final = 20
 _DAY_S: Final = 86_400.0
 _PERCENT: Final = 100
+#: What a file has for a ground.
+_GROUND: Final = re.compile(r'<rect width="\d+" height="\d+" fill="#ffffff"/>')
+_GRID: Final = ('stroke="#dddddd"', 'stroke="currentColor" stroke-opacity="0.15"')
+_AS_SHOWN: Final = '<svg width="860" fill="currentColor" '
 _NUMBERS: Final = ("growth", "usd_per_ptu_hour", "usd_per_ptu_month", "usd_per_ptu_year")
 
 
@@ -95,10 +100,13 @@ def _asked(asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _chart(result: PlanResult) -> Markup:
-    """The command's own SVG, as wide as it was drawn: a phone scrolls it instead of shrinking."""
-    drawn = plotted(result.model_dump())
+    """The command's own SVG, on the page's ground and in its ink.
+
+    It is as wide as it was drawn: a phone scrolls it instead of shrinking.
+    """
+    drawn = _GROUND.sub("", plotted(result.model_dump()), count=1).replace(*_GRID)
     # Its texts are numbers and names of terms, which the plotter escapes.
-    return Markup(drawn.replace("<svg ", '<svg width="860" ', 1))  # noqa: S704  # as said
+    return Markup(drawn.replace("<svg ", _AS_SHOWN, 1))  # noqa: S704  # as said
 
 
 def _options(result: PlanResult, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
