@@ -50,6 +50,15 @@ looked at. So what can be read in two ways is refused, or read in one way that i
 | a connection without a request | `timeouts.keep_alive_s` | it is closed |
 | an answer of which nothing is taken | `timeouts.write_stall_s` | it is dropped |
 
+Slow clients slow nobody else: [measured](measurements.md#slow-clients).
+
+## What every answer says
+
+`cache-control: no-store` and `x-content-type-options: nosniff`, on both listeners, refusals and
+health included ([the test](../tests/e2e/test_security_headers.py)). No `server` header names the
+software or its version. There is no CORS: pages from elsewhere read nothing. The console's pages
+have a Content-Security-Policy and more, and HSTS where the browser came by https.
+
 ## Refused
 
 {len(REFUSED)} classes. Each is sent to both listeners with a request hidden in it or behind it.
