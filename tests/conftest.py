@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +40,35 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis, one per test process: keep tests apart by unique key prefixes, never flush."""
+    with _redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def empty_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the module's own, for tests that read all that is in it."""
+    with _redis(tmp_path_factory.mktemp("empty")) as url:
+        yield url
+
+
+@contextmanager
+def _redis(directory: Path) -> Iterator[str]:
     if installed_binaries().server is None:
         pytest.skip("no embedded Redis server for this machine")
-    directory: Path = tmp_path_factory.mktemp("redis")
     with asyncio.Runner() as runner:
         server = embedded_redis(directory)
         running = runner.run(server.__aenter__())
         yield running.url
         runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> str | None:
+    """A file with one certificate; None where the system has no file of them.
+
+    To read the usual hundreds takes 30 ms for each client.
+    """
+    found = ssl.create_default_context().get_ca_certs(binary_form=True)
+    file: Path = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text("".join(map(ssl.DER_cert_to_PEM_cert, found[:1])), encoding="utf-8")
+    return str(file) if found else None

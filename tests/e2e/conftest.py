@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -20,9 +21,16 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _few_authorities(few_authorities: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stack has two clients that read them all; nothing here is signed by any."""
+    if few_authorities is not None and "SSL_CERT_FILE" not in os.environ:
+        monkeypatch.setenv("SSL_CERT_FILE", few_authorities)
+
+
+@pytest.fixture(autouse=True)
 def _nobody(request: pytest.FixtureRequest) -> None:
     """Tests of one process share a Redis; the tenants of one would be there for the next."""
-    if "redis_url" in request.fixturenames:
-        with Redis.from_url(request.getfixturevalue("redis_url")) as client:
+    for shared in {"redis_url", "empty_redis_url"}.intersection(request.fixturenames):
+        with Redis.from_url(request.getfixturevalue(shared)) as client:
             for key in client.scan_iter("spillgate:{directory}:*"):
                 client.delete(key)

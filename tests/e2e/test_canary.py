@@ -266,10 +266,10 @@ async def reload_badly(it: Planted, folder: Path) -> None:
 
 
 async def test_what_is_planted_is_in_no_sink(
-    redis_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    empty_redis_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """But for ids and tags, which callers and administrators have given for being written down."""
-    async with planted(redis_url) as it:
+    async with planted(empty_redis_url) as it:
         await serve_all(it)
         await administrate(it)
         await refuse_all(it)
@@ -290,13 +290,13 @@ async def test_what_is_planted_is_in_no_sink(
         assert "tag" in it.canary.found_in(it.sinks.files())
 
 
-async def test_what_the_cache_keeps_is_in_the_cache_alone(redis_url: str) -> None:
+async def test_what_the_cache_keeps_is_in_the_cache_alone(empty_redis_url: str) -> None:
     """There a prompt is, for as long as its answer is kept; it is shown to who may list answers."""
 
     def config(suffix: str, _canary: Canaries) -> dict[str, Any]:
         return ptu_and_paygo(suffix) | {"cache": {"exact": {"enabled": True}}}
 
-    async with planted(redis_url, config) as it:
+    async with planted(empty_redis_url, config) as it:
         said = [{"role": "user", "content": it.canary("kept: prompt")}]
         asked = {"model": "gpt-4o", "max_tokens": 5, "temperature": 0, "messages": said}
         await it.served(CHAT, asked)

@@ -73,11 +73,11 @@ def repeats(
     return Script((head.encode() + body,), after_s=after_s)
 
 
-async def test_neither_racer_is_quoted(redis_url: str) -> None:
+async def test_neither_racer_is_quoted(empty_redis_url: str) -> None:
     """One is given up, one fails beside an answer, both fail: and each was asked."""
     accepted, failed, given_up = Verdict.ACCEPT, Verdict.FAILED, Verdict.HEDGED
     scripts: dict[str, Script] = {}
-    async with planted(redis_url, two_equals) as it, scripted(scripts) as upstream:
+    async with planted(empty_redis_url, two_equals) as it, scripted(scripts) as upstream:
         await lead_all_to(it, upstream.url)
 
         async def raced(place: str, a: Script, b: Script) -> list[tuple[str, Verdict]]:
@@ -117,14 +117,14 @@ MEANT = "How do I reset my password for {}?", "how do i reset my password for {}
 
 
 @pytest.mark.skipif(bool(missing(DEFAULT)), reason=missing(DEFAULT) or "it is there")
-async def test_what_is_cached_by_meaning_is_in_the_cache_alone(redis_url: str) -> None:
+async def test_what_is_cached_by_meaning_is_in_the_cache_alone(empty_redis_url: str) -> None:
     """Prompt and answer are values there; no key, index or metric of it names them."""
 
     def config(suffix: str, _canary: Canaries) -> dict[str, Any]:
         rule = {"enabled": True, "sample_rate": 1.0}
         return ptu_and_paygo(suffix) | {"cache": {"semantic": rule, "semantic_lookup_ms": 5000}}
 
-    async with planted(redis_url, config) as it:
+    async with planted(empty_redis_url, config) as it:
         index = it.team.process.resources.cached.answers.index
         assert index is not None
         await eventually(lambda: index.trouble is None)
@@ -157,7 +157,7 @@ async def only_in_the_cache(it: Planted, places: set[str]) -> None:
     assert all(line.startswith("b'spillgate:answers:") for line in holding), holding
 
 
-async def test_an_embedder_that_fails_is_not_quoted(redis_url: str) -> None:
+async def test_an_embedder_that_fails_is_not_quoted(empty_redis_url: str) -> None:
     """It repeats its key and the text; requests are served without it, and its error is told."""
 
     def config(suffix: str, canary: Canaries) -> dict[str, Any]:
@@ -166,7 +166,7 @@ async def test_an_embedder_that_fails_is_not_quoted(redis_url: str) -> None:
         return made | {"cache": cache | {"semantic_lookup_ms": 5000}}
 
     scripts: dict[str, Script] = {}
-    async with planted(redis_url, config) as it, scripted(scripts) as upstream:
+    async with planted(empty_redis_url, config) as it, scripted(scripts) as upstream:
         await lead_to(it.team, "embed", f"{upstream.url}/embed")
         statuses = ("500 Oh", "200 OK", "401 No", "429 Full")
         places = {f"embedded, {status}: prompt" for status in statuses}
@@ -277,7 +277,7 @@ def write_history(archive: Path, tenant: str) -> None:
         opened.append(tenant, [(f"{number}-0", encode(row)) for number, row in enumerate(rows, 1)])
 
 
-async def test_exports_and_webhooks_tell_numbers(redis_url: str, tmp_path: Path) -> None:
+async def test_exports_and_webhooks_tell_numbers(empty_redis_url: str, tmp_path: Path) -> None:
     """Rows as OTLP records, CSV and Parquet; alerts to who answers, and to who fails."""
     archive, told = tmp_path / "archive", Canaries()
     async with log_receiver() as receiver, hooks(told) as (url, budgets, anomalies):
@@ -298,7 +298,7 @@ async def test_exports_and_webhooks_tell_numbers(redis_url: str, tmp_path: Path)
                 "anomalies": {"least": least, "every_s": 1, "score": 2, "webhook": hook},
             }
 
-        async with planted(redis_url, config) as it:
+        async with planted(empty_redis_url, config) as it:
             await begun(it)
             tags = {"x-spillgate-tags": f"team={it.canary('tag')}"}
             for number in range(30):

@@ -264,9 +264,9 @@ async def test_a_start_that_fails_names_no_secret(tmp_path: Path) -> None:
     assert canary.found_in(said) == {"upstream says"}, "so that one knows what is wrong"
 
 
-async def test_admin_commands_name_no_secret(redis_url: str) -> None:
+async def test_admin_commands_name_no_secret(empty_redis_url: str) -> None:
     """The key that they are called with, whoever answers; and what is behind the gateway."""
-    async with planted(redis_url) as it:
+    async with planted(empty_redis_url) as it:
         team, own = f"team-{it.team.suffix}", it.canary("command's key")
         receipt = await it.ask(CHAT, conversation(it.canary, "chat"))
         await it.everything_is_written()

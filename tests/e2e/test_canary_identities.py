@@ -68,9 +68,9 @@ def refused_tokens(canary: Canaries) -> dict[str, str]:
     return made
 
 
-async def test_callers_tokens_are_in_no_sink(redis_url: str) -> None:
+async def test_callers_tokens_are_in_no_sink(empty_redis_url: str) -> None:
     """Accepted, refused for every reason, and where the directory fails or rambles."""
-    async with published() as publisher, planted(redis_url, office(publisher)) as it:
+    async with published() as publisher, planted(empty_redis_url, office(publisher)) as it:
         canary = it.canary
         good = token(canary, "token: good")
         for header in ({"authorization": f"Bearer {good}"}, {"api-key": good}):
@@ -203,10 +203,10 @@ def scripts_of(canary: Canaries) -> dict[str, Script]:
 
 
 async def test_the_gateways_tokens_are_in_no_sink(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From azure-identity itself, sent to upstreams that repeat them; also where there is none."""
-    async with planted(redis_url, by_identity) as it, identities(it.canary) as found:
+    async with planted(empty_redis_url, by_identity) as it, identities(it.canary) as found:
         monkeypatch.setenv("IDENTITY_ENDPOINT", found.url)
         monkeypatch.setenv("IDENTITY_HEADER", it.canary("identity header"))
         async with scripted(scripts_of(it.canary)) as upstream:

@@ -379,9 +379,11 @@ async def ask(it: Planted, name: str) -> Becomes:
     return receipt.status, receipt.outcome.value, receipt.error
 
 
-async def test_upstreams_that_misbehave_are_quoted_nowhere(redis_url: str, tmp_path: Path) -> None:
+async def test_upstreams_that_misbehave_are_quoted_nowhere(
+    empty_redis_url: str, tmp_path: Path
+) -> None:
     """Malformed heads, broken chunks, absurd bodies, refusals and streams; each one got there."""
-    async with planted(redis_url, one_each) as it, misbehaving(it, tmp_path) as asked:
+    async with planted(empty_redis_url, one_each) as it, misbehaving(it, tmp_path) as asked:
         became = {name: await ask(it, name) for name in (*CASES, *NO_CONNECTION)}
         assert became == {
             **{name: each.becomes for name, each in CASES.items()},

@@ -89,13 +89,13 @@ async def leak_everywhere(it: Planted, redis: Redis) -> set[str]:
     return {"log", "traces", "redis", "redis keys", "archive", "other tenants", "more"}
 
 
-async def test_a_leak_is_found_in_its_sink(redis_url: str) -> None:
+async def test_a_leak_is_found_in_its_sink(empty_redis_url: str) -> None:
     """By the name of the sink and of what leaked: without this the other tests prove nothing."""
-    async with planted(redis_url) as it:
+    async with planted(empty_redis_url) as it:
         await it.served(CHAT, conversation(it.canary, "chat"))
         await it.everything_is_written()
         assert await it.found() == {}
-        async with Redis.from_url(redis_url) as redis:
+        async with Redis.from_url(empty_redis_url) as redis:
             sinks = await leak_everywhere(it, redis)
             found = await it.found()
             await redis.delete(f"careless:{it.canary('redis keys')}")
@@ -104,9 +104,9 @@ async def test_a_leak_is_found_in_its_sink(redis_url: str) -> None:
         assert found == {sink: {sink} for sink in sinks - {"redis"}}
 
 
-async def test_an_answer_of_the_gateway_is_a_sink(redis_url: str) -> None:
+async def test_an_answer_of_the_gateway_is_a_sink(empty_redis_url: str) -> None:
     """A label of a metric, an explanation, the admin API: what the gateway itself was told."""
-    async with planted(redis_url) as it:
+    async with planted(empty_redis_url) as it:
         receipt = await it.ask(CHAT, conversation(it.canary, "chat"))
         it.canary.give("tenant's name", f"team-{it.team.suffix}")
         it.canary.give("rival's key", RIVAL)
