@@ -101,3 +101,24 @@ def test_without_guarantees_weights_share(replicas: int) -> None:
     tally = played(Asks(three, 3), Asks(one, 3), replicas=replicas, seed=4)
     assert tally.part("three", MEASURED) == pytest.approx(0.75, abs=POINTS)
     assert tally.part("one", MEASURED) == pytest.approx(0.25, abs=POINTS)
+
+
+@pytest.mark.parametrize(
+    ("size_s", "replicas"),
+    [
+        (0.15, 3),
+        pytest.param(0.15, 1, marks=pytest.mark.long),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in product((0.02, 0.8), (1, 3))),
+    ],
+)
+def test_without_guarantees_who_asks_for_little_gets_it_beside_a_flood(
+    size_s: float, replicas: int
+) -> None:
+    """Within two points of what it asks, or four where requests are nearly a second each."""
+    asks = [Asks(Claim("flood"), 3, size_s), Asks(Claim("little"), 0.3, size_s)]
+    tally = played(*asks, replicas=replicas, seed=4, minutes=12)
+    measured = range(WARM, 12)
+    little = tally.part("little", measured)
+    points = POINTS if size_s < 0.5 else 2 * POINTS  # seconds
+    assert little >= tally.asked_part("little", measured) - points
+    assert tally.part("flood", measured) == pytest.approx(1 - little, abs=POINTS)

@@ -186,6 +186,8 @@ class Provisioned:
             estimate = Demand(used.prompt, place.load.demand.output, used.cached)
             taken = self._capacity.seconds(estimate)
         difference = seconds - taken
+        if not place.is_settled:
+            self._shares.served(seconds * self._bucket.scale)
         place.seconds, place.is_settled = seconds, True
         if difference:
             self._bucket.correct(difference, now)

@@ -11,6 +11,10 @@ an owner that comes finds room, and goes first until it has made up for its sile
 credit goes. The room left is a part of the bucket, not of what drains from it: whatever others are
 owed, all that drains is used as long as anybody asks. Nobody is owed anything by a part of 0.
 
+Room that is left is work that the bucket does not hold when demand falls, and so is lost then. For
+a guarantee it is what was promised. For a part by weight it is the least that others need to get
+in beside a flood, which is room for a few requests, however long they have been silent.
+
 Amounts are sixtieths of the bucket, as ShadowBucket's.
 """
 
@@ -30,11 +34,18 @@ CREDIT_S: Final = 60.0
 DEBT_S: Final = 5.0
 #: For a part by weight alone no more room is left than for so many seconds of it.
 WEIGHED_S: Final = 5.0
+#: Nor for all of these together more than for so many requests as the deployment serves: whoever
+#: asks next finds room while the one before it, and that of the flood, drain.
+WEIGHED_REQUESTS: Final = 5.0
 #: Nor for all others' credit together; the rest of the bucket takes bursts.
 MOST_LEFT: Final = 30.0
 #: A class leaves so much for each higher one that has asked within the seconds.
 CLASS_STEP: Final = 2.0
 CLASS_ACTIVE_S: Final = 5.0
+#: Requests are as large as in the last minute's worth of capacity.
+_SIZES_OF: Final = 60.0
+#: Before any is over they are believed to be so large that WEIGHED_S alone counts.
+_FIRST_SIZE: Final = WEIGHED_S / WEIGHED_REQUESTS
 _SWEEP_S: Final = 1.0
 _PRECISION_S: Final = 0.1
 
@@ -80,6 +91,7 @@ class Shares:
         "_last_tenant",
         "_pace",
         "_rest",
+        "_size",
         "_swept",
         "_updated",
         "_weights",
@@ -92,6 +104,7 @@ class Shares:
         self._ladder = Ladder()
         self._earned = 0.0
         self._pace = 1.0
+        self._size = _FIRST_SIZE
         self._updated = self._swept = now
         self._last_tenant = ""  # that asked, when, and when anybody else had asked before
         self._last_asked = self._before = -inf
@@ -164,6 +177,14 @@ class Shares:
         self._ladder.put(tenant, moved)
         return spent * part
 
+    def served(self, amount: float) -> None:
+        """A request is over that used so much.
+
+        Sizes are averaged over what was used, not over requests: of many small ones and a few large
+        it is the large that others wait for.
+        """
+        self._size += amount / (amount + _SIZES_OF) * (amount - self._size)
+
     def revealed(self, amount: float) -> None:
         """So much more is taken than was known of: less was there to earn than was thought.
 
@@ -196,7 +217,8 @@ class Shares:
         found = self._ladder.ahead(earned - credit, most, weighed_s, request_class)
         owed = found[0] / self._guaranteed
         if self._rest:
-            owed += self._rest * found[1] / self._weights
+            weighed = self._rest * found[1] / self._weights
+            owed += min(weighed, WEIGHED_REQUESTS * self._size)
         return max(0.0, owed)
 
     def _higher(self, request_class: RequestClass, at: float) -> int:

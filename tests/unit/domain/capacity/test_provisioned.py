@@ -58,6 +58,31 @@ def test_what_was_not_used_comes_back_at_the_end() -> None:
     assert seconds(ptu, 0.0) == pytest.approx(24.0)
 
 
+def test_where_requests_are_small_hardly_any_room_is_left_to_others() -> None:
+    """A flood fills the bucket to some requests below its brim, beside a tenant of equal weight."""
+    ptu, flooding = begun(), load(10, tenant="flood")
+    for step in range(3000):  # five minutes of requests of a tenth of a second
+        ptu.take(flooding, step / 10).settle(flooding.demand, step / 10)
+    now = 300.0
+    ptu.room(load(1, tenant="other"), now)
+    while ptu.room(flooding, now).reason is SpillReason.NONE:
+        ptu.take(flooding, now).settle(flooding.demand, now)
+    assert 59 <= seconds(ptu, now) <= 59.8
+
+
+def test_a_request_is_of_one_size_however_often_it_is_settled() -> None:
+    """Its use is counted when it is over, and corrected after."""
+    once, again = begun(), begun()
+    for ptu, times in ((once, 1), (again, 9)):
+        ptu.room(load(1, tenant="other"), 0.0)
+        place = ptu.take(load(5800, tenant="flood"), 0.0)
+        for _ in range(times):
+            place.settle(Demand(5800, 0), 0.0)
+        ptu.take(load(1, tenant="flood"), 0.0).settle(Demand(1, 0), 0.0)
+    asking = load(1, tenant="flood")
+    assert once.room(asking, 0.0) == again.room(asking, 0.0)
+
+
 def test_settling_again_corrects_again() -> None:
     """A later count takes the place of an earlier one."""
     ptu = begun()

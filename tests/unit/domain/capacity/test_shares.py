@@ -16,6 +16,7 @@ from app.domain.capacity.shares import (
     DEBT_S,
     MOST_HEADROOM,
     MOST_LEFT,
+    WEIGHED_REQUESTS,
     WEIGHED_S,
     Claim,
     RequestClass,
@@ -201,6 +202,54 @@ def test_for_a_part_by_weight_little_room_is_left() -> None:
     shares = shared(one, other)
     flood(shares, one, now=0.0)
     assert shares.headroom(one, 0.0) == pytest.approx(0.5 * WEIGHED_S)
+
+
+def served(shares: Shares, *, size: float, seconds: float = 600.0) -> None:
+    """Requests of one size are over that used so many seconds of capacity in sum."""
+    for _ in range(int(seconds / size)):
+        shares.served(size)
+
+
+def test_by_weight_alone_room_is_left_for_a_few_requests() -> None:
+    """However many tenants wait, however long they have been silent."""
+    flooding, *others = claims = [Claim(str(each)) for each in range(20)]
+    shares = shared(*claims)
+    flood(shares, flooding, now=0.0)
+    assert shares.headroom(flooding, 0.0) == pytest.approx(len(others) / 20 * WEIGHED_S)
+    served(shares, size=0.02)
+    assert shares.headroom(flooding, 0.0) == pytest.approx(WEIGHED_REQUESTS * 0.02, rel=0.01)
+    served(shares, size=8.0)
+    assert shares.headroom(flooding, 0.0) == pytest.approx(len(others) / 20 * WEIGHED_S)
+
+
+def test_room_for_a_guarantee_follows_no_sizes() -> None:
+    """It was promised, whatever others ask."""
+    shares = shared(BIG, SMALL)
+    served(shares, size=0.02)
+    flood(shares, BIG, now=0.0)
+    assert shares.headroom(BIG, 0.0) == pytest.approx(0.3 * (CREDIT_S + DEBT_S))
+
+
+def test_many_small_requests_do_not_hide_the_large_ones_that_others_wait_for() -> None:
+    """A tenth of the capacity goes to them, and so much does their size count."""
+    one, other = Claim("one"), Claim("other")
+    shares = shared(one, other)
+    flood(shares, one, now=0.0)
+    for _ in range(60):
+        served(shares, size=0.02, seconds=9.0)
+        shares.served(1.0)
+    assert shares.headroom(one, 0.0) > WEIGHED_REQUESTS * 0.1
+
+
+@given(st.lists(st.floats(0.0, 1e6), max_size=30), steps, claims)
+def test_whatever_sizes_are_what_is_left_stays_within_its_bounds(
+    sizes: list[float], history: list[tuple[Claim, float, float]], claim: Claim
+) -> None:
+    """What is left is never below nothing, nor above what it is at most."""
+    shares, now = lived(history)
+    for size in sizes:
+        shares.served(size)
+    assert 0 <= shares.headroom(claim, now) <= MOST_HEADROOM + 1e-9
 
 
 def test_without_a_part_one_leaves_what_all_others_are_owed() -> None:
