@@ -16,7 +16,7 @@ def billing_faults(raw: Raw) -> Iterator[Fault]:
     code, rate = billing.get("currency", "USD"), billing.get("per_usd")
     if code != "USD" and rate is None:
         yield Fault(("billing", "per_usd"), "is missing: a currency other than USD needs it")
-    if code == "USD" and rate not in {None, 1}:
+    if code == "USD" and rate is not None and rate != 1:
         yield Fault(("billing", "per_usd"), "must be 1, or left out, with currency USD")
     for name, entry in _mapping(billing.get("ptus")).items():
         path = ("billing", "ptus", name)
