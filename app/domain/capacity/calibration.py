@@ -16,7 +16,7 @@ import msgspec
 #: The configuration is right within so much (standard deviation, of 1).
 _PRIOR: Final = 0.3
 #: Scale and pace wander by so much in an hour (standard deviation): traffic past us comes and goes.
-_DRIFT: Final = 0.03
+_DRIFT: Final = 0.045
 _HOUR: Final = 3600.0
 #: Where 429s alone speak, only errors of one sign are seen, and what is learnt from them runs away
 #: in small steps. A bucket of half or double the depth with less or more capacity is within these.

@@ -12,6 +12,7 @@ from app.planner.strategy import Headers, PtuBelief, Site, Truth, Usage
 from app.planner.traffic import Request
 
 BASELINE, SHADOW = CONTENDERS["retry-after, shared"], CONTENDERS["shadow bucket"]
+FAIR = CONTENDERS["shadow bucket, fair shares"]
 
 
 def router(sent: list[Any] | None = None) -> ShadowRouter:
@@ -81,3 +82,11 @@ def test_it_wastes_a_tenth_of_the_baseline_and_fills_the_ptu_as_well(name: str) 
     baseline, shadow = simulate(scenario, BASELINE), simulate(scenario, SHADOW)
     assert shadow.tally.refused <= 0.1 * baseline.tally.refused
     assert shadow.utilization >= baseline.utilization
+
+
+def test_who_learnt_wrongly_from_its_first_refusals_unlearns_it() -> None:
+    """Without the header, and by a seed by which pace is at first believed half of what it is."""
+    (scenario,) = scenarios("few-large/no header", seed=13)
+    baseline, fair = simulate(scenario, BASELINE), simulate(scenario, FAIR)
+    assert fair.tally.refused <= 0.1 * baseline.tally.refused
+    assert fair.utilization >= baseline.utilization
