@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,7 +18,6 @@ from tests.browser.house import Demo, Person
 
 pytestmark = pytest.mark.long
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "console"
 TENANT = "search-team"
 ASKED = 30
 DEADLINE_S = 120.0
@@ -28,6 +26,8 @@ PAGES = (
     "/",
     "/ptu",
     "/spill",
+    "/plan",
+    "/statements",
     "/deployments",
     "/deployments/ptu-east",
     "/requests",
@@ -336,20 +336,3 @@ def test_whoever_is_revoked_is_out(house: Demo, meet: Meet) -> None:
     house.api("DELETE", f"/admins/{admin['id']}")
     person.page.wait_for_selector("#key")
     assert re.search("Sign in", person.text())
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
-def test_pictures(
-    house: Demo, meet: Meet, story: dict[str, Any], *, dark: bool, phone: bool
-) -> None:
-    """Drawn for the documents, which somebody looks at; written where `--pictures` is given."""
-    person = meet(house.admin_key, dark=dark, phone=phone)
-    name = f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}"
-    for path, title in (("/", "overview"), ("/ptu", "ptu"), (f"/tenants/{TENANT}", "tenant")):
-        person.open(path)
-        person.page.wait_for_timeout(3000)
-        shot = person.page.screenshot(full_page=phone)
-        assert len(shot) > 10_000
-        if PICTURES.is_dir():
-            (PICTURES / f"{title}-{name}.png").write_bytes(shot)
