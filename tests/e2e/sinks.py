@@ -172,16 +172,20 @@ class Sinks:
         return files_under(Path(ledger.archive))
 
     async def _redis(self) -> tuple[str, str]:
-        """Names of keys, of fields and of indexes; and every key with its value."""
-        async with Redis.from_url(self.redis_url) as client:
-            redis: Any = client
-            found = [(key, await _value(redis, key)) async for key in redis.scan_iter()]
-            about = [repr(await redis.info()), repr(await redis.client_list())]
-            with suppress(Exception):  # a server without the search module
-                about.append(repr(await redis.execute_command("FT._LIST")))
-        assert found
-        names = [f"{key!r} {[*value] if isinstance(value, dict) else ''}" for key, value in found]
-        return "\n".join(names + about), "\n".join(f"{key!r} {read!r}" for key, read in found)
+        return await redis_texts(self.redis_url)
+
+
+async def redis_texts(url: str) -> tuple[str, str]:
+    """Names of keys, of fields and of indexes; and every key with its value."""
+    async with Redis.from_url(url) as client:
+        redis: Any = client
+        found = [(key, await _value(redis, key)) async for key in redis.scan_iter()]
+        about = [repr(await redis.info()), repr(await redis.client_list())]
+        with suppress(Exception):  # a server without the search module
+            about.append(repr(await redis.execute_command("FT._LIST")))
+    assert found
+    names = [f"{key!r} {[*value] if isinstance(value, dict) else ''}" for key, value in found]
+    return "\n".join(names + about), "\n".join(f"{key!r} {read!r}" for key, read in found)
 
 
 def files_under(directory: Path) -> str:
