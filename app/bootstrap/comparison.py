@@ -9,7 +9,10 @@ from urllib.parse import quote
 from app.adapters.clock import SystemClock
 from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.redis.directory_reading import read_directory
+from app.adapters.redis.store import Place
+from app.bootstrap.certificates import certificate_warnings
 from app.bootstrap.opening import EMBEDDED_DIRECTORY
+from app.bootstrap.redis_login import redis_login
 from app.domain.identity.directory import Directory, TenantEntry
 from app.domain.identity.seeds import differences, seeded_tenants
 from app.domain.routing.operations import operation_differences
@@ -24,7 +27,8 @@ def compared(settings: Settings) -> Iterable[str]:
     The configuration creates tenants and keys that are absent; the admin API owns them afterwards.
     Where nothing was compared it is said why.
     """
-    return [*_without_embedder(_places(settings), settings), *_differing(settings)]
+    missing_here = _without_embedder(_places(settings), settings)
+    return [*certificate_warnings(settings), *missing_here, *_differing(settings)]
 
 
 def _differing(settings: Settings) -> list[str]:
@@ -32,7 +36,7 @@ def _differing(settings: Settings) -> list[str]:
     if url is None:
         return ["not compared with what is in force: no embedded Redis runs in this directory"]
     try:
-        directory = asyncio.run(read_directory(url, SystemClock(), cluster=_is_cluster(settings)))
+        directory = asyncio.run(_read(url, settings))
     except StoreUnavailable as error:
         return [f"not compared with what is in force: {error}"]
     if directory is None:
@@ -40,6 +44,12 @@ def _differing(settings: Settings) -> list[str]:
     differing = (*differences(settings, directory), *operation_differences(settings, directory))
     found = [f"in force otherwise: {each}" for each in differing]
     return [*(found or ["in force as configured"]), *_warnings(settings, directory)]
+
+
+async def _read(url: str, settings: Settings) -> Directory | None:
+    async with redis_login(settings, SystemClock()) as login:
+        place = Place(url, cluster=_is_cluster(settings), login=login)
+        return await read_directory(place, SystemClock())
 
 
 def _warnings(settings: Settings, directory: Directory) -> list[str]:

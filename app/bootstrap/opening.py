@@ -29,6 +29,7 @@ from app.bootstrap.gateway import Resources, snapshot
 from app.bootstrap.hedging import Hedges
 from app.bootstrap.metrics import dependency_of, read_all
 from app.bootstrap.process import Process
+from app.bootstrap.redis_login import redis_login
 from app.bootstrap.role import ALONE, Role
 from app.bootstrap.secrets import secrets_in
 from app.bootstrap.state import State, Watching, shared_state
@@ -84,7 +85,8 @@ async def opened(
         log.said = lambda: state.directory.current.logs
         log.know([state.directory.in_force.pepper.hex()])
         own = OwnRequests(state.keys)
-        place = replace(_cache_place(settings, redis_url), breakers=watching.breakers)
+        login = await lifetimes.enter_async_context(redis_login(settings, state.clock))
+        place = replace(_cache_place(settings, redis_url), breakers=watching.breakers, login=login)
         cached = await lifetimes.enter_async_context(
             answer_cache(place, state.clock, settings, lambda: state.directory.current, own)
         )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from app.adapters.clock import SystemClock
 from app.adapters.redis.looking import look
 from app.bootstrap.direct import asked_directly
+from app.bootstrap.redis_login import redis_login
 from app.bootstrap.values import fleet_of
 from app.errors import StoreUnavailable
 from app.planner.probing.deployments import probe_deployments
@@ -39,13 +40,14 @@ async def _deployments(settings: Settings) -> list[Finding]:
 
 async def _stores(settings: Settings) -> list[Finding]:
     found: list[Finding] = []
-    for url, needs in _places(settings):
-        try:
-            facts = await look(url, SystemClock())
-        except StoreUnavailable as error:
-            found.append(Finding(needs.place, State.FAILED, f"it is out of reach: {error}"))
-        else:
-            found += judged(facts, needs)
+    async with redis_login(settings, SystemClock()) as login:
+        for url, needs in _places(settings):
+            try:
+                facts = await look(url, SystemClock(), login)
+            except StoreUnavailable as error:
+                found.append(Finding(needs.place, State.FAILED, f"it is out of reach: {error}"))
+            else:
+                found += judged(facts, needs)
     return found
 
 

@@ -33,6 +33,7 @@ from app.adapters.redis.store import Place, opened_store
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.derived import Derived
 from app.bootstrap.keeping import Keeper, held, keeping
+from app.bootstrap.redis_login import redis_login
 from app.bootstrap.role import ALONE, Role
 from app.bootstrap.version import own_version
 from app.domain.capacity.capacity_book import CapacityBook
@@ -104,9 +105,9 @@ async def shared_state(
     Raises UnreadableData, and ArchiveError or OSError where the archive cannot be used.
     """
     deployments = set(settings.deployments)
-    place = replace(_place(url, settings), breakers=watching.breakers)
     async with AsyncExitStack() as opened:
         enter = opened.enter_async_context
+        place = await enter(_placed(url, settings, clock, watching.breakers))
         store = await enter(opened_store(place, clock))
         batch, lineages = store.batch, Lineages(clock)
         await enter(agreeing(batch, own_version(), _end))
@@ -171,6 +172,14 @@ def _both(
         second(granted)
 
     return told
+
+
+@asynccontextmanager
+async def _placed(
+    url: str, settings: Settings, clock: Clock, breakers: Breakers
+) -> AsyncIterator[Place]:
+    async with redis_login(settings, clock) as login:
+        yield replace(_place(url, settings), breakers=breakers, login=login)
 
 
 def _place(url: str, settings: Settings) -> Place:

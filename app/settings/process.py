@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
-from app.settings.upstream import Entra
 from app.settings.webhook import WebhookUrl
 
 
@@ -59,16 +58,22 @@ class Listen(Section):
     """Addresses or networks whose `X-Forwarded-For` and `-Proto` are believed; none by default."""
 
 
+class RedisEntra(Section):
+    """An identity of Entra ID; without `client_id` and `tenant_id` the default credential chain."""
+
+    scope: Text = "https://redis.azure.com/.default"
+    """What a token is asked for; the default is Azure's public cloud's."""
+    client_id: Text | None = None
+    """Application id of a managed identity or of a workload."""
+    tenant_id: Text | None = None
+    """The directory's id."""
+
+
 class RedisAuth(Section):
     """How the gateway signs in to Redis, where the URL has no password."""
 
-    entra: Entra
+    entra: RedisEntra | None = None
     """As an identity of Microsoft Entra ID; empty: the default credential chain."""
-
-    @field_validator("entra", mode="before")
-    @classmethod
-    def _empty_is_the_default_chain(cls, value: object) -> object:
-        return {} if value is None else value
 
 
 class Redis(Section):

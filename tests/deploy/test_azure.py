@@ -31,7 +31,7 @@ needs_tools = pytest.mark.skipif(
 def _placed(directory: Path) -> Path:
     """The configuration with its secrets, a file each."""
     given = {
-        "redis-url": "rediss://:secret@contoso.eastus.redis.azure.net:10000",
+        "redis-url": "rediss://contoso.eastus.redis.azure.net:10000",
         "admin-key": "an-admin-key-of-tests",
         "search-team-key": new_key("test"),
         "insights": "InstrumentationKey=00000000-0000-0000-0000-000000000000",

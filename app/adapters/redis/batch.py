@@ -13,11 +13,13 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final, cast
 
 from hiredis import pack_command
 from redis.asyncio import Redis
+from redis.credentials import CredentialProvider
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from app.adapters.background import background
@@ -36,6 +38,8 @@ from app.errors import StoreUnavailable
 _MOST_BYTES: Final = 32 * 1024
 #: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
 _PROBE_S: Final = 0.1
+#: How often it is looked whether there is a newer token; it comes minutes before the last one ends.
+LOGIN_LOOK_S: Final = 5.0
 
 #: Refusals that tell of the server's state rather than of the command.
 _STATES: Final = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"})
@@ -148,6 +152,17 @@ class Batch:
                     await self._ask(("PING",))
             finally:
                 self._breaker.abandoned()  # unless somebody was told better
+
+    async def keep_signed_in(self, login: CredentialProvider) -> None:
+        """Show a connection that lasts each new token; for ever. A new one is shown it anyhow."""
+        shown: tuple[str, ...] | None = None
+        while True:
+            await asyncio.sleep(LOGIN_LOOK_S)
+            with suppress(StoreUnavailable, RedisError):
+                held = await login.get_credentials_async()
+                if held != shown and self._line is not None:
+                    await self.call(("AUTH", *held))
+                shown = held
 
     def replied(self, trouble: RedisError | None) -> None:
         """The connection's own word: replies came, of which one may tell of the server's state."""
@@ -304,12 +319,22 @@ def _refusal(answer: RedisError) -> StoreUnavailable:
 
 @asynccontextmanager
 async def batching(
-    client: Redis, breaker: Breaker, *, patience_s: float = OPERATION_TIMEOUT_S
+    client: Redis,
+    breaker: Breaker,
+    *,
+    patience_s: float = OPERATION_TIMEOUT_S,
+    login: CredentialProvider | None = None,
 ) -> AsyncIterator[Batch]:
-    """A batch that is connected when it is needed, as long as the scope is open."""
+    """A batch that is connected when it is needed, as long as the scope is open.
+
+    `login` is what `client` shows, where that changes.
+    """
     batch = Batch(client, breaker, patience_s=patience_s)
+    works = [batch.keep_connecting, batch.keep_probing]
+    if login is not None:
+        works.append(partial(batch.keep_signed_in, login))
     try:
-        async with background("batch", batch.keep_connecting, batch.keep_probing):
+        async with background("batch", *works):
             yield batch
     finally:
         await batch.close()

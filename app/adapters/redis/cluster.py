@@ -186,9 +186,9 @@ class Cluster:
         breaker = lifetime.enter_context(breaker_of(place, self._clock, name))
         client = await lifetime.enter_async_context(batching_client(place))
         batch = await lifetime.enter_async_context(
-            batching(client, breaker, patience_s=place.patience_s)
+            batching(client, breaker, patience_s=place.patience_s, login=place.login)
         )
-        subscriber = await lifetime.enter_async_context(subscribing_client(place.url))
+        subscriber = await lifetime.enter_async_context(subscribing_client(place))
         return Node(address, batch, breaker, subscriber, lifetime)
 
     def _note(self, trouble: str) -> None:

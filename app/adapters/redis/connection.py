@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
@@ -18,6 +19,7 @@ from redis.asyncio import UnixDomainSocketConnection as UnixConnection
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
@@ -52,6 +54,7 @@ class Place:
     patience_s: float = OPERATION_TIMEOUT_S
     examine: Examine | None = None
     breakers: Breakers | None = field(default=None, repr=False)  # whoever watches; None: nobody
+    login: CredentialProvider | None = field(default=None, repr=False)  # None: what the URL says
 
 
 class _LeavesReplicas(AbstractConnection):
@@ -109,10 +112,12 @@ def redis_client(
     operation_timeout_s: float = OPERATION_TIMEOUT_S,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     examine: Examine | None = None,
+    login: CredentialProvider | None = None,
 ) -> Redis:
     """A client for `redis://`, `rediss://` or `unix://`; `async with` it. Connects when first used.
 
-    A burst of calls shares 32 connections; one that gets none within the limit fails.
+    `login` counts where the URL has no password. A burst of calls shares 32 connections; one that
+    gets none within the limit fails.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -123,6 +128,7 @@ def redis_client(
         max_connections=MAX_CONNECTIONS,
         timeout=max(POOL_TIMEOUT_S, connect_timeout_s),
         redis_connect_func=examine,
+        credential_provider=None if urlsplit(url).password else login,
         # Both are round trips of a new connection that nothing here depends on.
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
@@ -158,13 +164,19 @@ def batching_client(place: Place) -> Redis:
         operation_timeout_s=timeout_s,
         connect_timeout_s=timeout_s,
         examine=place.examine,
+        login=place.login,
     )
 
 
-def subscribing_client(url: str) -> Redis:
+def subscribing_client(place: Place) -> Redis:
     """A client for subscriptions, which wait for messages rather than for answers."""
     timeout_s = SUBSCRIPTION_TIMEOUT_S
-    return redis_client(url, operation_timeout_s=timeout_s, connect_timeout_s=timeout_s)
+    return redis_client(
+        place.url,
+        operation_timeout_s=timeout_s,
+        connect_timeout_s=timeout_s,
+        login=place.login,
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 from redis.exceptions import AuthenticationError, ResponseError
@@ -19,10 +20,10 @@ READ_WITHIN_S: Final = 3.0
 
 
 async def read_directory(
-    url: str, clock: Clock, *, cluster: bool = False, name: str = "directory"
+    place: Place, clock: Clock, *, name: str = "directory"
 ) -> Directory | None:
     """All of it; None where there is none yet. Raises StoreUnavailable within READ_WITHIN_S."""
-    place = Place(url, cluster=cluster, patience_s=READ_WITHIN_S)
+    place = replace(place, patience_s=READ_WITHIN_S)
     try:
         async with asyncio.timeout(READ_WITHIN_S), opened_store(place, clock) as store:
             found: Any = await store.batch.call(("HGETALL", f"spillgate:{{{name}}}:entries"))

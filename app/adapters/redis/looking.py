@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from redis.credentials import CredentialProvider
 from redis.exceptions import NoPermissionError, RedisError
 
 from app.adapters.redis.connection import redis_client
@@ -16,10 +17,10 @@ from app.ports import Clock
 LOOK_WITHIN_S: Final = 5.0
 
 
-async def look(url: str, clock: Clock) -> RedisFacts:
+async def look(url: str, clock: Clock, login: CredentialProvider | None = None) -> RedisFacts:
     """Facts of the server behind an endpoint. Raises StoreUnavailable within LOOK_WITHIN_S."""
     within = LOOK_WITHIN_S
-    client = redis_client(url, operation_timeout_s=within, connect_timeout_s=within)
+    client = redis_client(url, operation_timeout_s=within, connect_timeout_s=within, login=login)
     try:
         async with asyncio.timeout(within), client:
             await client.ping()

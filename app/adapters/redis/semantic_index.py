@@ -162,8 +162,8 @@ def query_of(space: Space, place: str, vector: bytes, count: int) -> str:
 class SemanticIndex:
     """One space's index; open within `indexing`."""
 
-    def __init__(self, batch: Batch, url: str, space: Space) -> None:
-        """`url` leads to the server that the batch sends to."""
+    def __init__(self, batch: Batch, place: Place, space: Space) -> None:
+        """`place` leads to the server that the batch sends to."""
         self.space = space
         self.trouble: Trouble | None = Trouble.NOT_YET
         #: Searches that found nothing for want of an index or a fit vector, by reason.
@@ -171,7 +171,7 @@ class SemanticIndex:
         self._batch = batch
         self._schema = schema_of(space)
         self._client: Callable[[], AbstractAsyncContextManager[Redis]] = lambda: redis_client(
-            url, operation_timeout_s=_MAKING_S
+            place.url, operation_timeout_s=_MAKING_S, login=place.login
         )
         self._pause_s = _FIRST_PAUSE_S
         self._told: Trouble | None = None
@@ -268,7 +268,7 @@ class SemanticIndex:
 @asynccontextmanager
 async def indexing(batch: Batch, place: Place, space: Space) -> AsyncIterator[SemanticIndex]:
     """An index that is made in the background as long as the scope is open; none in a cluster."""
-    index = SemanticIndex(batch, place.url, space)
+    index = SemanticIndex(batch, place, space)
     if place.cluster:
         index.rule_out(Trouble.CLUSTER)
         yield index

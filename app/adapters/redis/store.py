@@ -55,6 +55,8 @@ async def opened_store(place: Place, clock: Clock, name: str = "redis") -> Async
             return
         client = await enter(batching_client(place))
         breaker = opened.enter_context(breaker_of(place, clock, name))
-        batch = await enter(batching(client, breaker, patience_s=place.patience_s))
-        client = await enter(subscribing_client(place.url))
+        batch = await enter(
+            batching(client, breaker, patience_s=place.patience_s, login=place.login)
+        )
+        client = await enter(subscribing_client(place))
         yield Store(batch, client, lambda: [batch], breaker.hurry)

@@ -41,7 +41,7 @@ async def test_that_what_is_in_force_is_read_and_nothing_is_written(tmp_path: Pa
     """Tenants, keys and limits that differ are found; a Redis that was never served stays empty."""
     settings, clock = _settings(), SystemClock()
     async with embedded_redis(tmp_path) as embedded, patient_client(embedded.url) as client:
-        assert await read_directory(embedded.url, clock) is None
+        assert await read_directory(Place(embedded.url), clock) is None
         assert await client.keys("*") == []
         async with (
             patient_batch(client, clock) as batch,
@@ -50,7 +50,7 @@ async def test_that_what_is_in_force_is_read_and_nothing_is_written(tmp_path: Pa
             ),
         ):
             before = await client.hgetall("spillgate:{directory}:workers")
-            found = await read_directory(embedded.url, clock)
+            found = await read_directory(Place(embedded.url), clock)
             assert found is not None
             assert differences(settings, found) == []
             assert differences(_settings(rpm=70, other={}), found) == [
@@ -68,7 +68,7 @@ async def test_that_a_redis_that_wants_a_password_is_told_from_one_that_is_not_t
     async with embedded_redis(tmp_path) as embedded, patient_client(embedded.url) as client:
         await client.config_set("requirepass", "something")
         with pytest.raises(StoreUnavailable, match="Redis refused to be read"):
-            await read_directory(embedded.url, clock)
+            await read_directory(Place(embedded.url), clock)
         await client.config_set("requirepass", "")
 
 
@@ -84,6 +84,6 @@ async def test_that_a_directory_in_a_cluster_is_read(redis_cluster: Cluster) -> 
         ):
             for server in redis_cluster.servers:
                 url = f"redis://127.0.0.1:{server.port}/0"
-                found = await read_directory(url, clock, cluster=True, name="checked")
+                found = await read_directory(Place(url, cluster=True), clock, name="checked")
                 assert found is not None
                 assert differences(settings, found) == []

@@ -35,6 +35,8 @@ def _texts() -> Iterator[tuple[str, str]]:
         yield from ((f"{page.relative_to(ROOT)}[{at}]", text) for at, text in enumerate(blocks))
     for folder in ("examples", "deploy"):
         for file in sorted((ROOT / folder).rglob("*.y*ml")):
+            if "helm" in file.parts:  # templates and their values; the example is a link
+                continue
             yield str(file.relative_to(ROOT)), file.read_text("utf-8")
 
 

@@ -36,3 +36,35 @@ def test_what_no_cluster_has_is_told(
     load(write(minimal + f"redis: {{url: '{url}'}}\n"), {})
     with pytest.raises(ConfigProblems, match=f"redis.cluster: {problem}"):
         load(write(minimal + f"redis: {{url: '{url}', cluster: true}}\n"), {})
+
+
+@pytest.mark.parametrize("entra", ["", " {}", " {client_id: abc}"])
+@pytest.mark.parametrize("more", ["", ", cache_url: 'rediss://y'", ", cache_url: 'redis://:p@y'"])
+def test_a_redis_without_a_password_may_be_signed_in_to(
+    write: Callable[[str], Path], minimal: str, entra: str, more: str
+) -> None:
+    """As an identity; empty is the default chain. A cache with a password of its own keeps it."""
+    text = f"redis: {{url: 'rediss://x:10000', auth: {{entra:{entra}}}{more}}}\n"
+    redis = load(write(minimal + text), {}).redis
+    assert redis is not None
+    assert redis.auth is not None
+    assert (redis.auth.entra is not None and redis.auth.entra.client_id == "abc") is (
+        "abc" in entra
+    )
+
+
+@pytest.mark.parametrize(
+    ("urls", "problem"),
+    [
+        ("url: 'redis://x'", "a token is shown by rediss:// alone"),
+        ("url: 'rediss://x', cache_url: 'redis://y'", "a token is shown by rediss:// alone"),
+        ("url: 'unix:///run/r.sock'", "a token is shown by rediss:// alone"),
+        ("url: 'rediss://:secret@x'", "is of no use: every URL has a password"),
+    ],
+)
+def test_a_token_is_never_shown_in_the_clear(
+    write: Callable[[str], Path], minimal: str, urls: str, problem: str
+) -> None:
+    """Nor is it asked for where nobody would be shown it."""
+    with pytest.raises(ConfigProblems, match=f"redis.auth: {problem}"):
+        load(write(minimal + f"redis: {{{urls}, auth: {{entra: {{}}}}}}\n"), {})

@@ -1,8 +1,7 @@
 // Azure Managed Redis with search. Search asks for one endpoint (EnterpriseCluster) and for no
 // eviction, and can only be chosen when the database is made.
 //
-// The gateway signs in with an access key: it does not know Redis by Entra ID yet. Its identity has
-// the access policy all the same, for the day on which it does.
+// There is no access key: the gateway signs in with a token of its identity (`redis.auth`).
 param name string
 param location string
 param tags object
@@ -30,7 +29,7 @@ resource database 'Microsoft.Cache/redisEnterprise/databases@2025-04-01' = {
     evictionPolicy: 'NoEviction'
     modules: [ { name: 'RediSearch' } ]
     persistence: { aofEnabled: true, aofFrequency: '1s' }
-    accessKeysAuthentication: 'Enabled'
+    accessKeysAuthentication: 'Disabled'
   }
 }
 
@@ -48,7 +47,7 @@ resource url 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
   parent: vault
   name: 'redis-url'
   properties: {
-    value: 'rediss://:${uriComponent(database.listKeys().primaryKey)}@${redis.properties.hostName}:10000'
+    value: 'rediss://${redis.properties.hostName}:10000' // no secret, but a file like the others
   }
 }
 

@@ -9,6 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from app.adapters.redis.answers_script import PREFIX, key_of
 from app.adapters.redis.batch import Batch, Command, NotSent, Refused
+from app.adapters.redis.connection import Place
 from app.adapters.redis.semantic_index import (
     SemanticIndex,
     Space,
@@ -42,7 +43,7 @@ class ToldBatch(Batch):
 def index_of(answer: Any) -> tuple[SemanticIndex, ToldBatch]:
     """An index that is there, over a server that answers so."""
     batch = ToldBatch(answer)
-    index = SemanticIndex(batch, "unix:///nonexistent", SPACE)
+    index = SemanticIndex(batch, Place("unix:///nonexistent"), SPACE)
     index.trouble = None
     return index, batch
 
