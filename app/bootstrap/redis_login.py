@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from redis.credentials import CredentialProvider
 
+from app.errors import UpstreamMisconfigured
 from app.ports import Clock
 from app.settings import Settings
 from app.settings.process import RedisEntra
+
+#: How long a start waits for a token.
+BOOT_S: Final = 5.0
 
 
 @asynccontextmanager
@@ -30,4 +36,8 @@ async def redis_login(settings: Settings, clock: Clock) -> AsyncIterator[Credent
         clock,
         random.random,
     ) as tokens:
+        # So that the start's first connections have one; without it they are made later.
+        with suppress(UpstreamMisconfigured, TimeoutError):
+            async with asyncio.timeout(BOOT_S):
+                await tokens.header()
         yield EntraLogin(tokens)

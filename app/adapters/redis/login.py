@@ -44,7 +44,7 @@ class EntraLogin(CredentialProvider):
         try:
             _, value = await self._tokens.header()
         except UpstreamMisconfigured as error:
-            raise AuthenticationError(str(error)) from None
+            raise AuthenticationError(str(error).replace("the upstream", "Redis")) from None
         token = value.removeprefix(_BEARER)
         return object_id(token), token
 
