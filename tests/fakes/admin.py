@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2
 from fastapi import FastAPI
@@ -117,6 +119,62 @@ def _random_bytes() -> Iterator[int]:
     return count(1000)
 
 
+class StandingApplication:
+    """One application for many houses: to make it takes longer than most tests of it.
+
+    It serves the house that moved in last. Each comes an hour after the one before it, so that
+    wrong keys of one test are none of the next.
+    """
+
+    def __init__(self) -> None:
+        """Made when it is first asked for."""
+        self._services: Any = None
+        self._hours = 0
+
+    def move_in(self, house: AdminHouse) -> AdminHouse:
+        """It is the one that is served from now on."""
+        self._hours += 1
+        house.standing = self
+        return house
+
+    def app(self, house: AdminHouse) -> FastAPI:
+        """The application, with the parts that the house has now."""
+        self._services = house.services()
+        return self._made
+
+    @cached_property
+    def _made(self) -> FastAPI:
+        return create_admin(cast("AdminServices", self))
+
+    @property
+    def readiness(self) -> Any:
+        """Kept by a route when it is made."""
+        return SimpleNamespace(status=self._status)
+
+    @property
+    def authentication(self) -> Any:
+        """Kept by every route."""
+        return SimpleNamespace(authenticate=self._authenticate)
+
+    @property
+    def clock(self) -> Any:
+        """Its `now` is kept by what counts wrong keys."""
+        return SimpleNamespace(now=self._now, unix=self._services.clock.unix)
+
+    def _status(self, path: str) -> Any:
+        return self._services.readiness.status(path)
+
+    def _authenticate(self, given: str, request_id: str) -> Any:
+        return self._services.authentication.authenticate(given, request_id)
+
+    def _now(self) -> float:
+        return float(self._services.clock.now() + self._hours * 3600)
+
+    def __getattr__(self, name: str) -> Any:
+        """All that routes ask for at each request."""
+        return getattr(self._services, name)
+
+
 @dataclass(slots=True)
 class AdminHouse:
     """All parts of it, to be looked at and changed."""
@@ -132,6 +190,7 @@ class AdminHouse:
     live: Live = field(default_factory=lambda: Live(0.0, 0.0))
     billing: BillingRules = field(default_factory=BillingRules)
     planner: FakePlanner = field(default_factory=FakePlanner)
+    standing: StandingApplication | None = None
     kept: RememberedAnswers = field(init=False)
     errors: FakeMeasuredErrors = field(init=False)
 
@@ -179,8 +238,8 @@ class AdminHouse:
         return max(latest, key=lambda each: each.at, default=None)
 
     def app(self) -> FastAPI:
-        """The application."""
-        return create_admin(self.services())
+        """The application: its own, unless it moved into one."""
+        return self.standing.app(self) if self.standing else create_admin(self.services())
 
     @asynccontextmanager
     async def client(

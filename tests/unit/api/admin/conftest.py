@@ -6,13 +6,19 @@ import httpx2
 import pytest
 
 from app.domain.identity.directory import Role
-from tests.fakes.admin import ADMIN_KEYS, AdminHouse
+from tests.fakes.admin import ADMIN_KEYS, AdminHouse, StandingApplication
+
+
+@pytest.fixture(scope="module")
+def standing() -> StandingApplication:
+    """What all houses of a module move into."""
+    return StandingApplication()
 
 
 @pytest.fixture
-def house() -> AdminHouse:
+def house(standing: StandingApplication) -> AdminHouse:
     """Two tenants, and an administrator of each role."""
-    return AdminHouse()
+    return standing.move_in(AdminHouse())
 
 
 @pytest.fixture

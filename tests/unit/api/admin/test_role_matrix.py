@@ -105,9 +105,9 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 
-async def answered(key: str | None, route: Route, url: str | None = None) -> int:
-    """The status of a fresh house's answer."""
-    async with AdminHouse().client(key) as client:
+async def answered(house: AdminHouse, key: str, route: Route, url: str | None = None) -> int:
+    """The status of its answer."""
+    async with house.client(key) as client:
         body = BODIES.get((route.method, route.path))
         url = f"http://admin{url or route.url()}"
         return (await client.request(route.method, url, json=body)).status_code
@@ -132,9 +132,9 @@ def test_that_every_route_declares_a_permission_and_an_answer(route: Route) -> N
 
 @each_route
 @pytest.mark.parametrize("role", list(Role))
-async def test_every_route_for_every_role(route: Route, role: Role) -> None:
+async def test_every_route_for_every_role(house: AdminHouse, route: Route, role: Role) -> None:
     """A role that is allowed gets an answer, each other one a 403."""
-    status = await answered(ADMIN_KEYS[role], route)
+    status = await answered(house, ADMIN_KEYS[role], route)
     assert route.permission is not None
     if role.value in ALLOWED[route.permission.value]:
         assert 200 <= status < 300
@@ -143,24 +143,25 @@ async def test_every_route_for_every_role(route: Route, role: Role) -> None:
 
 
 @each_route
-async def test_every_route_without_a_known_key(route: Route) -> None:
+async def test_every_route_without_a_known_key(house: AdminHouse, route: Route) -> None:
     """Nobody else gets in; a tenant's key is none of an administrator."""
-    app = AdminHouse().app()
     for key in (None, "", "wrong", OWNER_KEY + "x", OWNER_KEY[:-1], SEARCH_KEY, key_text(99)):
-        async with AdminHouse().client(key, app=app) as client:
+        async with house.client(key) as client:
             answer = await client.request(route.method, f"http://admin{route.url()}")
             assert answer.status_code == 401
             assert answer.json()["error"]["code"] == "invalid_api_key"
 
 
 @each_route
-async def test_every_route_of_another_tenant_for_a_tenant_admin(route: Route) -> None:
+async def test_every_route_of_another_tenant_for_a_tenant_admin(
+    house: AdminHouse, route: Route
+) -> None:
     """What belongs to another tenant is not there, as if it did not exist."""
     url = route.url("other", OTHER_KEY_ID)
     if url == route.url() or "/admins" in url:
         return
     expected = 404 if "tenant-admin" in ALLOWED[str(route.permission)] else 403
-    assert await answered(ADMIN_KEYS[Role.TENANT_ADMIN], route, url) == expected
+    assert await answered(house, ADMIN_KEYS[Role.TENANT_ADMIN], route, url) == expected
 
 
 async def test_that_a_route_without_a_permission_lets_nobody_in() -> None:

@@ -11,7 +11,7 @@ from arro3.io import read_parquet
 
 from app.api.admin.streaming import PART_BYTES
 from app.domain.ledger.ledger_row import RowKind
-from tests.fakes.admin import AdminHouse
+from tests.fakes.admin import AdminHouse, StandingApplication
 from tests.fakes.ledger_rows import ledger_row
 
 NOON = 1_790_000_000.0
@@ -20,9 +20,9 @@ REFUSED: Any = {"status": 429, "error": "rate_limit_exceeded", **NOTHING}
 
 
 @pytest.fixture
-def house() -> AdminHouse:
+def house(standing: StandingApplication) -> AdminHouse:
     """A ledger of two tenants: five charged requests and a refused one."""
-    house = AdminHouse()
+    house = standing.move_in(AdminHouse())
     house.ledger.recorded = [
         ledger_row("a", at=NOON, tags={"team": "x"}),
         ledger_row("b", at=NOON + 10, model="gpt-4o-mini", tags={"team": "y"}),
