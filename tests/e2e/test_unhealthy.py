@@ -118,7 +118,6 @@ async def part(team: Stack, deployment: str, begin: float, end: float = inf) -> 
     return Part(sum(_is(team, deployment, row) for row in rows), len(rows))
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "headers", [{}, {"retry-after": "1"}, {"retry-after-ms": "1"}], ids=["unsaid", "1 s", "1 ms"]
 )
