@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tests.tools import llms_text
+from tests.tools.diagrams import drawn
 from tests.tools.docs_site import DOCS, loaded_from_elsewhere, nav, pages, put_together
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
@@ -48,6 +49,17 @@ def test_links_lead_somewhere_within_the_site(tmp_path: Path) -> None:
     assert "gateway.py" in architecture
     assert "(../app/" not in architecture
     assert "](configuration.md)" in (tmp_path / "index.md").read_text("utf-8")
+
+
+def test_diagrams_become_pictures(tmp_path: Path) -> None:
+    """Each page links to what was drawn of its source, and other blocks stay."""
+    page = tmp_path / "adr" / "page.md"
+    page.parent.mkdir()
+    page.write_text("```mermaid\nflowchart LR\n```\n\n```sh\ntrue\n```\n")
+    assert drawn(tmp_path, lambda source: f"<svg>{source}</svg>") == 1
+    (link,) = LINK.findall(page.read_text("utf-8"))
+    assert (page.parent / link).read_text("utf-8") == "<svg>flowchart LR\n</svg>"
+    assert page.read_text("utf-8").endswith("```sh\ntrue\n```\n")
 
 
 def test_that_what_pages_load_from_other_hosts_is_found(tmp_path: Path) -> None:

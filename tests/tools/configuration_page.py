@@ -21,9 +21,10 @@ SCHEMA: Final = ROOT / "docs" / "spillgate.schema.json"
 _HEAD: Final = """# Configuration
 
 Every key of the file that `spillgate serve --config FILE` reads. The least is in the
-[quick start](start.md#2-a-config-for-your-own-two-deployments); [`examples/spillgate.yaml`](../examples/spillgate.yaml) has a whole
-one with comments. `spillgate init` writes a first one, and `spillgate check --config FILE` names
-every mistake with its line and column.
+[quick start](start.md#2-a-config-for-your-own-two-deployments);
+[`examples/spillgate.yaml`](../examples/spillgate.yaml) has a whole one with comments.
+`spillgate init` writes a first one, and `spillgate check --config FILE` names every mistake with
+its line and column.
 
 - **YAML.** A key that is not listed here is a mistake. A key that is left empty counts as left
   out.
