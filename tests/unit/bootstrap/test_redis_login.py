@@ -51,10 +51,12 @@ async def identities(status: int = 200) -> AsyncIterator[tuple[str, list[dict[st
 
     async def answer(request: web.Request) -> web.Response:
         asked.append(dict(request.query))
+        if status != 200:
+            return web.json_response({"error": "identity_not_found"}, status=status)
         told = {"token_type": "Bearer", "expires_on": str(int(time.time()) + 3600)}
         told["resource"] = request.query["resource"]
         token = token_of(request.query.get("client_id", "the machine's own"))
-        return web.json_response(told | {"access_token": token}, status=status)
+        return web.json_response(told | {"access_token": token})
 
     application = web.Application()
     application.router.add_get("/token", answer)
