@@ -4,7 +4,8 @@
 SHELL := /bin/sh
 
 PYTHON ?= python3
-JOBS ?= 2
+# More than there are processors: many tests wait for processes and for the clock.
+JOBS ?= 3
 ARGS ?=
 
 VENV := .venv
