@@ -177,6 +177,7 @@ async def test_two_workers_are_one_gateway(tmp_path: Path) -> None:
     async with serving(tmp_path, tenants=tenants) as gateway:
         they_start_small(gateway)
         await limits_are_exact_over_both(gateway)
+        await the_console_adds_them_up(gateway)
         write(tmp_path, tenants={"other": {"keys": [NEW_KEY]}}, limits={"max_body_bytes": 1024})
         await both_follow_a_reload(gateway)
         await what_workers_think_is_shown(gateway)
@@ -208,6 +209,32 @@ async def limits_are_exact_over_both(gateway: Gateway) -> None:
     await until(lambda: len(gateway.said("request")) == 60)
     requests = gateway.said("request")
     assert {(line["worker"], line["pid"]) for line in requests} == {*gateway.workers().items()}
+
+
+async def the_console_adds_them_up(gateway: Gateway) -> None:
+    """Its figures are of both workers, accounts and ledger; its playground asks one of them."""
+    console, key = f"{gateway.admin}/console", "an-admin-key-of-tests"
+    jar = aiohttp.CookieJar(unsafe=True)  # of an address that is a number
+    async with aiohttp.ClientSession(cookie_jar=jar) as http:
+
+        async def page(path: str) -> str:
+            async with http.get(f"{console}{path}") as answer:
+                assert answer.status == 200, path
+                return await answer.text()
+
+        async with http.post(f"{console}/sign-in", data={"key": key}) as answer:
+            overview = await answer.text()
+        assert '<td class="number" id="all-requests">60</td>' in overview
+        tenant = " ".join(re.sub(r"<[^>]+>", " ", await page("/tenants/team")).split())
+        assert "requests_per_day tenant hard 40 40 0" in tenant
+        async with asyncio.timeout(DEADLINE_S):
+            while (await page("/requests")).count("<tr>") < 1 + 50:
+                await asyncio.sleep(0.05)
+        token = re.findall(r'name="csrf" value="([^"]+)"', await page("/playground"))[0]
+        form = {"csrf": token, "key_from": "fresh", "tenant": "team", "model": "gpt-4o"}
+        async with http.post(f"{console}/playground", data=form | {"prompt": "Hi"}) as answer:
+            refused = await answer.text()
+        assert "<dd>429</dd>" in refused, "its one day's requests are used up"
 
 
 async def both_follow_a_reload(gateway: Gateway) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -21,29 +22,36 @@ class Templates:
 
     def __init__(self, static: Mapping[str, str]) -> None:
         """`static` are the addresses of static files by name."""
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters.update(FILTERS)
-        self._environment.globals["static"] = dict(static)
-        self._environment.globals["m"] = self._environment.get_template("macros.html").module
+        self._environment = _environment()
+        self._given = {"static": dict(static)}
 
     def page(self, name: str, context: Mapping[str, Any]) -> str:
         """A whole page."""
-        return self._environment.get_template(name).render(context)
+        return self._environment.get_template(name, globals=self._given).render(context)
 
     def live(self, name: str, context: Mapping[str, Any]) -> str:
         """Its live part alone; the whole page where it has none."""
-        template = self._environment.get_template(name)
+        template = self._environment.get_template(name, globals=self._given)
         part = template.blocks.get(LIVE)
         if part is None:
             return template.render(context)
         return "".join(part(template.new_context(dict(context))))
+
+
+@lru_cache(1)
+def _environment() -> Environment:
+    """Compiled templates are the same for whoever shows them."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(FILTERS)
+    environment.globals["m"] = environment.get_template("macros.html").module
+    return environment
 
 
 class StaticFiles:
