@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from app.adapters.archive.errors import ArchiveDamaged
@@ -25,7 +24,7 @@ def planned(asked: Asked, tell: Tell) -> PtuPlan:
     """The plan. Raises CannotPlan, UnreadableTraffic, OSError."""
     catalog = load_catalog()
     question = question_of(asked, catalog)
-    recorded = asked.what_if.of(_bounded(asked), asked.seed)
+    recorded = asked.what_if.of(list(_recorded(asked)), asked.seed)
     if not recorded:
         raise CannotPlan(f"no traffic of {asked.model!r} is there in that time")
     return plan(question, recorded, tell)
@@ -46,7 +45,6 @@ def question_of(asked: Asked, catalog: ModelCatalog) -> Question:
         _paygo(facts, factor),
         tuple(_terms(asked, catalog, factor)),
         asked.seed,
-        asked.also,
     )
 
 
@@ -80,15 +78,6 @@ class _Within:
             early = self.since is not None and each.at < self.since
             if not early and (self.until is None or each.at < self.until):
                 yield each
-
-
-def _bounded(asked: Asked) -> list[Recorded]:
-    """All of it. Raises CannotPlan where that is more than is allowed."""
-    most = asked.at_most
-    found = list(islice(_recorded(asked), None if most is None else most + 1))
-    if most is not None and len(found) > most:
-        raise CannotPlan(f"there are more than {most:,} requests; choose a shorter time")
-    return found
 
 
 def _recorded(asked: Asked) -> Iterator[Recorded]:
