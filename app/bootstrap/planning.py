@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 from app.adapters.archive.errors import ArchiveDamaged
 from app.adapters.archive.reader import ArchiveReader
-from app.cli.plan import Asked, CannotPlan
+from app.cli.plan import Asked, CannotPlan, Kind
 from app.domain.capacity.provisioned import PtuCapacity
 from app.planner.sizing.costs import HOURS_OF_A_MONTH, PayGo, Term
-from app.planner.sizing.plan import PtuPlan, Question, Sizes, Tell, plan
+from app.planner.sizing.plan import PtuPlan, Question, Sizes, Tell, plan_all
 from app.planner.sizing.traffic import Recorded, of_csv, of_ledger
 from app.settings import ModelFacts, load_catalog
 from app.settings.model_catalog import ModelCatalog
@@ -24,10 +27,19 @@ def planned(asked: Asked, tell: Tell) -> PtuPlan:
     """The plan. Raises CannotPlan, UnreadableTraffic, OSError."""
     catalog = load_catalog()
     question = question_of(asked, catalog)
-    recorded = asked.what_if.of(list(_recorded(asked)), asked.seed)
+    recorded = asked.what_if.of(_bounded(asked), asked.seed)
     if not recorded:
         raise CannotPlan(f"no traffic of {asked.model!r} is there in that time")
-    return plan(question, recorded, tell)
+    return plan_all(question, _variants(asked, catalog), recorded, tell)
+
+
+def _variants(asked: Asked, catalog: ModelCatalog) -> dict[str, Question]:
+    """Every kind that the model is sold as, where they are asked for."""
+    found: dict[str, Question] = {}
+    for kind in get_args(Kind) if asked.variants else ():
+        with suppress(CannotPlan):
+            found[kind] = question_of(replace(asked, kind=kind), catalog)
+    return found
 
 
 def question_of(asked: Asked, catalog: ModelCatalog) -> Question:
@@ -45,6 +57,7 @@ def question_of(asked: Asked, catalog: ModelCatalog) -> Question:
         _paygo(facts, factor),
         tuple(_terms(asked, catalog, factor)),
         asked.seed,
+        asked.also,
     )
 
 
@@ -78,6 +91,15 @@ class _Within:
             early = self.since is not None and each.at < self.since
             if not early and (self.until is None or each.at < self.until):
                 yield each
+
+
+def _bounded(asked: Asked) -> list[Recorded]:
+    """All of it. Raises CannotPlan where that is more than is allowed."""
+    most = asked.at_most
+    found = list(islice(_recorded(asked), None if most is None else most + 1))
+    if most is not None and len(found) > most:
+        raise CannotPlan(f"there are more than {most:,} requests; choose a shorter time")
+    return found
 
 
 def _recorded(asked: Asked) -> Iterator[Recorded]:

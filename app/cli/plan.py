@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,14 +15,16 @@ from rich.console import Console
 
 from app.cli import given
 from app.cli.output import Output
-from app.cli.plan_plot import plotted
-from app.cli.plan_table import as_json, lines_of, show
+from app.cli.plan_table import lines_of, show
 from app.cli.session import FAILED, Surroundings
 from app.planner.sizing.plan import PtuPlan, Tell
+from app.planner.sizing.plot import plotted
+from app.planner.sizing.told import as_json
 from app.planner.sizing.traffic import UnreadableTraffic
 from app.planner.sizing.what_if import WhatIf
 
 MISTAKE: Final = 2
+_LOWEST: Final = 19
 Kind = Literal["global", "datazone", "regional"]
 
 
@@ -44,6 +47,11 @@ class Asked:
     usd_per_ptu: tuple[float | None, float | None, float | None]
     what_if: WhatIf
     seed: int
+    also: tuple[int, ...] = ()
+    at_most: int | None = None
+    """Requests; more are refused. None: as many as there are."""
+    variants: bool = False
+    """Whether the best of every kind is told, too."""
 
 
 class CannotPlan(Exception):
@@ -69,6 +77,14 @@ _Growth = Annotated[
     float, typer.Option(help="What if so many times as much is asked.", min=0.01, max=100)
 ]
 _Cached = Annotated[float, typer.Option(help="What if a cache answers this part.", min=0, max=0.99)]
+_Ptus = Annotated[
+    list[int] | None,
+    typer.Option(help="Also tell of this number of PTUs; repeatable.", min=1, max=1_000_000),
+]
+_AtMost = Annotated[int | None, typer.Option(hidden=True, min=1)]
+_Beside = Annotated[
+    bool, typer.Option("--beside", help="Leave the processor to others.", hidden=True)
+]
 _Without = Annotated[
     list[str] | None, typer.Option(help="What if this tenant is gone; repeatable.")
 ]
@@ -95,10 +111,16 @@ def add_plan(cli: typer.Typer, find: Find) -> None:
         growth: _Growth = 1.0,
         cached: _Cached = 0.0,
         without: _Without = None,
+        ptus: _Ptus = None,
         seed: Annotated[int, typer.Option(help="Of what-ifs and of the confidence.")] = 7,
         json: Annotated[bool, typer.Option("--json", help="JSON, shares as parts of 1.")] = False,
         csv_out: Annotated[bool, typer.Option("--csv-out", help="The table as CSV.")] = False,
         plot: Annotated[Path | None, typer.Option(help="Write cost and hours as SVG.")] = None,
+        variants: Annotated[
+            bool, typer.Option("--variants", help="Tell the best of every --kind, too.")
+        ] = False,
+        at_most: _AtMost = None,
+        beside: _Beside = False,
     ) -> None:
         """How many PTUs recorded traffic is cheapest with: spill, utilisation, cost, confidence.
 
@@ -119,8 +141,11 @@ def add_plan(cli: typer.Typer, find: Find) -> None:
             (usd_per_ptu_hour, usd_per_ptu_month, usd_per_ptu_year),
             WhatIf(growth, cached, frozenset(without or ())),
             seed,
+            tuple(ptus or ()),
+            at_most,
+            variants,
         )
-        wanted = _Wanted(json, csv_out, plot)
+        wanted = _Wanted(json, csv_out, plot, beside)
         raise typer.Exit(_done(asked, wanted, find, around.output()))
 
 
@@ -131,6 +156,8 @@ class _Wanted:
     as_json: bool
     as_csv: bool
     plot: Path | None
+    beside: bool
+    """Beside a gateway, which is to have the processor; progress is told as lines."""
 
 
 def _done(asked: Asked, wanted: _Wanted, find: Find, output: Output) -> int:
@@ -138,10 +165,10 @@ def _done(asked: Asked, wanted: _Wanted, find: Find, output: Output) -> int:
         output.note("spillgate: give either --archive or --csv")
         return MISTAKE
     try:
-        with _progress() as tell:
+        with _beside() if wanted.beside else _progress() as tell:
             found = find(asked, tell)
         if wanted.plot is not None:
-            wanted.plot.write_text(plotted(found), "utf-8")
+            wanted.plot.write_text(plotted(as_json(found)), "utf-8")
     except (CannotPlan, UnreadableTraffic) as error:
         output.note(f"spillgate: {error}")
         return MISTAKE
@@ -159,6 +186,13 @@ def _tell(found: PtuPlan, wanted: _Wanted, output: Output) -> None:
         output.lines(lines_of(found))
     else:
         show(output, found)
+
+
+@contextmanager
+def _beside() -> Iterator[Tell]:
+    """At the lowest priority; a line with the count for each number of PTUs."""
+    os.nice(_LOWEST)
+    yield lambda count: print(count, file=sys.stderr, flush=True)
 
 
 @contextmanager

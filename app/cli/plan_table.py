@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from app.cli.output import Column, Output
-from app.cli.shown import NONE, count
+from app.cli.shown import NONE, count, seconds
 from app.planner.sizing.plan import Option, PtuPlan, Recommendation
+from app.planner.sizing.told import option_as_json
 
 #: Numbers of PTUs that a table shows, beside those that are recommended.
 _MOST_ROWS: Final = 20
@@ -22,48 +22,26 @@ def show(output: Output, found: PtuPlan) -> None:
     output.table(_options(found), [{"of": each} for each in _shown(found)])
     output.lines([""])
     output.table(_BEST, [{"of": each} for each in found.recommendations])
+    if found.variants:
+        output.lines([""])
+        output.table(_VARIANTS, [{"of": each} for each in found.variants])
     output.lines(["", *_NOTES])
-
-
-def as_json(found: PtuPlan) -> dict[str, Any]:
-    """Everything; days' costs are left out."""
-    return {
-        **{name: getattr(found, name) for name in ("requests", "tokens", "since", "until", "days")},
-        "options": [_option(each) for each in found.options],
-        "recommendations": [
-            {
-                "term": each.term,
-                "ptus": each.option.ptus,
-                "confidence": each.confidence,
-                "break_even": each.break_even,
-                "hours": asdict(each.hours),
-            }
-            for each in found.recommendations
-        ],
-    }
 
 
 def lines_of(found: PtuPlan) -> Iterator[str]:
     """The options as CSV."""
-    names = [name for name in _option(found.options[0]) if name != "usd"]
+    names = [name for name in option_as_json(found.options[0]) if name != "usd"]
     terms = [*found.options[0].costs]
     yield ",".join([*names, *(f"usd_{term}" for term in terms)])
     for each in found.options:
-        told = _option(each)
+        told = option_as_json(each)
         yield ",".join(map(str, [*(told[name] for name in names), *told["usd"].values()]))
 
 
-def _option(each: Option) -> dict[str, Any]:
-    names = ("ptus", "utilization", "spilled", "spilled_share", "spilled_tokens", "refused")
-    told = {name: getattr(each, name) for name in names}
-    spill = next(iter(each.costs.values())).spill_usd
-    return {**told, "spill_usd": spill, "usd": {name: c.usd for name, c in each.costs.items()}}
-
-
 def _shown(found: PtuPlan) -> list[Option]:
-    """Some from the fewest to the most, and every one that is recommended."""
+    """Some from the fewest to the most, and every one that is recommended or was asked for."""
     step = max(1, -(-len(found.options) // _MOST_ROWS))
-    best = {each.option.ptus for each in found.recommendations}
+    best = {each.option.ptus for each in found.recommendations} | {*found.asked}
     few = {each.ptus for each in found.options[::step]}
     return [each for each in found.options if each.ptus in best | few]
 
@@ -89,6 +67,10 @@ def _part(value: float | None) -> str:
     return NONE if value is None else f"{value * _PERCENT:.1f} %"
 
 
+def _wait(each: Option) -> str:
+    return seconds(each.wait_s) if each.spilled and each.ptus else NONE
+
+
 def _confidence(each: Recommendation) -> str:
     """How often the best was this number, and which came next."""
     sure = each.confidence.get(each.option.ptus, 0.0)
@@ -103,6 +85,7 @@ _SIZES: Final = (
     Column("spilled", lambda record: _part(record["of"].spilled_share), right=True),
     Column("tokens", lambda record: count(record["of"].spilled_tokens), right=True),
     Column("refused", lambda record: count(record["of"].refused), right=True),
+    Column("would wait", lambda record: _wait(record["of"]), right=True),
     Column(
         "USD spilled",
         lambda record: _usd(next(iter(record["of"].costs.values())).spill_usd),
@@ -119,8 +102,17 @@ _BEST: Final = (
     Column("used", lambda record: _part(record["of"].option.utilization), right=True),
     Column("pays from", lambda record: _part(record["of"].break_even), right=True),
 )
+_VARIANTS: Final = (
+    Column("sold as", lambda record: record["of"].kind),
+    Column("term", lambda record: record["of"].term),
+    Column("PTUs", lambda record: count(record["of"].ptus), right=True),
+    Column("USD", lambda record: _usd(record["of"].usd), right=True),
+    Column("spilled", lambda record: _part(record["of"].spilled_share), right=True),
+    Column("best in", lambda record: f"{record['of'].sure:.0%}", right=True),
+)
 _NOTES: Final = (
     "used: of the PTUs' capacity. refused: by Azure, where PTUs are asked first without knowing.",
+    "would wait: for room, what spilled, on average, had it not been allowed to.",
     "best in: of 1,000 resamples of the days. pays from: the use at which the PTUs cost no more",
     "than what they serve would as pay-as-you-go. USD are of the whole period.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from app.api.admin.shapes import Body, Item, Moment
 from app.planner.sizing.job import PlanAsk, PlanJob
 from app.settings.section import Float, Int, Name
 
+_NOTHING: Final = PlanAsk("")
 _Usd = Annotated[Float, Field(ge=0, le=10_000_000)]
 
 
@@ -39,6 +40,7 @@ class PlanBody(Body):
     )
     without: list[Name] = Field([], max_length=1000, description="what if these tenants are gone")
     seed: Int | None = None
+    variants: bool = Field(default=False, description="whether the best of every kind is told, too")
 
     def asked(self) -> PlanAsk:
         """As a value."""
@@ -86,6 +88,17 @@ class RecommendationView(BaseModel):
     timeline: TimelineView
 
 
+class VariantView(BaseModel):
+    """The best by one term, were the PTUs sold as another kind."""
+
+    kind: str
+    term: str
+    ptus: int
+    usd: float = Field(description="of the whole period")
+    spilled_share: float
+    sure: float = Field(description="in what part of resamples this number was best")
+
+
 class PlanResult(BaseModel):
     """What `spillgate plan --json` prints."""
 
@@ -96,6 +109,7 @@ class PlanResult(BaseModel):
     days: int
     options: list[OptionView]
     recommendations: list[RecommendationView]
+    variants: list[VariantView] = Field(description="empty unless they were asked for")
 
 
 class PlanView(BaseModel):
@@ -117,13 +131,17 @@ class PlanView(BaseModel):
         names = PlanAsk.__dataclass_fields__
         return cls(
             state=job.state,
-            asked={name: of for name in names if (of := getattr(job.ask, name)) not in {None, ()}},
+            asked={name: getattr(job.ask, name) for name in names if _is_said(job.ask, name)},
             started_at=job.started_at,
             ended_at=job.ended_at,
             replayed=job.replayed,
             error=job.error,
             result=None if job.told is None else PlanResult.model_validate(job.told),
         )
+
+
+def _is_said(ask: PlanAsk, name: str) -> bool:
+    return bool(getattr(ask, name) != getattr(_NOTHING, name))
 
 
 def add_plan_routes(router: APIRouter, services: AdminServices) -> None:

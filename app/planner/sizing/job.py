@@ -27,10 +27,12 @@ class PlanAsk:
     cached: float | None = None
     without: tuple[str, ...] = ()
     seed: int | None = None
+    variants: bool = False
 
     def arguments(self) -> list[str]:
         """For the command; each is one text, so that nothing given is taken for an option."""
-        return [f"--{name}={value}" for name, value in self._options() if value is not None]
+        told = [f"--{name}={value}" for name, value in self._options() if value is not None]
+        return [*told, *(["--variants"] if self.variants else [])]
 
     def _options(self) -> Iterator[tuple[str, object]]:
         yield from (("model", self.model), ("as", self.base_model))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.domain.capacity.provisioned import PtuCapacity
@@ -84,6 +84,19 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """The best by one term, were the PTUs sold as another kind; `usd` is of the whole period."""
+
+    kind: str
+    term: str
+    ptus: int
+    usd: float
+    spilled_share: float
+    sure: float
+    """In what part of resampled periods this number was the best."""
+
+
+@dataclass(frozen=True, slots=True)
 class PtuPlan:
     """All that was found of one traffic; times are Unix seconds."""
 
@@ -96,6 +109,7 @@ class PtuPlan:
     recommendations: tuple[Recommendation, ...]
     asked: tuple[int, ...] = ()
     """Numbers of PTUs that were asked for; they are among the options."""
+    variants: tuple[Variant, ...] = ()
 
 
 #: Told of how many numbers of PTUs were replayed.
@@ -106,17 +120,74 @@ def plan(question: Question, recorded: Sequence[Recorded], tell: Tell = lambda _
     """Compare. Raises ValueError where there is no traffic."""
     if not recorded:
         raise ValueError("there is no traffic to plan with")
-    return _Planning(question, weighed(recorded, question.capacity), tell).plan()
+    return _Planning(question, _Replays.of(question, recorded, tell)).plan()
+
+
+def plan_all(
+    question: Question,
+    variants: Mapping[str, Question],
+    recorded: Sequence[Recorded],
+    tell: Tell = lambda _: None,
+) -> PtuPlan:
+    """The same, with the best of each variant: other sizes and prices of the same model.
+
+    What was replayed for one holds for all. Raises ValueError where there is no traffic.
+    """
+    if not recorded:
+        raise ValueError("there is no traffic to plan with")
+    replays = _Replays.of(question, recorded, tell)
+    found = _Planning(question, replays).plan()
+    told = [
+        _variant(kind, each)
+        for kind, asked in variants.items()
+        for each in _Planning(asked, replays).plan().recommendations
+    ]
+    return replace(found, variants=tuple(told))
+
+
+def _variant(kind: str, best: Recommendation) -> Variant:
+    option, sure = best.option, best.confidence.get(best.option.ptus, 0.0)
+    usd = option.costs[best.term].usd
+    return Variant(kind, best.term, option.ptus, usd, option.spilled_share, sure)
+
+
+class _Replays:
+    """One traffic, served by whatever number of PTUs; what was replayed once is kept."""
+
+    def __init__(self, traffic: Weighed, tokens_per_s: float, tell: Tell) -> None:
+        self.traffic = traffic
+        self.tokens_per_s = tokens_per_s
+        self._tell = tell
+        self._known: dict[int, Replayed] = {}
+        self._native: dict[int, Replayed] = {}
+
+    @classmethod
+    def of(cls, question: Question, recorded: Sequence[Recorded], tell: Tell) -> _Replays:
+        capacity = question.capacity
+        return cls(weighed(recorded, capacity), capacity.tokens_per_s, tell)
+
+    def replayed(self, ptus: int) -> Replayed:
+        """As the router would."""
+        if ptus not in self._known:
+            self._known[ptus] = replay(self.traffic, ptus, self.tokens_per_s)
+            self._tell(len(self._known))
+        return self._known[ptus]
+
+    def native(self, ptus: int) -> Replayed:
+        """As where every request asks the PTUs first."""
+        if ptus not in self._native:
+            self._native[ptus] = replay(self.traffic, ptus, self.tokens_per_s, margin=0.0)
+        return self._native[ptus]
 
 
 class _Planning:
-    """One comparison under way; what was replayed once is kept."""
+    """One comparison under way; `_replayed` is what it looked at."""
 
-    def __init__(self, question: Question, traffic: Weighed, tell: Tell) -> None:
+    def __init__(self, question: Question, replays: _Replays) -> None:
         self._question = question
-        self._traffic = traffic
-        self._days = Days.of(traffic, question.paygo)
-        self._tell = tell
+        self._replays = replays
+        self._traffic = replays.traffic
+        self._days = Days.of(self._traffic, question.paygo)
         self._replayed: dict[int, Replayed] = {}
 
     def plan(self) -> PtuPlan:
@@ -179,16 +250,13 @@ class _Planning:
         return [cost(self._replayed[ptus], self._days, term) for ptus in numbers]
 
     def _replay(self, ptus: int) -> Replayed:
-        if ptus not in self._replayed:
-            rate = self._question.capacity.tokens_per_s
-            self._replayed[ptus] = replay(self._traffic, ptus, rate)
-            self._tell(len(self._replayed))
+        self._replayed[ptus] = self._replays.replayed(ptus)
         return self._replayed[ptus]
 
     def _option(self, replayed: Replayed) -> Option:
-        requests, rate = self._traffic.requests, self._question.capacity.tokens_per_s
+        requests = self._traffic.requests
         capacity = replayed.rate * self._days.count * _DAY_S
-        native = replay(self._traffic, replayed.ptus, rate, margin=0.0)
+        native = self._replays.native(replayed.ptus)
         spilled = (
             each for each, served in zip(requests, replayed.served, strict=True) if not served
         )

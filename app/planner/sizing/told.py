@@ -17,6 +17,7 @@ def as_json(found: PtuPlan) -> dict[str, Any]:
         **{name: getattr(found, name) for name in ("requests", "tokens", "since", "until", "days")},
         "options": [option_as_json(each) for each in found.options],
         "recommendations": [_recommendation(each) for each in found.recommendations],
+        "variants": [asdict(each) for each in found.variants],
     }
 
 

@@ -92,6 +92,18 @@ def test_a_number_that_is_asked_for(traffic: Path) -> None:
     assert any(line.split()[:1] == ["9"] for line in table)
 
 
+def test_the_kinds(traffic: Path) -> None:
+    """Each with its own minimum and steps; a data zone's price is a tenth higher."""
+    given = ("--csv", str(traffic), "--usd-per-ptu-year", "300", "--variants")
+    told = json.loads(run(*given, "--json").stdout)
+    found = {(each["kind"], each["term"]): each for each in told["variants"]}
+    assert {kind for kind, _ in found} == {"global", "datazone", "regional"}
+    assert found["regional", "yearly"]["ptus"] == 50
+    best = next(each for each in told["recommendations"] if each["term"] == "yearly")
+    assert found["global", "yearly"]["ptus"] == best["ptus"]
+    assert any(line.startswith("sold as") for line in run(*given).stdout.splitlines())
+
+
 def test_that_a_bound_is_kept(traffic: Path) -> None:
     """Beside a gateway no more is read than it allows."""
     result = run("--csv", str(traffic), "--at-most", "1000")

@@ -57,6 +57,8 @@ def _body(form: Form, now: float) -> dict[str, Any]:
     given: dict[str, Any] = {"model": form["model"]}
     given |= {name: form[name] for name in ("base_model", "kind", *_NUMBERS) if form[name]}
     given |= {name: form.words(name) for name in ("ptus", "without") if form[name]}
+    if form["variants"] == "yes":
+        given["variants"] = True
     if form["cached"]:
         given["cached"] = _part(form["cached"])
     if form["days"]:

@@ -26,6 +26,7 @@ def test_that_everything_arrives() -> None:
         cached=0.3,
         without=("--json", "b"),
         seed=1,
+        variants=True,
     )
     assert ask.arguments() == [
         "--model=gpt-4o",
@@ -43,4 +44,5 @@ def test_that_everything_arrives() -> None:
         "--without=--json",
         "--without=b",
         "--seed=1",
+        "--variants",
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.domain.capacity.provisioned import PtuCapacity
 from app.planner.sizing.costs import PayGo, Term
-from app.planner.sizing.plan import PtuPlan, Question, Sizes, plan
+from app.planner.sizing.plan import PtuPlan, Question, Sizes, plan, plan_all
 from app.planner.sizing.traffic import Recorded
 
 DAY = 86_400
@@ -87,3 +89,52 @@ def test_that_no_traffic_is_no_plan() -> None:
 def test_what_is_sold(asked: float, sold: int) -> None:
     """The fewest, then in steps, up to what there is."""
     assert Sizes(15, 5, most=60).at_least(asked) == sold
+
+
+def month() -> list[Recorded]:
+    """Thirty days: by day 42,000 tokens a minute, by night 17,000."""
+    every = 20
+    return [
+        Recorded(float(at), 0.5, (14_000 if 6 <= at / 3600 % 24 < 18 else 5667), 0, 0, 0)
+        for at in range(0, 30 * DAY, every)
+    ]
+
+
+def test_the_optimum_of_a_month_of_days_and_nights() -> None:
+    """By hand: a full PTU's hour is worth 0.60 dollars, and one more pays while it is busy enough.
+
+    The first 15 are always full. Of the next five two are, and three by day alone: 0.7 busy, worth
+    0.42. From 20 to 40 they are full by day, worth 0.30. Of the last five two are full by day:
+    0.2 busy, worth 0.12.
+    """
+    found = plan(question(0.70, 0.50, 0.35, 0.25, 0.10), month())
+    assert chosen(found) == [0, 15, 20, 40, 45]
+    assert all(each.confidence == {each.option.ptus: 1.0} for each in found.recommendations)
+    (forty,) = [each for each in found.options if each.ptus == 40]
+    assert forty.spilled_share == pytest.approx(0.5 * 2 / 42, abs=0.005)
+
+
+def test_numbers_that_were_asked_for() -> None:
+    """They are told of however much is spilled, or however idle they are."""
+    asked = replace(question(0.50), also=(17, 60))
+    found = plan(asked, steady(42_000, days=1))
+    assert {17, 60} <= {each.ptus for each in found.options}
+    (few,) = [each for each in found.options if each.ptus == 17]
+    assert few.wait_s > 0
+    assert found.asked == (17, 60)
+
+
+def test_that_variants_are_told_beside_the_plan() -> None:
+    """Each as a plan of its own would find it, of one replay for each number of PTUs."""
+    traffic = steady(42_000, days=1)
+    variants = {"global": question(0.20), "regional": question(0.20, sizes=Sizes(50, 50))}
+    told: list[int] = []
+    found = plan_all(question(0.20), variants, traffic, told.append)
+    assert [(each.kind, each.ptus) for each in found.variants] == [("global", 45), ("regional", 50)]
+    (alone,) = plan(variants["regional"], traffic).recommendations
+    assert found.variants[1].usd == alone.option.costs[alone.term].usd
+    assert found.variants[1].sure == 1.0
+    assert replace(found, variants=()) == plan(question(0.20), traffic)
+    assert told == sorted(set(told))
+    with pytest.raises(ValueError, match="no traffic"):
+        plan_all(question(0.20), variants, [])
