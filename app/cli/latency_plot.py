@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
-from app.cli.svg import document, line, round_up, style
 from app.planner.latency.report import TIMES, Measured
+from app.planner.plots.svg import document, line, round_up, style
 
 _WIDTH: Final = 860
 _PANEL: Final = 220
