@@ -257,7 +257,7 @@ class Batch:
         line = Multiplexed(self)
         try:
             async with asyncio.timeout(self._connecting_s):
-                line.writer = await cancellable(handed_over(self._client, line))
+                await cancellable(handed_over(self._client, line))
         except BaseException as error:
             line.cut(None)
             if isinstance(error, Exception) and self._asked:

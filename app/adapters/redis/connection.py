@@ -25,6 +25,7 @@ from redis.exceptions import ReadOnlyError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.adapters.redis.breaker import Breaker
+from app.adapters.redis.multiplexed import Multiplexed
 from app.adapters.redis.watched import Breakers
 from app.ports import Clock
 
@@ -75,16 +76,16 @@ class _LeavesReplicas(AbstractConnection):
 class _HandsOver(AbstractConnection):
     """Can be had for oneself once it was made and greeted, encryption and all."""
 
-    async def hand_over(self, protocol: asyncio.Protocol) -> asyncio.StreamWriter:
+    async def hand_over(self, protocol: Multiplexed) -> None:
         """Connect, greet, and let `protocol` have what comes from now on."""
         await self.connect()  # type: ignore[no-untyped-call]  # redis-py's own
         writer = self._writer
         if writer is None or await self.can_read():
             raise RedisConnectionError("The server says what it was not asked.")
         self._reader = self._writer = None
+        protocol.writer = writer
         writer.transport.set_protocol(protocol)
         protocol.connection_made(writer.transport)
-        return writer
 
 
 class _Tcp(_LeavesReplicas, _HandsOver, Connection):
@@ -137,16 +138,16 @@ def redis_client(
     return Redis.from_pool(pool)
 
 
-async def handed_over(client: Redis, protocol: asyncio.Protocol) -> asyncio.StreamWriter:
+async def handed_over(client: Redis, protocol: Multiplexed) -> None:
     """Make a connection as `client` would, and have it for oneself: `protocol` hears what comes.
 
-    The writer is to be kept as long as the connection is used: it closes it when it goes. Raises
-    RedisError, OSError.
+    It also gets the writer, which closes the connection when it goes. Nothing is returned: of who
+    is cancelled as this ends, that would be lost. Raises RedisError, OSError.
     """
     pool: Any = client.connection_pool
     connection: _HandsOver = pool.make_connection()
     try:
-        return await connection.hand_over(protocol)
+        await connection.hand_over(protocol)
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
