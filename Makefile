@@ -162,7 +162,7 @@ trace-backends: setup $(BACKEND_ENVS) ## send traces to MLflow and Phoenix, and 
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/backends $(ARGS)
 
 .PHONY: deploy-check
-deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes and Azure; start Compose's configuration (about a minute)
+deploy-check: setup .venv-deploy/.setup ## check the files for Docker, Kubernetes, Helm and Azure; start Compose's parts (2 minutes)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/deploy $(ARGS)
 
 .PHONY: sbom

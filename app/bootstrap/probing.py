@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.adapters.clock import SystemClock
+from app.adapters.redis.data_format import UnreadableData, look_at_format
 from app.adapters.redis.looking import look
+from app.adapters.redis.store import Place
 from app.bootstrap.direct import asked_directly
 from app.bootstrap.redis_login import redis_login
 from app.bootstrap.values import fleet_of
@@ -46,9 +48,22 @@ async def _stores(settings: Settings) -> list[Finding]:
                 facts = await look(url, SystemClock(), login)
             except StoreUnavailable as error:
                 found.append(Finding(needs.place, State.FAILED, f"it is out of reach: {error}"))
-            else:
-                found += judged(facts, needs)
+                continue
+            found += judged(facts, needs)
+            if needs.accounts:
+                place = Place(url, cluster=needs.cluster, login=login)
+                found += await _data_format(place, needs.place)
     return found
+
+
+async def _data_format(place: Place, name: str) -> list[Finding]:
+    try:
+        await look_at_format(place, SystemClock())
+    except UnreadableData as error:
+        return [Finding(name, State.FAILED, str(error))]
+    except (StoreUnavailable, TimeoutError):  # which was just found there: it is told next time
+        return []
+    return []
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, Needs]]:

@@ -123,6 +123,19 @@ def test_the_other_autoscaler_renders_too(tmp_path: Path) -> None:
     assert "ScaledObject" not in kinds
 
 
+def test_rules_render_without_the_operator_too(tmp_path: Path) -> None:
+    """The prod overlay with the rules' ConfigMap in place of the operator's resources."""
+    place = tmp_path / "deploy" / "kubernetes" / "overlays" / "prod"
+    copytree(ROOT / "deploy" / "kubernetes", tmp_path / "deploy" / "kubernetes")
+    copytree(ROOT / "deploy" / "prometheus", tmp_path / "deploy" / "prometheus")
+    text = (place / "kustomization.yaml").read_text()
+    (place / "kustomization.yaml").write_text(text.replace("/monitoring", "/rules"))
+    documents = list(yaml.safe_load_all(rendered(place, tmp_path).read_text()))
+    found = [each for each in documents if each["metadata"]["name"] == "spillgate-rules"]
+    assert [each["kind"] for each in found] == ["ConfigMap"]
+    assert not OPERATORS & {each["kind"] for each in documents} - {"ScaledObject"}
+
+
 def test_rendered_rules_and_dashboards_are_the_files(tmp_path: Path) -> None:
     """What reaches the cluster is what promtool and the panels' tests have read."""
     (overlay,) = [each for each in OVERLAYS if each.name == "prod"]

@@ -11,14 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from app.adapters.background import background
 from app.adapters.redis.batch import Batch
+from app.adapters.redis.store import Place, opened_store
 from app.errors import StoreUnavailable
+from app.ports import Clock
 
 #: Hash: `format`, and which version of Spillgate noted it.
 KEY: Final = "spillgate:data"
@@ -28,6 +30,8 @@ FORMAT: Final = 1
 BOOT_S: Final = 1.0
 LOOK_S: Final = 1.0
 _MOST_DIGITS: Final = 9
+#: For who only looks, connecting included.
+_LOOK_WITHIN_S: Final = 5.0
 
 
 class UnreadableData(RuntimeError):
@@ -68,6 +72,18 @@ async def agree(batch: Batch, version: str, formats: Formats) -> int:
     number = _number(found)
     formats.check(number)
     return number
+
+
+async def look_at_format(place: Place, clock: Clock, formats: Formats | None = None) -> None:
+    """Whether this version would start there, for who only looks; nothing is noted.
+
+    Raises UnreadableData, StoreUnavailable.
+    """
+    place = replace(place, patience_s=_LOOK_WITHIN_S)
+    async with asyncio.timeout(_LOOK_WITHIN_S), opened_store(place, clock) as store:
+        found = await store.batch.call(("HGET", KEY, "format"))
+    if found is not None:
+        (formats or Formats()).check(_number(found))
 
 
 def _number(found: bytes | None) -> int:

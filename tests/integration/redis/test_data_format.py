@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 import yaml
@@ -26,11 +27,26 @@ from app.adapters.redis.data_format import (
 )
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import opened_store
+from app.bootstrap.probing import probed
 from app.cli.key import new_key
+from app.planner.probing.finding import Finding, State
+from app.settings import Settings, build
 from tests.e2e.command import spillgate
 from tests.fakes.patient import patient
 from tests.integration.redis.cluster import Server, is_up
 
+#: A deployment at an address where nobody is.
+_SERVED: Final = {
+    "deployments": {
+        "paygo": {
+            "kind": "paygo",
+            "endpoint": "http://127.0.0.1:9",
+            "model": "gpt-4o",
+            "auth": {"api_key": "k"},
+        }
+    },
+    "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+}
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
 )
@@ -138,6 +154,20 @@ async def test_a_redis_that_comes_late_is_looked_at_then(
     assert "data format 9" in line["detail"]
 
 
+def test_a_probe_says_so_before_anything_is_replaced(server: Server, redis: Redis) -> None:
+    """`check --probe` by the version that is to come; it notes nothing."""
+    settings = build({"redis": {"url": f"redis://127.0.0.1:{server.port}"}} | _SERVED)
+    assert _of_format(settings) == []
+    assert not redis.exists(KEY)
+    redis.hset(KEY, "format", str(FORMAT + 1))
+    (finding,) = _of_format(settings)
+    assert (finding.place, finding.state) == ("redis", State.FAILED)
+
+
+def _of_format(settings: Settings) -> list[Finding]:
+    return [each for each in probed(settings) if "data format" in each.what]
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_serve_does_not_start_on_a_newer_format(
     workers: int, server: Server, redis: Redis, tmp_path: Path
@@ -166,15 +196,7 @@ def _config(directory: Path, server: Server) -> None:
         "redis": {"url": f"redis://127.0.0.1:{server.port}", "operation_timeout_ms": 5000},
         "listen": {"port": 0, "admin_port": 0},
         "admin": {"key": "an-admin-key-of-tests"},
-        "deployments": {
-            "paygo": {
-                "kind": "paygo",
-                "endpoint": "https://x.openai.azure.com",
-                "model": "gpt-4o",
-                "auth": {"api_key": "k"},
-            }
-        },
-        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+        **_SERVED,
         "tenants": {"team": {"keys": [new_key("test")]}},
         "timeouts": {"drain_lag_s": 0, "drain_s": 1},
     }
