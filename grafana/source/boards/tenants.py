@@ -12,6 +12,7 @@ from app.adapters.metrics.families import (
     DEPLOYMENT_TOKENS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
+    POLICY_FINDINGS,
     PTU_PRICE,
     QUOTA_REFUSALS,
     QUOTA_USED,
@@ -200,10 +201,14 @@ TENANTS: Final = Table(
 )
 REFUSED: Final = Graph(
     title="Refused by tenant and limit",
-    shows="Requests per second that were refused for a limit of their tenant.",
+    shows="Requests per second that were refused for a limit of their tenant, or by an input "
+    "policy; the latter are those of all tenants.",
     red="A steady line is a caller that does not wait as it is told: SDKs do, by `retry-after-ms`. "
     "Ask whose retries are its own.",
-    queries=(Query(CHOSEN.rate(QUOTA_REFUSALS, by=["tenant", "limit"]), "{{tenant}} {{limit}}"),),
+    queries=(
+        Query(CHOSEN.rate(QUOTA_REFUSALS, by=["tenant", "limit"]), "{{tenant}} {{limit}}"),
+        Query(CHOSEN.rate(POLICY_FINDINGS, 'action="block"', by=["kind"]), "policy: {{kind}}"),
+    ),
     unit="reqps",
     stacked=True,
     runbook="spending#spillgatebudgetnearlyused",

@@ -35,6 +35,7 @@ SEARCH: dict[str, Any] = {
     "regions": None,
     "entra": {"applications": [APP], "objects": [], "groups": [GROUP]},
     "cache": {"exact": {"enabled": True, "ttl": 600.0}, "semantic": {}},
+    "policy": {},
     "disabled": False,
     "version": 3,
 }
