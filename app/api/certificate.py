@@ -41,12 +41,12 @@ class BadCertificate(Exception):
 class Certificate:
     """What one listener serves with."""
 
-    def __init__(self, files: TlsFiles, most: int) -> None:
-        """So many connections at once. Raises BadCertificate."""
+    def __init__(self, files: TlsFiles) -> None:
+        """Raises BadCertificate."""
         self._files = files
         self._tried = self._seen = _signature(files)
         context, self.ends = _opened(files)
-        self.context = RenewedContext.of(context, most)
+        self.context = RenewedContext.of(context)
         #: Whether the files in place are the ones that are served with.
         self.is_last = True
 

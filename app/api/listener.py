@@ -24,6 +24,8 @@ class ConnectionLimits:
     body_s: float = 30.0
     #: Without a request.
     keep_alive_s: float = 75.0
+    #: Without taking any of an answer.
+    write_stall_s: float = 30.0
     #: At once; whoever comes when there are more is refused.
     most: int = 10_000
 

@@ -53,6 +53,7 @@ class GatewayProtocol(HttpToolsProtocol):
     proxies: TrustedProxies | None = None
 
     _running: RequestResponseCycle | None = None
+    _stall: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
@@ -96,6 +97,20 @@ class GatewayProtocol(HttpToolsProtocol):
         self._around = max(0, self._around + received) if self._in_body else 0
         if self._around > MAX_AROUND_BYTES:
             self._refuse(BadHead("Too much comes around the body that is none of it."))
+
+    def pause_writing(self) -> None:
+        """A client that takes nothing of its answer is dropped after a time."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.limits.write_stall_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._flows()
+
+    def _flows(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def on_message_begin(self) -> None:
         self._expect_headers()
@@ -197,6 +212,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        self._flows()
         running = self._running
         if running is not None and running is not self.cycle and not running.response_complete:
             running.disconnected = True

@@ -6,7 +6,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakSet
 
 from app.api.listener import ConnectionLimits
 
@@ -31,31 +30,21 @@ class TlsFiles:
 class RenewedContext(ssl.SSLContext):
     """What a server holds on to: each new connection begins with the context of the moment.
 
-    A connection keeps the context it began with. Those that are shaking hands are bounded here,
-    because a server does not know of them before they have.
+    A connection keeps the context that it began with.
     """
 
     current: ssl.SSLContext
-    most: int
-    begun: WeakSet[ssl.SSLObject]
-    refused_total: int
 
     @classmethod
-    def of(cls, current: ssl.SSLContext, most: int) -> RenewedContext:
-        """So many connections at once, shaking hands or further."""
+    def of(cls, current: ssl.SSLContext) -> RenewedContext:
+        """Begin with this one."""
         context = cls(ssl.PROTOCOL_TLS_SERVER)
-        context.current, context.most = current, most
-        context.begun, context.refused_total = WeakSet(), 0
+        context.current = current
         return context
 
     def wrap_bio(self, *given: Any, **more: Any) -> ssl.SSLObject:
-        """What asyncio and uvloop ask for at each connection. Raises ConnectionAbortedError."""
-        if len(self.begun) >= self.most:
-            self.refused_total += 1
-            raise ConnectionAbortedError
-        begun = self.current.wrap_bio(*given, **more)
-        self.begun.add(begun)
-        return begun
+        """What asyncio and uvloop ask for at each connection."""
+        return self.current.wrap_bio(*given, **more)
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:

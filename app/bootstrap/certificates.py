@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.adapters.background import background
 from app.api.listener import CannotListen
 from app.api.tls import TlsFiles
+from app.settings import Settings
 from app.settings.process import Listen, Tls
 
 if TYPE_CHECKING:
@@ -25,12 +26,11 @@ async def certificate(process: Process, name: str) -> AsyncIterator[RenewedConte
 
     Raises CannotListen for files that cannot be used.
     """
-    settings = process.current.settings
-    files = tls_files(settings.listen, name)
+    files = tls_files(process.current.settings.listen, name)
     if files is None:
         yield None
         return
-    found = await asyncio.to_thread(_read, files, settings.limits.max_connections)
+    found = await asyncio.to_thread(_read, files)
     process.certificates[name] = found
     async with background("certificates", found.follow):
         yield found.context
@@ -43,6 +43,17 @@ def tls_files(listen: Listen, name: str) -> TlsFiles | None:
     return _files("listen.admin_tls", listen.admin_tls)
 
 
+def certificate_warnings(settings: Settings) -> Iterator[str]:
+    """Files that no listener could serve with here and now; where it serves they may be others."""
+    for name in ("data", "admin"):
+        files = tls_files(settings.listen, name)
+        try:
+            if files is not None:
+                _read(files)
+        except CannotListen as bad:
+            yield f"warning: {bad}"
+
+
 def _files(where: str, section: Tls | None) -> TlsFiles | None:
     if section is None:
         return None
@@ -51,11 +62,11 @@ def _files(where: str, section: Tls | None) -> TlsFiles | None:
     return TlsFiles(where, cert, key, client_ca, section.min_version)
 
 
-def _read(files: TlsFiles, most: int) -> Certificate:
+def _read(files: TlsFiles) -> Certificate:
     # Only who serves TLS needs what reads certificates.
     from app.api.certificate import BadCertificate, Certificate  # noqa: PLC0415
 
     try:
-        return Certificate(files, most)
+        return Certificate(files)
     except BadCertificate as bad:
         raise CannotListen(str(bad)) from None

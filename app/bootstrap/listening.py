@@ -66,6 +66,7 @@ def connection_limits(process: Process) -> ConnectionLimits:
         header_s=timeouts.header_s,
         body_s=timeouts.body_s,
         keep_alive_s=timeouts.keep_alive_s,
+        write_stall_s=timeouts.write_stall_s,
         most=settings.limits.max_connections,
     )
 

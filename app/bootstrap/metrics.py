@@ -312,12 +312,7 @@ class _Itself:
         return {(name,): each.connections for name, each in self.process.listeners.items()}
 
     def clients_refused(self) -> Values:
-        certificates = self.process.certificates
-        shaking = {name: each.context.refused_total for name, each in certificates.items()}
-        return {
-            (name,): each.refused_total + shaking.get(name, 0)
-            for name, each in self.process.listeners.items()
-        }
+        return {(name,): each.refused_total for name, each in self.process.listeners.items()}
 
     def certificates(self) -> Values:
         found = self.process.certificates.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from app.adapters.logs import Logs
 from app.api.listener import bind
@@ -27,12 +27,14 @@ async def running(
     Raises CannotListen for an address in use, EmbeddedRedisError where no Redis can be started.
     """
     listen = settings.listen
-    data_socket = bind(listen.host, listen.port)
-    admin_socket = bind(listen.admin_host, listen.admin_port)
     # The admin listener opens first and closes last: it answers while the other one drains.
-    async with (
-        opened(settings, observers=observers, logs=logs) as here,
-        serving_admin(here, admin_socket, here.metrics.page),
-        serving_data(here.process, data_socket),
+    with (
+        closing(bind(listen.host, listen.port)) as data_socket,
+        closing(bind(listen.admin_host, listen.admin_port)) as admin_socket,
     ):
-        yield here.process
+        async with (
+            opened(settings, observers=observers, logs=logs) as here,
+            serving_admin(here, admin_socket, here.metrics.page),
+            serving_data(here.process, data_socket),
+        ):
+            yield here.process

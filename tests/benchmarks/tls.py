@@ -119,7 +119,7 @@ async def _main() -> None:
             (directory / path).write_bytes(content)
         files = TlsFiles("tls", directory / "tls.crt", directory / "tls.key")
         told: dict[str, list[float]] = {"a request": [], "a connection with one": []}
-        for certificate in (None, Certificate(files, 10_000)):
+        for certificate in (None, Certificate(files)):
             async with _served(certificate, authority.path) as least:
                 told["a request"].append(await least(0, _REQUESTS))
                 told["a connection with one"].append(await least(1, _CONNECTIONS))

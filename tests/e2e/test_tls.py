@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from app.api.listener import CannotListen
 from tests.e2e.raw import chat
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 from tests.e2e.test_workers import ADMIN, KEY, serving
@@ -216,3 +217,11 @@ async def test_workers_serve_the_renewed_one(tmp_path: Path, files: Files) -> No
         async with asyncio.timeout(60):
             while before in {await _serial(gateway.data, client) for _ in range(16)}:
                 await asyncio.sleep(0.2)
+
+
+async def test_files_that_cannot_be_used(redis_url: str, files: Files) -> None:
+    """The gateway does not start, and says which key names the file."""
+    files.key.write_bytes(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(CannotListen, match=r"listen.admin_tls.key: .*tls.key is no PEM file"):
+        async with encrypted(redis_url, files):
+            pytest.fail("it serves")

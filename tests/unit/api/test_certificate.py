@@ -61,7 +61,7 @@ def test_a_file_that_is_none_is_named(
     content = path.read_bytes()
     path.write_bytes(spoil(content))
     with pytest.raises(BadCertificate, match=said) as caught:
-        Certificate(files, 9)
+        Certificate(files)
     assert content.decode().splitlines()[1][:20] not in str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_missing_is_named(authority: Authority, tmp_path: Path) -
     files = put(authority, tmp_path / "tls")
     files.key.unlink()
     with pytest.raises(BadCertificate, match=r"listen.tls.key: .*tls.key cannot be read: No such"):
-        Certificate(files, 9)
+        Certificate(files)
 
 
 def test_the_key_of_another_is_named(authority: Authority, tmp_path: Path) -> None:
@@ -78,28 +78,28 @@ def test_the_key_of_another_is_named(authority: Authority, tmp_path: Path) -> No
     files, other = put(authority, tmp_path / "a"), put(authority, tmp_path / "b")
     mixed = TlsFiles("listen.admin_tls", files.cert, other.key)
     with pytest.raises(BadCertificate, match=r"listen.admin_tls.key: .* is not the key of"):
-        Certificate(mixed, 9)
+        Certificate(mixed)
 
 
 def test_when_it_ends_is_known(authority: Authority, tmp_path: Path) -> None:
     """Of the first in the chain that does."""
     files = put(authority, tmp_path / "tls", days=30)
     files.cert.write_bytes(files.cert.read_bytes() + authority.issued("ca", days=7)[0])
-    assert Certificate(files, 9).ends == pytest.approx(time.time() + 7 * DAY_S, abs=60)
+    assert Certificate(files).ends == pytest.approx(time.time() + 7 * DAY_S, abs=60)
 
 
 def test_one_that_has_ended_is_served_and_told(authority: Authority, tmp_path: Path) -> None:
     """A client that trusts nothing else is not helped by a gateway that does not start."""
     files = put(authority, tmp_path / "tls", days=-0.5)
     with capture_logs() as lines:
-        Certificate(files, 9)
+        Certificate(files)
     assert [line["event"] for line in lines] == ["certificate has ended"]
 
 
 def test_a_renewed_one_takes_its_place(authority: Authority, tmp_path: Path) -> None:
     """When nothing changes its files any more: at the second look, or at once when asked."""
     for at_once in (False, True):
-        it = Certificate(put(authority, tmp_path / f"{at_once}", days=3), 9)
+        it = Certificate(put(authority, tmp_path / f"{at_once}", days=3))
         before = it.context.current
         put(authority, tmp_path / f"{at_once}", days=60)
         it.look(at_once=at_once)
@@ -113,7 +113,7 @@ def test_a_renewed_one_takes_its_place(authority: Authority, tmp_path: Path) -> 
 def test_a_broken_renewal_changes_nothing(authority: Authority, tmp_path: Path) -> None:
     """It is told once, until its files are others; then all is well again."""
     files = put(authority, tmp_path / "tls")
-    it = Certificate(files, 9)
+    it = Certificate(files)
     before, ends = it.context.current, it.ends
     key = files.key.read_bytes()
     put(authority, tmp_path / "tls", days=60)
@@ -137,7 +137,7 @@ def test_a_swapped_link_is_a_change(authority: Authority, tmp_path: Path) -> Non
     put(authority, tmp_path / "second", days=60)
     data = tmp_path / "..data"
     data.symlink_to(tmp_path / "first")
-    it = Certificate(TlsFiles("listen.tls", data / "tls.crt", data / "tls.key"), 9)
+    it = Certificate(TlsFiles("listen.tls", data / "tls.crt", data / "tls.key"))
     (tmp_path / "..new").symlink_to(tmp_path / "second")
     (tmp_path / "..new").rename(data)
     it.look(at_once=True)

@@ -108,3 +108,22 @@ async def test_junk_in_a_body_whose_answer_is_out_has_no_answer() -> None:
         await reader.readuntil(b"ok")
         writer.write(b"zz\r\n")
         assert await everything(reader) == b""
+
+
+async def test_a_client_that_takes_nothing_is_dropped() -> None:
+    """An export that nobody reads would be kept, and its rows with it."""
+    ended = asyncio.Event()
+
+    async def exports(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            for _ in range(1000):
+                part = {"type": "http.response.body", "body": b"x" * 65536, "more_body": True}
+                await send(part)
+        finally:
+            ended.set()
+
+    async with served(exports, ConnectionLimits(write_stall_s=0.2)) as (_reader, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # as transports of sockets can
+        writer.write(GET)
+        await ended.wait()
