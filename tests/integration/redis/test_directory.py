@@ -174,9 +174,12 @@ class TestChanges:
         assert workers[1].current.tenants["search"] == replace(SEARCH, disabled=True, version=2)
 
     async def test_a_crowd_of_changes_loses_none(self, cluster: Cluster) -> None:
-        """Each is made once, and the log tells of all of them in one chain."""
+        """Each is made once, and the log tells of all of them in one chain.
+
+        They are fewer than the times that one is tried: each failure is another's success.
+        """
         workers = [await cluster.worker() for _ in range(3)]
-        names = [f"t{number}" for number in range(30)]
+        names = [f"t{number}" for number in range(18)]
         await asyncio.gather(
             *(
                 workers[number % 3].change([creation(TenantEntry(name))], ANNA)
