@@ -21,6 +21,8 @@ from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_me
 #: Every name under which an API caps its output; the largest declared one counts.
 _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _MAX_NAME = 256
+#: From here on a double has no fractions to leave out.
+_MOST_WHOLE = 2.0**53
 
 
 def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> InferenceRequest:
@@ -92,6 +94,8 @@ def _boolean(fields: dict[str, Any], name: str) -> bool:
 def _positive(fields: dict[str, Any], name: str) -> int | None:
     """A count, where one is given. What is no count the upstream refuses, in its own words."""
     value = fields.get(name)
+    if isinstance(value, float) and value.is_integer() and value <= _MOST_WHOLE:
+        value = int(value)  # 5000.0 is a whole number to JSON Schema, and to readers that go by it
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         return None
     return value

@@ -55,6 +55,9 @@ def test_the_urls_model_wins() -> None:
         ({"max_tokens": 5}, 5),
         ({"max_completion_tokens": 7, "max_tokens": 5}, 7),
         ({"max_output_tokens": 9}, 9),
+        ({"max_tokens": 5000.0}, 5000),  # a whole number to JSON Schema, and to readers by it
+        ({"max_tokens": 5e3, "max_completion_tokens": 7}, 5000),
+        ({"max_tokens": 1e300}, None),
         ({"max_tokens": None}, None),
     ],
 )
