@@ -66,7 +66,7 @@ def foreseen(case: str, hours: float, recorded_with: int, ptus: int) -> float:
     [
         ("contended", 0.5, 100, 80),
         ("contended", 0.5, 100, 100),
-        ("contended", 0.5, 120, 150),
+        ("contended", 0.5, 120, 132),
         ("few-large", 24, 15, 12),
         ("few-large", 24, 15, 15),
         ("few-large", 24, 15, 20),
