@@ -25,6 +25,10 @@ VARIANTS: Final = {
     "as it is": {},
     "hpa": {"autoscaling": {"by": "hpa"}},
     "rules as files": {"monitoring": {"rules": "configMap"}},
+    "by TLS": {
+        "adminScheme": "HTTPS",
+        "monitoring": {"serviceMonitor": True, "tlsConfig": {"insecureSkipVerify": True}},
+    },
     "by digest": {"image": {"digest": "sha256:" + "0" * 64}},
     "nothing beside": {"disruptionBudget": False, "networkPolicy": {"enabled": False}},
     "tolerant": {
@@ -130,6 +134,18 @@ def test_the_chart_lints_and_fits_kubernetes_schemas(
         said = run("kubernetes-validate", "--strict", "-k", version, path)
         known = sum(each["kind"] not in OPERATORS for each in found)
         assert said.count(" passed for resource ") == known
+
+
+@pytest.mark.long
+@needs_tools
+def test_probes_and_metrics_go_by_tls_where_the_admin_plane_does() -> None:
+    """All three probes and the ServiceMonitor; a probe does not look at the certificate."""
+    found = _by_name(documents(VARIANTS["by TLS"]))
+    (container,) = found["StatefulSet", "spillgate"]["spec"]["template"]["spec"]["containers"]
+    probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+    assert {each["scheme"] for each in probes} == {"HTTPS"}
+    (endpoint,) = found["ServiceMonitor", "spillgate"]["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["tlsConfig"]) == ("https", {"insecureSkipVerify": True})
 
 
 @pytest.mark.long

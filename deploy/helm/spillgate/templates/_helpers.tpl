@@ -27,3 +27,12 @@ scaleDown:
   stabilizationWindowSeconds: 600
   policies: [{type: Pods, value: 1, periodSeconds: 120}]
 {{- end }}
+
+{{/* Of the root and a path: what a probe asks. */}}
+{{- define "spillgate.probe" -}}
+path: {{ index . 1 }}
+port: admin
+{{- if eq (index . 0).Values.adminScheme "HTTPS" }}
+scheme: HTTPS
+{{- end }}
+{{- end }}

@@ -53,18 +53,18 @@ securityContext:
   capabilities: {drop: [ALL]}
 # All on the admin listener, which answers from the start to the end of the drain.
 startupProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {{- include "spillgate.probe" (list . "/readyz") | nindent 4 }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: 60
 readinessProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {{- include "spillgate.probe" (list . "/readyz") | nindent 4 }}
   periodSeconds: 3
   timeoutSeconds: 2
   failureThreshold: 2
 # Slow to judge: a restart cuts every stream of the pod.
 livenessProbe:
-  httpGet: {path: /healthz, port: admin}
+  httpGet: {{- include "spillgate.probe" (list . "/healthz") | nindent 4 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
