@@ -5,6 +5,7 @@ A comment just before a block, which no reader sees, says what is not to be done
 - ``<!-- not run: needs Azure -->``: why it is not run, of `REASONS`; several are joined by "and";
 - ``<!-- output -->``: what the block before it prints; compared with what it printed;
 - ``<!-- output: other values -->``: the same with other data; headings of tables are compared;
+- ``<!-- printed by tests/PATH -->``: a test of its own compares it with what is printed;
 - ``<!-- file: NAME -->``: the page has its reader save it under that name;
 - ``<!-- run by: make docs-sdks -->``: run with packages that this project does not install.
 
@@ -30,6 +31,7 @@ REASONS: Final = frozenset(
         "Docker",
         "Kubernetes",
         "another language",
+        "another machine",
         "another program",
         "output",
         "takes minutes",
@@ -69,6 +71,12 @@ class Block:
             return None
         bare = (re.sub(r"^(?:needs )?(?:an? )?", "", each) for each in said[1].split(" and "))
         return tuple("Kubernetes" if each == "cluster" else each for each in bare)
+
+    @property
+    def printed_by(self) -> str | None:
+        """The test that compares it, from the repository's top."""
+        begin = "printed by "
+        return self.remark.removeprefix(begin) if self.remark.startswith(begin) else None
 
     @property
     def file(self) -> str | None:

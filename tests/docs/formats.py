@@ -20,6 +20,15 @@ from tests.docs.blocks import ROOT, Block
 EXAMPLE: Final = ROOT / "examples" / "spillgate.yaml"
 DIAGRAMS: Final = ("flowchart", "sequenceDiagram", "stateDiagram-v2", "classDiagram", "erDiagram")
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+#: What pages speak of besides the example's own: further PTUs.
+_PTU: Final = {
+    "kind": "ptu",
+    "ptus": 15,
+    "model": "gpt-4o",
+    "endpoint": "https://contoso-west.openai.azure.com",
+    "auth": {"entra": {}},
+}
+_MORE: Final = {"deployments": {"ptu-west": _PTU, "ptu-test": _PTU}}
 #: In a fragment: what else is there.
 _REST: Final = "…"
 _CONNECTION: Final = "InstrumentationKey=00000000-0000-0000-0000-000000000001"
@@ -84,7 +93,7 @@ def merged(base: Any, part: Any) -> Any:
 
 
 def _example() -> Any:
-    return yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    return merged(yaml.safe_load(EXAMPLE.read_text("utf-8")), _MORE)
 
 
 def _variables(text: str) -> Mapping[str, str]:

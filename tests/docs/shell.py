@@ -140,9 +140,15 @@ def outputs(blocks: list[Block], place: Place) -> dict[int, str]:
     last = max(printed, default=0)
     assert done.returncode == 0, (
         f"{blocks[0].page}:{last}: exit code {done.returncode} of the shell that ran this block:\n"
-        f"{printed.get(last, done.stdout)[-3000:]}"
+        f"{printed.get(last, done.stdout)[-3000:]}\n{_log(place)[-3000:]}"
     )
     return printed
+
+
+def _log(place: Place) -> str:
+    """What the page's own gateway said."""
+    log = place.directory / "log"
+    return log.read_text("utf-8") if log.exists() else ""
 
 
 @contextmanager
@@ -154,8 +160,7 @@ def ended(place: Place) -> Iterator[None]:
         end = subprocess.run(
             [place.programs / "docs-end"], capture_output=True, text=True, check=False
         )
-    log = place.directory / "log"
-    assert end.returncode == 0, end.stdout + (log.read_text("utf-8") if log.exists() else "")
+    assert end.returncode == 0, end.stdout + _log(place)
 
 
 def _step(block: Block, place: Place) -> str:

@@ -59,6 +59,8 @@ def test_blocks_are_found_with_their_remarks() -> None:
         "```java\nx\n```",
         "    indented\n",
         "<!-- not run: no time -->\n```sh\nx\n```",
+        "<!-- printed by tests/docs/test_no.py -->\n```\nx\n```",
+        "<!-- printed by tests/docs/blocks.py -->\n```\nx\n```",
     ],
 )
 def test_a_block_that_nothing_runs_is_named(text: str) -> None:
