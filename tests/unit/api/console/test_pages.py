@@ -166,6 +166,33 @@ async def test_the_ptu_page_says_who_borrows(house: ConsoleHouse, owner: Browser
     assert "other 60 % 7.5 % \N{EN DASH}" in page
 
 
+async def test_the_spill_page_says_why_and_how_often(house: ConsoleHouse, owner: Browser) -> None:
+    """In all at once, of the last minute as soon as there are two samples; zeros are left out."""
+    assert "predicted it would not have fitted, so it was not tried 3 0" in cells(
+        (await owner.get("/spill")).text
+    )
+    house.metrics = house.metrics.replace('reason="predicted"} 3', 'reason="predicted"} 5')
+    house.metrics += (
+        'llm_class_requests_total{class="batch",spill="none"} 7\n'
+        'llm_class_requests_total{class="batch",spill="predicted"} 5\n'
+        'llm_throttles_total{deployment="ptu",reason="tokens"} 0\n'
+        'llm_deployment_hold_seconds{deployment="ptu"} 2.5\n'
+    )
+    house.house.clock.advance(10)
+    page = cells((await owner.part("/spill")).text)
+    assert "so it was not tried 5 2" in page
+    assert "batch 12 5" in page
+    assert "ptu is held 2.50 s more" in page
+    assert "ptu: tokens" not in page
+
+
+async def test_the_cache_page_shows_how_often_it_answers(owner: Browser) -> None:
+    """Of what could be answered; and who has how many answers."""
+    page = cells((await owner.get("/cache")).text)
+    assert "Hit rate 40 % 4 of 10 that could be" in page
+    assert "search 0 0 B" in page
+
+
 async def test_requests_are_listed_and_filtered(house: ConsoleHouse, owner: Browser) -> None:
     """The last ones first, each with its figures of the ledger."""
     house.recent.rows = [
