@@ -28,6 +28,7 @@ class FakeContentSafety:
     nonsense: bytes | None = None
     frozen: asyncio.Event | None = None
     key: str | None = None
+    bearer: str | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         """As Azure answers."""
@@ -38,6 +39,8 @@ class FakeContentSafety:
         if self.frozen is not None:
             await self.frozen.wait()
         if self.key is not None and headers.get("ocp-apim-subscription-key") != self.key:
+            return web.json_response({"error": {"code": "401"}}, status=401)
+        if self.bearer is not None and headers.get("authorization") != self.bearer:
             return web.json_response({"error": {"code": "401"}}, status=401)
         if self.status != 200:
             error = {"error": {"code": str(self.status), "message": repr(headers)}}

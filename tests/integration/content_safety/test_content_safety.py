@@ -188,3 +188,36 @@ async def test_a_client_that_leaves_ends_the_calls(house: House) -> None:
         await asking
     assert house.standing.is_well
     assert house.standing.unchecked_total[Failure.OPEN] == 0
+
+
+class Tokens:
+    """An identity whose first token is not taken any more."""
+
+    def __init__(self) -> None:
+        self.token = "Bearer old"
+
+    async def header(self) -> tuple[str, str]:
+        return "authorization", self.token
+
+    async def refresh(self, rejected: str) -> bool:
+        assert rejected == "Bearer old"
+        self.token = "Bearer new"
+        return True
+
+
+async def test_a_token_that_is_not_taken_is_replaced_once(house: House) -> None:
+    """As deployments have it: the request is asked again with the next one."""
+    house.fake.key, house.fake.bearer = None, "Bearer new"
+    async with posting(house.fake.url) as post:
+        asked = AzureContentSafety(post, Tokens(), house.standing, house.limits, "2024-09-01")
+        assert (await asked.check(TEXT, RULE)).unchecked is None
+        house.fake.bearer = "Bearer other"
+        refused = AzureContentSafety(
+            post, ApiKeyCredential("x", Api.OPENAI), house.standing, house.limits, "2024-09-01"
+        )
+        assert (await refused.check(TEXT, RULE)).unchecked is Unchecked.ERROR
+    assert [each[2]["authorization"] for each in house.fake.seen] == [
+        "Bearer old",
+        "Bearer new",
+        "Bearer x",
+    ]

@@ -13,6 +13,8 @@ from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.call.errand import Purpose
 from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
+from app.domain.policy.findings import Finding, PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Kind
@@ -184,3 +186,12 @@ async def test_a_status_outside_http_is_other() -> None:
     """Whatever an upstream may write there."""
     value = await counted(served(status=999, outcome=Outcome.FINISHED))
     assert value("llm_requests_total", model="gpt-4o", tenant="search", status="other") == 1
+
+
+async def test_what_policies_find_is_counted_by_kind_and_action() -> None:
+    """Whoever asked and whatever the rule is called: those sets are closed."""
+    flagged = Finding(PolicyKind.PATTERN, "card", Action.FLAG)
+    blocked = Finding(PolicyKind.FEATURE, "forbidden.tools", Action.BLOCK)
+    value = await counted(served(findings=(flagged, flagged, blocked)))
+    assert value("llm_policy_findings_total", kind="pattern", action="flag") == 2
+    assert value("llm_policy_findings_total", kind="feature", action="block") == 1

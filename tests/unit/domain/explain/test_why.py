@@ -14,12 +14,15 @@ from app.domain.explain.explanation import (
     CandidateRecord,
     Explanation,
     LimitRecord,
+    PolicyRecord,
     ReservedRecord,
     SettledRecord,
     SkipRecord,
 )
 from app.domain.explain.why import duration, summary, why_asked, why_candidate, why_skipped
 from app.domain.ledger.completion import Outcome
+from app.domain.policy.findings import PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.quota.limit import LimitName, Mode
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.deployment import Kind
@@ -159,3 +162,16 @@ def test_the_summary_tells_what_was_out_of_the_ordinary() -> None:
 def test_durations_are_short(seconds: float, said: str) -> None:
     """In the unit that they are felt in."""
     assert duration(seconds) == said
+
+
+def test_policies_say_what_they_did_and_where() -> None:
+    """By their names; what has no place in the body is said without one."""
+    policies = (
+        PolicyRecord(PolicyKind.PATTERN, "card", Action.FLAG, "messages[1]"),
+        PolicyRecord(PolicyKind.BODY_SIZE, "max_body_bytes", Action.BLOCK),
+    )
+    found = Explanation("r", 0.0, 0.1, Outcome.REFUSED, "t", policies=policies)
+    assert [line for line in summary(found) if "policy" in line] == [
+        "The tenant's policy card flagged it (messages[1]).",
+        "The tenant's policy max_body_bytes refused it.",
+    ]

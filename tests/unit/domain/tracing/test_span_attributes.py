@@ -8,6 +8,8 @@ import pytest
 
 from app.domain.call.request import Operation
 from app.domain.ledger.completion import Outcome
+from app.domain.policy.findings import Finding, PolicyKind
+from app.domain.policy.rules import Action
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.tracing import attribute_names as names
 from app.domain.tracing.said import AnswerFacts, Content, Said
@@ -96,3 +98,11 @@ def test_an_attempt_at_a_deployment_that_is_not_known() -> None:
     """It is told by its name alone."""
     (attempt,) = receipt().attempts
     assert attempt_attributes(receipt(), attempt, {})[names.DEPLOYMENT] == "ptu"
+
+
+def test_what_policies_find_is_told_by_closed_words_and_names() -> None:
+    """Not the field, which may be a word of the caller's; nothing where nothing was found."""
+    found = Finding(PolicyKind.PARAMETER, "allowed_parameters", Action.FLAG, "my_own", "because")
+    attributes = request_attributes(receipt(findings=(found,)), {})
+    assert attributes[names.POLICIES] == ("flag parameter allowed_parameters",)
+    assert names.POLICIES not in request_attributes(receipt(), {})
