@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from app.planner.baselines import FixedBreaker, NativeSpillover, RetryAfter
+from app.planner.foreseeing import ForeseeingRouter
 from app.planner.informed import InformedRouter
 from app.planner.oracle import Oracle, OracleAtAnswers
 from app.planner.shadow import ShadowRouter
@@ -41,6 +42,8 @@ CONTENDERS: Final[Mapping[str, Contender]] = MappingProxyType(
 #: Seconds of the whole capacity that are kept free, of the sixty of a bucket. The gateway's own
 #: margin is at most 4.
 _MARGINS: Final = (8, 16, 30)
+#: Chances of a refusal that are taken to fill a minute of capacity.
+_RISKS: Final = (0.1, 0.2, 0.4, 0.8)
 
 #: What it takes to waste less, with what may be known: asked for by `--cautious`.
 CAUTIOUS: Final[Mapping[str, Contender]] = MappingProxyType(
@@ -53,5 +56,9 @@ CAUTIOUS: Final[Mapping[str, Contender]] = MappingProxyType(
             partial(OracleAtAnswers, margin_s=margin)
         )
         for margin in _MARGINS
+    }
+    | {
+        f"foreseeing, risk {risk:.0%}": Contender(partial(ForeseeingRouter, risk=risk))
+        for risk in _RISKS
     }
 )

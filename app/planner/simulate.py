@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -12,6 +11,7 @@ from typing import Any
 from app.domain.quota.usage import Usage as Bill
 from app.planner.azure import Job, Paygo, Ptu
 from app.planner.contenders import Contender
+from app.planner.foreign import foreign_arrivals, usual
 from app.planner.outcome import Outcome, Tally
 from app.planner.scenarios import Network, Scenario
 from app.planner.strategy import Headers, Site, Strategy, Truth, Usage
@@ -59,6 +59,7 @@ class _Run:
             over=lambda: self.ptu.over(self._now),
             depth_s=self._scenario.facts.depth_s,
             adds=lambda request: self.ptu.adds(request, self._now),
+            foreign=partial(usual, self._scenario),
         )
         return [
             contender.build(
@@ -82,7 +83,7 @@ class _Run:
             seed=str(scenario.seed),
             replicas=scenario.replicas,
         )
-        self._next_foreign(_foreign(scenario))
+        self._next_foreign(foreign_arrivals(scenario))
         self._at(scenario.hours * HOUR, self._read_use, None)
         for arrival in own:
             self._until(arrival.at)
@@ -198,16 +199,3 @@ class _Run:
     def _read_use(self, _: None) -> None:
         self.ptu.wait(self._now)
         self.used = self.ptu.used
-
-
-def _foreign(scenario: Scenario) -> Iterator[Arrival]:
-    """Traffic of the same kind that does not pass the gateway, from a seed of its own."""
-    part = scenario.calibration.foreign
-    if not part:
-        return
-    usual = scenario.case.workload
-    workload = replace(usual, night_rate=usual.night_rate * part, day_rate=usual.day_rate * part)
-    for arrival in arrivals(workload, hours=scenario.hours, seed=f"{scenario.seed}/foreign"):
-        # Nobody else's conversation is in the deployment's cache.
-        request = arrival.request._replace(conversation=~arrival.request.conversation)
-        yield arrival._replace(request=request)

@@ -6,9 +6,9 @@ it in answers, a network's time after the fact; what other replicas know reaches
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from app.planner.traffic import Request
 
@@ -34,6 +34,26 @@ class PtuBelief(NamedTuple):
     cached_weight: float
 
 
+class Size(NamedTuple):
+    """Of one request past the gateway, in seconds of capacity; `lasts` is seconds of time."""
+
+    adds: float
+    gives_back: float
+    lasts: float
+
+
+class Foreign(NamedTuple):
+    """What can be known beforehand of traffic past the gateway: not when which request comes."""
+
+    rate: Callable[[float], float]
+    """Requests a second on average, at a time; 0 where there are none."""
+    sizes: Sequence[Size]
+    """As likely as each other."""
+
+
+NO_FOREIGN: Final = Foreign(lambda _: 0.0, ())
+
+
 class Truth(NamedTuple):
     """What Azure alone knows right now: there for the oracles, which show what is possible."""
 
@@ -43,6 +63,8 @@ class Truth(NamedTuple):
     """So many are left where it is empty."""
     adds: Callable[[Request], float]
     """Seconds of capacity that a request takes if it is admitted."""
+    foreign: Callable[[], Foreign] = lambda: NO_FOREIGN
+    """What is usual of the traffic past the gateway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ MOST_LEFT: Final = 30.0
 #: A class leaves so much for each higher one that has asked within the seconds.
 CLASS_STEP: Final = 2.0
 CLASS_ACTIVE_S: Final = 5.0
-#: Requests are as large as in the last minute's worth of capacity.
-_SIZES_OF: Final = 60.0
+#: Sizes are averaged over so many seconds of capacity that went to requests here.
+_SIZES_OF: Final = 10.0
 #: Before any is over they are believed to be so large that WEIGHED_S alone counts.
 _FIRST_SIZE: Final = WEIGHED_S / WEIGHED_REQUESTS
 _SWEEP_S: Final = 1.0
