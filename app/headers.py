@@ -17,7 +17,8 @@ def own_headers(observation: Observation) -> dict[str, str]:
     }
     if observation.reservation is not None:
         _add_own_limits(headers, observation.reservation)
-    if any(each.kind is PolicyKind.UNCHECKED for each in observation.findings):
+    found = observation.findings
+    if found and any(each.kind is PolicyKind.UNCHECKED for each in found):
         _add_unchecked(headers)
     return headers
 
