@@ -1,10 +1,11 @@
 """How long `spillgate plan` takes for a million requests: once to weigh them, then for each number.
 
-`python -m tests.benchmarks.sizing`. A drawn month; processor time.
+`python -m tests.benchmarks.sizing`. A drawn month; processor time, and the most memory it had.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from random import Random
@@ -40,6 +41,8 @@ def main() -> None:
         spilled = replay(known, ptus, _CAPACITY.tokens_per_s).spilled
         took = time.process_time() - began
         sys.stdout.write(f"{ptus} PTUs: {took:.2f} s, {spilled:,} spilled\n")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(f"memory: {most:.0f} MB\n")
 
 
 if __name__ == "__main__":
