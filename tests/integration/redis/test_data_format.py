@@ -28,9 +28,10 @@ from app.adapters.redis.data_format import (
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import opened_store
 from app.bootstrap.probing import probed
+from app.bootstrap.running import running
 from app.cli.key import new_key
 from app.planner.probing.finding import Finding, State
-from app.settings import Settings, build
+from app.settings import Settings, build, load
 from tests.e2e.command import spillgate
 from tests.fakes.patient import patient
 from tests.integration.redis.cluster import Server, is_up
@@ -168,7 +169,20 @@ def _of_format(settings: Settings) -> list[Finding]:
     return [each for each in probed(settings) if "data format" in each.what]
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
+async def test_nothing_is_opened_on_a_newer_format(
+    server: Server, redis: Redis, tmp_path: Path
+) -> None:
+    """The start ends there: neither a directory nor an account is written."""
+    redis.hset(KEY, "format", str(FORMAT + 1))
+    _config(tmp_path, server)
+    with pytest.raises(UnreadableData):
+        async with running(load(tmp_path / "spillgate.yaml", {})):
+            pass
+    assert redis.keys() == [KEY]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
 def test_serve_does_not_start_on_a_newer_format(
     workers: int, server: Server, redis: Redis, tmp_path: Path
 ) -> None:
@@ -182,6 +196,7 @@ def test_serve_does_not_start_on_a_newer_format(
     assert redis.keys() == [KEY]
 
 
+@pytest.mark.long
 def test_serve_notes_the_format(server: Server, redis: Redis, tmp_path: Path) -> None:
     """Beside the first data that it writes."""
     _config(tmp_path, server)
