@@ -19,6 +19,14 @@ def test_links_lead_somewhere(page: str) -> None:
     assert not found, "\n".join(found)
 
 
+def test_the_index_of_runbooks_leads_to_each() -> None:
+    """Whoever is paged begins there."""
+    books = ROOT / "docs" / "runbooks"
+    index = (books / "README.md").read_text("utf-8")
+    missing = [book.name for book in books.glob("*.md") if f"]({book.name})" not in index]
+    assert missing == ["README.md"]
+
+
 def test_a_link_to_nowhere_is_found(tmp_path: Path) -> None:
     """To no file, and to no heading, on any page; what stands in code is no link."""
     page = tmp_path / "page.md"
