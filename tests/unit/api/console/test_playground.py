@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,6 +14,7 @@ import orjson
 from app.api.console.asking import Done, Failed, Head, Text, ask
 from app.domain.identity.directory import Role
 from tests.fakes.admin import ADMIN_KEYS, SEARCH_KEY
+from tests.fakes.certificates import Authority
 from tests.fakes.console import Browser, ConsoleHouse
 
 FRAMES = b"""\
@@ -39,7 +42,9 @@ REFUSED = (
 
 
 @asynccontextmanager
-async def data_plane(answer: bytes, heard: list[bytes]) -> AsyncIterator[str]:
+async def data_plane(
+    answer: bytes, heard: list[bytes], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """The address of a server that answers so, once it has heard a whole request."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,9 +55,10 @@ async def data_plane(answer: bytes, heard: list[bytes]) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        scheme = "https" if tls is not None else "http"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_events_of_an_answer() -> None:
@@ -79,6 +85,15 @@ async def test_a_refusal_is_told_in_the_gateways_words() -> None:
         events = [event async for event in ask(url, "k", {})]
     assert len(events) == 1
     assert isinstance(events[0], Failed)
+
+
+async def test_our_own_listener_is_asked_whatever_its_certificate_is_for(tmp_path: Path) -> None:
+    """Clients know it by another name; where it listens on all addresses, one of them will do."""
+    tls = Authority(tmp_path).server("gateway.example")
+    async with data_plane(OK + FRAMES, [], tls) as url:
+        anywhere = url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104  # nothing is bound here
+        events = [event async for event in ask(anywhere, "k", {})]
+    assert Text("lo") in events
 
 
 async def asked(
