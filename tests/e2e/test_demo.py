@@ -66,7 +66,6 @@ def test_the_printed_admin_command_lists_the_tenant(demo: Spillgate) -> None:
     assert _run(demo, _printed(demo, "The admin commands")).splitlines()[1].split()[0] == "demo"
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     """Within ten seconds, with traffic under way, exit code 0 and no Redis left."""

@@ -103,7 +103,6 @@ def _reset_at_close(writer: asyncio.StreamWriter) -> None:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(120)
 async def test_two_hundred_clients_leave_and_nothing_stays_open(redis_url: str) -> None:
     """Every upstream closed within moments; ledger and receipts agree on each; all goes on."""

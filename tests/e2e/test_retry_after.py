@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import pytest
-
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 from tests.e2e.test_failover import Told, ask
 
@@ -68,7 +66,6 @@ def told_s(told: Told) -> float:
     return float(told.headers["retry-after-ms"]) / 1000
 
 
-@pytest.mark.alone
 async def test_who_comes_back_when_told_is_let_in(redis_url: str) -> None:
     """By the moment at which Azure has room, within a quarter of a second, and not before."""
     async with (

@@ -67,7 +67,6 @@ BURSTS = [
 ]
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("burst", BURSTS)
 @pytest.mark.parametrize("ask", [chat, responses])

@@ -303,7 +303,6 @@ READERS = 20
 OFFERED = 64 * MIB
 
 
-@pytest.mark.alone
 async def test_stalled_readers_hold_their_upstreams_back(redis_url: str) -> None:
     """Twenty clients stop reading streams of 64 MiB: memory stays flat, and others are served."""
     async with stack(redis_url, timed(write_stall_s=300)) as team, AsyncExitStack() as readers:

@@ -139,7 +139,6 @@ async def test_a_refusal_in_a_millisecond_attracts_nobody(
         assert its <= 0.05 * asked + 3 * (time.time() - began)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "meanwhile"),
     [({"status": 503}, 0.0), ({"cut_after_chunks": 1}, 0.15)],

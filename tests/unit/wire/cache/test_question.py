@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -165,9 +165,9 @@ def test_a_large_body_takes_time_in_proportion() -> None:
         request = read_request(match("POST", CHAT, ""), body)
         times = []
         for _ in range(5):
-            start = perf_counter()
+            start = process_time()
             question_of(request)
-            times.append(perf_counter() - start)
+            times.append(process_time() - start)
         return min(times)
 
     assert seconds(2500) < 40 * seconds(250)
