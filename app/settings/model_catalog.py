@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -113,8 +114,9 @@ def model_names(model: str) -> tuple[str, str]:
     return name, _DATED.sub("", name)
 
 
+@lru_cache(1)
 def load_catalog() -> ModelCatalog:
-    """Read the catalogue that ships with the package."""
+    """The catalogue that ships with the package; read once, for nobody can change it."""
     with _FILE.open("rb") as stream:
         return catalog_of(tomllib.load(stream))
 
