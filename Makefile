@@ -200,7 +200,7 @@ docs-sdks: setup ## run what pages show of LangChain, LlamaIndex, the AI SDK and
 docs-site: setup .venv-docs/.setup ## build the documents as a site, in build/docs-site; a link to nowhere ends it (half a minute)
 	@$(BIN)/python -m tests.tools.docs_site
 	@.venv-docs/bin/python -m tests.tools.diagrams
-	@.venv-docs/bin/zensical build --clean --strict
+	@.venv-docs/bin/zensical build --clean --strict --config-file build/zensical.toml
 	@exec $(BIN)/python -m tests.tools.docs_site --check
 
 .PHONY: load

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from tests.tools import llms_text
 from tests.tools.diagrams import drawn
-from tests.tools.docs_site import DOCS, loaded_from_elsewhere, nav, pages, put_together
+from tests.tools.docs_site import (
+    DOCS,
+    PAGES,
+    SITE,
+    configured,
+    loaded_from_elsewhere,
+    nav,
+    pages,
+    put_together,
+)
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -49,6 +59,14 @@ def test_links_lead_somewhere_within_the_site(tmp_path: Path) -> None:
     assert "gateway.py" in architecture
     assert "(../app/" not in architecture
     assert "](configuration.md)" in (tmp_path / "index.md").read_text("utf-8")
+
+
+def test_the_site_is_built_beside_what_it_is_made_of(tmp_path: Path) -> None:
+    """So that the cache that its builder removes is its own."""
+    configured(tmp_path / "zensical.toml")
+    project = tomllib.loads((tmp_path / "zensical.toml").read_text("utf-8"))["project"]
+    assert (project["docs_dir"], project["site_dir"]) == (PAGES.name, SITE.name)
+    assert project["nav"] == nav()
 
 
 def test_diagrams_become_pictures(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def pages(entries: list[dict[str, Any]]) -> Iterator[str]:
             yield from pages(below) if isinstance(below, list) else [below]
 
 
+def configured(target: Path) -> None:
+    """Copy the configuration to beside what it names in `build`.
+
+    Zensical keeps a cache in `.cache` beside its configuration and removes all of it, and in the
+    repository's `.cache` others keep theirs.
+    """
+    target.write_text(CONFIG.read_text("utf-8").replace('"build/', '"'), "utf-8")
+
+
 def put_together(target: Path) -> None:
     """Copy every page and picture; links to sources become their text."""
     shutil.rmtree(target, ignore_errors=True)
@@ -112,3 +121,4 @@ if __name__ == "__main__":
         built = list(SITE.rglob("*.html"))
         sys.exit("\n".join(loaded_from_elsewhere(SITE)) or (None if built else "nothing was built"))
     put_together(PAGES)
+    configured(PAGES.with_name(CONFIG.name))
