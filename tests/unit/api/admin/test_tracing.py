@@ -129,7 +129,7 @@ async def test_that_a_fault_is_told_by_its_class(house: AdminHouse, traced: Trac
 async def test_that_scrapes_and_probes_are_not_traced(house: AdminHouse, traced: Traced) -> None:
     """They come every few seconds, from each of several watchers."""
     async with traced.client(house, OWNER_KEY) as client:
-        for path in ("healthz", "readyz", "metrics"):
+        for path in ("healthz", "readyz", "metrics", "console/", "console/tenants/x"):
             await client.get(f"http://admin/{path}")
     assert traced.spans == ()
 
