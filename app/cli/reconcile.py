@@ -25,6 +25,7 @@ _MEASURES: Final = {
     "cached_input": "cached input",
     "output": "output",
     "total": "all",
+    "ptu_hours": "PTU hours",
 }
 
 _Azure = Annotated[
@@ -86,7 +87,7 @@ def show(output: Output, found: Record) -> None:
 def _heading(found: Record) -> str:
     first, last = (datetime.fromtimestamp(found[name], UTC) for name in ("since", "until"))
     step = "hour" if found["step_s"] == HOUR_S else "day"
-    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, by {step}; tokens"
+    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, by {step}"
 
 
 def _unexplained(found: Record) -> list[Record]:
@@ -105,7 +106,7 @@ def _beside(found: Record) -> Iterator[str]:
     for each in found["foreign"]:
         where = shown.text("/".join(filter(None, (each["resource"], each["azure_deployment"]))))
         measure = _MEASURES.get(each["measure"], each["measure"])
-        yield f"not behind this gateway: {where}, {each['tokens']:,} tokens ({measure})"
+        yield f"not behind this gateway: {where}, {each['tokens']:,} ({measure})"
     if found["silent"]:
         yield ""
     for name, tokens in found["silent"].items():
@@ -142,7 +143,7 @@ def _hour(row: Record) -> str:
 
 _SERIES: Final = (
     Column("DEPLOYMENT", _name),
-    Column("TOKENS", _measure),
+    Column("COUNTED", _measure),
     Column("AZURE", lambda row: shown.count(row["total"]["azure"]), right=True),
     Column("LEDGER", lambda row: shown.count(row["total"]["ledger"]), right=True),
     Column("AT THE EDGE", _total("edge"), right=True),
@@ -156,7 +157,7 @@ _SERIES: Final = (
 _STEPS: Final = (
     Column("FROM (UTC)", _hour),
     Column("DEPLOYMENT", lambda row: _name(row["of"])),
-    Column("TOKENS", lambda row: _measure(row["of"])),
+    Column("COUNTED", lambda row: _measure(row["of"])),
     Column("AZURE", lambda row: shown.count(row["azure"]), right=True),
     Column("LEDGER", lambda row: shown.count(row["ledger"]), right=True),
     Column("EXPLAINED", _explained, right=True),

@@ -16,6 +16,7 @@ from app.api.admin.shapes import LAST_MOMENT, Body, Item
 from app.domain.ledger.usage_query import UsageQuery, selected
 from app.domain.reconciliation.compare import Compared, Reconciled, Step, reconciled
 from app.domain.reconciliation.counted import counted
+from app.domain.reconciliation.ptu_hours import add_ptu_hours
 from app.domain.reconciliation.series import DAY_S, HOUR_S, Measure, Series
 from app.settings.section import Int
 
@@ -65,7 +66,7 @@ class ReconciliationBody(Body):
 
 
 class StepView(BaseModel):
-    """Tokens; `azure - ledger = edge + hedges + broken + failed + unexplained`."""
+    """Tokens, or PTU hours; `azure - ledger = edge + hedges + broken + failed + unexplained`."""
 
     starts: int = Field(description="Unix seconds")
     azure: int
@@ -179,4 +180,6 @@ def _reconciled(services: AdminServices, series: list[Series]) -> Reconciled:
     until = max(each.ends for each in series) + _LONGEST_S
     query = UsageQuery((), since, until)
     rows = selected((row for _, row in services.usage.rows(query)), query)
-    return reconciled(series, services.billing().places, counted(rows, series[0].step_s))
+    found, rules = counted(rows, series[0].step_s), services.billing()
+    add_ptu_hours(found, rules.purchases, series, services.clock.unix())
+    return reconciled(series, rules.places, found)

@@ -100,15 +100,20 @@ def reconciled(series: Sequence[Series], places: Collection[Place], counted: Cou
 
 
 def names_of(series: Series, places: Collection[Place]) -> tuple[str, ...]:
-    """The deployments that it counts; of a resource's meters those that are paid by the token."""
+    """The deployments that it counts; of a resource's meters those that are paid so."""
     return tuple(
         sorted(
             place.deployment
             for place in places
-            if series.resource in {"", place.resource}
-            and (series.deployment == place.azure_name if series.deployment else not place.is_ptu)
+            if series.resource in {"", place.resource} and _is_of(series, place)
         )
     )
+
+
+def _is_of(series: Series, place: Place) -> bool:
+    if series.deployment:
+        return series.deployment == place.azure_name
+    return place.is_ptu is (series.measure is Measure.PTU_HOURS)
 
 
 def _compared(series: Series, names: tuple[str, ...], counted: Counted) -> Compared:

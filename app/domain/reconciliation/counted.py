@@ -12,6 +12,8 @@ from app.domain.call.errand import Purpose
 from app.domain.ledger.ledger_row import LedgerRow, RowKind
 from app.domain.reconciliation.series import Measure
 
+#: What a request has of its own.
+TOKENS: Final = tuple(measure for measure in Measure if measure is not Measure.PTU_HOURS)
 _ESTIMATED: Final = "estimated"
 _GIVEN_BACK: Final = frozenset({RowKind.RELEASED, RowKind.EXPIRED})
 
@@ -58,7 +60,7 @@ def counted(rows: Iterable[LedgerRow], step_s: int) -> Counted:
     for row in rows:
         if row.deployment is None:
             continue
-        for measure in Measure:
+        for measure in TOKENS:
             tally = found[row.deployment][measure]
             if row.charged.requests:
                 _charge(tally, row, measure, step_s)

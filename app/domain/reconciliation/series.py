@@ -13,13 +13,14 @@ DAY_S: Final = 86_400
 
 
 class Measure(StrEnum):
-    """Which tokens; a closed set."""
+    """What is counted, most of it tokens; a closed set."""
 
     PROMPT = "prompt"  # input, cached or not
     UNCACHED = "uncached_input"
     CACHED = "cached_input"
     OUTPUT = "output"
     TOTAL = "total"
+    PTU_HOURS = "ptu_hours"  # of PTUs, used or not
 
 
 class UnreadableExport(ValueError):

@@ -34,6 +34,8 @@ _METERS: Final[Mapping[Measure, re.Pattern[str]]] = {
     Measure.OUTPUT: re.compile(r"\b(outp?|opt|output)\b", re.IGNORECASE),
     Measure.UNCACHED: re.compile(r"\b(inpt?|in|input)\b|embedding", re.IGNORECASE),
 }
+#: `Provisioned Managed Global Unit`, a PTU for an hour; Data Zone and Regional have their own.
+_PTUS: Final = re.compile(r"^provisioned managed .*\bunit$", re.IGNORECASE)
 #: Of what does not come through the gateway, or is no text.
 _OTHERS: Final = re.compile(r"\b(batch|aud|audio|img|image|train\w*|ft|grader)\b", re.IGNORECASE)
 
@@ -76,7 +78,7 @@ def _metric_point(record: Record) -> Point | None:
 
 
 def _cost_point(record: Record) -> Point | None:
-    """Tokens that a meter counted on a day (UTC); None for other meters."""
+    """Tokens, or hours of PTUs, that a meter counted on a day (UTC); None for other meters."""
     measure = meter_measure(_of(record, _METER))
     if measure is None:
         return None
@@ -86,8 +88,10 @@ def _cost_point(record: Record) -> Point | None:
 
 
 def meter_measure(name: str) -> Measure | None:
-    """Which tokens a meter counts; None: none that a gateway's request has."""
+    """What a meter counts; None: nothing that a gateway's request has, and no PTUs."""
     words = re.sub(r"[^A-Za-z0-9.]+", " ", name)
+    if _PTUS.search(words):
+        return Measure.PTU_HOURS
     if not words.lower().endswith("tokens") or _OTHERS.search(words):
         return None
     return next((measure for measure, of in _METERS.items() if of.search(words)), None)

@@ -28,7 +28,7 @@ EMPTY: dict[str, Any] = {
     [
         ("metrics.json", 3600, ["output", "prompt", "prompt"]),
         ("metrics.csv", 3600, ["prompt"]),
-        ("cost-ea.csv", 86_400, ["cached_input", "output", "uncached_input"]),
+        ("cost-ea.csv", 86_400, ["ptu_hours", "cached_input", "output", "uncached_input"]),
         ("cost-focus.csv", 86_400, ["uncached_input"]),
     ],
 )
@@ -41,7 +41,7 @@ def test_every_form_is_read_and_sent(
     assert result.exit_code == 0, result.err
     assert api.last.body["step_s"] == step_s
     assert [each["measure"] for each in api.last.body["series"]] == measures
-    assert result.lines[0] == "1970-01-01 00:00 to 1970-01-02 00:00 UTC, by day; tokens"
+    assert result.lines[0] == "1970-01-01 00:00 to 1970-01-02 00:00 UTC, by day"
     assert result.lines[-1] == "not in the export: ptu, 7 tokens in the ledger"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.ledger.ledger_row import RowKind
-from app.domain.reconciliation.counted import Source, counted, tokens_of
+from app.domain.reconciliation.counted import TOKENS, Source, counted, tokens_of
 from app.domain.reconciliation.series import HOUR_S, Measure
 from tests.fakes.ledger_rows import ledger_row
 
@@ -24,7 +24,7 @@ ROW: Any = {
 def test_tokens_of_each_measure() -> None:
     """Cached input is part of the prompt."""
     row = ledger_row("a", **ROW)
-    assert [tokens_of(row, measure) for measure in Measure] == [100, 60, 40, 20, 120]
+    assert [tokens_of(row, measure) for measure in TOKENS] == [100, 60, 40, 20, 120]
 
 
 def test_that_a_request_is_in_two_hours() -> None:

@@ -29,13 +29,14 @@ def test_metrics() -> None:
 
 
 def test_costs_of_an_enterprise_agreement() -> None:
-    """Thousands of tokens by meter and day; PTUs are not tokens."""
+    """Thousands of tokens by meter and day; and PTUs, an hour each."""
     points, step_s = read("cost-ea.csv")
     assert step_s == DAY_S
     assert points == [
         Point("Contoso-SE", "", Measure.UNCACHED, DAY, 12_000_500),
         Point("Contoso-SE", "", Measure.CACHED, DAY, 400_000),
         Point("Contoso-SE", "", Measure.OUTPUT, DAY, 1_000_000),
+        Point("Contoso-East", "", Measure.PTU_HOURS, DAY, 360),
     ]
 
 
@@ -59,7 +60,8 @@ def test_costs_as_focus() -> None:
         ("text-embedding-3-large-regional Tokens", Measure.UNCACHED),
         ("gpt 4o 0513 Batch Inp glbl Tokens", None),
         ("gpt-4o-mini-tts-aud-out-glbl Tokens", None),
-        ("Provisioned Managed Global Unit", None),
+        ("Provisioned Managed Global Unit", Measure.PTU_HOURS),
+        ("Provisioned Managed Data Zone Unit", Measure.PTU_HOURS),
         ("Standard Disk Operations", None),
     ],
 )
