@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Final, NoReturn
 
 from app.planner.conclusions import sums, verdicts
 from app.planner.contenders import CAUTIOUS, CONTENDERS
+from app.planner.page import renewed
 from app.planner.report import (
     Outcomes,
     Render,
@@ -34,6 +36,21 @@ _TERMINATED: Final = 143
 def compare(arguments: Sequence[str], write: Callable[[str], object]) -> int:
     """Tables go to `write` as they are ready; the exit code."""
     asked = _parser().parse_args(arguments)
+    if asked.page is None:
+        return _compared(asked, write)
+    printed: list[str] = []
+
+    def both(text: str) -> None:
+        printed.append(text)
+        write(text)
+
+    code = _compared(asked, both)
+    if code == 0:
+        asked.page.write_text(renewed(asked.page.read_text(), "".join(printed)))
+    return code
+
+
+def _compared(asked: Namespace, write: Callable[[str], object]) -> int:
     chosen = scenarios(asked.scenario, hours=asked.hours, seed=asked.seed)
     known = {**CONTENDERS, **CAUTIOUS} if asked.cautious else CONTENDERS
     names = [name for name in known if any(part in name for part in asked.strategy or ("",))]
@@ -41,7 +58,7 @@ def compare(arguments: Sequence[str], write: Callable[[str], object]) -> int:
         every = ", ".join(scenario.name for scenario in scenarios())
         write(f"no such scenario or strategy; scenarios: {every}; strategies: {list(known)}\n")
         return _UNKNOWN
-    render = as_markdown if asked.markdown else as_text
+    render = as_markdown if asked.markdown or asked.page else as_text
     results: dict[str, Outcomes] = {}
     with _simulated(chosen, names, asked.jobs) as simulated:
         for scenario, outcomes in zip(chosen, simulated, strict=True):
@@ -99,6 +116,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--cautious", action="store_true", help="also wider margins, informed")
     parser.add_argument("--jobs", type=int, default=_usable_cpus(), help="default: one a processor")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--page", type=Path, help="a page whose tables are to be these")
     return parser
 
 
