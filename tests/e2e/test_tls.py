@@ -174,10 +174,15 @@ async def test_a_renewed_certificate_reaches_new_connections(redis_url: str, fil
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
         writer.transport.abort()
 
+        files.renew(days=90)
+        await team.process.reload(team.process.current.settings)  # as SIGHUP does
+        at_once = await _serial(url, client)
+        assert at_once != renewed
+
         files.key.write_bytes(b"no key at all")
         certificates = team.process.certificates
         await eventually(lambda: not any(each.is_last for each in certificates.values()))
-        assert await _serial(url, client) == renewed
+        assert await _serial(url, client) == at_once
 
 
 async def _until_other(url: str, client: ssl.SSLContext, before: int) -> None:
