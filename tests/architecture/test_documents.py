@@ -17,6 +17,7 @@ from tests.tools.command_line import command_names
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MOST_WORDS = 40
+README_LINES = 70
 SPANS = re.DOTALL | re.MULTILINE
 PRAISE = re.compile(
     r"\b(?:seamless|robust|powerful|blazing|effortless|cutting.edge|state.of.the.art|simply"
@@ -50,6 +51,11 @@ def test_sentences_are_short(page: Path) -> None:
         if len(sentence.split()) > MOST_WORDS
     ]
     assert long == []
+
+
+def test_the_readme_fits_on_a_screen() -> None:
+    """What it is, how to try it, where to read on; whatever else has a page."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
 
 
 def test_commands_named_in_the_documents_exist() -> None:
