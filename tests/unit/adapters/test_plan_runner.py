@@ -124,3 +124,16 @@ async def test_that_a_ledger_is_planned_by_the_command_itself(tmp_path: Path) ->
         *("hourly", "monthly", "yearly")
     }
     assert 20 in {each["ptus"] for each in found.told["options"]}
+
+
+def test_that_a_plan_ends_with_the_gateway() -> None:
+    """Its process does not outlive the loop that it was begun in."""
+    made = runner("import os, sys, time; print(os.getpid(), file=sys.stderr); time.sleep(600)")
+
+    async def begin() -> None:
+        made.start(ASK)
+        await until(lambda: job(made).replayed > 0)
+
+    asyncio.run(begin())
+    assert job(made).state is PlanState.CANCELLED
+    assert not Path(f"/proc/{job(made).replayed}").exists()
