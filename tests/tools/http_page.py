@@ -70,7 +70,8 @@ _READ: Final = f"""
 ## Read in one way
 
 {len(READ)} classes. There is one answer, one deployment is asked at most, and the connection's next
-request begins where this one ends.
+request begins where this one ends. Where another parser (h11) reads them, and random requests, too,
+it reads the same ([the comparison](../tests/unit/api/test_second_reader.py)).
 """
 _TITLES: Final = {
     "lengths": "How long a body is",
