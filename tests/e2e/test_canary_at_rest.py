@@ -3,7 +3,7 @@
 One gateway of several processes, as it is run: its configuration holds all secrets sealed, for some
 by way of a variable or another file. Requests are served, refused and fail, by upstreams and a
 Content Safety that repeat what they were sent; reloads fail; a worker is killed; commands check,
-probe, seal, rotate and dump. Then every file is searched but those two that hold a key by their
+probe, seal, verify and rotate. Then every file is searched but those two that hold a key by their
 nature, every key of Redis, what was printed, traced, counted and answered.
 """
 
@@ -13,8 +13,6 @@ import asyncio
 import os
 import signal
 import ssl
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,7 +26,8 @@ import yaml
 from typer.testing import CliRunner
 
 from app.adapters.redis.embedded_binaries import installed_binaries
-from app.cli.check import check
+from app.bootstrap.probing import probed
+from app.cli.check import Probe, check
 from app.cli.key import new_key
 from app.cli.secret import secret_commands
 from app.cli.session import Surroundings
@@ -87,23 +86,10 @@ class Vault:
         result = CliRunner().invoke(secret_commands(), arguments, input=given, obj=surroundings)
         return f"{result.stdout}\n{result.stderr}\n{result.exception!r}\nexit {result.exit_code}"
 
-    def checked(self) -> str:
-        """What `spillgate check` says."""
-        found = check(self.file, os.environ | self.environment)
+    def checked(self, probe: Probe | None = None) -> str:
+        """What `spillgate check` says, with `--probe` where that is given."""
+        found = check(self.file, os.environ | self.environment, probe=probe)
         return "\n".join([*found.lines, f"exit {found.exit_code}"])
-
-    def printed(self, *arguments: str) -> str:
-        """What a command says, both ways, that is a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app.main", *arguments],
-            cwd=self.folder,
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return f"{done.stdout}\n{done.stderr}\nexit {done.returncode}"
 
     def written(self) -> str:
         """Every file, but those that are keys."""
@@ -351,10 +337,8 @@ def commands(vault: Vault) -> str:
     without = yaml.safe_load(good)  # Entra ID, which would be waited for
     del without["deployments"]["entra"], without["models"]["entra"]
     vault.file.write_text(yaml.safe_dump(without))
-    said.append(vault.printed("check", "--config", vault.file.name, "--probe"))
+    said.append(vault.checked(probed))
     vault.file.write_text(good)
-    serve = ("serve", "--config", vault.file.name, "--host", "192.0.2.1")
-    said.append(vault.printed(*serve))
     return "\n".join(said)
 
 
