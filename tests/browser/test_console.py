@@ -22,6 +22,19 @@ TENANT = "search-team"
 ASKED = 30
 DEADLINE_S = 120.0
 EVIL = """'"></script><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>"""
+#: How many things can be used on a page; of a group of choices Tab leads to the chosen one.
+USABLE = """
+window.usable = [...document.querySelectorAll(
+  "a[href], button, input, select, textarea, summary, [tabindex='0']"
+)].filter((it) => it.getClientRects().length && !it.matches("[type=radio]:not(:checked)")
+  && getComputedStyle(it).visibility !== "hidden");
+usable.length
+"""
+#: Which of them has the focus, and whether that is seen.
+FOCUSED = """
+[usable.indexOf(document.activeElement),
+ getComputedStyle(document.activeElement).outlineStyle !== "none"]
+"""
 PAGES = (
     "/",
     "/ptu",
@@ -255,6 +268,25 @@ def judged(person: Person, path: str, axe: str) -> list[str]:
         if each["impact"] in {"serious", "critical"}
         for node in each["nodes"][:3]
     ]
+
+
+def test_every_page_works_without_a_mouse(house: Demo, meet: Meet, story: dict[str, Any]) -> None:
+    """Tab leads to all that can be used, in turn, and it is seen where it is."""
+    person = meet(house.admin_key)
+    for path in PAGES:
+        person.open(path)
+        person.page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        person.page.evaluate("document.getElementById('pause')?.click()")
+        person.page.evaluate("document.activeElement.blur()")
+        wanted = person.page.evaluate(USABLE)
+        reached = []
+        for _ in range(wanted + 10):  # some fields have parts
+            person.page.keyboard.press("Tab")
+            reached.append(person.page.evaluate(FOCUSED))
+        missing = set(range(wanted)) - {number for number, _ in reached}
+        left = [person.page.evaluate(f"usable[{each}].outerHTML.slice(0, 120)") for each in missing]
+        assert left == [], path
+        assert all(is_seen for number, is_seen in reached if number >= 0), path
 
 
 def test_nothing_that_somebody_named_runs(house: Demo, meet: Meet, story: dict[str, Any]) -> None:
