@@ -23,6 +23,8 @@ from app.domain.quota.calendar import CalendarWindow
 TENANT: Final = "tenant"
 _MOST: Final = 4
 _MOST_PER_USD: Final = 1_000_000
+#: A fraction has all the digits of a smaller one: of 1e-999999999 nobody sees the end.
+_LEAST_PER_USD: Final = Decimal("1e-9")
 
 Shares = Mapping[str, Mapping[str, Fraction]]
 
@@ -152,6 +154,6 @@ def _rate(given: str) -> Fraction:
         rate = Decimal(given)
     except InvalidOperation:
         rate = Decimal(0)
-    if not (rate.is_finite() and 0 < rate <= _MOST_PER_USD):
+    if not (rate.is_finite() and _LEAST_PER_USD <= rate <= _MOST_PER_USD):
         raise MistakenAsk("per_usd", "must be a number above 0 such as 0.92")
     return Fraction(rate)

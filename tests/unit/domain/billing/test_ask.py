@@ -49,6 +49,7 @@ def test_that_what_is_left_out_is_as_configured() -> None:
         ({"per_usd": "0"}, "per_usd"),
         ({"per_usd": "nan"}, "per_usd"),
         ({"per_usd": "much"}, "per_usd"),
+        ({"per_usd": "1e-4000000"}, "per_usd"),  # seconds of arithmetic, and more of each digit
     ],
 )
 def test_that_a_mistake_is_named(given: dict[str, Any], param: str) -> None:
