@@ -7,6 +7,7 @@ body has been read as JSON before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ import msgspec
 from app.domain.call.request import InferenceRequest, Operation
 from app.domain.policy.asked import Asked, Passage
 from app.domain.policy.rules import Feature, Role
+from app.errors import MalformedRequest
+from app.wire.strict_json import parse_object
 
 Json = Mapping[str, Any]
 
@@ -35,6 +38,8 @@ _ROLES: Final[Mapping[object, Role]] = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
+#: In a string of JSON: a character by its number, or one that stands for itself.
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 #: Members that may hold an image as a data URL.
 _URLS: Final = frozenset({"file_url", "image_url", "url"})
 
@@ -208,12 +213,23 @@ def _text(text: str) -> Iterator[str]:
 
 
 def _inner(text: str) -> Iterator[str]:
-    """What JSON in a text says with escapes, as arguments of calls do."""
+    """What JSON in a text says with escapes, as arguments of calls do.
+
+    What readers read differently, or not at all, has its escapes decoded where they stand: a name
+    that is there twice, nesting without end, or a comma too many hide nothing.
+    """
     try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return
-    yield from _defined(value)
+        value = parse_object(b'{"":%b}' % text.encode())
+    except MalformedRequest:
+        if (decoded := _unescaped(text)) != text:
+            yield decoded
+    else:
+        yield from _defined(list(value.values()))
+
+
+def _unescaped(text: str) -> str:
+    decoded = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _defined(value: object) -> Iterator[str]:

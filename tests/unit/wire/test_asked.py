@@ -188,6 +188,23 @@ def test_escapes_are_decoded_once_and_in_arguments_twice() -> None:
     assert ("messages[1]", b"secret") in texts
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        r'{"q":"\u0073ecret","q":"nothing"}',
+        r'{"q":"\u0073ecret",}',
+        r'{"q":"\u0073ecret \ud83d"}',
+        r'{"q":"\u0073ecret","r":' + "[" * 2000 + "]" * 2000 + "}",
+    ],
+    ids=["twice", "comma", "surrogate", "deep"],
+)
+def test_no_oddity_of_arguments_hides_their_escapes(arguments: str) -> None:
+    """The body's reader sees a string there, and refuses none of these."""
+    call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    found = asked("chat", messages=[{"role": "assistant", "tool_calls": [call]}])
+    assert any(b"secret" in each.text for each in found.passages)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: (
