@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from app.bootstrap.prices import exact, hour_prices
 from app.domain.billing.currency import Currency
+from app.domain.billing.place import Place
 from app.domain.billing.purchase import Purchase, Term
 from app.domain.billing.rules import BillingRules
 from app.domain.billing.statement import IdleRule
 from app.domain.quota.price import PtuSize
-from app.domain.reconciliation.compare import Place
 from app.settings import Deployment, ModelCatalog, Settings
 from app.settings.billing import PtuPurchase
 

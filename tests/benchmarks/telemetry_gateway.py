@@ -49,7 +49,7 @@ async def _gateway(process: Process, opened: AsyncExitStack, name: str) -> Snaps
     if part is not None:
         asked = settings.tracing.model_copy(update={"sample": part})
         settings = settings.model_copy(update={"tracing": asked})
-        traced = await opened.enter_async_context(tracing(asked))
+        traced = await opened.enter_async_context(tracing(asked, str))
     bunches = opened.enter_context(in_bunches(_of(resources.observers, kinds)))
     observers = (bunches,) if kinds else ()
     return await snapshot(settings, replace(resources, observers=observers, traced=traced))

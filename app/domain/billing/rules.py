@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.billing.currency import USD, Currency
+from app.domain.billing.place import Place
 from app.domain.billing.purchase import Purchase
 from app.domain.billing.spent import Sorting
 from app.domain.billing.statement import IdleRule
-from app.domain.reconciliation.compare import Place
 
 
 @dataclass(frozen=True, slots=True)

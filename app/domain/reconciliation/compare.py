@@ -11,18 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from app.domain.billing.place import Place
 from app.domain.reconciliation.counted import Counted, Source, Tally
 from app.domain.reconciliation.series import Measure, Series
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A configured deployment: what Azure calls it and its resource; lower case."""
-
-    deployment: str
-    azure_name: str
-    resource: str
-    is_ptu: bool = False
 
 
 @dataclass(frozen=True, slots=True)

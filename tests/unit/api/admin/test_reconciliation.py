@@ -11,8 +11,8 @@ import pytest
 
 from app.cli.output import Output
 from app.cli.reconcile import show
+from app.domain.billing.place import Place
 from app.domain.billing.rules import BillingRules
-from app.domain.reconciliation.compare import Place
 from app.domain.reconciliation.metrics_json import moment, of_metrics_json
 from app.domain.reconciliation.series import HOUR_S, series_of
 from tests.fakes.admin import AdminHouse

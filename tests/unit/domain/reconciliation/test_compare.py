@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.billing.place import Place
 from app.domain.ledger.ledger_row import LedgerRow, RowKind
-from app.domain.reconciliation.compare import Place, Reconciled, names_of, reconciled
+from app.domain.reconciliation.compare import Reconciled, names_of, reconciled
 from app.domain.reconciliation.counted import counted
 from app.domain.reconciliation.series import DAY_S, HOUR_S, Measure, Series
 from tests.fakes.ledger_rows import ledger_row

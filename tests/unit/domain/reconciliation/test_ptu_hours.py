@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from app.domain.reconciliation.compare import Place, reconciled
+from app.domain.billing.place import Place
+from app.domain.reconciliation.compare import reconciled
 from app.domain.reconciliation.counted import counted
 from app.domain.reconciliation.ptu_hours import add_ptu_hours
 from app.domain.reconciliation.series import DAY_S, HOUR_S, Measure, Series
