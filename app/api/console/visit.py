@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.api.admin.paging import PageQuery
 from app.api.admin.roles import Action, Caller
 from app.api.admin.throttle import WrongKeys
 from app.api.console.api import Api, valid
@@ -73,6 +74,10 @@ class Visit:
     def query(self, name: str) -> str:
         """A value of the query; empty where it is not there."""
         return self.request.query_params.get(name, "").strip()
+
+    def part(self, limit: int) -> PageQuery:
+        """Which part of a list is asked for. Raises MalformedRequest."""
+        return self.valid(PageQuery, {"cursor": self.query("cursor") or None, "limit": limit})
 
     async def api(self, route: str, /, **given: Any) -> Any:
         """What the API's route of that name answers to this caller."""

@@ -28,7 +28,7 @@ def add_cache_pages(console: Console) -> None:
 def _add_reading(console: Console) -> None:
     @console.page("/cache", Action.READ_CACHE)
     async def cache(visit: Visit) -> Response:
-        page = PageQuery(cursor=visit.query("cursor") or None, limit=_AT_ONCE)
+        page = visit.part(_AT_ONCE)
         totals = await visit.api("list_totals", page=page)
         context = {
             "totals": totals.data,
@@ -46,7 +46,7 @@ def _add_reading(console: Console) -> None:
         totals = await visit.api("read_totals", name=name)
         answers, following = [], None
         if visit.caller.may(Action.LIST_CACHE):
-            page = PageQuery(cursor=visit.query("cursor") or None, limit=_ANSWERS)
+            page = visit.part(_ANSWERS)
             found = await visit.api("list_answers", name=name, page=page)
             answers, following = found.data, found.next
         return visit.show(

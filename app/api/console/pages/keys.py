@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.admin.keys import KeyChange, NewKey, Rotation
 from app.api.admin.lookup import key_of, tenant_of
-from app.api.admin.paging import PageQuery, part_of
+from app.api.admin.paging import part_of
 from app.api.admin.roles import Action
 from app.api.console.forms import Form
 from app.api.console.frame import Console
@@ -32,9 +32,7 @@ def _add_reading(console: Console) -> None:
     @console.page("/keys", Action.READ_KEYS)
     async def keys(visit: Visit) -> Response:
         found = _found(visit, visit.query("q").lower(), visit.query("tenant"))
-        part, following = part_of(
-            found, PageQuery(cursor=visit.query("cursor") or None, limit=_AT_ONCE)
-        )
+        part, following = part_of(found, visit.part(_AT_ONCE))
         context = {
             "query": visit.query("q"),
             "tenant": visit.query("tenant"),

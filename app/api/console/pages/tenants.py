@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from app.api.admin.lookup import tenant_of
-from app.api.admin.paging import PageQuery, part_of
+from app.api.admin.paging import part_of
 from app.api.admin.roles import Action
 from app.api.admin.tenants import NewTenant, TenantChange, TenantView
 from app.api.console.frame import Console
@@ -35,9 +35,7 @@ def _add_reading(console: Console) -> None:
     @console.page("/tenants", Action.READ_TENANTS)
     async def tenants(visit: Visit) -> Response:
         found = _found(visit, visit.query("q"))
-        part, following = part_of(
-            found, PageQuery(cursor=visit.query("cursor") or None, limit=_AT_ONCE)
-        )
+        part, following = part_of(found, visit.part(_AT_ONCE))
         context = {
             "query": visit.query("q"),
             "count": len(found),

@@ -116,6 +116,15 @@ async def test_a_key_is_rotated_disabled_and_revoked(house: ConsoleHouse, owner:
     assert new not in house.house.store.current.keys
 
 
+@pytest.mark.parametrize("page", ["/tenants", "/keys", "/cache", "/cache/search"])
+async def test_a_place_that_no_list_has_is_a_mistake_of_whoever_asks(
+    owner: Browser, page: str
+) -> None:
+    """As at the API; no fault of ours, which would close the connection and be logged."""
+    refused = await owner.get(f"{page}?cursor={'x' * 300}")
+    assert (refused.status_code, "cursor" in refused.text) == (400, True)
+
+
 async def test_tenants_and_keys_are_found_and_come_in_pages(house: ConsoleHouse) -> None:
     """By letters of a name or a tag; the rest is a link away."""
     await crowded(house, tenants=70, keys=150)
