@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from app.domain.capacity.capacity import CapacityTold
+from collections.abc import Iterable, Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.capacity.capacity import CapacityTold, Place
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.paygo_window import PaygoCapacity
 from app.domain.capacity.provisioned import PtuCapacity
+from app.domain.capacity.room import Room
 from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
 from app.domain.capacity.wait import Wait
@@ -122,6 +128,49 @@ def test_a_hold_ends_when_what_it_waited_for_was_given_back() -> None:
     assert 19 <= held.room.until - scene.now < 19.5
     huge.settle(Demand(10, 0), scene.now)
     assert scene.standing.refusal("ptu", LOAD, scene.now) is None
+
+
+class OneRoom:
+    """Of any deployment this is believed, and nothing else."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def rooms(self, names: Iterable[str], load: Load, now: float) -> Mapping[str, Room]:
+        return dict.fromkeys(names, self.room)
+
+    def take(self, _name: str, _load: Load, _now: float) -> Place | None:
+        return None
+
+
+@given(
+    held_s=st.floats(0.01, 300),
+    sooner_s=st.just(0.0) | st.floats(0, 300),
+    room_s=st.floats(0, 300),
+    firm=st.booleans(),
+    passed_s=st.floats(0, 300),
+)
+def test_a_hold_ends_sooner_by_what_came_back_and_by_nothing_else(
+    *, held_s: float, sooner_s: float, room_s: float, firm: bool, passed_s: float
+) -> None:
+    """Whatever room is believed, vague or not: neither a plan nor a last look lets anybody in."""
+    clock, began = FakeClock(), FakeClock().now()
+    room = Room(began + room_s, SpillReason.PREDICTED, firm=firm, sooner_s=sooner_s)
+    holds = FakeHoldBoard(clock)
+    standing = Standing(holds, OneRoom(room), Health(), WarmCaches(), lambda: 0.0)
+    standing.hold("ptu", began + held_s)
+    clock.advance(passed_s)
+    now, ends = clock.now(), began + held_s - sooner_s
+    planned = standing.outlooks((("ptu",),), LOAD, now)["ptu"].room
+    refused = standing.refusal("ptu", LOAD, now)
+    if now < ends:
+        assert planned.until >= ends
+        assert planned.firm
+        assert refused is not None
+        assert refused.until >= ends
+        assert standing.may_be_held("ptu")
+    else:
+        assert planned.until <= max(now, room.until)
 
 
 def test_a_vague_belief_says_nothing_beside_a_hold() -> None:
