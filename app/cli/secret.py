@@ -6,6 +6,7 @@ machine and the shell's history would see it. None is ever printed.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from app.adapters.durable import written
+from app.cli.client import AdminError
 from app.cli.session import Surroundings
+from app.cli.written import replaced
 from app.settings import Settings
 from app.settings.loader import MAX_CONFIG_BYTES
 from app.settings.resealing import SealedFile
@@ -128,11 +130,13 @@ def _write(path: Path, text: str) -> None:
     """In one step; whoever may read it stays as it was."""
     mode = path.stat().st_mode & 0o7777
     try:
-        with written(path) as file:
-            Path(str(file.name)).chmod(mode)
-            file.write(text.encode())
-    except OSError as error:
-        _fail(f"{path}: cannot be written: {error.strerror}")
+        with replaced(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            part.chmod(mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except AdminError as error:
+        _fail(f"{error}; nothing was changed")
 
 
 def _fail(message: str) -> NoReturn:

@@ -50,7 +50,7 @@ def target(work: Session, output: Path | None) -> Iterator[Output]:
     if output is None:
         yield work.output
         return
-    with _written(output) as part, part.open("w", encoding="utf-8") as file:
+    with replaced(output) as part, part.open("w", encoding="utf-8") as file:
         yield Output(file, sys.stderr)
 
 
@@ -60,7 +60,7 @@ def download(work: Session, path: str, asked: Parameters, output: Path | None) -
         if output is None:
             _copy(parts, sys.stdout.buffer)
             return
-        with _written(output) as part, part.open("wb") as file:
+        with replaced(output) as part, part.open("wb") as file:
             _copy(_with_progress(parts, output.name), file)
     work.output.note(f"{output}: {output.stat().st_size:,} bytes")
 
@@ -72,8 +72,8 @@ def _copy(parts: Iterator[bytes], to: IO[bytes]) -> None:
 
 
 @contextmanager
-def _written(output: Path) -> Iterator[Path]:
-    """A file beside `output` that takes its place once it is complete."""
+def replaced(output: Path) -> Iterator[Path]:
+    """A file beside `output` that takes its place once it is complete. Raises AdminError."""
     part = output.with_name(f"{output.name}.part")
     try:
         yield part

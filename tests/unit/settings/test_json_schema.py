@@ -67,7 +67,7 @@ def test_every_configuration_of_the_repository_is_valid(name: str) -> None:
 def test_that_there_are_configurations() -> None:
     """The test above has something to look at."""
     assert len([name for name in CONFIGS if name.startswith("docs/")]) > 20
-    assert {"examples/spillgate.yaml", "README.md[0]", "deploy/compose/spillgate.yaml"} <= set(
+    assert {"examples/spillgate.yaml", "docs/start.md[0]", "deploy/compose/spillgate.yaml"} <= set(
         CONFIGS
     )
 
