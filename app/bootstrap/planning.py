@@ -94,11 +94,12 @@ class _Within:
 
 
 def _bounded(asked: Asked) -> list[Recorded]:
-    """All of it. Raises CannotPlan where that is more than is allowed."""
-    most = asked.at_most
+    """All of it. Raises CannotPlan where that is, or would grow to, more than is allowed."""
+    most, growth = asked.at_most, max(1.0, asked.what_if.growth)
     found = list(islice(_recorded(asked), None if most is None else most + 1))
-    if most is not None and len(found) > most:
-        raise CannotPlan(f"there are more than {most:,} requests; choose a shorter time")
+    if most is not None and len(found) * growth > most:
+        grown = f", {growth:g} times as many as there were" if growth > 1 else ""
+        raise CannotPlan(f"there are more than {most:,} requests{grown}; choose a shorter time")
     return found
 
 

@@ -85,6 +85,17 @@ def test_a_plan_of_a_file(tmp_path: Path) -> None:
     assert [each.ptus for each in found.options] == [0, 15]
 
 
+def test_that_growth_counts_in_what_is_held_in_memory(tmp_path: Path) -> None:
+    """Else a million requests, a hundred times, would be fifty gigabytes beside the gateway."""
+    csv = tmp_path / "traffic.csv"
+    csv.write_text(HEAD + "".join(f"2026-11-03T10:00:{n:02}Z,1000,100\n" for n in range(10)))
+    asked = replace(ASKED, csv=csv, at_most=20)
+    twice, thrice = (replace(asked, what_if=WhatIf(growth=growth)) for growth in (2.0, 3.0))
+    assert planned(twice, ignore).requests == 20
+    with pytest.raises(CannotPlan, match="more than 20 requests, 3 times"):
+        planned(thrice, ignore)
+
+
 def test_what_there_is_no_plan_of(tmp_path: Path) -> None:
     """No traffic, no archive, no file, no sense; each says so."""
     path = tmp_path / "traffic.csv"
