@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import threading
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from app.domain.billing.currency import Currency
 from app.domain.billing.rules import BillingRules
 from app.domain.billing.statement import IdleRule
+from app.domain.ledger.ledger_row import LedgerRow
 from tests.fakes.admin import AdminHouse
 from tests.unit.domain.billing.months import UNTIL, USD, paid, ptu, served
 
@@ -94,6 +98,36 @@ async def test_that_the_table_is_the_same(owner: httpx2.AsyncClient) -> None:
     ]
     assert sum(Decimal(line["owed"]) for line in lines) == Decimal("723.00")
     assert sum(int(line["owed_nano_usd"]) for line in lines) == 723 * USD
+
+
+class _Watched(list[LedgerRow]):
+    """Rows that know how many read them at once; each reader gives others time to come."""
+
+    def __init__(self, rows: list[LedgerRow]) -> None:
+        super().__init__(rows)
+        self.readers = self.most = 0
+        self._another = threading.Event()
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[LedgerRow]:
+        with self._lock:
+            self.readers += 1
+            self.most = max(self.most, self.readers)
+        if self.readers > 1:
+            self._another.set()
+        self._another.wait(0.1)
+        yield from super().__iter__()
+        with self._lock:
+            self.readers -= 1
+
+
+async def test_that_one_bill_is_made_at_a_time(
+    house: AdminHouse, tenant_admin: httpx2.AsyncClient
+) -> None:
+    """Each reads everybody's month: many at once would take all threads, requests' too."""
+    house.ledger.recorded = watched = _Watched(house.ledger.recorded)
+    found = await asyncio.gather(*(read(tenant_admin) for _ in range(3)))
+    assert (watched.most, found[0] == found[1] == found[2]) == (1, True)
 
 
 async def test_that_the_month_is_that_of_a_zone(owner: httpx2.AsyncClient) -> None:
