@@ -131,7 +131,8 @@ def _signature(files: TlsFiles) -> _Signature:
 def _signature_of(path: Path) -> tuple[str, int, int, int] | None:
     try:
         found = path.stat()
-        return str(path.resolve(strict=True)), found.st_ino, found.st_mtime_ns, found.st_size
+        # Of the inode's change: who may read a file counts, too, and its own time can be set back.
+        return str(path.resolve(strict=True)), found.st_ino, found.st_ctime_ns, found.st_size
     except OSError:
         return None
 

@@ -131,6 +131,20 @@ def test_a_broken_renewal_changes_nothing(authority: Authority, tmp_path: Path) 
     assert it.context.current is not before
 
 
+def test_a_file_that_may_be_read_at_last_is_looked_at_again(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Else one that came with the wrong mode would be refused until it is written anew."""
+    files = put(authority, tmp_path / "tls")
+    it = Certificate(files)
+    before = it.context.current
+    it.look(at_once=True)
+    assert it.context.current is before
+    files.key.chmod(0o600)
+    it.look(at_once=True)
+    assert it.context.current is not before
+
+
 def test_a_swapped_link_is_a_change(authority: Authority, tmp_path: Path) -> None:
     """As Kubernetes replaces a mounted secret: the files stay links to what is behind another."""
     put(authority, tmp_path / "first", days=3)
