@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -232,6 +232,18 @@ class Observation:
             choices=request.choices if request else 1,
         )
 
+    def redact_codes(self, redacted: Callable[[str], str]) -> None:
+        """Take secrets out of the codes that upstreams gave, the only words of theirs in receipts.
+
+        A refusal has none by then; an answer's body is its caller's, and may repeat a credential.
+        """
+        receipt = self.receipt
+        if receipt.error is not None:
+            self._receipt = receipt = replace(receipt, error=redacted(receipt.error))
+        if any(each.code is not None for each in receipt.attempts):
+            attempts = tuple(_redacted(each, redacted) for each in receipt.attempts)
+            self._receipt = replace(receipt, attempts=attempts)
+
     def _model(self, ended: BaseException | None) -> str | None:
         """A configured name: any other is whatever a caller wrote there, be it a key of theirs.
 
@@ -291,3 +303,7 @@ def _outcome(ended: BaseException | None, *, broke_off: bool, meter: Meter) -> O
     if isinstance(ended, UpstreamError):
         return Outcome.UPSTREAM_ABORTED if broke_off else Outcome.UPSTREAM_FAILED
     return Outcome.REFUSED if isinstance(ended, SpillgateError) else Outcome.INTERNAL_ERROR
+
+
+def _redacted(attempt: Attempt, redacted: Callable[[str], str]) -> Attempt:
+    return attempt if attempt.code is None else replace(attempt, code=redacted(attempt.code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -96,6 +97,8 @@ class Resources:
     """Entra credentials; keys are cheap and made anew."""
     traced: RequestTracing | None = None
     """None: nothing is traced."""
+    redacted: Callable[[str], str] = str
+    """Takes known secrets out of a text."""
     signing_keys: SigningKeysByPlace = field(default_factory=dict)
     safety: SafetyPlaces = field(default_factory=dict)
     health: Health = field(default_factory=Health)
@@ -130,6 +133,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             resources.estimator,
             prices,
             limit_s=settings.timeouts.settle_s,
+            redacted=resources.redacted,
         ),
         authentication=Authentication(resources.keys, callers),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),

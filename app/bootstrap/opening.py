@@ -97,7 +97,8 @@ async def opened(
         resources = _resources(
             state, cached, transport, lifetimes, (bunches, *observers), traced=traced
         )
-        resources = replace(resources, hedges=Hedges(charged=metrics.receipts.hedged))
+        hedges = Hedges(charged=metrics.receipts.hedged)
+        resources = replace(resources, hedges=hedges, redacted=log.redacted)
         first = await snapshot(settings, resources)
         if role.serves:  # not in the first request's time
             await asyncio.to_thread(resources.estimator.warm, base_models(first.fleet))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -58,12 +58,17 @@ class Settlement:
         prices: PriceTable,
         *,
         limit_s: float = 2.0,
+        redacted: Callable[[str], str] = str,
     ) -> None:
-        """To estimate what no upstream told may take `limit_s` seconds."""
+        """To estimate what no upstream told may take `limit_s` seconds.
+
+        `redacted` takes known secrets out of a text.
+        """
         self._accounts = accounts
         self._estimator = estimator
         self._prices = prices
         self._limit_s = limit_s
+        self._redacted = redacted
 
     def settled(self, observation: Observation, reply: Reply) -> _Settled:
         """Conclude and settle on the way out, a cancellation included: `async with` it."""
@@ -74,6 +79,7 @@ class Settlement:
     ) -> None:
         """Make the receipt of a request that `error` ended, and settle by it."""
         observation.conclude(reply.status, error)
+        observation.redact_codes(self._redacted)
         if _is_untold(observation):
             relayed, model = observation.meter.relayed, observation.base_model
             counting = self._estimator.relayed(relayed, model)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from app.adapters.logs.redaction import REDACTED
 from tests.e2e.planted import CHAT, Planted, conversation, planted
 from tests.e2e.scripted import Script, Scripted, blurting, scripted, self_signed
 from tests.e2e.sinks import Canaries
@@ -21,6 +22,8 @@ from tests.e2e.sinks import Canaries
 RESPONSES: Final = "/v1/responses"
 #: Such a case's key is one, as those of some servers are: it looks like many an id.
 UUID: Final = "a UUID"
+#: And such a case's is made of words, as no key of Azure's is.
+WORDS: Final = "a key of words"
 #: What the gateway makes of it: the status that its sender gets, how it ended, and by which error.
 Becomes = tuple[int | None, str, str | None]
 
@@ -127,6 +130,7 @@ SILENT: Final = (200, "upstream_aborted", "upstream_timeout")
 FULL: Final = (429, "refused", "rate_limit_exceeded")
 ABORTED: Final = (200, "upstream_aborted", "upstream_error")
 ODD: Final = (200, "upstream_aborted", "odd")
+REDACTED_CODE: Final = (200, "upstream_aborted", REDACTED)
 CUT: Final = (200, "upstream_aborted", "upstream_disconnected")
 
 REFUSALS: Mapping[str, Case] = {
@@ -292,6 +296,14 @@ STREAMS: Mapping[str, Case] = {
         ABORTED,
         echoes=True,
     ),
+    f"{WORDS} for a code": Case(
+        lambda it: events(b"data: " + it.error(code=it.key) + b"\n\n"), REDACTED_CODE, echoes=True
+    ),
+    f"{WORDS} for a later code": Case(
+        lambda it: events(it.chunk(), b"data: " + it.error(code=it.key) + b"\n\n"),
+        REDACTED_CODE,
+        echoes=True,
+    ),
     f"{UUID} for an id": Case(lambda it: events(it.chunk(id=it.key), DONE), FINE, echoes=True),
 }
 CASES: Mapping[str, Case] = {
@@ -323,6 +335,9 @@ def one_each(suffix: str, canary: Canaries) -> dict[str, Any]:
     for name in CASES:
         if UUID in name:
             canary.give(f"deployment key: {_slug(name)}", str(uuid4()))
+        if WORDS in name:
+            word = uuid4().hex.translate(str.maketrans("0123456789", "ghijklmnop"))
+            canary.give(f"deployment key: {_slug(name)}", f"horse_{word[:12]}_{word[12:24]}")
     slugs = [_slug(name) for name in (*CASES, *NO_CONNECTION)]
     azure = {"endpoint": "https://x.openai.azure.com", "kind": "paygo", "model": "gpt-4o"}
     azure |= {"tpm": 100_000_000, "deployment": "gpt-4o"}  # type: ignore[dict-item]  # a mapping of mixed values
