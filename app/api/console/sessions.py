@@ -18,8 +18,10 @@ from app.errors import InvalidApiKey
 IDLE_S: Final = 1800.0
 #: Whatever was done: a working day.
 LONGEST_S: Final = 8 * 3600.0
-#: At once; above that the one that was longest idle ends.
-MOST: Final = 256
+#: At once, of one key; above that the one of them that was longest idle ends.
+MOST_OF_A_KEY: Final = 32
+#: At once, of all keys; the same.
+MOST: Final = 1024
 _BYTES: Final = 32
 _NOTICES: Final = 5
 
@@ -80,16 +82,16 @@ class Sessions:
     def begin(self, key: str, caller: Caller) -> str:
         """The id of a new session of this caller, who showed that key just now."""
         now, session_id = self._now(), self._text()
+        standing = self._authentication().standing(key)
+        self._make_room(standing)
         self._kept[_place(session_id)] = Session(
-            standing=self._authentication().standing(key),
+            standing=standing,
             role=caller.actor.role,
             tenant=caller.tenant,
             csrf=self._text(),
             began=now,
             seen=now,
         )
-        if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
         return session_id
 
     def find(
@@ -114,6 +116,14 @@ class Sessions:
     def end(self, session_id: str) -> None:
         """Sign out."""
         self._kept.pop(_place(session_id), None)
+
+    def _make_room(self, standing: Standing) -> None:
+        """For one more of this key, which signs nobody else out."""
+        own = [place for place, each in self._kept.items() if each.standing == standing]
+        if len(own) >= MOST_OF_A_KEY:
+            del self._kept[own[0]]
+        elif len(self._kept) >= MOST:
+            self._kept.popitem(last=False)
 
     def _caller(self, session: Session, request_id: str) -> Caller | None:
         now = self._now()

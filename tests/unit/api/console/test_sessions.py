@@ -5,7 +5,15 @@ from math import ceil
 
 import pytest
 
-from app.api.console.sessions import IDLE_S, LONGEST_S, MOST, Notice, Session, Sessions
+from app.api.console import sessions as module
+from app.api.console.sessions import (
+    IDLE_S,
+    LONGEST_S,
+    MOST_OF_A_KEY,
+    Notice,
+    Session,
+    Sessions,
+)
 from app.domain.identity.directory import Actor, Change, EntryKind, Role
 from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, VIEWER_ID, AdminHouse
 
@@ -85,15 +93,29 @@ def test_a_session_ends_after_a_day_of_work(house: AdminHouse, sessions: Session
     assert not is_on(sessions, session_id)
 
 
-def test_there_are_so_many_sessions_at_most(house: AdminHouse, sessions: Sessions) -> None:
-    """The one that was longest idle makes room."""
+def test_a_key_has_so_many_sessions_at_most(house: AdminHouse, sessions: Sessions) -> None:
+    """The one of them that was longest idle makes room, and nobody else's."""
+    other = begun(house, sessions, VIEWER_KEY)
     first, second = begun(house, sessions, OWNER_KEY), begun(house, sessions, OWNER_KEY)
     assert is_on(sessions, first, is_used=True)
-    for _ in range(MOST - 1):
+    for _ in range(MOST_OF_A_KEY - 1):
         begun(house, sessions, OWNER_KEY)
-    assert len(sessions) == MOST
+    assert len(sessions) == MOST_OF_A_KEY + 1
     assert is_on(sessions, first)
+    assert is_on(sessions, other)
     assert not is_on(sessions, second)
+
+
+def test_there_are_so_many_sessions_at_most(
+    house: AdminHouse, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many keys: the one that was longest idle makes room."""
+    monkeypatch.setattr(module, "MOST", 2)
+    first = begun(house, sessions, VIEWER_KEY)
+    begun(house, sessions, OWNER_KEY)
+    begun(house, sessions, OWNER_KEY)
+    assert len(sessions) == 2
+    assert not is_on(sessions, first)
 
 
 @pytest.mark.parametrize(
