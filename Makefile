@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 # More than there are processors: many tests wait for processes and for the clock.
-JOBS ?= 3
+JOBS ?= 2
 ARGS ?=
 
 VENV := .venv

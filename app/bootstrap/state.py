@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import structlog
@@ -22,7 +22,6 @@ from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing
-from app.adapters.redis.connection import OPERATION_TIMEOUT_S
 from app.adapters.redis.data_format import agreeing
 from app.adapters.redis.directory import DirectoryOptions, RedisDirectory, Seeds
 from app.adapters.redis.holds import SharedHoldBoard
@@ -45,6 +44,9 @@ from app.settings import Ledger, Settings
 
 if TYPE_CHECKING:  # the archive's adapters are for who keeps it
     from app.bootstrap.archiving import Kept
+
+#: The embedded Redis lives and ends with the gateway, on machines that are busy with other things.
+_EMBEDDED_PATIENCE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ async def _placed(
 
 def _place(url: str, settings: Settings) -> Place:
     if settings.redis is None:
-        return Place(url, patience_s=OPERATION_TIMEOUT_S)
+        return Place(url, patience_s=_EMBEDDED_PATIENCE_S)
     patience_s = settings.redis.operation_timeout_ms / 1000
     return Place(url, cluster=settings.redis.cluster, patience_s=patience_s)
 

@@ -70,9 +70,13 @@ class Spillgate:
         began = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(DEADLINE_S)
+        self.read_to_the_end()
+        return time.monotonic() - began
+
+    def read_to_the_end(self) -> None:
+        """What it said last; nobody reads from a pipe that is closed then."""
         for reader in self._readers:
             reader.join(DEADLINE_S)
-        return time.monotonic() - began
 
     def _read(self, stream: object) -> None:
         for line in stream:  # type: ignore[attr-defined]  # a text pipe of Popen
@@ -92,12 +96,14 @@ def spillgate(*arguments: str, cwd: Path, **environment: str) -> Iterator[Spillg
         stderr=subprocess.PIPE,
         text=True,
     )
+    running = Spillgate(process)
     try:
-        yield Spillgate(process)
+        yield running
     finally:
         if process.poll() is None:
             process.kill()
             process.wait(DEADLINE_S)
+        running.read_to_the_end()
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()

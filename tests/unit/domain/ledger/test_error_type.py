@@ -24,6 +24,7 @@ REFUSALS = {
     errors.MalformedRequest: ErrorType.INVALID_REQUEST,
     errors.UnknownPreviousResponse: ErrorType.NOT_FOUND,
     errors.UnsupportedParameter: ErrorType.INVALID_REQUEST,
+    errors.AlreadyRunning: ErrorType.INVALID_REQUEST,
     errors.PolicyViolation: ErrorType.POLICY_VIOLATION,
     errors.InvalidApiKey: ErrorType.INVALID_KEY,
     errors.NotAllowed: ErrorType.INVALID_KEY,
