@@ -96,7 +96,7 @@ sdk-matrix: setup ## call through the gateway and without it, with four OpenAI S
 	@exec $(BIN)/python tests/sdk_matrix/run.py --versions 1.109.1 2.33.0 2.54.0 latest --node $(ARGS)
 
 .PHONY: routers
-routers: setup ## compare routing strategies over simulated hours (about 5 minutes)
+routers: setup ## compare routing strategies over simulated hours (about 6 minutes)
 	@exec $(BIN)/python -m app.planner.compare $(ARGS)
 
 .PHONY: eval-cache

@@ -40,7 +40,8 @@ def _replaced(key: _Key | None, block: str, newer: dict[_Key, str]) -> str:
         return block
     text, ends = newer[key].rstrip("\n"), "\n" * (len(block) - len(block.rstrip("\n")))
     if _COUNTS.search(text):
-        text = f"{_FENCE}\n{text}\n{_FENCE}"
+        remarks = block[: block.index(_FENCE)] if _FENCE in block else ""
+        text = f"{remarks}{_FENCE}\n{text}\n{_FENCE}"
     if heading := _HEADING.match(text):
         text = text.replace(heading[1], f"`{heading[1]}`", 1)
     return text + ends
