@@ -70,7 +70,10 @@ def test_tables_headings_and_counts_are_the_printed_ones() -> None:
     assert "| shadow bucket | 9.00% |" in page
     assert "| few-large/right | 9 at 9.00% | 9 at 9.00% |" in page
     assert "| few-large/right | 0.9 | 9 |" in page
-    assert "<!-- a remark -->\n```\nshadow bucket: met in 0 of 1; short in few-large/right\nshadow" in page
+    assert (
+        "<!-- a remark -->\n```\nshadow bucket: met in 0 of 1; short in few-large/right\nshadow"
+        in page
+    )
     assert page.count("```") == 2
     assert "1.00%" not in page
     for kept in ("# Routing\n\nText with | a bar.", "### All together", "| of another command |"):
