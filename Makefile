@@ -175,7 +175,7 @@ audit: setup .venv-audit/.setup ## ask for known vulnerabilities of what is lock
 	@exec $(BIN)/python -m tests.tools.vulnerabilities $(ARGS)
 
 .PHONY: browser
-browser: setup $(BROWSER_ENV) ## the console in a real browser: figures, roles, axe, scripts (about 3 minutes)
+browser: setup $(BROWSER_ENV) ## the console in a real browser: figures, roles, axe, scripts (about 5 minutes)
 	@command -v chromium chromium-browser >/dev/null || { echo 'installing chromium ...'; \
 		apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/browser $(ARGS)
