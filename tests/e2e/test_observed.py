@@ -37,6 +37,7 @@ ABSENT: Final = {
     "spillgate_expiry_timestamp_seconds": "nothing ends: no token, certificate or retirement",
     "spillgate_export_timestamp_seconds": "nothing is exported",
     "spillgate_ledger_drift_dollars": "accounts are compared now and then",
+    "spillgate_tls_last_reload_successful": "nothing is served by TLS",
 }
 
 
