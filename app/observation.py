@@ -240,9 +240,11 @@ class Observation:
         receipt = self.receipt
         if receipt.error is not None:
             self._receipt = receipt = replace(receipt, error=redacted(receipt.error))
-        if any(each.code is not None for each in receipt.attempts):
-            attempts = tuple(_redacted(each, redacted) for each in receipt.attempts)
-            self._receipt = replace(receipt, attempts=attempts)
+        for each in receipt.attempts:  # a loop: most requests have one attempt, without a code
+            if each.code is not None:
+                attempts = tuple(_redacted(one, redacted) for one in receipt.attempts)
+                self._receipt = replace(receipt, attempts=attempts)
+                return
 
     def _model(self, ended: BaseException | None) -> str | None:
         """A configured name: any other is whatever a caller wrote there, be it a key of theirs.

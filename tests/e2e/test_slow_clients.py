@@ -93,7 +93,7 @@ async def test_a_thousand_slow_clients_leave_others_fast(tmp_path: Path) -> None
             f"p99 {1000 * quiet_s:.1f} ms, beside 1,000 slow clients {1000 * beside_s:.1f} ms; "
             f"{grown_kb / 1000:.1f} KB for each; {drippers.dropped} dropped, {drippers.told} told"
         )
-        assert beside_s < max(MOST_S, MOST_TIMES * quiet_s)
+        assert beside_s < MOST_S
         assert grown_kb < 20 * 1000
 
 
