@@ -47,11 +47,11 @@ run: setup ## start the demo; ARGS="--port 9000" is passed on
 
 .PHONY: test
 test: lint ## lint, then run the tests, in two passes; ARGS="-k limit" is passed on to pytest
-	@exec $(BIN)/python -m tests.passes -n $(JOBS) $(ARGS)
+	@exec $(BIN)/python -m tests.passes -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: coverage
 coverage: setup ## the same tests, and what they cover (takes about twice as long)
-	@exec $(BIN)/python -m tests.passes -n $(JOBS) --cov $(ARGS)
+	@exec $(BIN)/python -m tests.passes -n $(JOBS) --dist worksteal --cov $(ARGS)
 
 .PHONY: test-long
 test-long: setup $(LOAD_ENV) ## run the tests that take a minute and more each (about 3 minutes)

@@ -61,7 +61,7 @@ def _tested(key: str) -> list[dict[str, Any]]:
 
 
 def test_what_is_compared_is_rounded() -> None:
-    """promtool compares to the last bit, and the last bit of a sum is not the same each time."""
+    """Promtool compares to the last bit, and the last bit of a sum is not the same each time."""
     exact = [each["expr"] for each in _tested("promql_expr_test") if each["exp_samples"]]
     assert [expr for expr in exact if not expr.startswith("round(")] == []
 
