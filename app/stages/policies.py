@@ -16,6 +16,7 @@ from app.domain.identity.tenant import Principal
 from app.domain.policy.asked import Asked
 from app.domain.policy.decision import (
     body_findings,
+    looks_at_names,
     looks_into_body,
     size_findings,
     text_findings,
@@ -31,7 +32,7 @@ from app.observation import Observation
 from app.ports import TokenEstimator
 from app.ports.safety import ContentSafety
 from app.settings.patterns import Search, search_of
-from app.wire.asked import asked_of
+from app.wire.asked import asked_of, names_of
 
 #: Bodies up to this many bytes are looked into at once: two milliseconds with fifty patterns.
 _INLINE_BYTES: Final = 8 * 1024
@@ -47,6 +48,7 @@ class _Known:
 
     own: InputPolicy
     policy: InputPolicy | None
+    looks_at_names: bool = False
     looks_into_body: bool = False
 
 
@@ -90,8 +92,8 @@ class Policies:
             return
         policy, asked = known.policy, Asked()
         _tell(size_findings(policy, request), observation)
-        if known.looks_into_body:
-            asked, found = await self._looked_into(policy, request)
+        if known.looks_at_names:
+            asked, found = await self._looked_into(known, policy, request)
             _tell(found, observation)
         if policy.max_prompt_tokens is not None:
             model = self._fleet.deployments[choices.deployments[0]].model
@@ -105,17 +107,21 @@ class Policies:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         policy = in_force(self._general, own)
-        looks = policy is not None and looks_into_body(policy)
-        known = self._known[tenant] = _Known(own, policy, looks)
+        if policy is None:
+            known = _Known(own, None)
+        else:
+            known = _Known(own, policy, looks_at_names(policy), looks_into_body(policy))
+        self._known[tenant] = known
         return known
 
     async def _looked_into(
-        self, policy: InputPolicy, request: InferenceRequest
+        self, known: _Known, policy: InputPolicy, request: InferenceRequest
     ) -> tuple[Asked, list[Finding]]:
         """Long bodies in a thread: the engine lets the loop go on meanwhile."""
+        found = self._found if known.looks_into_body else _found_of_names
         if len(request.body) <= _INLINE_BYTES:
-            return self._found(policy, request)
-        return await asyncio.to_thread(self._found, policy, request)
+            return found(policy, request)
+        return await asyncio.to_thread(found, policy, request)
 
     def _found(self, policy: InputPolicy, request: InferenceRequest) -> tuple[Asked, list[Finding]]:
         asked = asked_of(request)
@@ -136,6 +142,11 @@ class Policies:
             rule.name: self._compiled(rule.pattern) for rule in policy.patterns
         }
         return text_findings(policy, asked, lambda name, text: searches[name](text))
+
+
+def _found_of_names(policy: InputPolicy, request: InferenceRequest) -> tuple[Asked, list[Finding]]:
+    asked = Asked(parameters=names_of(request))
+    return asked, list(body_findings(policy, asked))
 
 
 def _tell(findings: Iterable[Finding], observation: Observation) -> None:

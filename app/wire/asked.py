@@ -44,6 +44,17 @@ _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 _URLS: Final = frozenset({"file_url", "image_url", "url"})
 
 
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def names_of(request: InferenceRequest) -> tuple[str, ...]:
+    """Of its parameters alone."""
+    try:
+        return tuple(_MEMBERS.decode(request.body))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ()
+
+
 def asked_of(request: InferenceRequest) -> Asked:
     """All of it; takes time in proportion to the body."""
     try:

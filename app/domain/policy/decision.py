@@ -5,7 +5,9 @@ Each gives its findings in the order in which they are told; the first that bloc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from app.domain.call.request import InferenceRequest, Operation, shown
@@ -20,6 +22,11 @@ Matches = Callable[[str, bytes], bool]
 _ALWAYS_ALLOWED: Final = frozenset(
     {"input", "instructions", "messages", "model", "prompt", "stream", "stream_options"}
 )
+#: As every name of a parameter is spelled, and as policies look for it. Readers that go by less
+#: than the spelling (case, Unicode's folding) may take another one for it: those of Go and .NET do.
+_SPELLED: Final = re.compile(r"[a-z_][a-z0-9_]*")
+#: Parameters that are told of one request, of each rule: a body may have a million.
+_MOST_TOLD: Final = 20
 #: Names of an output's cap, as each API has it.
 _CAP: Final[Mapping[Operation, str]] = {
     Operation.CHAT_COMPLETIONS: "max_completion_tokens",
@@ -34,6 +41,13 @@ def looks_into_body(policy: InputPolicy) -> bool:
     safety = policy.content_safety
     is_checked = safety is not None and safety.is_on
     return bool(names or policy.forbidden or policy.patterns or is_checked)
+
+
+def looks_at_names(policy: InputPolicy) -> bool:
+    """Whether names of parameters matter: but for the bytes of a body, all rules go by them."""
+    of_tokens = (policy.max_prompt_tokens, policy.max_output_tokens)
+    is_limited = any(limit is not None for limit in of_tokens) or bool(policy.require_output_cap)
+    return is_limited or looks_into_body(policy)
 
 
 def size_findings(policy: InputPolicy, request: InferenceRequest) -> Iterator[Finding]:
@@ -65,7 +79,8 @@ def token_findings(policy: InputPolicy, prompt: int) -> Iterator[Finding]:
 
 def body_findings(policy: InputPolicy, asked: Asked) -> Iterator[Finding]:
     """Of parameters and features."""
-    yield from _parameters(policy, asked)
+    yield from islice(_misspelled(policy, asked), _MOST_TOLD)
+    yield from islice(_parameters(policy, asked), _MOST_TOLD)
     action = policy.action or Action.BLOCK
     for feature in policy.forbidden or ():
         if feature in asked.features:
@@ -76,9 +91,7 @@ def body_findings(policy: InputPolicy, asked: Asked) -> Iterator[Finding]:
 
 def text_findings(policy: InputPolicy, asked: Asked, matches: Matches) -> Iterator[Finding]:
     """Of patterns, each with the first text that it matches."""
-    safety = policy.content_safety
-    checks = (safety.action,) if safety is not None and safety.is_on else ()
-    actions = {*checks, *(rule.action for rule in policy.patterns)}
+    actions = _of_texts(policy)
     if asked.unreadable and actions:
         blocks = Action.BLOCK in actions
         action, field = Action.BLOCK if blocks else Action.FLAG, asked.unreadable
@@ -99,8 +112,26 @@ def _matching(
             yield passage
 
 
+def _of_texts(policy: InputPolicy) -> set[Action]:
+    """What comes of texts, by pattern or by classifier."""
+    safety = policy.content_safety
+    checks = {safety.action} if safety is not None and safety.is_on else set()
+    return checks | {rule.action for rule in policy.patterns}
+
+
+def _misspelled(policy: InputPolicy, asked: Asked) -> Iterator[Finding]:
+    """What a rule would not find under such a name is as bad as the worst that it could find."""
+    blocks = Action.BLOCK in {policy.action or Action.BLOCK, *_of_texts(policy)}
+    action = Action.BLOCK if blocks else Action.FLAG
+    for name in asked.parameters:
+        if _SPELLED.fullmatch(name) is None:
+            why = "names of parameters have lower-case letters, digits and underscores alone"
+            field = shown(name)
+            yield Finding(PolicyKind.PARAMETER, "parameter_spelling", action, field, why)
+
+
 def _parameters(policy: InputPolicy, asked: Asked) -> Iterator[Finding]:
-    """Names are compared without case: an upstream's reader may do so, too."""
+    """Names are compared without case, for those that are misspelled and only flagged."""
     action, forbidden = policy.action or Action.BLOCK, policy.forbidden_parameters or ()
     for name in asked.parameters:
         if name.lower() in forbidden:

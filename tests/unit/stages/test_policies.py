@@ -106,6 +106,32 @@ async def test_a_text_is_refused_without_being_repeated(size: int) -> None:
     assert [each.text for each in door.observation.findings] == ["block pattern secret"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "more"),
+    [
+        (SECRET, {"Messages": [{"role": "user", "content": "My Secret!"}]}),
+        (InputPolicy(forbidden=(Feature.SEVERAL_ANSWERS,)), {"N": 5}),
+        (InputPolicy(max_output_tokens=5), {"max_tokens": 5, "Max_Tokens": 6}),
+        (InputPolicy(require_output_cap=True), {"max_tokens": 5, "Max_Tokens": 6}),
+        (InputPolicy(max_prompt_tokens=100), {"Messages": []}),
+        (SECRET, {"Messages": [], "metadata": {"x": "y" * 10_000}}),
+        (InputPolicy(max_output_tokens=5), {"N": 1, "metadata": {"x": "y" * 10_000}}),
+    ],
+)
+async def test_no_rule_is_passed_by_spelling(policy: InputPolicy, more: dict[str, Any]) -> None:
+    """Whatever a rule looks for by name; the other name is the field at fault."""
+    with pytest.raises(PolicyViolation) as caught:
+        await Door().check(policy, chat(**more))
+    assert caught.value.param in {"Messages", "N", "Max_Tokens"}
+    assert caught.value.headers["x-spillgate-policy"] == "parameter_spelling"
+
+
+async def test_spelling_is_nothing_where_only_bytes_are_counted() -> None:
+    """A limit of bytes goes by no name."""
+    seen = await Door().check(InputPolicy(max_body_bytes=10_000), chat(N=5))
+    assert seen.findings == ()
+
+
 async def test_what_is_only_flagged_passes_and_is_noted() -> None:
     """Every rule that was broken, in their order."""
     rules = InputPolicy(

@@ -11,6 +11,7 @@ from app.domain.call.request import InferenceRequest
 from app.domain.policy.asked import Asked, Passage
 from app.domain.policy.decision import (
     body_findings,
+    looks_at_names,
     looks_into_body,
     size_findings,
     text_findings,
@@ -66,19 +67,59 @@ def test_a_long_prompt_is_found_by_its_tokens() -> None:
 
 
 def test_parameters_are_compared_without_case() -> None:
-    """A reader upstream may do so, too."""
-    asked = Asked(parameters=("model", "Messages", "Logit_Bias", "seed"))
-    forbidden = InputPolicy(forbidden_parameters=("logit_bias",))
-    assert [each.field for each in body_findings(forbidden, asked)] == ["Logit_Bias"]
-    allowed = InputPolicy(allowed_parameters=("seed",))
-    assert [each.field for each in body_findings(allowed, asked)] == ["Logit_Bias"]
+    """A reader upstream may do so, too; that one is spelled otherwise is told as well."""
+    asked = Asked(parameters=("model", "messages", "Logit_Bias", "seed"))
+    for policy in (
+        InputPolicy(action=Action.FLAG, forbidden_parameters=("logit_bias",)),
+        InputPolicy(action=Action.FLAG, allowed_parameters=("seed",)),
+    ):
+        found = list(body_findings(policy, asked))
+        assert [each.field for each in found] == ["Logit_Bias", "Logit_Bias"]
+        assert not any(map(is_blocking, found))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Messages", "MODEL", "mes\u017fages", "toolChoice", "n ", "messages\n", "max-tokens", ""],
+)
+def test_another_spelling_is_refused(name: str) -> None:
+    """Nothing is looked at under such a name; a reader upstream may take it for another one."""
+    asked = Asked(parameters=("model", "messages", "max_tokens", "x_2", name))
+    (found,) = body_findings(InputPolicy(forbidden=(Feature.TOOLS,)), asked)
+    assert (found.kind, found.name) == (PolicyKind.PARAMETER, "parameter_spelling")
+    assert (found.field, found.action) == (name, Action.BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("own", "pattern", "action"),
+    [
+        (Action.FLAG, Action.FLAG, Action.FLAG),
+        (Action.FLAG, Action.BLOCK, Action.BLOCK),
+        (None, Action.FLAG, Action.BLOCK),
+    ],
+)
+def test_another_spelling_is_as_bad_as_the_worst_rule(
+    own: Action | None, pattern: Action, action: Action
+) -> None:
+    """A rule that blocks could have found something there."""
+    policy = InputPolicy(action=own, patterns=(PatternRule("p", "x", pattern),))
+    (found,) = body_findings(policy, Asked(parameters=("Messages",)))
+    assert found.action is action
 
 
 def test_a_parameter_that_looks_like_a_credential_is_not_shown() -> None:
     """Somebody put a key where a name belongs."""
     key = "sk-" + "a" * 40
-    (found,) = body_findings(InputPolicy(allowed_parameters=()), Asked(parameters=(key,)))
+    found = list(body_findings(InputPolicy(allowed_parameters=()), Asked(parameters=(key,))))
+    assert len(found) == 2
     assert key not in repr(found)
+
+
+def test_a_body_full_of_wrong_names_has_a_few_findings() -> None:
+    """Each is in every record of the request, where rules only flag."""
+    asked = Asked(parameters=tuple(f"N{number}" for number in range(1000)))
+    policy = InputPolicy(action=Action.FLAG, allowed_parameters=())
+    assert len(list(body_findings(policy, asked))) == 40
 
 
 def test_features_are_found_where_they_are_forbidden() -> None:
@@ -125,7 +166,10 @@ def test_token_ids_are_as_bad_as_the_worst_pattern(
 
 def test_a_body_is_only_read_for_rules_that_need_it() -> None:
     """Sizes and token counts do not."""
-    assert not looks_into_body(InputPolicy(max_body_bytes=1, max_prompt_tokens=1))
+    sizes = InputPolicy(max_body_bytes=1, max_prompt_tokens=1)
+    assert not looks_into_body(sizes)
+    assert looks_at_names(sizes)
+    assert not looks_at_names(InputPolicy(max_body_bytes=1))
     assert looks_into_body(InputPolicy(allowed_parameters=()))
     assert looks_into_body(InputPolicy(forbidden=(Feature.TOOLS,)))
     assert looks_into_body(InputPolicy(patterns=(PatternRule("p", "x"),)))
