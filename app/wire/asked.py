@@ -38,6 +38,10 @@ _ROLES: Final[Mapping[object, Role]] = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
+#: Items of a response that a model has made, beside calls.
+_OF_MODELS: Final = frozenset({"compaction", "mcp_approval_request", "reasoning"})
+#: Members of a call that its tool has filled in.
+_RESULTS: Final = frozenset({"error", "output", "outputs", "results"})
 #: In a string of JSON: a character by its number, or one that stands for itself.
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 #: Members that may hold an image as a data URL.
@@ -182,20 +186,45 @@ def _messages(field: str, value: object) -> Iterator[Passage]:
         yield from _plain(Role.USER, field, value)
         return
     for index, item in enumerate(value):
-        role, place = _role(item), f"{field}[{index}]"
-        yield from (Passage(role, place, text.encode()) for text in _texts(item))
+        roles, place = _roles(item), f"{field}[{index}]"
+        for inner, said_by in ((item, roles), (_results(item), {Role.TOOL} - roles)):
+            for text in map(str.encode, _texts(inner) if said_by else ()):
+                yield from (Passage(role, place, text) for role in said_by)
 
 
-def _role(item: object) -> Role:
-    """Of a message by its role; of another item of a response's input by its type."""
+def _roles(item: object) -> set[Role]:
+    """Every role that a reader may take an item for: by its `role`, and by its type.
+
+    They are the same but for what contradicts itself, or is spelled otherwise; that may be neither
+    hidden from what looks at one of them nor from what looks at the other.
+    """
     if not isinstance(item, dict):
-        return Role.USER
-    role, kind = item.get("role"), item.get("type")
-    if isinstance(role, str):
-        return _ROLES.get(role, Role.USER)
-    if not isinstance(kind, str) or kind == "message":
-        return Role.USER
-    return Role.TOOL if kind.endswith("_output") else Role.ASSISTANT
+        return {Role.USER}
+    said, kinds = _named(item, "role"), _named(item, "type")
+    roles = {_ROLES.get(each, Role.USER) if isinstance(each, str) else Role.USER for each in said}
+    if "role" not in item and set(map(str, kinds)) <= {"message"}:
+        roles.add(Role.USER)
+    return roles | {_of_kind(each) for each in kinds if each != "message"}
+
+
+def _named(item: Json, name: str) -> list[Any]:
+    """Members of that name, in whatever case: readers differ on whether they are the same."""
+    return [value for key, value in item.items() if key == name or key.lower() == name]
+
+
+def _of_kind(kind: object) -> Role:
+    """Of a response's item. What nobody knows the type of is the caller's."""
+    word = kind.lower() if isinstance(kind, str) else ""
+    if word.endswith(("_output", "_response")):
+        return Role.TOOL
+    return Role.ASSISTANT if word.endswith("_call") or word in _OF_MODELS else Role.USER
+
+
+def _results(item: object) -> list[Any]:
+    """What a tool has answered, within its call."""
+    if not isinstance(item, dict):
+        return []
+    return [value for name, value in item.items() if name.lower() in _RESULTS]
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -163,6 +163,50 @@ def test_texts_of_a_response() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("item", "roles"),
+    [
+        ({"type": "function_call_output", "role": "assistant"}, {"tool", "assistant"}),
+        ({"type": "Function_Call_Output", "role": "assistant"}, {"tool", "assistant"}),
+        ({"Type": "function_call_output", "role": "assistant"}, {"tool", "assistant"}),
+        ({"type": "mcp_approval_response", "role": "assistant"}, {"tool", "assistant"}),
+        ({"type": "reasoning", "role": "user"}, {"assistant", "user"}),
+        ({"type": "something_new", "role": "assistant"}, {"user", "assistant"}),
+        ({"type": "something_new"}, {"user"}),
+        ({"type": "message", "role": "assistant"}, {"assistant"}),
+        ({"role": "assistant", "Role": "user"}, {"assistant", "user"}),
+        ({"Role": "assistant"}, {"user", "assistant"}),
+        ({"type": "message", "Role": "assistant"}, {"user", "assistant"}),
+        ({"type": "message"}, {"user"}),
+        ({"type": ["function_call"], "role": "assistant"}, {"user", "assistant"}),
+        ({"role": ["assistant"]}, {"user"}),
+    ],
+)
+def test_an_item_is_of_every_role_that_it_may_be_read_as(
+    item: dict[str, Any], roles: set[str]
+) -> None:
+    """What says two things of itself gets around no pattern for either."""
+    found = said(asked("responses", input=[{**item, "content": "secret"}]))
+    by = {role for role, _, text in found if text == "secret"}
+    assert by == roles
+
+
+def test_what_a_tool_has_answered_is_its_own_within_a_call() -> None:
+    """Calls of tools that run upstream have the answer in the same item."""
+    call = {"type": "mcp_call", "arguments": "{}", "output": "one", "error": "two"}
+    search = {"type": "file_search_call", "queries": ["ask"], "results": [{"text": "three"}]}
+    run = {"type": "code_interpreter_call", "code": "x", "outputs": [{"logs": "four"}]}
+    texts = said(asked("responses", input=[call, search, run]))
+    assert {text for role, _, text in texts if role == "tool"} == {"one", "two", "three", "four"}
+    assert {text for role, _, text in texts if role == "assistant"} >= {"{}", "ask", "x"}
+
+
+def test_a_message_of_a_chat_goes_by_its_role_alone() -> None:
+    """A type, which a chat's messages do not have, changes nothing."""
+    found = asked("chat", messages=[{"role": "user", "type": "reasoning", "content": "secret"}])
+    assert {each.role.value for each in found.passages} >= {"user"}
+
+
 @pytest.mark.parametrize(("api", "field"), [("embeddings", "input"), ("completions", "prompt")])
 def test_texts_of_plain_prompts(api: str, field: str) -> None:
     """One, a list of them, and token ids, which nobody can read."""
