@@ -8,18 +8,17 @@ body has been read as JSON before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from app.domain.call.request import InferenceRequest, Operation
 from app.domain.policy.asked import Asked, Passage
-from app.domain.policy.rules import Feature, Role
+from app.domain.policy.rules import Role
 from app.errors import MalformedRequest
+from app.wire.asked_features import Json, features_of, named
 from app.wire.strict_json import parse_object
-
-Json = Mapping[str, Any]
 
 #: Members of a message that are words of the API.
 _WORDS: Final = frozenset(
@@ -27,10 +26,43 @@ _WORDS: Final = frozenset(
 )
 #: Members that hold no text, wherever they stand.
 _BINARY: Final = frozenset({"b64_json", "data", "encrypted_content", "file_data"})
-#: Tools that the caller itself runs; all others are run upstream.
-_OWN_TOOLS: Final = frozenset({"custom", "function"})
-#: What a model reads beside the messages.
-_DEFINITIONS: Final = ("tools", "functions", "response_format", "text")
+#: Where an operation has its prompt; chats and responses have it in messages.
+_PROMPTS: Final[Mapping[Operation, frozenset[str]]] = {
+    Operation.EMBEDDINGS: frozenset({"input"}),
+    Operation.COMPLETIONS: frozenset({"prompt", "suffix"}),
+}
+_MESSAGES: Final = frozenset({"input", "instructions", "messages", "prediction"})
+#: Parameters that a model does not read (openai-python 2's request types). What has another name
+#: may be a text: other servers take templates and documents, and definitions are the caller's.
+_SETTINGS: Final = frozenset(
+    {
+        "audio",
+        "context_management",
+        "conversation",
+        "encoding_format",
+        "function_call",
+        "include",
+        "metadata",
+        "modalities",
+        "moderation",
+        "model",
+        "previous_response_id",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "stop",
+        "stream_options",
+        "tool_choice",
+        "truncation",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
 _ROLES: Final[Mapping[object, Role]] = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -69,104 +101,25 @@ def asked_of(request: InferenceRequest) -> Asked:
         return Asked()
     return Asked(
         parameters=tuple(body),
-        features=dict(_features(request.operation, body)),
+        features=features_of(request.operation, body),
         passages=tuple(_passages(request.operation, body)),
         unreadable=_token_ids(request.operation, body),
     )
 
 
-def _features(operation: Operation, body: Json) -> Iterator[tuple[Feature, str]]:
-    yield from _of_tools(body)
-    yield from _of_answers(operation, body)
-    for field in ("messages", "input"):
-        if isinstance(body.get(field), list):
-            yield from _of_parts(field, body[field])
-    if body.get("audio") or "audio" in _words(body.get("modalities")):
-        yield Feature.AUDIO, "audio" if body.get("audio") else "modalities"
-
-
-def _of_tools(body: Json) -> Iterator[tuple[Feature, str]]:
-    for field in ("tools", "functions"):
-        if body.get(field):
-            yield Feature.TOOLS, field
-    kinds = [str(tool.get("type", "function")) for tool in _objects(body.get("tools"))]
-    if any(kind not in _OWN_TOOLS for kind in kinds):
-        yield Feature.HOSTED_TOOLS, "tools"
-    if any(kind.startswith("web_search") for kind in kinds):
-        yield Feature.WEB_SEARCH, "tools"
-    if body.get("web_search_options") is not None:
-        yield from ((each, "web_search_options") for each in _SEARCHES)
-
-
-_SEARCHES: Final = (Feature.TOOLS, Feature.HOSTED_TOOLS, Feature.WEB_SEARCH)
-
-
-def _of_answers(operation: Operation, body: Json) -> Iterator[tuple[Feature, str]]:
-    for field in ("n", "best_of"):
-        if body.get(field) not in (None, 1):
-            yield Feature.SEVERAL_ANSWERS, field
-    for field in ("logprobs", "top_logprobs"):
-        # Of completions 0 asks for those of the tokens that were chosen.
-        if body.get(field) is not None and body[field] is not False:
-            yield Feature.LOGPROBS, field
-    if any("logprobs" in each for each in _words(body.get("include"))):
-        yield Feature.LOGPROBS, "include"
-    if body.get("background"):
-        yield Feature.BACKGROUND, "background"
-    # A response is stored unless it says otherwise; a chat is not.
-    unsaid = operation is Operation.RESPONSES
-    if (body.get("store") is None and unsaid) or body.get("store"):
-        yield Feature.STORE, "store"
-
-
-def _of_parts(field: str, items: Iterable[object]) -> Iterator[tuple[Feature, str]]:
-    found: dict[Feature, str] = {}
-    for index, item in enumerate(items):
-        for part in _mappings(item):
-            for feature in _of_part(part):
-                found.setdefault(feature, f"{field}[{index}]")
-    yield from found.items()
-
-
-def _of_part(part: Json) -> Iterator[Feature]:
-    kind = part.get("type")
-    kind = kind if isinstance(kind, str) else ""
-    if "image" in kind or "screenshot" in kind or "image_url" in part:
-        yield Feature.IMAGES
-    if "file" in kind or "file_data" in part or "file_url" in part:
-        yield Feature.FILES
-    if "audio" in kind:
-        yield Feature.AUDIO
-
-
-def _mappings(value: object) -> Iterator[Json]:
-    """A message and all that is in it."""
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            if isinstance(inner, dict | list):
-                yield from _mappings(inner)
-    elif isinstance(value, list):
-        for each in value:
-            if isinstance(each, dict | list):
-                yield from _mappings(each)
-
-
 def _passages(operation: Operation, body: Json) -> Iterator[Passage]:
-    if operation is Operation.EMBEDDINGS:
-        yield from _plain(Role.USER, "input", body.get("input"))
-        return
-    if operation is Operation.COMPLETIONS:
-        for field in ("prompt", "suffix"):
+    prompts = _PROMPTS.get(operation, _MESSAGES)
+    if prompts is _MESSAGES:
+        yield from _plain(Role.SYSTEM, "instructions", body.get("instructions"))
+        for field in ("messages", "input"):
+            yield from _messages(field, body.get(field))
+        yield from _plain(Role.ASSISTANT, "prediction", body.get("prediction"))
+    else:
+        for field in sorted(prompts):
             yield from _plain(Role.USER, field, body.get(field))
-        return
-    yield from _plain(Role.SYSTEM, "instructions", body.get("instructions"))
-    for field in ("messages", "input"):
-        yield from _messages(field, body.get(field))
-    yield from _plain(Role.ASSISTANT, "prediction", body.get("prediction"))
-    for field in _DEFINITIONS:
-        for text in _defined(body.get(field)):
-            yield Passage(Role.DEFINITION, field, text.encode())
+    for field, value in body.items():
+        if field not in prompts and field not in _SETTINGS:
+            yield from (Passage(Role.DEFINITION, field, text.encode()) for text in _defined(value))
 
 
 def _plain(role: Role, field: str, value: object) -> Iterator[Passage]:
@@ -200,16 +153,11 @@ def _roles(item: object) -> set[Role]:
     """
     if not isinstance(item, dict):
         return {Role.USER}
-    said, kinds = _named(item, "role"), _named(item, "type")
+    said, kinds = named(item, "role"), named(item, "type")
     roles = {_ROLES.get(each, Role.USER) if isinstance(each, str) else Role.USER for each in said}
     if "role" not in item and set(map(str, kinds)) <= {"message"}:
         roles.add(Role.USER)
     return roles | {_of_kind(each) for each in kinds if each != "message"}
-
-
-def _named(item: Json, name: str) -> list[Any]:
-    """Members of that name, in whatever case: readers differ on whether they are the same."""
-    return [value for key, value in item.items() if key == name or key.lower() == name]
 
 
 def _of_kind(kind: object) -> Role:
@@ -296,11 +244,3 @@ def _has_number(value: object) -> bool:
     if isinstance(value, list):
         return any(_has_number(each) for each in value)
     return isinstance(value, int | float)
-
-
-def _words(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _objects(value: object) -> list[Json]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

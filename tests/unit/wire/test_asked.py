@@ -109,6 +109,116 @@ def test_features_are_told_with_their_field(
     assert asked(api, **body).features == expected
 
 
+SEARCH = {"type": "web_search_preview"}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "web_search"},
+        {"type": "web_search_preview_2025_03_11"},
+        {"type": "Web_Search"},
+        {"Type": "web_search"},
+        {"type": "web-search"},
+        {"type": "function", "Type": "web_search"},
+        {"type": "namespace", "name": "crm", "tools": [{"type": "function"}, SEARCH]},
+        {"type": "namespace", "tools": [{"type": "namespace", "Tools": [SEARCH]}]},
+        {"type": "namespace", "tools": SEARCH},
+        {"type": "bing_grounding", "bing_grounding": {}},
+        {"type": "bing_custom_search_preview"},
+        {"type": "browser_automation_preview"},
+        {"type": "web_fetch"},
+        {"type": "x_search"},
+        {"google_search": {}},
+        {"type": "mcp", "server_label": "Web Search", "server_url": "https://x.example"},
+        {"type": "mcp", "server_label": "x", "allowed_tools": ["fetch", "web_search"]},
+        {"type": "mcp", "server_label": "x", "allowed_tools": {"tool_names": ["searchWeb"]}},
+        {"type": "mcp", "server_url": "https://x.example/bing/mcp"},
+    ],
+    ids=str,
+)
+def test_a_search_of_the_web_is_found_wherever_it_is_defined(tool: dict[str, Any]) -> None:
+    """At the top, within other tools, and among those that a search of tools has found."""
+    found = asked("responses", store=False, tools=[{"type": "function"}, tool]).features
+    assert found[Feature.WEB_SEARCH] == found[Feature.HOSTED_TOOLS] == "tools"
+    for kind in ("tool_search_output", "additional_tools", "mcp_list_tools"):
+        items = [{"role": "user", "content": "x"}, {"type": kind, "tools": [tool]}]
+        found = asked("responses", store=False, input=items).features
+        assert set(found) == {Feature.TOOLS, Feature.HOSTED_TOOLS, Feature.WEB_SEARCH}
+        assert set(found.values()) == {"input[1]"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"web_search_options": {}},
+        {"web_search": True},
+        {"search_parameters": {"mode": "auto"}},
+        {"enable_search": True},
+        {"tool_choice": SEARCH},
+        {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [SEARCH]}},
+        {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [SEARCH]}}},
+    ],
+    ids=str,
+)
+def test_a_search_may_be_asked_for_without_a_tool(body: dict[str, Any]) -> None:
+    """By a parameter, as other servers have it, too; a choice names what is stored elsewhere."""
+    found = asked("chat", **body).features
+    assert set(found) == {Feature.TOOLS, Feature.HOSTED_TOOLS, Feature.WEB_SEARCH}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": [{"type": "function", "function": {"name": "web_search"}}]},
+        {"tools": [{"type": "custom", "custom": {"name": "bing"}}]},
+        {
+            "tools": [
+                {
+                    "type": "function",
+                    "name": "f",
+                    "parameters": {"type": "object", "properties": {"web_search": {}, "tools": []}},
+                }
+            ]
+        },
+        {"tool_choice": "auto", "search_parameters": None, "enable_search": False},
+        {"tool_choice": {"type": "function", "function": {"name": "web_search"}}},
+    ],
+    ids=str,
+)
+def test_the_callers_own_functions_are_no_searches(body: dict[str, Any]) -> None:
+    """Whatever they are called: the caller runs them."""
+    found = asked("chat", **body).features
+    assert not {Feature.HOSTED_TOOLS, Feature.WEB_SEARCH} & set(found)
+
+
+def test_other_tools_that_run_upstream_are_no_searches() -> None:
+    """Files, code, servers whose names say nothing of the web, and a search of the past."""
+    tools = [{"type": kind} for kind in ("file_search", "code_interpreter", "tool_search")]
+    tools.append({"type": "mcp", "server_label": "crm", "server_url": "https://crm.example"})
+    past = [{"type": "web_search_call", "id": "ws_1", "status": "completed"}]
+    found = asked("responses", store=False, tools=tools, input=past).features
+    assert found == {Feature.TOOLS: "tools", Feature.HOSTED_TOOLS: "tools"}
+
+
+@pytest.mark.parametrize(
+    ("part", "feature"),
+    [
+        ({"Type": "Image_URL"}, Feature.IMAGES),
+        ({"type": "text", "Image_Url": {}}, Feature.IMAGES),
+        ({"TYPE": "input_file"}, Feature.FILES),
+        ({"type": "text", "File_Data": "x"}, Feature.FILES),
+        ({"type": "Input_Audio"}, Feature.AUDIO),
+        ({"type": "text", "input_audio": {}}, Feature.AUDIO),
+    ],
+    ids=str,
+)
+def test_parts_are_found_in_any_spelling(part: dict[str, Any], feature: Feature) -> None:
+    """A reader upstream may not look at case."""
+    found = asked("chat", messages=[{"role": "user", "content": [part]}])
+    assert found.features == {feature: "messages[0]"}
+
+
 def test_texts_of_a_chat_with_who_speaks() -> None:
     """Plain and in parts, calls and their answers; words of the API and data are no text."""
     found = asked(
@@ -278,6 +388,21 @@ def test_no_text_of_a_message_is_missed(text: str, api: str) -> None:
     for content in (text, [{"type": "text", "text": text}], [{"type": "new", "new": {"x": text}}]):
         found = asked(api, **{field: [{"role": "user", "content": content}]})
         assert text in [each.text.decode() for each in found.passages]
+
+
+@pytest.mark.parametrize("api", sorted(PATHS))
+def test_texts_under_other_names_are_read_too(api: str) -> None:
+    """Other servers know more than OpenAI: templates of chats, documents, forms of the answer."""
+    found = said(asked(api, chat_template="one", documents=[{"title": "two"}], plugins={"x": 3}))
+    assert {text for role, _, text in found if role == "definition"} >= {"one", "two", "x"}
+    assert {field for _, field, _ in found} == {"chat_template", "documents", "plugins"}
+
+
+@pytest.mark.parametrize("api", sorted(PATHS))
+def test_settings_are_no_texts(api: str) -> None:
+    """No model reads them, and a pattern for `auto` is not meant for them."""
+    settings = {"user": "a", "metadata": {"b": "c"}, "tool_choice": "auto", "service_tier": "d"}
+    assert said(asked(api, reasoning={"effort": "low"}, stop=["e"], **settings)) == set()
 
 
 def test_a_text_is_no_image_for_how_it_begins() -> None:
