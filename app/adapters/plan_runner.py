@@ -38,11 +38,11 @@ class PlanRunner:
         self._task: asyncio.Task[None] | None = None
         self.current: PlanJob | None = None
 
-    def start(self, ask: PlanAsk) -> PlanJob:
-        """Begin a plan. Raises AlreadyRunning."""
+    def start(self, ask: PlanAsk, by: str = "") -> PlanJob:
+        """Begin a plan of somebody's. Raises AlreadyRunning."""
         if self._task is not None and not self._task.done():
             raise AlreadyRunning("A plan is being made: wait for it, or cancel it.")
-        self.current = PlanJob(ask, self._unix())
+        self.current = PlanJob(ask, self._unix(), by=by)
         self._task = asyncio.create_task(self._run(ask))
         return self.current
 

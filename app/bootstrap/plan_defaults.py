@@ -28,9 +28,9 @@ class ConfiguredPlanner:
         """The plan under way, else the last one."""
         return self.runner.current
 
-    def start(self, ask: PlanAsk) -> PlanJob:
+    def start(self, ask: PlanAsk, by: str = "") -> PlanJob:
         """Begin a plan. Raises MalformedRequest for an unknown model, AlreadyRunning."""
-        return self.runner.start(completed(ask, self.settings()))
+        return self.runner.start(completed(ask, self.settings()), by)
 
     async def cancel(self) -> PlanJob | None:
         """End the one under way."""

@@ -14,10 +14,10 @@ class FakePlanner:
 
     current: PlanJob | None = None
 
-    def start(self, ask: PlanAsk) -> PlanJob:
+    def start(self, ask: PlanAsk, by: str = "") -> PlanJob:
         if self.current is not None and self.current.state is PlanState.RUNNING:
             raise AlreadyRunning("A plan is being made.")
-        self.current = PlanJob(ask, 7.0)
+        self.current = PlanJob(ask, 7.0, by=by)
         return self.current
 
     async def cancel(self) -> PlanJob | None:

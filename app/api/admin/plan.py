@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.admin.guard import needs
-from app.api.admin.roles import Action
+from app.api.admin.guard import CallerOf, needs
+from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Moment
-from app.planner.sizing.job import PlanAsk, PlanJob
+from app.planner.sizing.job import PlanAsk, PlanJob, PlanState
 from app.settings.section import Float, Int, Name
 
 _NOTHING: Final = PlanAsk("")
@@ -117,6 +117,7 @@ class PlanView(BaseModel):
 
     state: str = Field(description="none, running, done, failed or cancelled")
     asked: dict[str, Any] = Field(description="with what was completed")
+    begun_by: str = Field("", description="the administrator's id")
     started_at: float | None = None
     ended_at: float | None = None
     replayed: int = Field(0, description="numbers of PTUs so far")
@@ -132,6 +133,7 @@ class PlanView(BaseModel):
         return cls(
             state=job.state,
             asked={name: getattr(job.ask, name) for name in names if _is_said(job.ask, name)},
+            begun_by=job.by,
             started_at=job.started_at,
             ended_at=job.ended_at,
             replayed=job.replayed,
@@ -144,6 +146,11 @@ def _is_said(ask: PlanAsk, name: str) -> bool:
     return bool(getattr(ask, name) != getattr(_NOTHING, name))
 
 
+def may_cancel(caller: Caller, begun_by: str) -> bool:
+    """Whether it is its own plan, or its role may end anybody's."""
+    return caller.actor.id == begun_by or caller.may(Action.CANCEL_PLANS)
+
+
 def add_plan_routes(router: APIRouter, services: AdminServices) -> None:
     """Put them on the router. A plan is of all tenants together: no tenant-admin may ask."""
 
@@ -153,11 +160,15 @@ def add_plan_routes(router: APIRouter, services: AdminServices) -> None:
         return Item(data=PlanView.of(services.planner.current))
 
     @router.post("/plan", status_code=HTTPStatus.ACCEPTED, openapi_extra=needs(Action.MAKE_PLAN))
-    async def make_plan(body: PlanBody) -> Item[PlanView]:
+    async def make_plan(caller: CallerOf, body: PlanBody) -> Item[PlanView]:
         """Begin a plan, in a process of the lowest priority; 409 while another is being made."""
-        return Item(data=PlanView.of(services.planner.start(body.asked())))
+        return Item(data=PlanView.of(services.planner.start(body.asked(), caller.actor.id)))
 
     @router.delete("/plan", openapi_extra=needs(Action.MAKE_PLAN))
-    async def cancel_plan() -> Item[PlanView]:
-        """End the plan under way."""
+    async def cancel_plan(caller: CallerOf) -> Item[PlanView]:
+        """End the plan under way: whoever began it, and whoever may end anybody's."""
+        job = services.planner.current
+        # Nothing is awaited from here until it is told to end: it is this plan that ends.
+        if job is not None and job.state is PlanState.RUNNING and not may_cancel(caller, job.by):
+            caller.require(Action.CANCEL_PLANS)
         return Item(data=PlanView.of(await services.planner.cancel()))

@@ -38,6 +38,7 @@ class Action(StrEnum):
     LIST_CACHE = "cache:list"  # beginnings of prompts, too
     EVICT_CACHE = "cache:evict"
     MAKE_PLAN = "plan:make"
+    CANCEL_PLANS = "plan:cancel"  # anybody's
     READ_LOGS = "logs:read"
     WRITE_LOGS = "logs:write"
     READ_OPENAPI = "openapi:read"

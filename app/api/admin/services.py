@@ -30,8 +30,8 @@ class Planner(Protocol):
         """The plan under way, else the last one."""
         ...
 
-    def start(self, ask: PlanAsk) -> PlanJob:
-        """Begin one. Raises AlreadyRunning, MalformedRequest."""
+    def start(self, ask: PlanAsk, by: str = "") -> PlanJob:
+        """Begin one of somebody's. Raises AlreadyRunning, MalformedRequest."""
         ...
 
     async def cancel(self) -> PlanJob | None:

@@ -196,6 +196,11 @@ class Actor:
     role: Role
     request_id: str = ""
 
+    @property
+    def id(self) -> str:
+        """What its name begins with, and keeps when it is renamed."""
+        return self.name.partition(" ")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class InForce:

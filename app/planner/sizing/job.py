@@ -57,7 +57,7 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanJob:
-    """`replayed` numbers of PTUs so far; `told` is the plan as JSON once it is done."""
+    """`replayed` numbers of PTUs so far; `told` is the plan as JSON once it is done; `by`: whose."""
 
     ask: PlanAsk
     started_at: float
@@ -66,6 +66,7 @@ class PlanJob:
     ended_at: float | None = None
     error: str | None = None
     told: Mapping[str, Any] | None = None
+    by: str = ""
 
 
 def _moment(at: float | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from app.api.admin.plan import PlanBody, PlanResult, PlanView
+from app.api.admin.plan import PlanBody, PlanResult, PlanView, may_cancel
 from app.api.admin.roles import Action
 from app.api.console.forms import Form
 from app.api.console.frame import Console
@@ -85,6 +85,7 @@ def _context(visit: Visit, view: PlanView) -> dict[str, Any]:
     models = visit.services.admin.models
     return {
         "plan": view,
+        "may_cancel": may_cancel(visit.caller, view.begun_by),
         "models": sorted(models()) if models is not None else [],
         "kinds": _KINDS,
         "asked": _asked(view.asked),

@@ -46,6 +46,39 @@ async def test_that_one_is_made_at_a_time(house: AdminHouse, owner: httpx2.Async
     assert (await owner.post("plan", json=body)).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("began", "ends", "status"),
+    [
+        (Role.OWNER, Role.VIEWER, 403),
+        (Role.OPERATOR, Role.VIEWER, 403),
+        (Role.VIEWER, Role.VIEWER, 200),
+        (Role.VIEWER, Role.OPERATOR, 200),
+        (Role.OPERATOR, Role.OWNER, 200),
+        (Role.OWNER, Role.OPERATOR, 200),
+    ],
+)
+async def test_that_a_plan_is_ended_by_who_began_it_and_by_operators(
+    house: AdminHouse, began: Role, ends: Role, status: int
+) -> None:
+    """A viewer reads: the work of others is not its own to end."""
+    async with house.client(ADMIN_KEYS[began]) as client:
+        begun = (await client.post("plan", json={"model": "gpt-4o"})).json()["data"]
+    async with house.client(ADMIN_KEYS[ends]) as client:
+        answer = await client.delete("plan")
+        assert answer.status_code == status
+        state = (await client.get("plan")).json()["data"]["state"]
+    assert state == ("cancelled" if status == 200 else "running")
+    assert begun["begun_by"] == house.planner.current.by  # type: ignore[union-attr]  # begun above
+    assert begun["begun_by"]
+
+
+async def test_that_a_plan_without_an_owner_is_no_viewers(house: AdminHouse) -> None:
+    """Nobody's plan is for operators."""
+    house.planner.start(PlanAsk("gpt-4o"))
+    async with house.client(ADMIN_KEYS[Role.VIEWER]) as client:
+        assert (await client.delete("plan")).status_code == 403
+
+
 async def test_that_times_are_read(house: AdminHouse, owner: httpx2.AsyncClient) -> None:
     """ISO 8601 as well as Unix seconds; every field arrives."""
     body = {"model": "gpt-4o", "since": "1970-01-02T00:00Z", "until": 200_000, "without": ["a"]}

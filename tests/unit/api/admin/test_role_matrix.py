@@ -44,6 +44,7 @@ ALLOWED = {
     "cache:list": {"owner", "operator", "tenant-admin"},
     "cache:evict": {"owner", "operator", "tenant-admin"},
     "plan:make": {"owner", "operator", "viewer"},
+    "plan:cancel": {"owner", "operator"},
     "logs:read": {"owner", "operator", "viewer"},
     "logs:write": {"owner", "operator"},
     "openapi:read": {"owner", "operator", "tenant-admin", "viewer"},

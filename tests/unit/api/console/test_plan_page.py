@@ -8,9 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from app.domain.identity.directory import Role
 from app.planner.sizing.job import PlanAsk, PlanJob, PlanState
 from app.planner.sizing.plan import plan
 from app.planner.sizing.told import as_json
+from tests.fakes.admin import ADMIN_KEYS
 from tests.fakes.console import Browser, ConsoleHouse
 from tests.unit.planner.sizing.test_plan import question, steady
 
@@ -65,6 +67,20 @@ async def test_a_refused_form_says_why(owner: Browser, fields: dict[str, str], s
     answer = await owner.post("/plan", fields)
     assert answer.status_code == 400
     assert said in answer.text
+
+
+async def test_a_viewer_cancels_its_own_plan_alone(house: ConsoleHouse, owner: Browser) -> None:
+    """Of others it is told whose it is; sent by hand the form is refused."""
+    async with house.browser(ADMIN_KEYS[Role.VIEWER]) as viewer:
+        await owner.post("/plan", {"model": "gpt-4o"})
+        page = (await viewer.get("/plan")).text
+        assert "/plan/cancel" not in page
+        assert "Begun by owner" in page
+        assert (await viewer.post("/plan/cancel")).status_code == 403
+        await owner.post("/plan/cancel")
+        await viewer.post("/plan", {"model": "gpt-4o"})
+        assert "/plan/cancel" in (await viewer.get("/plan")).text
+        assert (await viewer.post("/plan/cancel")).status_code == 303
 
 
 async def test_a_plan_is_cancelled_and_a_second_one_refused(
