@@ -119,6 +119,10 @@ bench-cost: setup ## what a request and a frame cost beside what is noted; ARGS=
 soak: setup ## half an hour of streams, leaving clients, large prompts: memory and descriptors
 	@exec $(BIN)/python -m loadtest.bench.soak $(ARGS)
 
+.PHONY: bench-memory
+bench-memory: setup ## resident memory of each process of a gateway that has just started (1 minute)
+	@exec $(BIN)/python -m loadtest.bench.memory $(ARGS)
+
 .PHONY: bench-traces
 bench-traces: setup ## what traces cost a request, in processor time (about a minute)
 	@exec $(BIN)/python -m tests.benchmarks.traced_requests

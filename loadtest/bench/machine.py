@@ -84,6 +84,13 @@ def rss_mb(pids: Iterable[int]) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / _KIB / _KIB
 
 
+def rolled_up(pid: int) -> dict[str, float]:
+    """A process's memory by kind, in MiB (proc(5), `smaps_rollup`): Rss, Pss, Anonymous, ..."""
+    lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
+    words = (line.split() for line in lines)
+    return {name.rstrip(":"): int(kib) / _KIB for name, kib, *_ in words}
+
+
 def descriptors(pids: Iterable[int]) -> int:
     """Files and sockets that the processes have open."""
     return sum(len(list((_PROC / str(pid) / "fd").iterdir())) for pid in pids)

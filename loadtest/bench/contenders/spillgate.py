@@ -7,7 +7,7 @@ explanations, the ledger and its archive, traces of one request in a hundred.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,10 @@ def config(key: str, redis: str, place: Path, ports: tuple[int, int, int, int]) 
 
 
 @contextmanager
-def _start(bench: Bench, *, beside_redis: bool = False, workers: int = 1) -> Iterator[Running]:
+def started(
+    bench: Bench, *, beside_redis: bool = False, workers: int = 1, without: Sequence[str] = ()
+) -> Iterator[Running]:
+    """A gateway and its Redis; `without` names sections of its configuration. Raises NotStarted."""
     own = [bench.cores.gateway]
     cores = own if beside_redis else bench.cores.load
     key, data, admin = new_key("test"), free_port(), free_port()
@@ -65,6 +68,8 @@ def _start(bench: Bench, *, beside_redis: bool = False, workers: int = 1) -> Ite
         ports = (data, admin, bench.answers_port, bench.streams_port)
         settings = config(key, redis, bench.place, ports)
         settings["listen"]["workers"] = workers
+        for section in without:
+            del settings[section]
         path.write_text(yaml.safe_dump(settings))
         program = Program(
             "Spillgate",
@@ -147,16 +152,16 @@ def _contender(
     )
 
 
-SPILLGATE: Final = _contender("spillgate", "Spillgate", _start, ALL)
+SPILLGATE: Final = _contender("spillgate", "Spillgate", started, ALL)
 SPILLGATE_BESIDE_REDIS: Final = _contender(
     "spillgate-beside-redis",
     "Spillgate, Redis on the same core",
-    partial(_start, beside_redis=True),
+    partial(started, beside_redis=True),
     (CLOSED,),
 )
 SPILLGATE_TWO_WORKERS: Final = _contender(
     "spillgate-two-workers",
     "Spillgate, two workers on all cores",
-    partial(_start, workers=2),
+    partial(started, workers=2),
     (CLOSED,),
 )
