@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 import msgspec
 from msgspec import structs
 
+from app.adapters.archive.csv_cell import cell
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageSums
 
@@ -27,8 +28,6 @@ _LEAST: Final = -(2**63)
 _MOST: Final = 2**63 - 1
 _FLOATS: Final = frozenset({"at", "started_at", "duration", "time_to_first_token"})
 _BOOLEANS: Final = frozenset({"stream"})
-#: What a spreadsheet would take for the beginning of a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 Record = Mapping[str, Any]
 
@@ -110,25 +109,18 @@ def _nested(record: Record) -> Record:
 
 
 def _csv(table: Table, target: IO[bytes]) -> int:
-    """RFC 4180, UTF-8, with a header."""
+    """RFC 4180, UTF-8, with a header; no cell is a formula: tags are the callers' own."""
     text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
     written = 0
     try:
         writer = csv.writer(text)
-        writer.writerow(table.columns)
+        writer.writerow(map(cell, table.columns))
         for record in table.records:
-            writer.writerow([_cell(record[name]) for name in table.columns])
+            writer.writerow([cell(record[name]) for name in table.columns])
             written += 1
     finally:
         text.detach()
     return written
-
-
-def _cell(value: object) -> object:
-    """Text that a spreadsheet would run gets an apostrophe before it: tags are the callers' own."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
 
 
 def _parquet(table: Table, target: IO[bytes]) -> int:

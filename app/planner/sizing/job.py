@@ -57,7 +57,7 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanJob:
-    """`replayed` numbers of PTUs so far; `told` is the plan as JSON once it is done; `by`: whose."""
+    """`replayed` numbers of PTUs so far; `told` is the plan as JSON once done; `by`: whose."""
 
     ask: PlanAsk
     started_at: float

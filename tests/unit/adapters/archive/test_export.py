@@ -47,7 +47,7 @@ def test_csv_is_read_back() -> None:
     assert (first["status"], second["status"], second["nano_usd"]) == ("200", "", str(2**53))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
+@pytest.mark.parametrize("text", ["=1+1", "+a", "-a", "@x", "\tx"])
 def test_csv_runs_nothing(text: str) -> None:
     """What callers name is no formula in the spreadsheet of whoever opens the file."""
     target = io.BytesIO()
@@ -55,6 +55,14 @@ def test_csv_runs_nothing(text: str) -> None:
 
     (row,) = csv.DictReader(io.StringIO(target.getvalue().decode(), newline=""))
     assert row["id"] == f"'{text}"
+
+
+def test_no_column_is_called_a_formula() -> None:
+    """Groups are by tags, whose names come from whoever asks."""
+    query = UsageQuery(("tag:=x",), 0.0, 1e12)
+    target = io.BytesIO()
+    export(groups_table(grouped([], query), ("=x", "a;=y")), Format.CSV, target)
+    assert target.getvalue().startswith(b"'=x,a;'=y,")
 
 
 def test_parquet_is_read_back() -> None:
