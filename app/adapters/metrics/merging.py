@@ -92,10 +92,12 @@ def as_text(page: bytes) -> bytes:
 
 
 def _families(page: bytes) -> Iterator[_Family]:
-    if not page.endswith(EOF):
+    # By no other end of a line: a label has a bare CR as it is.
+    *lines, rest = page.removesuffix(EOF).split(b"\n")
+    if rest or not page.endswith(EOF):
         raise Unreadable("a page of metrics ends before its end")
     family: _Family | None = None
-    for line in page[: -len(EOF)].splitlines():
+    for line in lines:
         if line.startswith(_HELP):
             if family is not None:
                 yield family

@@ -27,7 +27,10 @@ from app.adapters.metrics.merging import EOF, Unreadable, as_text, counted, merg
 from tests.tools.prometheus_page import Page
 
 #: Label values with whatever could be taken for a part of the format.
-NAMES = st.sampled_from(["a", "b", 'quote"', "back\\slash", "line\nend", "brace} 1 # {x", ""])
+NAMES = st.sampled_from(
+    ["a", "b", 'quote"', "back\\slash", "line\nend", "brace} 1 # {x", "", "cr\rx", "\r\n",
+     "\x0b\x0c\x1c\x85\u2028\u2029"]
+)  # fmt: skip
 GAUGES = (IN_FLIGHT, HOLD, DEPENDENCY_UP)
 Read = dict[Family, dict[tuple[str, ...], float]]
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -158,7 +161,15 @@ def test_the_newest_example_is_kept() -> None:
         assert b'llm_x_bucket{le="+Inf"} 3.0 # {trace_id="new"} 0.7 1001.5\n' in merged(pages)
 
 
-@pytest.mark.parametrize("page", [b"", b"# HELP a b\n# TYPE a counter\n", b"a_total 1.0\n# EOF\n"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"# HELP a b\n# TYPE a counter\n",
+        b"# HELP a b\n# TYPE a counter\na_total 1# EOF\n",
+        b"a_total 1.0\n# EOF\n",
+    ],
+)
 def test_a_page_that_was_cut_is_not_added(page: bytes) -> None:
     """Half a page would look like counters that fell."""
     with pytest.raises(Unreadable):
