@@ -157,6 +157,10 @@ class _Gathered:
             raise UpstreamProtocolError(f"The gateway's own request was answered by over {bound}.")
         self.parts.append(data)
 
+    def put(self, data: bytes) -> bool:  # noqa: ARG002  # the port's signature
+        """Never: what is sent is counted, and nobody is in a hurry."""
+        return False
+
     async def finish(self) -> None:
         """Nothing is left to be done."""
 

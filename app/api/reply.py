@@ -75,10 +75,17 @@ class HttpReply:
         if len(data) <= _PIECE_BYTES:
             if self._line.would_block:
                 await self._room()
-            self._put(data)
+            self._write(data)
             return
         for start in range(0, len(data), _PIECE_BYTES):
             await self.send(data[start : start + _PIECE_BYTES])
+
+    def put(self, data: bytes) -> bool:
+        """Send a part of the body where that takes no waiting; whether it was sent."""
+        if self._line.would_block or len(data) > _PIECE_BYTES:
+            return False
+        self._write(data)
+        return True
 
     async def finish(self) -> None:
         """End the body. Whatever the connection does afterwards is not this request's."""
@@ -115,7 +122,7 @@ class HttpReply:
         await self.send(body)
         await self.finish()
 
-    def _put(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         elif not self._has_body:

@@ -70,6 +70,10 @@ class Reply(Protocol):
         """Send a part of the body; returns once there is room for more."""
         ...
 
+    def put(self, data: bytes) -> bool:
+        """Send a part of the body where that takes no waiting; whether it was sent."""
+        ...
+
     async def finish(self) -> None:
         """End the body."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from app.domain.call.request import InferenceRequest
@@ -79,6 +79,14 @@ class UpstreamResponse(Protocol):
 
         Raises TimeoutError after `patience_s` seconds of silence (reading may then go on),
         UpstreamDisconnected when the connection broke first.
+        """
+        ...
+
+    async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:
+        """Hand `take` what comes, when it comes, until it wants no more; False at the body's end.
+
+        What it was handed it has, also the last, and it may raise. Raises what `read` does;
+        `patience_s` is for each silence.
         """
         ...
 

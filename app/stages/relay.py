@@ -15,7 +15,7 @@ from app.headers import own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
 from app.wire.events import Kind, is_notable, is_plain, read_event
-from app.wire.sse import HEARTBEAT, frames_of
+from app.wire.sse import HEARTBEAT, FrameBuffer, frames_of
 from app.wire.usage import usage_of_body, usage_of_tail
 
 #: Response headers of an upstream that are the caller's business. A member's limits
@@ -64,20 +64,13 @@ class Relay:
     async def _frames(
         self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
     ) -> None:
-        request, buffer = answer.request, answer.buffer
-        patience = min(self._heartbeat_s, answer.deployment.timeouts.idle)
+        request, flow = answer.request, _Flow(answer.buffer, reply, meter)
         first, ended = answer.take_frames(), False
         frames = kept_frames(b"".join(first), len(first), request, meter)
         while not meter.done and not ended:
-            if frames:
-                await reply.send(frames)
-                meter.bytes += len(frames)
-            try:
-                data = await rest.read(patience)
-            except TimeoutError:
-                data = await self._after_silence(answer, rest, reply, patience)
-            ended = not data
-            joined, number = _last(answer) if ended else buffer.joined(data)
+            await _send(frames, reply, meter)
+            ended = not await self._poured(answer, rest, reply, flow)
+            joined, number = _last(answer) if ended else flow.last
             frames = kept_frames(joined, number, request, meter)
         if not meter.done:
             message = "The upstream ended the stream before the answer was complete."
@@ -87,20 +80,50 @@ class Relay:
         if not ended:
             await _rest_after_end(answer, rest, reply, meter)
 
-    async def _after_silence(
-        self, answer: Answer, rest: UpstreamResponse, reply: Reply, silent: float
-    ) -> bytes:
-        """The next bytes; silences are filled until they are longer than allowed."""
-        idle = answer.deployment.timeouts.idle
-        while silent < idle:
-            await reply.send(HEARTBEAT)
-            patience = min(self._heartbeat_s, idle - silent)
+    async def _poured(
+        self, answer: Answer, rest: UpstreamResponse, reply: Reply, flow: _Flow
+    ) -> bool:
+        """Whether frames came that are more than plain content; False at the end of all.
+
+        Silences are filled until they are longer than allowed.
+        """
+        idle, silent = answer.deployment.timeouts.idle, 0.0
+        while True:
+            patience, heard = min(self._heartbeat_s, idle - silent), flow.heard
             try:
-                return await rest.read(patience)
+                return await rest.pour(flow.take, patience)
             except TimeoutError:
-                silent += patience
-        message = f"The upstream sent nothing for {idle:g} s."
-        raise UpstreamTimeout(message)
+                silent = patience if flow.heard != heard else silent + patience
+            if silent >= idle:
+                raise UpstreamTimeout(f"The upstream sent nothing for {idle:g} s.")
+            await reply.send(HEARTBEAT)
+
+
+class _Flow:
+    """Frames on their way, sent where they are read as long as they are plain content."""
+
+    __slots__ = ("_buffer", "_meter", "_reply", "heard", "last")
+
+    def __init__(self, buffer: FrameBuffer, reply: Reply, meter: Meter) -> None:
+        self._buffer = buffer
+        self._meter = meter
+        self._reply = reply
+        self.heard = 0  # reads, so far
+        self.last: tuple[bytes, int] = b"", 0  # what was not sent: frames, and their number
+
+    def take(self, data: bytes) -> bool:
+        """Send what is whole of it; False where that has to wait, or there is more to be done."""
+        self.heard += 1
+        frames, number = joined = self._buffer.joined(data)
+        if not frames:
+            return True
+        if not is_plain(frames, number) or not self._reply.put(frames):
+            self.last = joined
+            return False
+        meter = self._meter
+        _count(meter, frames, number)
+        meter.bytes += len(frames)
+        return True
 
 
 async def _rest_after_end(
@@ -129,15 +152,19 @@ def kept_frames(frames: bytes, number: int, request: InferenceRequest, meter: Me
     """What the client gets of so many frames; plain content is neither cut up nor decoded."""
     if not frames:
         return b""
-    meter.frames += number
-    meter.relayed.add(frames)
-    if meter.edges is not None:
-        meter.edges.add(frames)
+    _count(meter, frames, number)
     if is_plain(frames, number):
         return frames
     each = frames_of(frames)
     kept = [frame for frame in each if is_plain(frame, 1) or _keep(frame, request, meter)]
     return frames if len(kept) == len(each) else b"".join(kept)
+
+
+def _count(meter: Meter, frames: bytes, number: int) -> None:
+    meter.frames += number
+    meter.relayed.add(frames)
+    if meter.edges is not None:
+        meter.edges.add(frames)
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:

@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 
 from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.directory import Current
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.answer import Answer
 from app.api.call import DataPlaneLimits, Head
 from app.api.connection import Serving
@@ -140,7 +141,7 @@ async def _asgi(_scope: object, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": _ANSWER})
 
 
-class _Stream:
+class _Stream(ReadByRead):
     """An upstream's stream of which every read gives one frame."""
 
     status = 200

@@ -21,6 +21,7 @@ from typing import Any, Final
 from app.adapters.azure.credentials import ApiKeyCredential
 from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.holds import LocalHoldBoard
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.domain.cache.policy import UNSAID, Policies, rule_of
 from app.domain.call.request import InferenceRequest
 from app.domain.capacity.capacity_book import CapacityBook, Configured
@@ -107,7 +108,7 @@ PARTS: Final = (
 _TO_THE_TRANSPORT: Final = slice(1, 5)
 
 
-class _Response:
+class _Response(ReadByRead):
     """An answer that is here."""
 
     def __init__(self, headers: Mapping[str, str], body: bytes) -> None:

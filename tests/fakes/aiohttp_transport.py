@@ -51,6 +51,7 @@ from yarl import URL
 
 from app.adapters.upstream import Connections
 from app.adapters.upstream.decompression import Inflater
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.domain.routing.deployment import Timeouts
 from app.errors import (
     UpstreamDisconnected,
@@ -97,7 +98,7 @@ _RAISED: Final = (ClientError, OSError, RuntimeError, ValueError)
 _reused: ContextVar[bool | None] = ContextVar("connection_reused", default=None)
 
 
-class AiohttpResponse:
+class AiohttpResponse(ReadByRead):
     """An answer whose headers are here."""
 
     def __init__(self, response: ClientResponse, deadline: float) -> None:

@@ -37,6 +37,14 @@ class RecordingReply:
         await asyncio.sleep(0)
         self.parts.append(data)
 
+    def put(self, data: bytes) -> bool:
+        self._refuse_after_the_end()
+        assert data, "an empty part would end a chunked body"
+        if self._leaves_after is not None and len(self.parts) >= self._leaves_after:
+            return False  # who waits is told
+        self.parts.append(data)
+        return True
+
     async def finish(self) -> None:
         self._refuse_after_the_end()
         length = self.headers.get("content-length")

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Deployment
 from app.errors import UpstreamDisconnected, UpstreamError
@@ -136,7 +137,7 @@ class Script:
         return self
 
 
-class ScriptedResponse:
+class ScriptedResponse(ReadByRead):
     """One answer under way; it knows whether it was let go."""
 
     def __init__(self, act: Act, request: InferenceRequest, clock: FakeClock) -> None:

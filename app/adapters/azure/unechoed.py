@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.ports import UpstreamResponse
 
 #: Shorter ones are within words, and keep nobody out.
@@ -18,7 +19,7 @@ SHORTEST: Final = 8
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
-class UnechoedHead:
+class UnechoedHead(ReadByRead):
     """An UpstreamResponse in whose headers stars stand for the credential, as many as it has."""
 
     def __init__(self, response: UpstreamResponse, secret: str) -> None:

@@ -143,8 +143,9 @@ class Connection(asyncio.BufferedProtocol):
         if parser.is_ended:
             self._end(answer)
         elif parser.is_begun:
-            self._begin(answer)
-            if parser.parts:  # else nothing that a reader waits for
+            if not answer.is_begun:
+                self._begin(answer)
+            if parser.parts and not answer.is_poured(parser.parts):
                 self._hold_back(nbytes)
                 answer.wake()
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.adapters.upstream.decompression import Inflater
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.ports import UpstreamResponse
 
 _OF_THE_PACKED: Final = ("content-encoding", "content-length")
 
 
-class Inflated:
+class Inflated(ReadByRead):
     """An UpstreamResponse; its headers are those of what `read` gives."""
 
     def __init__(self, response: UpstreamResponse) -> None:

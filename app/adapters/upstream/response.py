@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final, Protocol
 
@@ -36,9 +36,12 @@ class Response:
         "_connection",
         "_deadline",
         "_failure",
+        "_is_declined",
         "_is_ended",
         "_loop",
         "_parts",
+        "_patience_s",
+        "_take",
         "_waiter",
         "headers",
         "is_begun",
@@ -63,6 +66,9 @@ class Response:
         self._is_ended = False
         self._failure: tuple[type[UpstreamError], str] | None = None
         self._waiter: Future[bool] | None = None
+        self._take: Callable[[bytes], bool] | None = None  # who is handed what comes
+        self._patience_s = inf
+        self._is_declined = False  # the last that it was handed was the last that it wanted
 
     # For the reader.
 
@@ -90,6 +96,30 @@ class Response:
                 self._check_deadline()
                 raise TimeoutError
         return _joined(self._parts) if self._parts else b""
+
+    async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:
+        """Hand `take` what comes until it wants no more; False at the body's end.
+
+        Its reader is not woken for it: `take` runs where the bytes were read. Raises what `read`
+        does and what `take` does; `patience_s` is for each silence.
+        """
+        self._take, self._patience_s, self._is_declined = take, patience_s, False
+        try:
+            while True:
+                if self._parts:
+                    if not take(_joined(self._parts) if self._is_ended else self._taken()):
+                        return True
+                elif self._is_ended:
+                    return False
+                elif self._failure is not None:
+                    self._raise()
+                elif not await self._news(self._silent_until()):
+                    self._check_deadline()
+                    raise TimeoutError
+                elif self._is_declined:
+                    return True
+        finally:
+            self._take = None
 
     def close(self) -> None:
         """Let go of the connection; where the answer is not all here, that ends it."""
@@ -129,6 +159,32 @@ class Response:
             if not waiter.done():
                 waiter.set_result(not late)
 
+    def is_poured(self, parts: list[bytes]) -> bool:
+        """Hand on what came, and empty `parts`, where somebody waits for that; whether it was so.
+
+        The reader is woken only where it has to do something about it.
+        """
+        take, waiter = self._take, self._waiter
+        if take is None or waiter is None or waiter.done():
+            return False
+        until = self._silent_until()
+        if until == self._deadline and self._is_late():  # which its reader has to know
+            return False
+        try:
+            self._is_declined = not take(_joined(parts))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the reader's call raises it
+            self._waiter = None
+            waiter.set_exception(error)
+            return True
+        if self._is_declined:
+            self.wake()
+        else:
+            self._alarm.set(until)
+        return True
+
+    def _silent_until(self) -> float:
+        return min(self._loop.time() + self._patience_s, self._deadline)
+
     def _taken(self) -> bytes:
         self._check_deadline()
         data = _joined(self._parts)
@@ -137,8 +193,11 @@ class Response:
         return data
 
     def _check_deadline(self) -> None:
-        if self._loop.time() + TICK_S >= self._deadline:
+        if self._is_late():
             raise UpstreamTimeout(_NO_END)
+
+    def _is_late(self) -> bool:
+        return self._loop.time() + TICK_S >= self._deadline
 
     async def _news(self, due: float) -> bool:
         """Whether there is something new before `due`."""

@@ -63,16 +63,14 @@ class Recording:
     async def send(self, data: bytes) -> None:
         """Send a part of the body; the client has it before it is looked at."""
         await self._reply.send(data)
-        if self._parts is None:
-            return
-        if self._folder is None:
-            self.size += len(data)
-            self._parts.append(data)
-        else:
-            self._folder.add(data)
-            self.size = self._folder.size
-        if self.size > self._at_most or (self._folder and self._folder.unkept):
-            self._let_go()
+        self._keep(data)
+
+    def put(self, data: bytes) -> bool:
+        """Send a part of the body where that takes no waiting; whether it was sent."""
+        is_sent = self._reply.put(data)
+        if is_sent:
+            self._keep(data)
+        return is_sent
 
     async def finish(self) -> None:
         """End the body."""
@@ -83,6 +81,18 @@ class Recording:
         """End an answer that cannot be completed."""
         self._let_go()
         await self._reply.break_off(error)
+
+    def _keep(self, data: bytes) -> None:
+        if self._parts is None:
+            return
+        if self._folder is None:
+            self.size += len(data)
+            self._parts.append(data)
+        else:
+            self._folder.add(data)
+            self.size = self._folder.size
+        if self.size > self._at_most or (self._folder and self._folder.unkept):
+            self._let_go()
 
     def _let_go(self) -> None:
         self._parts, self._folder = None, None

@@ -9,6 +9,7 @@ from azure.core.credentials import AccessToken
 from app.adapters.azure.credentials import ApiKeyCredential
 from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.azure.entra import EntraCredential
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Api, Deployment, Kind, Timeouts
 from app.errors import UpstreamMisconfigured
@@ -20,7 +21,7 @@ ENDPOINT = "https://contoso.openai.azure.com"
 
 
 @dataclass
-class Answer:
+class Answer(ReadByRead):
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     closed: bool = False

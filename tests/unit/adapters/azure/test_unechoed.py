@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.adapters.azure.unechoed import unechoed
+from app.adapters.upstream.read_by_read import ReadByRead
 
 SECRET = "abcabcabd-secret-of-ours"  # begins with what it begins with again
 
 
 @dataclass
-class Pieces:
+class Pieces(ReadByRead):
     """A response that comes in these."""
 
     pieces: list[bytes]

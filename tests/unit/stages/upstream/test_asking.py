@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from app.adapters.upstream.read_by_read import ReadByRead
 from app.answer import Answer
 from app.domain.capacity.capacity import CapacityTold
 from app.domain.capacity.demand import Demand
@@ -22,7 +23,7 @@ from tests.fakes.hedged import STREAM
 from tests.fakes.house import deployment
 
 
-class Held:
+class Held(ReadByRead):
     """A place and a connection, which note that they are let go of."""
 
     status = 200
