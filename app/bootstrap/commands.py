@@ -28,7 +28,6 @@ from app.bootstrap.simulation import Reloadable, Simulated, pointed_at, simulate
 from app.cli.check import usable_cpus, warnings
 from app.cli.start import MISTAKE, Addresses, utc_today
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
-from app.simulator.server import serve_simulator
 
 _log = structlog.get_logger()
 
@@ -90,6 +89,8 @@ async def _serving(settings: Settings, file: ConfigFile, logs: Logs, *, simulate
     if not simulate:
         await _serve(_Start(settings, file, logs), told)
         return
+    from app.simulator.server import serve_simulator  # noqa: PLC0415  # only where asked for
+
     deployments = simulated_deployments(settings, load_catalog())
     async with serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url:
         await _serve(_Start(settings, file, logs, simulator_url), told)
@@ -155,6 +156,8 @@ async def _until(told: _Signals, process: Reloadable, file: ConfigFile) -> None:
 
 
 async def _simulate(settings: Settings, host: str, port: int) -> None:
+    from app.simulator.server import serve_simulator  # noqa: PLC0415  # `serve` does without
+
     told = until_told()
     deployments = simulated_deployments(settings, load_catalog())
     serving = serve_simulator(deployments, host=host, port=port, seed=settings.simulator.seed)

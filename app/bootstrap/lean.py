@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Final
 
-#: Loaded where installed, each by somebody who does without it: rich by structlog, for consoles;
-#: OpenTelemetry's SDK and cryptography by redis-py, for its own metrics and for stapled
-#: certificates; watchfiles by uvicorn, for reloading code. Together some 15 MB.
-UNUSED: Final = ("rich", "opentelemetry", "cryptography", "watchfiles")
+#: By library, what it loads where that is installed, and does without: for consoles and for
+#: greenlets; for its own metrics and for stapled certificates; for reloading code. Some 15 MB.
+_DOES_WITHOUT: Final[Mapping[str, tuple[str, ...]]] = {
+    "structlog": ("rich", "greenlet"),
+    "redis": ("opentelemetry", "cryptography"),
+    "uvicorn": ("watchfiles",),
+}
+#: All of it.
+UNUSED: Final = tuple(name for names in _DOES_WITHOUT.values() for name in names)
+
+
+def load_libraries() -> None:
+    """Load them without it, each by itself: what another needs of it, that gets."""
+    for library, unused in _DOES_WITHOUT.items():
+        with without(*unused):
+            import_module(library)
 
 
 @contextmanager

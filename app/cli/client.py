@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-import httpx2
+if TYPE_CHECKING:  # loaded by what calls: a command that does not starts without it
+    import httpx2
 
 URL_VARIABLE: Final = "SPILLGATE_ADMIN_URL"
 KEY_VARIABLE: Final = "SPILLGATE_ADMIN_KEY"
@@ -109,6 +110,8 @@ class AdminClient:
     @contextmanager
     def _said(self) -> Iterator[None]:
         """What the transport raises, in our words: its own may hold what was sent."""
+        import httpx2  # noqa: PLC0415  # as above
+
         try:
             yield
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
@@ -133,6 +136,8 @@ def admin_client(
     access: Access, transport: httpx2.BaseTransport | None = None
 ) -> Iterator[AdminClient]:
     """A client and its connections; redirects are not followed, proxies not taken."""
+    import httpx2  # noqa: PLC0415  # as above
+
     headers = {"authorization": f"Bearer {access.key}", "accept-encoding": "identity"}
     with httpx2.Client(
         base_url=access.url + PREFIX,

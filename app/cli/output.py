@@ -7,12 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:  # loaded where something is drawn: it takes longer than most commands
+    from rich.console import Console
+    from rich.table import Table
 
 Record = Mapping[str, Any]
 
@@ -70,6 +69,8 @@ class Output:
         print(line, file=self._notes)
 
     def _console(self) -> Console:
+        from rich.console import Console  # noqa: PLC0415  # as above
+
         return Console(
             file=self._target,
             width=self._width,
@@ -98,6 +99,10 @@ def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Ite
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
     """Cells are texts, in which brackets mean nothing."""
+    from rich import box  # noqa: PLC0415  # as above
+    from rich.table import Table  # noqa: PLC0415  # as above
+    from rich.text import Text  # noqa: PLC0415  # as above
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
 
 from app.cli import given
 from app.cli.output import Output
@@ -198,6 +197,8 @@ def _beside() -> Iterator[Tell]:
 @contextmanager
 def _progress() -> Iterator[Tell]:
     """A spinner on a terminal; nothing elsewhere, for it takes seconds."""
+    from rich.console import Console  # noqa: PLC0415  # 70 ms, which other commands do without
+
     console = Console(file=sys.stderr)
     with console.status("reading traffic") as status:
         yield lambda count: status.update(f"{count} numbers of PTUs replayed")

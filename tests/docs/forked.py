@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from contextlib import redirect_stderr
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,9 @@ def serve(path: Path) -> None:
 
 
 def _warm() -> None:
-    """Import what commands import when they are called, by one that has nobody to ask."""
+    """Import what commands import when they are called, the rest by one that has nobody to ask."""
+    for name in ("comparison", "drafting", "latency", "planning", "probing"):
+        import_module(f"app.bootstrap.{name}")
     nobody = {"SPILLGATE_ADMIN_URL": "http://127.0.0.1:9", "SPILLGATE_ADMIN_KEY": "none"}
     os.environ |= nobody
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123  # a device
