@@ -14,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 
 from app import errors
 from app.api.admin.changing import if_match
+from app.api.admin.ledger_readers import TooManyReaders
 from app.api.admin.roles import PERMISSIONS, Action
 from app.api.admin.throttle import TooManyWrongKeys
 from app.domain.identity.directory import Role
@@ -71,6 +72,7 @@ REFUSALS: Final[tuple[type[errors.SpillgateError], ...]] = (
     errors.AlreadyMapped,
     errors.VersionConflict,
     errors.BodyTooLarge,
+    TooManyReaders,
     TooManyWrongKeys,
     errors.SpillgateError,
     errors.StoreUnavailable,

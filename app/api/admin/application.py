@@ -21,6 +21,7 @@ from app.api.admin.deployments_routes import add_deployment_routes
 from app.api.admin.explain import add_explain_route
 from app.api.admin.guard import NO_STORE, guarded, needs
 from app.api.admin.keys import add_key_routes
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.limits import add_limit_routes
 from app.api.admin.logs import add_logs_routes
 from app.api.admin.me import add_me_route
@@ -116,15 +117,16 @@ def _admin(services: AdminServices, wrong_keys: WrongKeys) -> APIRouter:
     """Every route of the API; each is guarded, and declares its permission."""
     route_class = guarded(services.authentication, wrong_keys)
     router = APIRouter(prefix="/admin/v1", route_class=route_class, responses=_REFUSALS)
+    readers = LedgerReaders()
     add_me_route(router)
     add_tenant_routes(router, services)
     add_limit_routes(router, services)
-    add_simulation_route(router, services)
+    add_simulation_route(router, services, readers)
     add_key_routes(router, services)
     add_admin_routes(router, services)
-    add_usage_routes(router, services)
-    add_statement_route(router, services)
-    add_reconciliation_route(router, services)
+    add_usage_routes(router, services, readers)
+    add_statement_route(router, services, readers)
+    add_reconciliation_route(router, services, readers)
     add_plan_routes(router, services)
     add_anomaly_route(router, services)
     add_audit_routes(router, services)

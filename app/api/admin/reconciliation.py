@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.api.admin.guard import needs
+from app.api.admin.guard import CallerOf, needs
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import LAST_MOMENT, Body, Item
@@ -164,14 +164,18 @@ class ReconciliationView(BaseModel):
         )
 
 
-def add_reconciliation_route(router: APIRouter, services: AdminServices) -> None:
+def add_reconciliation_route(
+    router: APIRouter, services: AdminServices, readers: LedgerReaders
+) -> None:
     """Put it on the router. It tells of all tenants together: no tenant-admin may ask."""
 
     @router.post("/usage/reconciliation", openapi_extra=needs(Action.READ_DEPLOYMENTS))
-    async def reconcile_usage(body: ReconciliationBody) -> Item[ReconciliationView]:
+    async def reconcile_usage(
+        caller: CallerOf, body: ReconciliationBody
+    ) -> Item[ReconciliationView]:
         """Compare what Azure counted, by deployment and hour or day, with the ledger."""
         series = body.read()
-        found = await asyncio.to_thread(_reconciled, services, series)
+        found = await readers.read(caller, _reconciled, services, series)
         return Item(data=ReconciliationView.of(found, series))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.admin.guard import CallerOf, needs
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.lookup import check_rules, tenant_of
 from app.api.admin.roles import Action
 from app.api.admin.rules import RuleBodies, RuleView, rules_of
@@ -73,7 +73,9 @@ class Simulation(BaseModel):
         )
 
 
-def add_simulation_route(router: APIRouter, services: AdminServices) -> None:
+def add_simulation_route(
+    router: APIRouter, services: AdminServices, readers: LedgerReaders
+) -> None:
     """Put it on the router."""
 
     @router.post("/limits/simulate", openapi_extra=needs(Action.SIMULATE_LIMITS))
@@ -94,7 +96,7 @@ def add_simulation_route(router: APIRouter, services: AdminServices) -> None:
             return what_if(rows, rules, since=body.since, until=body.until)
 
         try:
-            return Item(data=Simulation.of(await asyncio.to_thread(replay)))
+            return Item(data=Simulation.of(await readers.read(caller, replay)))
         except TooManyRows as error:
             raise MalformedRequest(f"since: {error}.", param="since") from error
 

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from app.api.admin.guard import CallerOf, needs
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.periods import Form
 from app.api.admin.roles import Action, Caller
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Zone
 from app.api.admin.statement_view import StatementView, columns_of, records_of
-from app.api.admin.streaming import MEDIA_TYPES, streamed
+from app.api.admin.streaming import MEDIA_TYPES
 from app.domain.billing.ask import AskedStatement, Given, MistakenAsk, asked_of, shares_of
 from app.domain.billing.bill import Bill
 from app.domain.billing.statement import IdleRule
@@ -40,7 +41,7 @@ class StatementQuery(Body):
     format: Form = Form.JSON
 
 
-def add_statement_route(router: APIRouter, services: AdminServices) -> None:
+def add_statement_route(router: APIRouter, services: AdminServices, readers: LedgerReaders) -> None:
     """Put it on the router. One bill is made at a time: each reads a month of every tenant."""
     turn = asyncio.Semaphore(1)
 
@@ -59,7 +60,7 @@ def add_statement_route(router: APIRouter, services: AdminServices) -> None:
         """
         wanted, tenant = wanted_of(asked, services), tenant_of(asked, caller)
         async with turn:
-            bill = await asyncio.to_thread(bill_of, services, wanted, tenant)
+            bill = await readers.read(caller, bill_of, services, wanted, tenant)
         if asked.format is Form.JSON:
             return Item(data=StatementView.of(bill, wanted))
 
@@ -68,7 +69,8 @@ def add_statement_route(router: APIRouter, services: AdminServices) -> None:
             records = records_of(bill, wanted)
             services.usage.write_records(columns, texts, records, asked.format, target)
 
-        return await streamed(write, form=asked.format, name=f"statement-{wanted.month.name}")
+        name = f"statement-{wanted.month.name}"
+        return await readers.stream(caller, write, form=asked.format, name=name)
 
 
 def tenant_of(asked: StatementQuery, caller: Caller) -> str | None:

@@ -9,9 +9,11 @@ from contextlib import suppress
 from typing import IO, Any, Final
 
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 PART_BYTES: Final = 64 * 1024
+#: Seconds in which a part has to be taken: who reads no more holds a thread.
+STALLED_S: Final = 30.0
 #: Parts that wait to be sent; a thread that is ahead of its reader waits, too.
 _PARTS: Final = 4
 
@@ -23,20 +25,35 @@ MEDIA_TYPES: Final = {
 _Write = Callable[[IO[bytes]], None]
 
 
-async def streamed(write: _Write, *, form: str, name: str) -> StreamingResponse:
-    """An answer of what `write` writes in a thread, as a file called `name`.
+def _nothing() -> None:
+    """Nobody asked to be told."""
+
+
+async def streamed(
+    write: _Write,
+    *,
+    form: str,
+    name: str,
+    ended: Callable[[], None] = _nothing,
+    stalled_s: float = STALLED_S,
+) -> StreamingResponse:
+    """An answer of what `write` writes in a thread, as a file called `name`; `ended` is told once.
 
     What it raises before there is a part is raised here; later it breaks the answer off, so that
     nobody takes half of it for all.
     """
-    parts = _parts(write)
+    parts = _parts(write, ended)
     first = await anext(parts, b"")
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
-    return _Answer(_chain(first, parts), form=form, headers=headers)
+    answer = _Answer(_chain(first, parts), form=form, headers=headers)
+    answer.stalled_s = stalled_s
+    return answer
 
 
 class _Answer(StreamingResponse):
-    """Ends the thread, however the sending ends."""
+    """Ends the thread, however the sending ends; sending ends where nobody takes a part."""
+
+    stalled_s = STALLED_S
 
     def __init__(
         self, parts: AsyncGenerator[bytes, None], *, form: str, headers: dict[str, str]
@@ -46,9 +63,16 @@ class _Answer(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, self._in_time(send))
         finally:
             await self._parts.aclose()
+
+    def _in_time(self, send: Send) -> Send:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self.stalled_s):
+                await send(message)
+
+        return send_in_time
 
 
 async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -60,10 +84,11 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenera
         await rest.aclose()
 
 
-async def _parts(write: _Write) -> AsyncGenerator[bytes, None]:
+async def _parts(write: _Write, ended: Callable[[], None]) -> AsyncGenerator[bytes, None]:
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PARTS)
     target = _Target(queue, asyncio.get_running_loop())
     writing = asyncio.create_task(asyncio.to_thread(_run, write, target))
+    writing.add_done_callback(lambda _: ended())
     try:
         while (part := await queue.get()) is not None:
             yield part

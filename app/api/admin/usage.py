@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import islice
@@ -12,12 +11,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.guard import CallerOf, needs
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.periods import Form, RowsQuery, query_of
 from app.api.admin.reading import UsageReader
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Item, Page
-from app.api.admin.streaming import MEDIA_TYPES, streamed
+from app.api.admin.streaming import MEDIA_TYPES
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.ledger.usage_query import UsageGroup, UsageQuery, UsageSums, grouped
 from app.errors import MalformedRequest, SpillgateError
@@ -107,7 +107,7 @@ class RowView(BaseModel):
     errand: str = Field(description="what the gateway asked it for itself; empty for callers'")
 
 
-def add_usage_routes(router: APIRouter, services: AdminServices) -> None:
+def add_usage_routes(router: APIRouter, services: AdminServices, readers: LedgerReaders) -> None:
     """Put them on the router."""
 
     @router.get(
@@ -121,14 +121,14 @@ def add_usage_routes(router: APIRouter, services: AdminServices) -> None:
     ) -> Item[list[GroupView]] | Response:
         """Usage and cost by any dimension: tenant, key_id, model, day, tag:NAME and more."""
         query = query_of(asked, caller, _group_by(asked.group_by))
-        groups = await asyncio.to_thread(_groups, services.usage, query)
+        groups = await readers.read(caller, _groups, services.usage, query)
         if asked.format is Form.JSON:
             return Item(data=[GroupView.of(group) for group in groups])
 
         def write(target: IO[bytes]) -> None:
             services.usage.write_groups(groups, query, asked.format, target)
 
-        return await streamed(write, form=asked.format, name="usage")
+        return await readers.stream(caller, write, form=asked.format, name="usage")
 
     @router.get(
         "/ledger",
@@ -142,12 +142,12 @@ def add_usage_routes(router: APIRouter, services: AdminServices) -> None:
         """Rows as they were recorded: one for each request, refused ones too."""
         query = query_of(asked, caller)
         if asked.format is Form.JSON:
-            return await asyncio.to_thread(_page, services.usage, query, asked)
+            return await readers.read(caller, _page, services.usage, query, asked)
 
         def write(target: IO[bytes]) -> None:
             _write_rows(services.usage, query, asked.format, target)
 
-        return await streamed(write, form=asked.format, name="ledger")
+        return await readers.stream(caller, write, form=asked.format, name="ledger")
 
 
 def _groups(usage: UsageReader, query: UsageQuery) -> list[UsageGroup]:

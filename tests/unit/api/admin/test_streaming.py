@@ -50,6 +50,31 @@ async def test_that_a_thread_ends_when_nobody_reads_what_it_writes() -> None:
     assert written <= reader.taken + 10
 
 
+async def test_that_a_reader_who_takes_no_more_is_given_up() -> None:
+    """It would hold a thread for as long as it keeps the connection."""
+    ended = threading.Event()
+
+    def write(target: IO[bytes]) -> None:
+        try:
+            while True:
+                target.write(b"x" * PART_BYTES)
+        finally:
+            ended.set()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    told: list[bool] = []
+    answer = await streamed(
+        write, form="csv", name="rows", ended=lambda: told.append(ended.is_set()), stalled_s=0.01
+    )
+    with pytest.raises(ClientDisconnect):
+        await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, Reader(0).receive, send)
+    assert ended.is_set()
+    assert told == [True]
+
+
 async def test_that_all_parts_come_in_order() -> None:
     """Small and large writes, and what is left in the buffer at the end."""
     body = bytearray()
