@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,9 @@ def warm(house: Demo) -> Demo:
     """The same, after a while that somebody looked."""
     headers = {"origin": "null"}
     with httpx2.Client(follow_redirects=True, headers=headers, timeout=60) as client:
-        client.post(f"{house.console}/sign-in", data={"key": house.admin_key})
+        page = client.get(f"{house.console}/sign-in").text
+        token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+        client.post(f"{house.console}/sign-in", data={"csrf": token, "key": house.admin_key})
         until = time.monotonic() + WARM_UP_S
         while time.monotonic() < until:
             assert client.get(f"{house.console}/").status_code == 200

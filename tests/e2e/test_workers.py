@@ -222,7 +222,8 @@ async def the_console_adds_them_up(gateway: Gateway) -> None:
                 assert answer.status == 200, path
                 return await answer.text()
 
-        async with http.post(f"{console}/sign-in", data={"key": key}) as answer:
+        token = re.findall(r'name="csrf" value="([^"]+)"', await page("/sign-in"))[0]
+        async with http.post(f"{console}/sign-in", data={"csrf": token, "key": key}) as answer:
             overview = await answer.text()
         assert '<td class="number" id="all-requests">60</td>' in overview
         tenant = " ".join(re.sub(r"<[^>]+>", " ", await page("/tenants/team")).split())

@@ -73,13 +73,22 @@ class Browser:
         sent = {"csrf": self.token, **(fields or {})}
         return await self.client.post(BASE + path, data=sent, **more)
 
-    async def sign_in(self, key: str) -> httpx2.Response:
-        """With this key; the next forms bear the new session's token."""
-        answer = await self.client.post(BASE + "/sign-in", data={"key": key})
+    async def sign_in(self, key: str, **more: Any) -> httpx2.Response:
+        """With this key, by the page's form; the next forms bear the new session's token."""
+        form = {"csrf": await self.token_to_sign_in(), "key": key}
+        answer = await self.client.post(self._base() + "/sign-in", data=form | more)
         if answer.status_code == 303:
             found = _TOKEN.search((await self.get("/")).text)
             self.token = found[1] if found else ""
         return answer
+
+    async def token_to_sign_in(self) -> str:
+        """Of the page's form."""
+        found = _TOKEN.search((await self.client.get(self._base() + "/sign-in")).text)
+        return found[1] if found else ""
+
+    def _base(self) -> str:
+        return f"{self.client.base_url}".rstrip("/") + "/console"
 
     @property
     def cookie(self) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.api.admin.request_ids import request_id
-from app.api.console.forms import check_origin, check_token, form_of
+from app.api.console.before_sign_in import SignInForms
+from app.api.console.forms import TOKEN, check_origin, check_token, form_of
 from app.api.console.frame import COOKIE, SIGN_IN, visit_of
 from app.api.console.sessions import LONGEST_S
 from app.api.console.visit import ROOT, Frame
@@ -18,23 +19,34 @@ from app.errors import InvalidApiKey, SpillgateError
 
 SIGN_OUT: Final = "/sign-out"
 _WRONG: Final = "That is no administrator's key."
+_ENDED: Final = "This page was open for too long, or cookies are off: please try once more."
 _LONGEST_KEY: Final = 1024
 
 
 def sign_in_routes(frame: Frame) -> list[Route]:
     """The only routes, beside static files, that nobody has to be signed in for."""
+    forms = SignInForms(frame.services.admin.randomness)
+
+    def page(request: Request, said: str, status: int, next_page: str) -> Response:
+        def render(token: str) -> Response:
+            context = _context(request, token) | {"error": said, "next": next_page}
+            return HTMLResponse(frame.templates.page("sign_in.html", context), status)
+
+        return forms.begin(request, render, ROOT + SIGN_IN)
 
     async def ask(request: Request) -> Response:
-        return _page(frame, request, next_page=request.query_params.get("next", ""))
+        return page(request, "", HTTPStatus.OK, request.query_params.get("next", ""))
 
     async def sign_in(request: Request) -> Response:
         check_origin(request)
         form = await form_of(request)
+        if not forms.is_ours(request, form[TOKEN]):
+            return page(request, _ENDED, HTTPStatus.FORBIDDEN, form["next"])
         try:
             return _signed_in(frame, request, form["key"], form["next"])
         except SpillgateError as error:
             said = _WRONG if isinstance(error, InvalidApiKey) else error.message
-            return _page(frame, request, said, error.status, next_page=form["next"])
+            return page(request, said, error.status, form["next"])
 
     async def sign_out(request: Request) -> Response:
         check_origin(request)
@@ -76,18 +88,15 @@ def _signed_in(frame: Frame, request: Request, key: str, next_page: str) -> Resp
     return answer
 
 
-def _page(
-    frame: Frame, request: Request, error: str = "", status: int = 200, *, next_page: str
-) -> Response:
-    context = {
+def _context(request: Request, token: str) -> dict[str, Any]:
+    return {
         "root": ROOT,
-        "error": error,
-        "next": next_page,
+        "csrf": token,
+        "csrf_field": TOKEN,
         "title": "Sign in",
         "is_tls": request.url.scheme == "https",
         "caller": None,
     }
-    return HTMLResponse(frame.templates.page("sign_in.html", context), status)
 
 
 def _safe(next_page: str) -> str:

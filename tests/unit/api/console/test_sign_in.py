@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app.api.admin.throttle import WRONG_KEYS
@@ -27,7 +29,7 @@ async def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(
     async with house.browser(None) as browser:
         plain = await browser.sign_in(OWNER_KEY)
     async with house.browser(None, scheme="https") as browser:
-        secure = await browser.client.post("https://admin/console/sign-in", data={"key": OWNER_KEY})
+        secure = await browser.sign_in(OWNER_KEY)
     words = plain.headers["set-cookie"].lower()
     assert plain.status_code == secure.status_code == 303
     for word in ("httponly", "samesite=strict", "path=/console"):
@@ -91,9 +93,7 @@ async def test_guessing_is_slowed_down_together_with_guessing_at_the_api(
 async def test_where_signing_in_leads(house: ConsoleHouse, asked: str, led: str) -> None:
     """To a page of the console, never to another site."""
     async with house.browser(None) as browser:
-        answer = await browser.client.post(
-            BASE + "/sign-in", data={"key": OWNER_KEY, "next": asked}
-        )
+        answer = await browser.sign_in(OWNER_KEY, next=asked)
         assert answer.headers["location"] == led
 
 
@@ -131,8 +131,82 @@ async def test_no_other_site_signs_anybody_in_or_out(
 ) -> None:
     """The browser says where a form comes from."""
     assert (await owner.post("/sign-out", headers=headers)).status_code == 403
-    answer = await owner.client.post(BASE + "/sign-in", data={"key": OWNER_KEY}, headers=headers)
+    form = {"csrf": await owner.token_to_sign_in(), "key": OWNER_KEY}
+    answer = await owner.client.post(BASE + "/sign-in", data=form, headers=headers)
     assert answer.status_code == 403
+
+
+async def test_no_page_of_another_site_signs_anybody_in_where_browsers_tell_nothing(
+    house: ConsoleHouse,
+) -> None:
+    """By plain HTTP no origin is told: then it is the form's token, and its cookie.
+
+    The cookie is of this site alone; who has a token of its own has not the visitor's cookie.
+    """
+    app = house.app()
+    async with house.browser(None, app=app) as thief, house.browser(None, app=app) as victim:
+        stolen = {"csrf": await thief.token_to_sign_in(), "key": OWNER_KEY}
+        planted = {"csrf": thief.client.cookies["spillgate_sign_in"], "key": OWNER_KEY}
+        for form in (stolen, planted, {"key": OWNER_KEY}, stolen | {"csrf": ""}):
+            for headers in ({}, {"origin": "null"}):
+                victim.client.cookies.clear()
+                answer = await victim.client.post(BASE + "/sign-in", data=form, headers=headers)
+                assert answer.status_code == 403
+                assert "spillgate_console" not in answer.headers.get("set-cookie", "")
+            await victim.token_to_sign_in()
+            answer = await victim.client.post(BASE + "/sign-in", data=form)
+            assert (answer.status_code, victim.cookie) == (403, "")
+
+
+async def test_a_form_that_has_ended_is_shown_anew(house: ConsoleHouse) -> None:
+    """After a restart of the process, or with cookies gone: nobody is stuck, no key is lost."""
+    async with house.browser(None) as browser:
+        token = await browser.token_to_sign_in()
+        browser.client.cookies.clear()
+        form = {"csrf": token, "key": OWNER_KEY, "next": "/console/tenants"}
+        answer = await browser.client.post(BASE + "/sign-in", data=form)
+        assert answer.status_code == 403
+        assert 'role="alert"' in answer.text
+        assert OWNER_KEY not in answer.text
+        found = re.search(r'name="csrf" value="([^"]+)"', answer.text)
+        assert found is not None
+        again = await browser.client.post(BASE + "/sign-in", data=form | {"csrf": found[1]})
+        assert (again.status_code, again.headers["location"]) == (303, "/console/tenants")
+
+
+async def test_several_pages_that_are_open_sign_in_as_well(house: ConsoleHouse) -> None:
+    """One that was opened later does not spoil the one before it."""
+    async with house.browser(None) as browser:
+        first = await browser.token_to_sign_in()
+        await browser.token_to_sign_in()
+        await browser.post("/sign-in", {"csrf": first, "key": "wrong"})
+        answer = await browser.post("/sign-in", {"csrf": first, "key": OWNER_KEY})
+        assert answer.status_code == 303
+
+
+async def test_a_form_without_a_token_is_no_guess(house: ConsoleHouse) -> None:
+    """Another site cannot have an address wait: keys of its forms are not looked at."""
+    async with house.browser(None) as browser:
+        for _ in range(2 * WRONG_KEYS):
+            answer = await browser.client.post(BASE + "/sign-in", data={"key": "wrong"})
+            assert answer.status_code == 403
+        assert (await browser.sign_in(OWNER_KEY)).status_code == 303
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_cookie_before_signing_in_is_of_that_page_alone(
+    house: ConsoleHouse, scheme: str
+) -> None:
+    """And of this site; scripts do not get it."""
+    async with house.browser(None, scheme=scheme) as browser:
+        answer = await browser.client.get(f"{scheme}://admin/console/sign-in")
+        words = answer.headers["set-cookie"].lower()
+        for word in ("httponly", "samesite=strict", "path=/console/sign-in"):
+            assert word in words
+        assert ("secure" in words) is (scheme == "https")
+        found = re.search(r'name="csrf" value="([^"]+)"', answer.text)
+        assert found is not None
+        assert found[1].lower() not in words
 
 
 @pytest.mark.parametrize(
