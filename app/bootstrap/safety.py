@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from app.adapters.azure.credentials import ApiKeyCredential, Credential
 from app.bootstrap.credentials import Lifetimes, entra_credential
+from app.domain.policy.safety_budget import SafetyBounds
 from app.domain.routing.deployment import Api
 from app.ports.safety import ContentSafety
 from app.settings import Entra, Settings
@@ -42,9 +43,8 @@ async def content_safety(
     place = await _place(section.endpoint, on, known)
     limits = SafetyLimits(
         timeout_s=section.timeout_ms / 1000,
-        calls_per_s=section.calls_per_s,
-        usd_per_day=section.usd_per_day,
         usd_per_record=section.usd_per_1000_records / 1000,
+        bounds=SafetyBounds(section.calls_per_s, section.usd_per_day, section.tenant_part),
     )
     credential = await _credential(section, on)
     return AzureContentSafety(place.post, credential, place.standing, limits, section.api_version)

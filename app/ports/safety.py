@@ -11,6 +11,6 @@ from app.domain.policy.safety import SafetyTexts, SafetyVerdict
 class ContentSafety(Protocol):
     """Looks at texts before a model does."""
 
-    async def check(self, texts: SafetyTexts, rule: SafetyRule) -> SafetyVerdict:
-        """What it finds in them, within its own time-out. Never raises."""
+    async def check(self, texts: SafetyTexts, rule: SafetyRule, tenant: str) -> SafetyVerdict:
+        """What it finds in a tenant's texts, within its own time-out. Never raises."""
         ...

@@ -53,9 +53,11 @@ class ContentSafety(Section):
     timeout_ms: Annotated[Int, Field(ge=10, le=30_000)] = 1000
     """For how long a request waits for its verdict, all calls for it together."""
     calls_per_s: Annotated[Float, Field(gt=0, le=10_000)] = 50.0
-    """Calls a second, of each worker."""
+    """Calls a second, of each worker; all tenants share them."""
     usd_per_day: Annotated[Float, Field(ge=0)] = 10.0
-    """What a worker may spend in a day, UTC."""
+    """What a worker may spend in a day, UTC, for all tenants together."""
+    tenant_part: Annotated[Float, Field(gt=0, le=1)] = 1.0
+    """The part of both that one tenant may use: below 1 nobody uses up what others need."""
     usd_per_1000_records: Annotated[Float, Field(ge=0)] = 0.38
     """Price of a thousand text records, each of up to 1,000 characters."""
 

@@ -101,7 +101,8 @@ class Policies:
             _tell(token_findings(policy, prompt), observation)
         # Last, as it costs time and money.
         if policy.content_safety is not None and policy.content_safety.is_on:
-            _tell(await self._checked(policy.content_safety, asked), observation)
+            found = await self._checked(policy.content_safety, asked, tenant.name)
+            _tell(found, observation)
 
     def _of(self, tenant: str, own: InputPolicy) -> _Known:
         if len(self._known) >= _MOST_KNOWN:
@@ -130,11 +131,11 @@ class Policies:
             found += self._in_texts(policy, asked)
         return asked, found
 
-    async def _checked(self, rule: SafetyRule, asked: Asked) -> Iterable[Finding]:
+    async def _checked(self, rule: SafetyRule, asked: Asked, tenant: str) -> Iterable[Finding]:
         if self._safety is None:
             verdict = SafetyVerdict(unchecked=Unchecked.NOT_CONFIGURED)
         else:
-            verdict = await self._safety.check(texts_of(rule, asked.passages), rule)
+            verdict = await self._safety.check(texts_of(rule, asked.passages), rule, tenant)
         return safety_findings(rule, verdict)
 
     def _in_texts(self, policy: InputPolicy, asked: Asked) -> Iterable[Finding]:

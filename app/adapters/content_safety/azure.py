@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from app.adapters.content_safety.calls import (
 from app.adapters.redis.breaker import Breaker
 from app.domain.policy.rules import Failure, SafetyRule
 from app.domain.policy.safety import MOST_OF_REQUEST, SafetyTexts, SafetyVerdict, Unchecked
-from app.domain.policy.safety_budget import SafetyBudget
+from app.domain.policy.safety_budget import SafetyBounds, SafetyBudget, SafetyExpense
 from app.errors import UpstreamMisconfigured
 from app.ports import Clock
 
@@ -52,9 +52,8 @@ class SafetyLimits:
     """Of one worker. Seconds and US dollars."""
 
     timeout_s: float = 1.0
-    calls_per_s: float = 50.0
-    usd_per_day: float = 10.0
     usd_per_record: float = 0.00038
+    bounds: SafetyBounds = field(default_factory=SafetyBounds)
 
 
 class SafetyStanding:
@@ -92,18 +91,20 @@ class AzureContentSafety:
     limits: SafetyLimits
     version: str
 
-    async def check(self, texts: SafetyTexts, rule: SafetyRule) -> SafetyVerdict:
+    async def check(self, texts: SafetyTexts, rule: SafetyRule, tenant: str) -> SafetyVerdict:
         """The worst that is found; what was not looked at is told as the reason."""
         calls = list(calls_of(texts, rule))
         if not calls:
             return SafetyVerdict()
-        reason = self._held_back(texts, calls)
+        reason = self._held_back(texts, calls, tenant)
         verdict = SafetyVerdict(unchecked=reason) if reason else await self._within(calls)
         if verdict.unchecked is not None:
             self.standing.unchecked_total[rule.failure] += 1
         return verdict
 
-    def _held_back(self, texts: SafetyTexts, calls: Sequence[SafetyCall]) -> Unchecked | None:
+    def _held_back(
+        self, texts: SafetyTexts, calls: Sequence[SafetyCall], tenant: str
+    ) -> Unchecked | None:
         """Why nothing is asked; what is asked after None is said to the breaker."""
         standing, limits, now = self.standing, self.limits, self.standing.clock.now()
         if texts.chars > MOST_OF_REQUEST:
@@ -112,14 +113,9 @@ class AzureContentSafety:
             return Unchecked.THROTTLED
         if not standing.breaker.admits():
             return Unchecked.UNAVAILABLE
-        reason = standing.budget.take(
-            len(calls),
-            sum(call.records for call in calls) * limits.usd_per_record,
-            per_s=limits.calls_per_s,
-            per_day=limits.usd_per_day,
-            now=now,
-            unix=standing.clock.unix(),
-        )
+        usd = sum(call.records for call in calls) * limits.usd_per_record
+        asked = SafetyExpense(tenant, len(calls), usd)
+        reason = standing.budget.take(asked, limits.bounds, now=now, unix=standing.clock.unix())
         if reason is not None:
             standing.breaker.abandoned()
         return reason

@@ -19,6 +19,7 @@ from app.domain.policy.safety import (
     SafetyTexts,
     Unchecked,
 )
+from app.domain.policy.safety_budget import SafetyBounds
 from app.domain.routing.deployment import Api
 from tests.fakes.clock import FakeClock
 from tests.fakes.content_safety import ATTACK, FakeContentSafety, content_safety
@@ -42,7 +43,7 @@ class House:
         async with posting(self.fake.url) as post:
             credential = ApiKeyCredential("the-key", Api.CLASSIC)
             asked = AzureContentSafety(post, credential, self.standing, self.limits, "2024-09-01")
-            return await asked.check(texts, rule)
+            return await asked.check(texts, rule, "acme")
 
     async def reason(self, texts: SafetyTexts = TEXT) -> Unchecked | None:
         """Why there is none."""
@@ -151,11 +152,11 @@ async def test_a_stopped_one_is_no_verdict(house: House) -> None:
 
 async def test_money_and_calls_are_bounded(house: House) -> None:
     """The day's dollars come back with the next day, the second's calls with the next second."""
-    house.limits = SafetyLimits(timeout_s=30, usd_per_day=0.001, usd_per_record=0.0005)
+    house.limits = SafetyLimits(30, 0.0005, SafetyBounds(usd_per_day=0.001))
     assert [await house.reason() for _ in range(3)] == [None, None, Unchecked.BUDGET]
     house.clock.advance(86_400)
     assert await house.reason() is None
-    house.limits = SafetyLimits(timeout_s=30, calls_per_s=2)
+    house.limits = SafetyLimits(timeout_s=30, bounds=SafetyBounds(calls_per_s=2))
     house.clock.advance(10)
     assert [await house.reason() for _ in range(3)] == [None, None, Unchecked.RATE]
     house.clock.advance(0.6)
@@ -210,12 +211,12 @@ async def test_a_token_that_is_not_taken_is_replaced_once(house: House) -> None:
     house.fake.key, house.fake.bearer = None, "Bearer new"
     async with posting(house.fake.url) as post:
         asked = AzureContentSafety(post, Tokens(), house.standing, house.limits, "2024-09-01")
-        assert (await asked.check(TEXT, RULE)).unchecked is None
+        assert (await asked.check(TEXT, RULE, "acme")).unchecked is None
         house.fake.bearer = "Bearer other"
         refused = AzureContentSafety(
             post, ApiKeyCredential("x", Api.OPENAI), house.standing, house.limits, "2024-09-01"
         )
-        assert (await refused.check(TEXT, RULE)).unchecked is Unchecked.ERROR
+        assert (await refused.check(TEXT, RULE, "acme")).unchecked is Unchecked.ERROR
     assert [each[2]["authorization"] for each in house.fake.seen] == [
         "Bearer old",
         "Bearer new",

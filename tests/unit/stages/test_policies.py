@@ -47,8 +47,9 @@ class FakeSafety:
         self.verdict = SafetyVerdict()
         self.asked: list[SafetyTexts] = []
 
-    async def check(self, texts: SafetyTexts, rule: SafetyRule) -> SafetyVerdict:
+    async def check(self, texts: SafetyTexts, rule: SafetyRule, tenant: str) -> SafetyVerdict:
         assert rule.is_on
+        assert tenant == "acme"
         self.asked.append(texts)
         return self.verdict
 
