@@ -55,7 +55,7 @@ async def test_what_is_known_of_it_outlives_a_configuration() -> None:
         assert first.standing is again.standing
         assert list(known) == [ENDPOINT]
         assert (first.limits.timeout_s, first.limits.usd_per_record) == (0.5, 0.00038)
-        assert again.limits.usd_per_day == 3
+        assert again.limits.bounds.usd_per_day == 3
         assert await again.credential.header() == ("api-key", "two")
 
 
