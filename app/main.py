@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # as Commands has it
-    load_libraries()
+    load_libraries("structlog", "redis", "uvicorn")
     from app.bootstrap import commands
 
     return commands.serve(config, addresses, simulate)

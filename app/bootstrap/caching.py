@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
 from app.adapters.redis.answers_script import Room
 from app.adapters.redis.store import Place
 from app.bootstrap.errands import OwnRequests
-from app.bootstrap.meaning import Meaning, Opening, Parts, opening
+from app.bootstrap.meaning import Opening, Parts, opening
 from app.domain.cache.policy import CachePolicy, Policies, rule_of
 from app.domain.cache.thresholds import threshold_of
 from app.domain.identity.directory import Directory
@@ -33,6 +33,9 @@ from app.stages.caching import (
     Rules,
     TheSame,
 )
+
+if TYPE_CHECKING:  # see `meaning`
+    from app.bootstrap.by_meaning import Meaning
 
 _MS: Final = 1000
 _SALT_BYTES: Final = 8

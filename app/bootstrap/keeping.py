@@ -13,11 +13,11 @@ import structlog
 
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.background import background
-from app.bootstrap.derived import Derived, Source, made_of_archive
 from app.settings import Ledger, Settings
 
 if TYPE_CHECKING:  # the archive's adapters are for who keeps it
     from app.bootstrap.archiving import Archiving, Kept
+    from app.bootstrap.derived import Derived
 
 #: How often who does not keep the archive tries to: well within the time that accounts wait for a
 #: server to be compared with it (`lineage.GRACE_S`), and not all processes at once. Seconds.
@@ -41,6 +41,8 @@ Opening = Callable[[], AbstractAsyncContextManager[Held]]
 @asynccontextmanager
 async def held(archiving: Archiving, settings: Settings) -> AsyncIterator[Held]:
     """The archive, and what is made of it. Raises ArchiveError or OSError."""
+    from app.bootstrap.derived import Source, made_of_archive  # noqa: PLC0415  # as above
+
     async with archiving.opened(settings.ledger or Ledger()) as kept:
         source = Source(kept.progress, archiving.keys, archiving.store.batch)
         async with made_of_archive(source, settings) as derived:

@@ -7,42 +7,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from app.adapters.background import background
-from app.adapters.embedder.remembering import RememberingEmbedder
-from app.adapters.phrasebook import load_phrasebook
-from app.adapters.redis.answers import RedisAnswers, found_by_meaning
+from app.adapters.redis.answers import RedisAnswers
 from app.adapters.redis.store import Place
-from app.bootstrap.embedding import embedding
 from app.bootstrap.errands import OwnRequests
-from app.bootstrap.measuring import Compared, Measured, measuring_hits
-from app.domain.cache.decision import Verdict, may_serve
-from app.domain.cache.guards.phrasebook import Phrasebook
 from app.domain.cache.policy import CacheRule, rule_of
-from app.domain.cache.thresholds import compared_threshold_of, threshold_of
 from app.domain.identity.directory import Directory
 from app.ports import Clock
 from app.settings import Settings
-from app.stages.caching import Judge
+
+if TYPE_CHECKING:  # embedders, guards and redisvl are for who asks for them
+    from app.bootstrap.by_meaning import Meaning
 
 #: How often it is looked whether anybody asks for it by now, in memory. Seconds.
 LOOK_S: Final = 0.25
-_MS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What finds by meaning, what judges what it finds, and what measures that."""
-
-    embedder: RememberingEmbedder
-    judge: Judge
-    measured: Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +70,7 @@ class Opening:
         settings = self.settings
         self._tell()
         try:
-            async with _opened(self._parts, settings) as found:
+            async with await asyncio.to_thread(_meaning, self._parts, settings) as found:
                 self.current, self.opened_with = found, settings
                 if found is not None:
                     log = structlog.get_logger()
@@ -128,39 +113,19 @@ async def opening(
         yield by_meaning
 
 
-@asynccontextmanager
-async def _opened(parts: Parts, settings: Settings) -> AsyncIterator[Meaning | None]:
-    """None where there is no embedder, which was logged."""
-    place, clock, own = parts.place, parts.clock, parts.own
-    async with AsyncExitStack() as opened:
-        enter = opened.enter_async_context
-        embedder = await enter(embedding(settings, clock, own.embed))
-        if embedder is None:
-            yield None
-            return
-        book = await asyncio.to_thread(load_phrasebook)
-        name = embedder.name
-        compared = Compared(embedder, book, threshold_of(name), compared_threshold_of(name))
-        measured = await enter(measuring_hits(place, clock, settings.cache, compared, own))
-        from app.adapters.redis.semantic_index import Space  # noqa: PLC0415  # takes redisvl along
+def _meaning(parts: Parts, settings: Settings) -> AbstractAsyncContextManager[Meaning | None]:
+    """What opens it, loaded in a thread: it takes half a second."""
+    from app.bootstrap.by_meaning import opened_meaning  # noqa: PLC0415  # as above
 
-        space = Space(embedder.name, embedder.dimensions)
-        searched = replace(place, patience_s=settings.cache.semantic_lookup_ms / _MS)
-        await enter(found_by_meaning(parts.answers, searched, clock, space))
-        yield Meaning(embedder, _judge(book), measured)
+    return opened_meaning(
+        parts.answers, parts.place, own=parts.own, clock=parts.clock, settings=settings
+    )
 
 
 def _is_given_up() -> bool:
     """Whether the end came while it was opened: `wait_for` may swallow that (Python 3.11)."""
     task = asyncio.current_task()
     return task is not None and bool(task.cancelling())
-
-
-def _judge(book: Phrasebook) -> Judge:
-    def judge(asked: str, kept: str, distance: float, threshold: float) -> Verdict:
-        return may_serve(asked, kept, distance, threshold=threshold, book=book)
-
-    return judge
 
 
 def _finds_by_meaning(settings: Settings, directory: Directory) -> bool:

@@ -14,7 +14,8 @@ from app.adapters.redis.store import Place, opened_store
 from app.domain.cache.guards.phrasebook import Phrasebook
 from app.ports import Clock, Embedder, Errands
 from app.settings import Cache
-from app.stages.caching import ByModel, ByText, Comparator, Means, Measuring
+from app.stages.caching import Comparator, Means, Measuring
+from app.stages.caching.comparing import ByModel, ByText
 
 #: For a round trip that nobody waits for, seconds.
 _PATIENCE_S: Final = 1.0

@@ -26,6 +26,7 @@ from app.domain.routing.deployment import Kind
 from app.domain.routing.health import Status
 
 if TYPE_CHECKING:
+    from app.adapters.alerts.webhook import Webhook
     from app.adapters.azure.entra import EntraCredential
     from app.adapters.identity.signing_keys import SigningKeys
     from app.adapters.redis.measured_errors import MeasuredRate
@@ -150,7 +151,7 @@ class _Dependencies:
         found: Values = {
             (name,): float(answers) for name, answers in self.breakers.answering().items()
         }
-        hook = self.state.derived.hook
+        hook = self._hook()
         found["webhook",] = float(self.state.alerts.is_heard and (hook is None or hook.is_heard))
         meaning = self.process.resources.cached.meaning
         if meaning is not None:
@@ -194,8 +195,12 @@ class _Dependencies:
 
     def _untold(self) -> tuple[float, float]:
         """Alerts of budgets, and anomalies, that no webhook took."""
-        hook = self.state.derived.hook
+        hook = self._hook()
         return float(self.state.alerts.failed_total), float(hook.failed_total if hook else 0)
+
+    def _hook(self) -> Webhook | None:
+        derived = self.state.derived
+        return derived.hook if derived is not None else None
 
     def tokens(self) -> Values:
         """By the identity's client id; of several scopes' the first to end."""
@@ -242,12 +247,17 @@ class _Ledger:
         return {} if kept is None else {(): kept.progress.complete_until()}
 
     def exported(self) -> Values:
-        return {(sink,): at for sink, at in self.state.derived.exports.timestamps().items()}
+        derived = self.state.derived
+        if derived is None:
+            return {}
+        return {(sink,): at for sink, at in derived.exports.timestamps().items()}
 
     def anomalies(self) -> Values:
         """Of tenants that have no series of their own the highest."""
         found: Values = {}
-        for (tenant, measure), score in self.state.derived.anomalies.scores().items():
+        derived = self.state.derived
+        scores = derived.anomalies.scores() if derived is not None else {}
+        for (tenant, measure), score in scores.items():
             labels = self.metrics.tenants(tenant), measure.value
             found[labels] = max(score, found.get(labels, score))
         return found

@@ -19,7 +19,6 @@ from app.adapters.logs import Logs
 from app.adapters.logs.control import LogControl
 from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
-from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.store import Place
 from app.adapters.redis.watched import Breakers
 from app.adapters.upstream import HttpTransport
@@ -130,6 +129,8 @@ async def _redis_url(settings: Settings, role: Role) -> AsyncIterator[str]:
     if settings.redis is not None:
         yield settings.redis.url.get_secret_value()
         return
+    from app.adapters.redis.embedded import embedded_redis  # noqa: PLC0415  # one process's part
+
     async with embedded_redis(EMBEDDED_DIRECTORY / "redis") as embedded:
         if embedded.search_note:
             _log.info("embedded redis", note=embedded.search_note)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from app.adapters.logs.control import LogControl
-from app.api.admin.deployments import CapacityView, DeploymentList, Live, list_deployments
 from app.api.call import DataPlaneLimits
 from app.api.data_plane import DataPlane
 from app.api.readiness import Readiness
@@ -25,6 +24,8 @@ from app.domain.routing.health import State as HealthState
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    # Workers answer no admin; `deployments` and `_live` import what they use.
+    from app.api.admin.deployments import DeploymentList, Live
     from app.api.certificate import Certificate
 
 _log = structlog.get_logger()
@@ -134,6 +135,8 @@ class Process:
 
     def deployments(self) -> DeploymentList:
         """What the admin API lists."""
+        from app.api.admin.deployments import CapacityView, list_deployments  # noqa: PLC0415
+
         settings, fleet = self.current.settings, self.current.fleet
         capacities = {
             name: CapacityView(ptus=each.ptus, tpm=each.tpm, rpm=each.rpm)
@@ -146,6 +149,8 @@ class Process:
 
 
 def _live(fleet: Fleet, resources: Resources) -> Live:
+    from app.api.admin.deployments import Live  # noqa: PLC0415
+
     now, names = resources.clock.now(), fleet.deployments
     return Live(
         now=now,

@@ -30,7 +30,6 @@ from app.adapters.redis.replicas import Replicas, replicas
 from app.adapters.redis.response_owners import RedisResponseOwners
 from app.adapters.redis.store import Place, opened_store
 from app.adapters.redis.watched import Breakers
-from app.bootstrap.derived import Derived
 from app.bootstrap.keeping import Keeper, held, keeping
 from app.bootstrap.redis_login import redis_login
 from app.bootstrap.role import ALONE, Role
@@ -44,6 +43,7 @@ from app.settings import Ledger, Settings
 
 if TYPE_CHECKING:  # the archive's adapters are for who keeps it
     from app.bootstrap.archiving import Kept
+    from app.bootstrap.derived import Derived
 
 #: The embedded Redis lives and ends with the gateway, on machines that are busy with other things.
 _EMBEDDED_PATIENCE_S: Final = 0.5
@@ -84,9 +84,9 @@ class State:
         return self.keeper.held.kept if self.keeper.held is not None else None
 
     @property
-    def derived(self) -> Derived:
-        """What this process has made of the archive since it keeps it."""
-        return self.keeper.held.derived if self.keeper.held is not None else Derived()
+    def derived(self) -> Derived | None:
+        """What is made of the archive by who keeps it; None as above."""
+        return self.keeper.held.derived if self.keeper.held is not None else None
 
     async def follow(self, settings: Settings) -> None:
         """Have state for a new configuration, too."""

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from app.bootstrap.lean import load_libraries
 from app.bootstrap.version import own_version
 from app.domain.routing.deployment import Api, Deployment, Fleet
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
@@ -47,6 +48,7 @@ async def tracing(
         yield None
         return
     # 0.1 s of import and 9 MB, only where anything is traced.
+    load_libraries("requests", "opentelemetry.sdk.resources")
     from app.adapters.tracing import export, exporters, request_tracing  # noqa: PLC0415
 
     exporters.silence_libraries()

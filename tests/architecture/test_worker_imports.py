@@ -16,17 +16,33 @@ with without(*UNUSED):
     import app.bootstrap.worker
 print(*sys.modules)
 """
-#: Each takes a megabyte or more, and is for another process or for a feature that is off.
+#: And as `app.bootstrap.tracing` goes on, where spans are sent.
+_TRACED: Final = f"""
+from app.bootstrap.lean import load_libraries
+{_BEGUN.replace("print(*sys.modules)", "")}
+load_libraries("requests", "opentelemetry.sdk.resources")
+import app.adapters.tracing.exporters
+import app.adapters.tracing.request_tracing
+print(*sys.modules)
+"""
+#: Each is for another process or for a feature that is off, and most take a megabyte or more.
 HEAVY: Final = (
     "aiohttp",
     "app.adapters.archive.archive",
+    "app.adapters.embedder.local",
+    "app.adapters.redis.embedded",
     "app.adapters.redis.semantic_index",
     "app.api.admin.application",
+    "app.api.admin.deployments",
+    "app.bootstrap.by_meaning",
+    "app.bootstrap.derived",
     "app.cli.commands",
+    "app.domain.cache.guards",
     "app.simulator.server",
     "azure",
     "cryptography",
     "fastapi",
+    "greenlet",
     "httpx2",
     "jinja2",
     "numpy",
@@ -38,6 +54,7 @@ HEAVY: Final = (
     "rich",
     "sqlite3",
     "starlette",
+    "statistics",
     "typer",
     "uvicorn",
     "watchfiles",
@@ -47,9 +64,13 @@ HEAVY: Final = (
 @pytest.fixture(scope="module")
 def loaded() -> frozenset[str]:
     """Modules of an interpreter that is about to be a worker."""
-    begun = subprocess.run(
-        [sys.executable, "-P", "-c", _BEGUN], stdout=subprocess.PIPE, check=True, text=True
-    )
+    return _loaded(_BEGUN)
+
+
+def _loaded(script: str) -> frozenset[str]:
+    command = [sys.executable, "-P", "-c", script]
+    begun = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert not begun.stderr, "nor does any library complain"
     return frozenset(begun.stdout.split())
 
 
@@ -63,3 +84,10 @@ def test_a_worker_does_without(loaded: frozenset[str], name: str) -> None:
 def test_a_worker_has_what_it_serves_with(loaded: frozenset[str]) -> None:
     """Else the others prove nothing."""
     assert {"app.gateway", "app.api.data_plane", "redis", "structlog", "uvloop"} <= loaded
+
+
+def test_one_that_sends_spans_does_without_two_libraries_more() -> None:
+    """Three megabytes, of encodings nobody writes in and of a machine nobody asks about."""
+    loaded = _loaded(_TRACED)
+    assert {"requests", "opentelemetry.sdk.trace"} <= loaded
+    assert loaded.isdisjoint({"chardet", "charset_normalizer", "psutil"})

@@ -12,7 +12,7 @@ import pytest
 from app.adapters.bunches import Bunches
 from app.adapters.embedder.local import DEFAULT, missing
 from app.adapters.explanations import Explanations
-from app.bootstrap.meaning import Meaning
+from app.bootstrap.by_meaning import Meaning
 from app.domain.cache.error_rate import Comparison
 from tests.e2e.stack import DEADLINE_S, Stack, eventually, ptu_and_paygo, stack
 

@@ -1,8 +1,10 @@
-"""The answer cache: `consulting` asks and keeps, `exact` and `meaning` look, `replay` answers."""
+"""The answer cache: `consulting` asks and keeps, `exact` and `meaning` look, `replay` answers.
+
+`comparing` takes a megabyte of guards along, and is imported where answers are measured.
+"""
 
 from __future__ import annotations
 
-from app.stages.caching.comparing import ByModel, ByText
 from app.stages.caching.consulting import Caching, Lookups, Rules
 from app.stages.caching.exact import TheSame
 from app.stages.caching.flights import Flights
@@ -13,8 +15,6 @@ from app.stages.caching.replay import Replay
 
 __all__ = [
     "ByMeaning",
-    "ByModel",
-    "ByText",
     "Caching",
     "Comparator",
     "Flights",

@@ -78,7 +78,8 @@ async def test_the_archive_passes_to_a_process_that_was_there_before_its_keeper_
         async with state_of(settings) as second:
             assert first.kept is not None
             assert second.kept is None
-            assert not second.derived.exports.sinks
+            before = second.derived
+            assert before is None
             await house.settle(range(3))
             await house.archived(range(3))
             await old.aclose()
@@ -87,8 +88,10 @@ async def test_the_archive_passes_to_a_process_that_was_there_before_its_keeper_
             await house.archived(range(6))
             await house.seeded(newcomer)
             await keeps(second)
-            assert set(second.derived.exports.sinks) == {"files"}
-            assert second.derived.hook is not None
+            derived = second.derived
+            assert derived is not None
+            assert set(derived.exports.sinks) == {"files"}
+            assert derived.hook is not None
 
 
 async def test_of_those_that_wait_one_takes_it(house: House) -> None:
