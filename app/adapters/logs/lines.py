@@ -23,11 +23,9 @@ from typing import Final
 MOST_WAITING: Final = 4 * 1024 * 1024
 #: At the end: for what still waits.
 LAST_S: Final = 1.0
-#: What a pipe takes in one piece (POSIX: PIPE_BUF), so that workers' lines do not mix.
-_PIECE: Final = 4096
-#: The same of one whose turn it is: a thread that writes more at once takes the interpreter from
-#: the event loop less often.
-_TURN: Final = 64 * 1024
+#: Written at once, whoever else writes here waiting for their turn: the fewer writes, the less
+#: often their thread takes the interpreter from the event loop.
+_PIECE: Final = 64 * 1024
 
 
 class Lines:
@@ -104,7 +102,7 @@ class Lines:
         with self._lock:
             lines, self._waiting, self._size = self._waiting, deque(), 0
             untold, self._untold = self._untold, 0
-        for count, piece in _pieces(lines, _PIECE if self._turns is None else _TURN):
+        for count, piece in _pieces(lines):
             if not self._is_whole(piece):
                 with self._lock:
                     self._note_dropped(count)
@@ -167,12 +165,12 @@ def lines_to(stream: object) -> Lines | DirectLines:
     return DirectLines(stream.write)  # type: ignore[attr-defined]  # any text stream's
 
 
-def _pieces(lines: Iterable[bytes], most: int) -> Iterator[tuple[int, bytes]]:
-    """Whole lines together, up to `most` bytes where one alone is not longer; with their number."""
+def _pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Whole lines together, in pieces of such a size or one line; with their number."""
     part: list[bytes] = []
     size = 0
     for line in lines:
-        if part and size + len(line) + 1 > most:
+        if part and size + len(line) + 1 > _PIECE:
             yield len(part), _joined(part)
             part, size = [], 0
         part.append(line)
