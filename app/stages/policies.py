@@ -101,8 +101,8 @@ class Policies:
             _tell(token_findings(policy, prompt), observation)
         # Last, as it costs time and money.
         if policy.content_safety is not None and policy.content_safety.is_on:
-            found = await self._checked(policy.content_safety, asked, tenant.name)
-            _tell(found, observation)
+            judged = await self._checked(policy.content_safety, asked, tenant.name)
+            _tell(judged, observation)
 
     def _of(self, tenant: str, own: InputPolicy) -> _Known:
         if len(self._known) >= _MOST_KNOWN:

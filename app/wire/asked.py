@@ -143,6 +143,8 @@ def _messages(field: str, value: object) -> Iterator[Passage]:
         for inner, said_by in ((item, roles), (_results(item), {Role.TOOL} - roles)):
             for text in map(str.encode, _texts(inner) if said_by else ()):
                 yield from (Passage(role, place, text) for role in said_by)
+        for text in _defined(named(item, "tools") if isinstance(item, dict) else None):
+            yield Passage(Role.DEFINITION, place, text.encode())
 
 
 def _roles(item: object) -> set[Role]:
@@ -163,7 +165,7 @@ def _roles(item: object) -> set[Role]:
 def _of_kind(kind: object) -> Role:
     """Of a response's item. What nobody knows the type of is the caller's."""
     word = kind.lower() if isinstance(kind, str) else ""
-    if word.endswith(("_output", "_response")):
+    if word.endswith("_output"):
         return Role.TOOL
     return Role.ASSISTANT if word.endswith("_call") or word in _OF_MODELS else Role.USER
 

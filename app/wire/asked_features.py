@@ -18,13 +18,20 @@ Json = Mapping[str, Any]
 
 #: Tools that the caller itself runs; all others are run upstream.
 _OWN_TOOLS: Final = frozenset({"custom", "function"})
+#: These, and what holds tools that may be.
+_NO_TOOLS: Final = _OWN_TOOLS | {"allowed_tools", "namespace", "tool_search"}
+_SCHEMAS: Final = frozenset({"input_schema", "output_schema", "parameters", "schema"})
 _SEARCHES: Final = re.compile(
     r"web_?search|search_?(?:the_?)?(?:web|internet)|internet_?search|web_?fetch|x_search"
     r"|google_?search|(?<![a-z])bing(?![a-z])|browser_automation"
 )
 #: Parameters that ask for a search by themselves: OpenAI's, and those of other servers.
-_SEARCH_PARAMETERS: Final = ("web_search_options", "web_search", "search_parameters")
-_SEARCH_SWITCH: Final = "enable_search"
+_SEARCH_PARAMETERS: Final = (
+    "web_search_options",
+    "web_search",
+    "search_parameters",
+    "enable_search",
+)
 _OF_SEARCHES: Final = (Feature.TOOLS, Feature.HOSTED_TOOLS, Feature.WEB_SEARCH)
 _NO_WORD: Final = re.compile(r"[\W_]+")
 
@@ -59,62 +66,72 @@ def _of_tools(body: Json) -> Found:
         if body.get(field):
             yield Feature.TOOLS, field
     yield from _of_definitions("tools", body.get("tools"))
-    if _is_search(chosen := body.get("tool_choice")) or any(map(_is_search, _entries(chosen))):
+    if _searches(body.get("tool_choice")):
         yield from ((each, "tool_choice") for each in _OF_SEARCHES)
-    for field in (*_SEARCH_PARAMETERS, _SEARCH_SWITCH):
+    for field in _SEARCH_PARAMETERS:
         if body.get(field) not in (None, False):
             yield from ((each, field) for each in _OF_SEARCHES)
 
 
 def _of_definitions(field: str, tools: object) -> Found:
-    for tool in _entries(tools):
-        if not _OWN_TOOLS.issuperset(_kinds(tool)):
-            yield Feature.HOSTED_TOOLS, field
-        if _is_search(tool):
-            yield Feature.WEB_SEARCH, field
+    if not all(_OWN_TOOLS.issuperset(_kinds(tool)) for tool in _entries(tools)):
+        yield Feature.HOSTED_TOOLS, field
+    if _searches(tools):
+        yield from ((each, field) for each in (Feature.HOSTED_TOOLS, Feature.WEB_SEARCH))
 
 
 def _entries(tools: object) -> Iterator[Json]:
     """Every tool that is defined there: those of namespaces, and those allowed by a choice, too."""
-    for tool in tools if isinstance(tools, list) else [tools]:
-        if isinstance(tool, dict):
-            yield tool
-            for name in ("tools", "allowed_tools"):
-                for inner in named(tool, name):
-                    yield from _entries(inner)
+    if isinstance(tools, list):
+        for tool in tools:
+            yield from _entries(tool)
+    elif isinstance(tools, dict):
+        yield tools
+        for name in ("tools", "allowed_tools"):
+            for inner in named(tools, name):
+                yield from _entries(inner)
 
 
 def _kinds(tool: Json) -> list[str]:
-    """Nearly always one."""
-    return [_plain(str(kind)) for kind in named(tool, "type")] or _named_kinds(tool)
+    """Nearly always one; a tool that says none is a function."""
+    return [_plain(str(kind)) for kind in named(tool, "type")] or ["function"]
 
 
-def _named_kinds(tool: Json) -> list[str]:
-    """Of a tool without a type: a function, or what a member that is an object says."""
-    names = [_plain(name) for name, value in tool.items() if isinstance(value, dict)]
-    return [name for name in names if _SEARCHES.search(name)] or ["function"]
+def _searches(value: object, *, is_hosted: bool = False) -> bool:
+    """Whether a search of the web is in there; each part is looked at once.
 
-
-def _is_search(tool: object) -> bool:
-    """Of the web, by its type; a server of tools by whatever it or one of its tools is called."""
-    if not isinstance(tool, dict):
+    By a type that says so; in what runs upstream, by whatever it or a part of it is called, too.
+    Schemas are the caller's own words.
+    """
+    if isinstance(value, str):
+        return is_hosted and _says_search(value)
+    if isinstance(value, list):
+        return any(_searches(each, is_hosted=is_hosted) for each in value)
+    if not isinstance(value, dict):
         return False
-    kinds = _kinds(tool)
-    said = (_plain(text) for text in _strings(tool)) if "mcp" in kinds else ()
-    return any(map(_SEARCHES.search, kinds)) or any(map(_SEARCHES.search, said))
+    kinds = named(value, "type")
+    if any(_says_search(str(kind)) for kind in kinds) or (not kinds and _is_named_search(value)):
+        return True
+    is_hosted = is_hosted or not _NO_TOOLS.issuperset(map(_plain, map(str, kinds)))
+    return any(
+        _searches(inner, is_hosted=is_hosted)
+        for name, inner in value.items()
+        if name not in _SCHEMAS
+    )
+
+
+def _is_named_search(tool: Json) -> bool:
+    """Of a tool without a type, whose one member says what it is."""
+    return any(_says_search(name) for name, value in tool.items() if isinstance(value, dict))
+
+
+def _says_search(text: str) -> bool:
+    return _SEARCHES.search(_plain(text)) is not None
 
 
 def _plain(text: str) -> str:
     """In lower case, with one underscore in place of what is no letter or digit."""
     return _NO_WORD.sub("_", text).lower()
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _strings(each)
 
 
 def _of_answers(operation: Operation, body: Json) -> Found:
@@ -141,7 +158,7 @@ def _of_parts(field: str, items: Iterable[object]) -> Found:
         for part in _mappings(item):
             names = {name.lower() for name in part}
             yield from ((feature, place) for feature in _of_part(part, names))
-            if "tools" in names and field == "input":
+            if part is item and field == "input" and "tools" in names:
                 yield from _of_more_tools(place, part)
 
 

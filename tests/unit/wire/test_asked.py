@@ -94,7 +94,8 @@ def test_texts_of_a_response() -> None:
         ({"type": "function_call_output", "role": "assistant"}, {"tool", "assistant"}),
         ({"type": "Function_Call_Output", "role": "assistant"}, {"tool", "assistant"}),
         ({"Type": "function_call_output", "role": "assistant"}, {"tool", "assistant"}),
-        ({"type": "mcp_approval_response", "role": "assistant"}, {"tool", "assistant"}),
+        ({"type": "mcp_approval_response", "role": "assistant"}, {"user", "assistant"}),
+        ({"type": "mcp_approval_response"}, {"user"}),
         ({"type": "reasoning", "role": "user"}, {"assistant", "user"}),
         ({"type": "something_new", "role": "assistant"}, {"user", "assistant"}),
         ({"type": "something_new"}, {"user"}),
@@ -124,6 +125,14 @@ def test_what_a_tool_has_answered_is_its_own_within_a_call() -> None:
     texts = said(asked("responses", input=[call, search, run]))
     assert {text for role, _, text in texts if role == "tool"} == {"one", "two", "three", "four"}
     assert {text for role, _, text in texts if role == "assistant"} >= {"{}", "ask", "x"}
+
+
+@pytest.mark.parametrize("kind", ["tool_search_output", "additional_tools", "mcp_list_tools"])
+def test_tools_that_an_item_brings_are_definitions(kind: str) -> None:
+    """Names of members, too, as in those of the body."""
+    tool = {"type": "function", "name": "f", "parameters": {"properties": {"secret": {}}}}
+    texts = said(asked("responses", input=[{"type": kind, "tools": [tool]}]))
+    assert ("definition", "input[0]", "secret") in texts
 
 
 def test_a_message_of_a_chat_goes_by_its_role_alone() -> None:

@@ -118,6 +118,11 @@ SEARCH = {"type": "web_search_preview"}
         {"type": "web_fetch"},
         {"type": "x_search"},
         {"google_search": {}},
+        [{"type": "web_search"}],
+        {"type": "namespace", "functions": [SEARCH]},
+        {"type": "something", "of": {"it": SEARCH}},
+        {"type": "builtin_function", "function": {"name": "$web_search"}},
+        {"type": "plugin", "description": "Searches the web: search-web"},
         {"type": "mcp", "server_label": "Web Search", "server_url": "https://x.example"},
         {"type": "mcp", "server_label": "x", "allowed_tools": ["fetch", "web_search"]},
         {"type": "mcp", "server_label": "x", "allowed_tools": {"tool_names": ["searchWeb"]}},
@@ -125,7 +130,7 @@ SEARCH = {"type": "web_search_preview"}
     ],
     ids=str,
 )
-def test_a_search_of_the_web_is_found_wherever_it_is_defined(tool: dict[str, Any]) -> None:
+def test_a_search_of_the_web_is_found_wherever_it_is_defined(tool: Any) -> None:
     """At the top, within other tools, and among those that a search of tools has found."""
     found = asked("responses", store=False, tools=[{"type": "function"}, tool])
     assert found[Feature.WEB_SEARCH] == found[Feature.HOSTED_TOOLS] == "tools"
@@ -169,6 +174,16 @@ def test_a_search_may_be_asked_for_without_a_tool(body: dict[str, Any]) -> None:
                 }
             ]
         },
+        {
+            "tools": [
+                {
+                    "type": "function",
+                    "name": "f",
+                    "description": "web search",
+                    "parameters": {"type": "object", "default": {"type": "web_search"}},
+                }
+            ]
+        },
         {"tool_choice": "auto", "search_parameters": None, "enable_search": False},
         {"tool_choice": {"type": "function", "function": {"name": "web_search"}}},
     ],
@@ -184,6 +199,8 @@ def test_other_tools_that_run_upstream_are_no_searches() -> None:
     """Files, code, servers whose names say nothing of the web, and a search of the past."""
     tools = [{"type": kind} for kind in ("file_search", "code_interpreter", "tool_search")]
     tools.append({"type": "mcp", "server_label": "crm", "server_url": "https://crm.example"})
+    own = {"type": "function", "name": "web_search", "description": "our own search of the web"}
+    tools.append({"type": "namespace", "description": "web search", "tools": [own]})
     past = [{"type": "web_search_call", "id": "ws_1", "status": "completed"}]
     found = asked("responses", store=False, tools=tools, input=past)
     assert found == {Feature.TOOLS: "tools", Feature.HOSTED_TOOLS: "tools"}
