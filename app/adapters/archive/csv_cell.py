@@ -13,9 +13,15 @@ from typing import Final
 #: Of what a spreadsheet may read as the beginning of a formula; the last four are the full-width
 #: forms, which it takes for the others in some languages.
 _BEGINS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-#: At the beginning of a cell or of what some reader takes for one; quotes and blanks may go before.
-#: No separator is read twice, so that a cell full of them takes time in proportion.
-_FORMULA: Final = re.compile(rf'(?:\A|[;|\t\r\n])(?:(?![\t\r\n])[\s"])*+(?=[{_BEGINS}])')
+#: What some reader begins a cell or a line by.
+_SEPARATES: Final = ";|\\t\\n\\r\x0b\x0c\x85\u2028\u2029"
+#: What readers pass over: quotes, blanks, what has no width.
+_BLANK: Final = '\\s"\0-\\x1f\x7f\u200b\ufeff'
+#: At the beginning of a cell or of what some reader takes for one. No separator is read twice, so
+#: that a cell full of them takes time in proportion.
+_FORMULA: Final = re.compile(
+    rf"(?:\A|[{_SEPARATES}])(?:(?![{_SEPARATES}])[{_BLANK}])*+(?=[{_BEGINS}])"
+)
 #: What begins a cell and is lost with it, so that the next character begins it.
 _LOST: Final = ("\t", "\r", "\n")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
