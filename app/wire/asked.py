@@ -70,6 +70,8 @@ _ROLES: Final[Mapping[object, Role]] = {
     "tool": Role.TOOL,
     "function": Role.TOOL,
 }
+#: Members of a message of which nothing but its role says who speaks.
+_USUAL: Final = frozenset({"content", "name", "refusal", "role", "tool_call_id", "tool_calls"})
 #: Items of a response that a model has made, beside calls.
 _OF_MODELS: Final = frozenset({"compaction", "mcp_approval_request", "reasoning"})
 #: Members of a call that its tool has filled in.
@@ -139,12 +141,21 @@ def _messages(field: str, value: object) -> Iterator[Passage]:
         yield from _plain(Role.USER, field, value)
         return
     for index, item in enumerate(value):
-        roles, place = _roles(item), f"{field}[{index}]"
+        place = f"{field}[{index}]"
+        if isinstance(item, dict) and "role" in item and _USUAL.issuperset(item):
+            role = _role(item["role"])
+            yield from (Passage(role, place, text.encode()) for text in _texts(item))
+            continue
+        roles = _roles(item)
         for inner, said_by in ((item, roles), (_results(item), {Role.TOOL} - roles)):
-            for text in map(str.encode, _texts(inner) if said_by else ()):
-                yield from (Passage(role, place, text) for role in said_by)
+            for text in _texts(inner) if said_by else ():
+                yield from (Passage(role, place, text.encode()) for role in said_by)
         for text in _defined(named(item, "tools") if isinstance(item, dict) else None):
             yield Passage(Role.DEFINITION, place, text.encode())
+
+
+def _role(said: object) -> Role:
+    return _ROLES.get(said, Role.USER) if isinstance(said, str) else Role.USER
 
 
 def _roles(item: object) -> set[Role]:
@@ -156,7 +167,7 @@ def _roles(item: object) -> set[Role]:
     if not isinstance(item, dict):
         return {Role.USER}
     said, kinds = named(item, "role"), named(item, "type")
-    roles = {_ROLES.get(each, Role.USER) if isinstance(each, str) else Role.USER for each in said}
+    roles = set(map(_role, said))
     if "role" not in item and set(map(str, kinds)) <= {"message"}:
         roles.add(Role.USER)
     return roles | {_of_kind(each) for each in kinds if each != "message"}

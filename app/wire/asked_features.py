@@ -35,6 +35,10 @@ _SEARCH_PARAMETERS: Final = (
 _OF_SEARCHES: Final = (Feature.TOOLS, Feature.HOSTED_TOOLS, Feature.WEB_SEARCH)
 _NO_WORD: Final = re.compile(r"[\W_]+")
 
+#: Nearly every part of a message has these members and one of these types, and asks for nothing.
+_PLAIN_NAMES: Final = frozenset({"content", "name", "role", "text", "type"})
+_PLAIN_TYPES: Final = (None, "text", "input_text", "output_text", "message")
+
 Found = Iterator[tuple[Feature, str]]
 
 
@@ -156,6 +160,8 @@ def _of_parts(field: str, items: Iterable[object]) -> Found:
     for index, item in enumerate(items):
         place = f"{field}[{index}]"
         for part in _mappings(item):
+            if _PLAIN_NAMES.issuperset(part) and part.get("type") in _PLAIN_TYPES:
+                continue
             names = {name.lower() for name in part}
             yield from ((feature, place) for feature in _of_part(part, names))
             if part is item and field == "input" and "tools" in names:
