@@ -129,7 +129,7 @@ def _admin(services: AdminServices, wrong_keys: WrongKeys) -> APIRouter:
     add_reconciliation_route(router, services, readers)
     add_plan_routes(router, services)
     add_anomaly_route(router, services)
-    add_audit_routes(router, services)
+    add_audit_routes(router, services, readers)
     add_deployment_routes(router, services)
     add_explain_route(router, services)
     add_logs_routes(router, services)

@@ -12,7 +12,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.api.admin.guard import needs
+from app.api.admin.guard import CallerOf, needs
+from app.api.admin.ledger_readers import LedgerReaders
 from app.api.admin.roles import Action
 from app.api.admin.services import AdminServices
 from app.api.admin.shapes import Body, Item, Page
@@ -65,24 +66,28 @@ class Verification(BaseModel):
     archived: int = Field(description="records in the copy beside the ledger's archive")
 
 
-def add_audit_routes(router: APIRouter, services: AdminServices) -> None:
-    """Put them on the router."""
+def add_audit_routes(router: APIRouter, services: AdminServices, readers: LedgerReaders) -> None:
+    """Put them on the router. The log's copy is as long as a ledger: its readers are bounded."""
 
     @router.get("/audit", openapi_extra=needs(Action.READ_AUDIT))
-    async def read_audit(asked: Annotated[AuditQuery, Query()]) -> Page[AuditView]:
+    async def read_audit(
+        caller: CallerOf, asked: Annotated[AuditQuery, Query()]
+    ) -> Page[AuditView]:
         """Changes, the oldest first; those that the store has lost are read from the copy."""
-        found = await _records(services, asked.after, asked.limit + 1)
+        async with readers.place(caller):
+            found = await _records(services, asked.after, asked.limit + 1)
         part = found[: asked.limit]
         following = str(part[-1].number) if len(found) > len(part) else None
         return Page(data=[AuditView.of(record) for record in part], next=following)
 
     @router.get("/audit/verify", openapi_extra=needs(Action.READ_AUDIT))
-    async def verify() -> Item[Verification]:
+    async def verify(caller: CallerOf) -> Item[Verification]:
         """Read the whole log and say what of it was altered, dropped, inserted or cut off.
 
         It is compared with its copy beside the ledger's archive, which may be half a second behind.
         """
-        return Item(data=await _verified(services))
+        async with readers.place(caller):
+            return Item(data=await _verified(services))
 
 
 async def _records(services: AdminServices, after: int, count: int) -> list[AuditRecord]:

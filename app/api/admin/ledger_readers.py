@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import IO, Final, ParamSpec, TypeVar
 
 from starlette.responses import Response
@@ -75,6 +76,16 @@ class LedgerReaders:
         who = _who(caller)
         await self._admit(who)
         return await streamed(write, form=form, name=name, ended=lambda: self._leave(who))
+
+    @asynccontextmanager
+    async def place(self, caller: Caller) -> AsyncIterator[None]:
+        """A place for several steps, for as long as they take. Raises TooManyReaders."""
+        who = _who(caller)
+        await self._admit(who)
+        try:
+            yield
+        finally:
+            self._leave(who)
 
     async def _admit(self, who: tuple[bool, str]) -> None:
         if self._has_room(who):

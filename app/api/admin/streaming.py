@@ -6,14 +6,13 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 PART_BYTES: Final = 64 * 1024
-#: Seconds in which a part has to be taken: who reads no more holds a thread.
-STALLED_S: Final = 30.0
 #: Parts that wait to be sent; a thread that is ahead of its reader waits, too.
 _PARTS: Final = 4
 
@@ -23,6 +22,20 @@ MEDIA_TYPES: Final = {
     "json": "application/json",
 }
 _Write = Callable[[IO[bytes]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slowly an answer may be taken, in seconds: who reads no more holds a thread.
+
+    16 KB a second on the whole; what is taken sooner is slack for later, up to half a minute.
+    """
+
+    slack_s: float = 30.0
+    part_s: float = 4.0
+
+
+_PACE: Final = Pace()
 
 
 def _nothing() -> None:
@@ -35,7 +48,7 @@ async def streamed(
     form: str,
     name: str,
     ended: Callable[[], None] = _nothing,
-    stalled_s: float = STALLED_S,
+    pace: Pace = _PACE,
 ) -> StreamingResponse:
     """An answer of what `write` writes in a thread, as a file called `name`; `ended` is told once.
 
@@ -45,21 +58,19 @@ async def streamed(
     parts = _parts(write, ended)
     first = await anext(parts, b"")
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
-    answer = _Answer(_chain(first, parts), form=form, headers=headers)
-    answer.stalled_s = stalled_s
-    return answer
+    headers["content-type"] = MEDIA_TYPES[form]
+    return _Answer(_chain(first, parts), headers=headers, pace=pace)
 
 
 class _Answer(StreamingResponse):
     """Ends the thread, however the sending ends; sending ends where nobody takes a part."""
 
-    stalled_s = STALLED_S
-
     def __init__(
-        self, parts: AsyncGenerator[bytes, None], *, form: str, headers: dict[str, str]
+        self, parts: AsyncGenerator[bytes, None], *, headers: dict[str, str], pace: Pace
     ) -> None:
-        super().__init__(parts, media_type=MEDIA_TYPES[form], headers=headers)
+        super().__init__(parts, headers=headers)
         self._parts = parts
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -68,9 +79,14 @@ class _Answer(StreamingResponse):
             await self._parts.aclose()
 
     def _in_time(self, send: Send) -> Send:
+        pace, left, now = self._pace, self._pace.slack_s, asyncio.get_running_loop().time
+
         async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(self.stalled_s):
+            nonlocal left
+            began = now()
+            async with asyncio.timeout(left):
                 await send(message)
+            left = min(pace.slack_s, left + pace.part_s - (now() - began))
 
         return send_in_time
 

@@ -224,6 +224,8 @@ class SlowLedger(FakeUsageReader):
 RECONCILED = {"series": [{"deployment": "ptu", "measure": "prompt", "starts": 0, "tokens": [1]}]}
 SIMULATED = {"tenant": "search", "limits": [{"name": "rpm", "amount": 5}]}
 READS = [
+    ("GET", "audit", None),
+    ("GET", "audit/verify", None),
     ("GET", "usage", None),
     ("GET", "usage?format=csv", None),
     ("GET", "ledger", None),

@@ -8,7 +8,7 @@ from typing import IO, Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from app.api.admin.streaming import PART_BYTES, streamed
+from app.api.admin.streaming import PART_BYTES, Pace, streamed
 
 
 class Reader:
@@ -67,12 +67,41 @@ async def test_that_a_reader_who_takes_no_more_is_given_up() -> None:
 
     told: list[bool] = []
     answer = await streamed(
-        write, form="csv", name="rows", ended=lambda: told.append(ended.is_set()), stalled_s=0.01
+        write,
+        form="csv",
+        name="rows",
+        ended=lambda: told.append(ended.is_set()),
+        pace=Pace(slack_s=0.01),
     )
     with pytest.raises(ClientDisconnect):
         await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, Reader(0).receive, send)
     assert ended.is_set()
     assert told == [True]
+
+
+async def test_that_a_reader_who_takes_a_little_now_and_then_is_given_up() -> None:
+    """Each part in time, and all of them too slowly: patience grows with parts, and is used up."""
+    taken, ended = 0, threading.Event()
+
+    def write(target: IO[bytes]) -> None:
+        try:
+            while True:
+                target.write(b"x" * PART_BYTES)
+        finally:
+            ended.set()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal taken
+        if message.get("body"):
+            await asyncio.sleep(0.02)
+            taken += 1
+
+    pace = Pace(slack_s=0.2, part_s=0.001)
+    answer = await streamed(write, form="csv", name="rows", pace=pace)
+    with pytest.raises(ClientDisconnect):
+        await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, Reader(0).receive, send)
+    assert ended.is_set()
+    assert 1 <= taken <= 11
 
 
 async def test_that_all_parts_come_in_order() -> None:
