@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
+import structlog
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -75,6 +76,9 @@ class _Answer(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, self._in_time(send))
+        except _Stalled:
+            # Left without its end, which the server makes the connection's.
+            structlog.get_logger().warning("download_given_up", path=scope.get("path", ""))
         finally:
             await self._parts.aclose()
 
@@ -84,8 +88,11 @@ class _Answer(StreamingResponse):
         async def send_in_time(message: Message) -> None:
             nonlocal left
             began = now()
-            async with asyncio.timeout(left):
-                await send(message)
+            try:
+                async with asyncio.timeout(left):
+                    await send(message)
+            except TimeoutError:
+                raise _Stalled from None
             left = min(pace.slack_s, left + pace.part_s - (now() - began))
 
         return send_in_time
@@ -117,6 +124,10 @@ async def _parts(write: _Write, ended: Callable[[], None]) -> AsyncGenerator[byt
             await asyncio.wait({writing}, timeout=0.01)
         if not writing.cancelled():
             writing.exception()  # it was raised above, or nobody is left to hear it
+
+
+class _Stalled(Exception):
+    """Nobody takes what is sent."""
 
 
 class _Abandoned(Exception):
