@@ -78,6 +78,9 @@ _OF_MODELS: Final = frozenset({"compaction", "mcp_approval_request", "reasoning"
 _RESULTS: Final = frozenset({"error", "output", "outputs", "results"})
 #: In a string of JSON: a character by its number, or one that stands for itself.
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
+#: What readers pass over before JSON, and what JSON that has strings begins with.
+_BEFORE_JSON: Final = "\ufeff \t\r\n"
+_JSON_BEGINS: Final = frozenset({"{", "[", '"'})
 #: Members that may hold an image as a data URL.
 _URLS: Final = frozenset({"file_url", "image_url", "url"})
 
@@ -209,7 +212,7 @@ def _is_no_text(name: str, value: str) -> bool:
 def _text(text: str) -> Iterator[str]:
     if text:
         yield text
-    if "\\" in text and text.lstrip()[:1] in {"{", "["}:
+    if "\\" in text and text.lstrip(_BEFORE_JSON)[:1] in _JSON_BEGINS:
         yield from _inner(text)
 
 

@@ -146,7 +146,7 @@ def _of_answers(operation: Operation, body: Json) -> Found:
         # Of completions 0 asks for those of the tokens that were chosen.
         if body.get(field) is not None and body[field] is not False:
             yield Feature.LOGPROBS, field
-    if any("logprobs" in each.lower() for each in _words(body.get("include"))):
+    if any("logprobs" in each for each in _words(body.get("include"))):
         yield Feature.LOGPROBS, "include"
     if body.get("background"):
         yield Feature.BACKGROUND, "background"
@@ -200,4 +200,6 @@ def _mappings(value: object) -> Iterator[Json]:
 
 
 def _words(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    """In lower case; one that stands alone counts as a list of it."""
+    words = value if isinstance(value, list) else [value]
+    return [each.lower() for each in words if isinstance(each, str)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -125,6 +126,61 @@ async def test_no_rule_is_passed_by_spelling(policy: InputPolicy, more: dict[str
         await Door().check(policy, chat(**more))
     assert caught.value.param in {"Messages", "N", "Max_Tokens"}
     assert caught.value.headers["x-spillgate-policy"] == "parameter_spelling"
+
+
+def _part(**part: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, part]}]}
+
+
+ASKING: list[tuple[Feature, dict[str, Any]]] = [
+    (Feature.TOOLS, {"functions": [{"name": "f"}]}),
+    (Feature.HOSTED_TOOLS, {"tools": [{"type": "namespace", "tools": [{"type": "mcp"}]}]}),
+    (Feature.WEB_SEARCH, {"tools": [{"type": "web_search_preview"}]}),
+    (Feature.WEB_SEARCH, {"tools": [{"type": "namespace", "tools": [{"type": "web_search"}]}]}),
+    (Feature.WEB_SEARCH, {"input": [{"type": "new", "tools": [{"type": "web_search"}]}]}),
+    (Feature.WEB_SEARCH, {"web_search_options": {}}),
+    (Feature.LOGPROBS, {"include": ["message.output_text.logprobs"]}),
+    (Feature.SEVERAL_ANSWERS, {"best_of": 2}),
+    (Feature.IMAGES, _part(type="image_url", image_url={"url": "https://x.example"})),
+    (Feature.FILES, _part(type="input_file", file_url="https://x.example")),
+    (Feature.AUDIO, _part(type="input_audio", input_audio={"data": "AA"})),
+    (Feature.AUDIO, {"modalities": ["text", "audio"]}),
+    (Feature.STORE, {"store": True}),
+    (Feature.BACKGROUND, {"background": True}),
+]
+
+
+Spell = Callable[[str], str]
+
+
+def respelled(value: Any, names: Spell, words: Spell) -> Any:
+    """The same, its names and its words spelled otherwise."""
+    if isinstance(value, str):
+        return words(value)
+    if isinstance(value, list):
+        return [respelled(each, names, words) for each in value]
+    if isinstance(value, dict):
+        return {names(name): respelled(each, names, words) for name, each in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("spell", [str.upper, str.title, str.capitalize])
+@pytest.mark.parametrize(("feature", "asking"), ASKING)
+async def test_no_feature_is_had_by_spelling_it_otherwise(
+    feature: Feature, asking: dict[str, Any], spell: Spell
+) -> None:
+    """Whatever a reader upstream makes of case: the name is refused, or the feature is found."""
+    for inner, words in ((str, spell), (spell, str), (spell, spell)):
+        for outer in (str, spell):
+            more = {outer(name): respelled(each, inner, words) for name, each in asking.items()}
+            body = {"model": "gpt-4o", "messages": [], **more}
+            route = match("POST", "/v1/chat/completions", "")
+            request = read_request(route, json.dumps(body).encode())
+            with pytest.raises(PolicyViolation) as caught:
+                await Door().check(InputPolicy(forbidden=(feature,)), request)
+            rule = caught.value.headers["x-spillgate-policy"]
+            own = f"forbidden.{feature.value}"
+            assert rule == (own if outer is str else "parameter_spelling")
 
 
 async def test_spelling_is_nothing_where_only_bytes_are_counted() -> None:

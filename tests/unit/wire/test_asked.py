@@ -172,9 +172,11 @@ def test_escapes_are_decoded_once_and_in_arguments_twice() -> None:
         r'{"q":"\u0073ecret","q":"nothing"}',
         r'{"q":"\u0073ecret",}',
         r'{"q":"\u0073ecret \ud83d"}',
+        r'"\u0073ecret"',
+        "\ufeff" + r'{"q":"\u0073ecret"}',
         r'{"q":"\u0073ecret","r":' + "[" * 2000 + "]" * 2000 + "}",
     ],
-    ids=["twice", "comma", "surrogate", "deep"],
+    ids=["twice", "comma", "surrogate", "string", "mark", "deep"],
 )
 def test_no_oddity_of_arguments_hides_their_escapes(arguments: str) -> None:
     """The body's reader sees a string there, and refuses none of these."""
