@@ -197,7 +197,9 @@ def test_the_callers_own_functions_are_no_searches(body: dict[str, Any]) -> None
 
 def test_other_tools_that_run_upstream_are_no_searches() -> None:
     """Files, code, servers whose names say nothing of the web, and a search of the past."""
-    tools = [{"type": kind} for kind in ("file_search", "code_interpreter", "tool_search")]
+    tools: list[dict[str, Any]] = [
+        {"type": kind} for kind in ("file_search", "code_interpreter", "tool_search")
+    ]
     tools.append({"type": "mcp", "server_label": "crm", "server_url": "https://crm.example"})
     own = {"type": "function", "name": "web_search", "description": "our own search of the web"}
     tools.append({"type": "namespace", "description": "web search", "tools": [own]})
