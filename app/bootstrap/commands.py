@@ -23,7 +23,7 @@ from app.bootstrap.loop import beside, until_told, watched
 from app.bootstrap.process import Process
 from app.bootstrap.running import running
 from app.bootstrap.scaled import Handed, scaled
-from app.bootstrap.settled import settle
+from app.bootstrap.settled import settle, share_arenas
 from app.bootstrap.simulation import Reloadable, Simulated, pointed_at, simulated_deployments
 from app.cli.check import usable_cpus, warnings
 from app.cli.start import MISTAKE, Addresses, utc_today
@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 
 def serve(config: Path, addresses: Addresses, simulate: bool) -> int:  # noqa: FBT001  # from the command line
     """Run the gateway on a config file, its deployments simulated if asked."""
+    share_arenas()
     with configure_logs() as logs:
         return _served(ConfigFile(config, addresses), logs, simulate=simulate)
 

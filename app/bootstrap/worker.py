@@ -31,7 +31,7 @@ from app.bootstrap.loop import beside, watched
 from app.bootstrap.opening import opened
 from app.bootstrap.process import Process
 from app.bootstrap.role import worker as role_of_worker
-from app.bootstrap.settled import settle
+from app.bootstrap.settled import settle, share_arenas
 from app.bootstrap.simulation import Reloadable, Simulated, pointed_at
 from app.cli.start import MISTAKE
 from app.settings import ConfigProblems, Settings
@@ -51,6 +51,7 @@ def worker() -> NoReturn:
 
 
 def _served() -> int:
+    share_arenas()
     news = _Messenger.taken()
     lines = lines_of(0)
     begin = order_to_begin(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -55,6 +54,8 @@ def suggestion(wrong: object, known: Iterable[str]) -> str:
     """`; did you mean X?` with the nearest of `known`, or nothing."""
     if not isinstance(wrong, str):
         return ""
+    import difflib  # noqa: PLC0415  # of a mistake alone, and kept by every process otherwise
+
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(wrong.lower()[:80], by_lower, n=1, cutoff=0.6)
     return f"; did you mean {by_lower[near[0]]}?" if near else ""

@@ -27,7 +27,7 @@ DEADLINE_S = 60.0
 #: What a killed worker takes along: a look at it each second, and what that may take.
 UNTOLD_S = 3.0
 #: Of a worker, in kilobytes; some of it is the interpreter's own, which differs between builds.
-MOST_AT_START_KB = 135_000
+MOST_AT_START_KB = 128_000
 SERVING = r'.*"serving, all deployments simulated".*'
 
 
