@@ -20,7 +20,7 @@ _M_ARENA_MAX: Final = -8
 def share_arenas() -> None:
     """Have threads share what the C library keeps for later: at the start, before there are any.
 
-    5 MB fewer after minutes of load. Of other libraries than glibc nothing.
+    Some 3 MB fewer after minutes of load. Of other libraries than glibc nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
