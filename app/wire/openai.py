@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation, Route
+from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation, Route, shown
 from app.errors import MalformedRequest
 from app.wire.cache_key import cache_key
 from app.wire.splice import with_model, with_usage_asked_for
@@ -20,6 +20,9 @@ from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_me
 
 #: Every name under which an API caps its output; the largest declared one counts.
 _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+#: Names that decide where a request goes. What is used is counted in any case, and what else a
+#: tenant may not do, its policy looks for in any spelling.
+_DECIDING = frozenset({"model", "stream", "previous_response_id", "conversation"})
 _MAX_NAME = 256
 #: From here on a double has no fractions to leave out.
 _MOST_WHOLE = 2.0**53
@@ -30,6 +33,7 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
     if route.operation in STORED_RESPONSE:
         return InferenceRequest(route, model="", body=body, stream=_streams_again(route))
     fields = parse_object(body, max_depth=max_depth)
+    _refuse_spellings(fields)
     operation = route.operation
     is_response = operation is Operation.RESPONSES
     return InferenceRequest(
@@ -73,6 +77,17 @@ def _with_usage(body: bytes) -> bytes:
     own = b"{}" if options == b"null" else options
     asked = replace_members(own, {"include_usage": b"true"})
     return replace_members(body, {"stream_options": asked})
+
+
+def _refuse_spellings(fields: dict[str, Any]) -> None:
+    """A reader that does not mind case would take another model than we do."""
+    names = "".join(fields)
+    if names.isascii() and names.islower():
+        return
+    for name in fields:
+        meant = name.casefold()
+        if meant != name and meant in _DECIDING:
+            raise _invalid(shown(name), f"this parameter is spelt '{meant}'")
 
 
 def _model(fields: dict[str, Any]) -> str:

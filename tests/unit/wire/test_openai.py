@@ -134,6 +134,28 @@ def test_stored_responses_have_no_body_to_read(*, query: str, stream: bool) -> N
     assert not request.adds_usage
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Model", "model"),
+        ("CONVERSATION", "conversation"),
+        ("Previous_Response_Id", "previous_response_id"),
+        ("\u017ftream", "stream"),  # a long s, which is an s to readers who do not mind case
+    ],
+)
+def test_a_name_that_decides_has_one_spelling(name: str, meant: str) -> None:
+    """A reader that does not mind case would take another model than was counted and allowed."""
+    error = refused({"model": "m", "messages": [], name: "other"})
+    assert (error.param, error.code) == (name, "invalid_value")
+    assert f"'{meant}'" in error.message
+
+
+def test_other_names_are_the_upstreams_business() -> None:
+    """Whatever their spelling: none of them routes."""
+    fields = {"model": "m", "messages": [], "topP": 1, "N": 2, "X": 2, "\u00fc": 3, "k9": 4}
+    assert read(fields).model == "m"
+
+
 def test_the_depth_limit_is_handed_on() -> None:
     """The configured depth is the one that counts."""
     with pytest.raises(MalformedRequest, match="deeper than 2 levels"):
