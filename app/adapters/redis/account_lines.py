@@ -1,10 +1,9 @@
 """Reservations of one account that are asked for together, in one script call.
 
 Most of what a reservation costs is looking up and writing the account's totals, however many are
-taken. Each is judged after those before it in its line, exactly as if it had come alone. Where no
-call is on its way, an ask is sent at once. Else those of one turn of the event loop go together;
-where two are on their way already, those that come until one of them is answered: the busier Redis
-is, the less a request costs it.
+taken. Each is judged after those before it in its line, exactly as if it had come alone. Together
+are those of one turn of the event loop; where two calls are on their way already, those that come
+until one of them is answered: the busier Redis is, the less a request costs it.
 """
 
 from __future__ import annotations
@@ -83,8 +82,6 @@ class Lines:
         """What becomes of it. A cancelled ask is not sent any more, or its answer is not heard."""
         common = self._commons.of(ask)
         line = self._open.get(ask.tenant)
-        if line is None and ask.tenant not in self._under_way:  # nobody to wait for, or with
-            return (await self._sent(ask.tenant, [ask], [common]))[0]
         if line is not None and line.takes(common):
             answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             line.add(ask, common, answer)

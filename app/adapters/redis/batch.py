@@ -1,10 +1,9 @@
 """Many callers' commands over one connection, each with its own answer.
 
-A pool of connections would make a crowd wait for its turn, a round trip each. Here a command is
-sent at once where nothing is on its way. Whatever else was asked within one turn of the event loop
-goes out in one write, in the order it was asked, whether or not earlier commands are answered yet.
-What was sent has a limit, and so has waiting for a connection; waiting for one's turn has none: a
-crowd of our own is not the store's failure.
+A pool of connections would make a crowd wait for its turn, a round trip each. Here whatever was
+asked within one turn of the event loop goes out in one write, in the order it was asked, whether or
+not earlier commands are answered yet. What was sent has a limit, and so has waiting for a
+connection; waiting for one's turn has none: a crowd of our own is not the store's failure.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ class Batch:
         if self._closed or self._breaker.state is not State.CLOSED:
             raise _not_sent()
         try:
-            reply = await self._ask_now(command)
+            reply = await self._ask(command)
         except NoScriptError:
             raise
         except RedisError as error:
@@ -194,18 +193,6 @@ class Batch:
         if line is not None:
             line.cut(StoreUnavailable("The gateway is closing."))
             await line.gone()
-
-    def _ask_now(self, command: Command) -> Answer:
-        """Send it, where nothing is on its way and nobody waits; else as `_ask` does."""
-        line = self._line
-        if line is None or self._asked or line.unanswered or line.room <= 0:
-            return self._ask(command)
-        packed: bytes = _pack(tuple(command))
-        answer: Answer = asyncio.get_running_loop().create_future()
-        self._taken += 1
-        line.send((packed,), (answer,))
-        self._watch()
-        return answer
 
     def _ask(self, command: Command) -> Answer:
         """Have it sent at the end of this turn of the loop. Raises TypeError, ValueError."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -39,14 +38,10 @@ class Account:
     calls: list[list[str]] = field(default_factory=list)
     error: Exception | None = None
     answering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(10**6))
-    first: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reserve(self, _tenant: str, packed: Sequence[bytes]) -> bytes:
         ids = [ask[0] for ask in msgspec.msgpack.decode(packed[0])[2]]
-        if ids == ["first"]:
-            await self.first.wait()
-        else:
-            self.calls.append(ids)
+        self.calls.append(ids)
         await self.answering.acquire()
         await asyncio.sleep(0)
         if self.error is not None:
@@ -70,54 +65,25 @@ def asked(lines: Lines, *ids: str, ask: Ask = ASK) -> list[asyncio.Task[Answer]]
     return [asyncio.create_task(lines.ask(replace(ask, id=id_))) for id_ in ids]
 
 
-@asynccontextmanager
-async def a_call_under_way(lines: Lines, account: Account, *tenants: str) -> AsyncIterator[None]:
-    """Of each tenant; not among the account's calls."""
-    first = [
-        *asked(lines, "first"),
-        *(
-            task
-            for each in tenants
-            for task in asked(lines, "first", ask=replace(ASK, tenant=each))
-        ),
-    ]
-    await turns(1)
-    yield
-    account.first.set()
-    await asyncio.gather(*first)
-
-
-async def test_who_comes_first_goes_at_once(lines: Lines, account: Account) -> None:
-    """Where nothing is on its way there is nothing to be gained by waiting for others."""
-    asking = asked(lines, "a", "b", "c")
-    await turns(1)
-    assert account.calls == [["a"]]
-    await asyncio.gather(*asking)
-    assert account.calls == [["a"], ["b", "c"]]
-    await asyncio.gather(*asked(lines, "d"))
-    assert account.calls[2:] == [["d"]]
-
-
 async def test_one_turn_is_one_call(lines: Lines, account: Account) -> None:
     """And each has its own answer."""
-    async with a_call_under_way(lines, account):
-        answers = await asyncio.gather(*asked(lines, "a", "b", "c"))
+    answers = await asyncio.gather(*asked(lines, "a", "b", "c"))
     assert account.calls == [["a", "b", "c"]]
     assert [each.ask.id for each in answers if isinstance(each, Reservation)] == ["a", "b", "c"]
+    await asyncio.gather(*asked(lines, "d"))
+    assert account.calls[1:] == [["d"]]
 
 
 async def test_tenants_do_not_mix(lines: Lines, account: Account) -> None:
     """Their accounts may be on two nodes."""
-    async with a_call_under_way(lines, account, "u"):
-        other = asked(lines, "x", ask=replace(ASK, tenant="u"))
-        await asyncio.gather(*asked(lines, "a", "b"), *other)
+    other = asked(lines, "x", ask=replace(ASK, tenant="u"))
+    await asyncio.gather(*asked(lines, "a", "b"), *other)
     assert sorted(account.calls) == [["a", "b"], ["x"]]
 
 
 async def test_a_crowd_is_several_calls(lines: Lines, account: Account) -> None:
     """One call must not hold up everybody else's for long."""
-    async with a_call_under_way(lines, account):
-        await asyncio.gather(*asked(lines, *map(str, range(MOST + 1))))
+    await asyncio.gather(*asked(lines, *map(str, range(MOST + 1))))
     assert sorted(len(call) for call in account.calls) == [1, MOST]
 
 
@@ -128,18 +94,18 @@ async def test_two_lengths_of_a_window_are_two_calls(lines: Lines, account: Acco
     assert sorted(account.calls) == [["a"], ["b"]]
 
 
-@pytest.mark.parametrize("later", range(4))
+@pytest.mark.parametrize("turns", range(4))
 @pytest.mark.parametrize("leaves", range(3))
 async def test_who_leaves_takes_nobody_along(
-    lines: Lines, account: Account, later: int, leaves: int
+    lines: Lines, account: Account, turns: int, leaves: int
 ) -> None:
     """At whatever moment; who left before it was sent is not asked for."""
-    async with a_call_under_way(lines, account):
-        asking = asked(lines, "a", "b", "c")
-        await turns(later)
-        sent = bool(account.calls)
-        asking[leaves].cancel()
-        answers = await asyncio.gather(*asking, return_exceptions=True)
+    asking = asked(lines, "a", "b", "c")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    sent = bool(account.calls)
+    asking[leaves].cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
     others = [each for number, each in enumerate(answers) if number != leaves]
     assert all(isinstance(each, Reservation) for each in others)
     assert len(account.calls) == 1
