@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 
-class ReadByRead:
+class ReadByRead(ABC):
     """Gives `pour` to an UpstreamResponse that has `read`."""
 
     __slots__ = ()
 
+    @abstractmethod
     async def read(self, patience_s: float) -> bytes:
         """The next bytes of the body; empty at its end."""
-        raise NotImplementedError
 
     async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:
         """Hand `take` what is read until it wants no more; False at the body's end."""
