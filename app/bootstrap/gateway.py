@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING
 
 from app.adapters.azure.deployments import AzureOpenAI
@@ -147,7 +146,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             fleet=fleet,
             prices=prices,
             clock=resources.clock,
-            new_id=_reservation_ids(),
+            new_id=_reservation_id,
         ),
         caching=caching_of(
             settings,
@@ -220,7 +219,7 @@ def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Re
         resources.accounts,
         prices,
         resources.clock,
-        new_id=_reservation_ids(),
+        new_id=_reservation_id,
         charged=resources.hedges.charged,
     )
     return Retries(
@@ -230,7 +229,5 @@ def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Re
     )
 
 
-def _reservation_ids() -> Callable[[], str]:
-    """Ids that nobody else makes: drawn once, then counted. To draw each takes 4 µs."""
-    ours, numbers = secrets.token_hex(8), count()
-    return lambda: f"{ours}{next(numbers):08x}"
+def _reservation_id() -> str:
+    return secrets.token_hex(12)

@@ -20,8 +20,8 @@ from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_me
 
 #: Every name under which an API caps its output; the largest declared one counts.
 _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-#: Names that decide where a request goes. What is used is counted in any case, and what else a
-#: tenant may not do, its policy looks for in any spelling.
+#: Names that decide where a request goes. What it used is counted by what the upstream tells, and
+#: what else a tenant may not do, its policy looks for in any spelling.
 _DECIDING = frozenset({"model", "stream", "previous_response_id", "conversation"})
 _MAX_NAME = 256
 #: From here on a double has no fractions to leave out.

@@ -25,10 +25,6 @@ from app.errors import StoreUnavailable
 from app.ports import Clock
 
 INTERVAL_S: Final = 0.5
-#: The same after a round that copied many: a thousand rows take the interpreter from the event loop
-#: for milliseconds, and whoever asks meanwhile waits.
-BUSY_INTERVAL_S: Final = 0.1
-MANY_ROWS: Final = 64
 #: Rows that one round trip may bring, and the fewest it is reduced to where Redis is slow.
 MOST_ROWS: Final = 2000
 FEWEST_ROWS: Final = 64
@@ -65,7 +61,7 @@ class CopyPlan:
 
 
 class LedgerCopier:
-    """Copies twice a second, or more often, while its context is open, and once more at its end.
+    """Copies twice a second for as long as its context is open, and once more at its end.
 
     Attributes:
         copied_total: rows archived since it was made.
@@ -142,11 +138,9 @@ class LedgerCopier:
 
     async def _run(self) -> None:
         while not self._ending.is_set():
-            before = self.copied_total
             if not await self._round():
-                is_busy = self.copied_total - before >= MANY_ROWS
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BUSY_INTERVAL_S if is_busy else INTERVAL_S):
+                    async with asyncio.timeout(INTERVAL_S):
                         await self._ending.wait()
 
     async def _round(self) -> bool:

@@ -145,7 +145,7 @@ class Connection(asyncio.BufferedProtocol):
         elif parser.is_begun:
             if not answer.is_begun:
                 self._begin(answer)
-            if parser.parts and not answer.is_poured(parser.parts):
+            if parser.parts and not answer.hand_on(parser.parts):
                 self._hold_back(nbytes)
                 answer.wake()
 

@@ -159,7 +159,7 @@ class Response:
             if not waiter.done():
                 waiter.set_result(not late)
 
-    def is_poured(self, parts: list[bytes]) -> bool:
+    def hand_on(self, parts: list[bytes]) -> bool:
         """Hand on what came, and empty `parts`, where somebody waits for that; whether it was so.
 
         The reader is woken only where it has to do something about it.
