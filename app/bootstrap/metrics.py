@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
+from app.adapters.accounts.leases import Try
 from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.metrics.itself import read_process
@@ -225,6 +226,7 @@ class _Ledger:
         accounts = self.state.accounts
         metrics.readings.add(f.LEDGER_WAITING, lambda: {(): accounts.unsettled})
         metrics.readings.add(f.LEDGER_DROPPED, self.dropped)
+        metrics.readings.add(f.LEASES, self.leases)
         metrics.readings.add(f.ARCHIVE_AGE, self.copied)
         metrics.readings.add(f.LEDGER_DRIFT, self.drift)
         metrics.readings.add(f.EXPORT_AGE, self.exported)
@@ -237,6 +239,10 @@ class _Ledger:
             ("refused",): float(accounts.settlements.refused_total),
             ("unspooled",): float(accounts.settlements.unspooled_total),
         }
+
+    def leases(self) -> Values:
+        tried = self.state.accounts.leases.tried_total
+        return {(each.value,): float(tried[each]) for each in Try}
 
     def drift(self) -> Values:
         dollars = self.state.kept.drift.dollars if self.state.kept is not None else None

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 
+from app.adapters.accounts.accounts import Options as AccountOptions
 from app.adapters.accounts.accounts import SharedAccounts, Watch, shared_accounts
 from app.adapters.alerts.budget_alerts import BudgetAlerts, budget_alerts
 from app.adapters.alerts.lowered_limits import telling_lowered_limits
@@ -141,8 +142,7 @@ async def shared_state(
                 workers,
                 clock,
                 drain_s=settings.timeouts.settle_s,
-                archive=Path((settings.ledger or Ledger()).archive),
-                watch=Watch(_both(alerts.watch, watching.granted), watching.refused),
+                options=_account_options(settings, alerts, watching),
             )
         )
         explanations = await enter(keeping_explanations(batch, clock, settings.explain))
@@ -159,6 +159,16 @@ async def shared_state(
             alerts=alerts,
             keeper=keeper,
         )
+
+
+def _account_options(
+    settings: Settings, alerts: BudgetAlerts, watching: Watching
+) -> AccountOptions:
+    return AccountOptions(
+        archive=Path((settings.ledger or Ledger()).archive),
+        watch=Watch(_both(alerts.watch, watching.granted), watching.refused),
+        leases=settings.redis is None or settings.redis.leases,
+    )
 
 
 def _end() -> None:

@@ -18,6 +18,13 @@ from app.domain.tracing.said import Said
 class Accounts(Protocol):
     """What every tenant has used and holds; shared by all replicas, exact."""
 
+    def leased(self, ask: Ask) -> Reservation | None:
+        """Grant the ask from what was taken ahead for such asks; None: it has to be reserved.
+
+        It needs no draft.
+        """
+        ...
+
     async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         """Take the ask in every scope in one step, or nothing.
 

@@ -89,6 +89,8 @@ class Redis(Section):
     """Whether `url` leads to a node of a cluster, which names the others."""
     operation_timeout_ms: Annotated[Int, Field(ge=5, le=5000)] = 50
     """For how long a round trip about accounts is waited for before `redis_loss` decides."""
+    leases: bool = True
+    """Whether workers take room ahead for keys and models that are asked for often."""
 
     @field_validator("url", "cache_url")
     @classmethod

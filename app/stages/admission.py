@@ -23,7 +23,7 @@ from app.domain.quota.limit import (
     unchanged_until,
 )
 from app.domain.quota.price import PricesInForce, PriceTable
-from app.domain.quota.reservation import Amounts, Ask, Refusal
+from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
 from app.domain.routing.deployment import Deployment, Fleet, Tiers
 from app.domain.routing.route import Choices
 from app.errors import BudgetExhausted, QuotaExceeded
@@ -88,13 +88,26 @@ class Admission:
         most, expected = self._answer(principal.tenant.name, request, terms.longest)
         observation.demand = Demand(prompt, expected)
         amounts = Amounts(1, prompt + most, terms.prices.bound(prompt, most))
-        ask = self._ask(principal, request, amounts, terms, observation)
+        ask = self._ask(principal.tenant.name, amounts, terms)
         if measuring:
             ask = _measuring(ask, measuring, terms)
-        granted = await self._accounts.reserve(ask, principal.tenant)
+        granted = self._accounts.leased(ask)
+        if granted is None:
+            granted = await self._reserved(ask, principal, request, observation)
+        observation.reservation = granted
+
+    async def _reserved(
+        self,
+        ask: Ask,
+        principal: Principal,
+        request: InferenceRequest,
+        observation: Observation,
+    ) -> Reservation:
+        drafted = replace(ask, draft=encode(_draft(ask, principal, request, observation)))
+        granted = await self._accounts.reserve(drafted, principal.tenant)
         if isinstance(granted, Refusal):
             raise _refused(granted, ask)
-        observation.reservation = granted
+        return granted
 
     def _answer(
         self, tenant: str, request: InferenceRequest, longest: int | None
@@ -114,25 +127,9 @@ class Admission:
         choices = min(request.choices, MOST_CHOICES)
         return choices * most, choices * expected
 
-    def _ask(
-        self,
-        principal: Principal,
-        request: InferenceRequest,
-        amounts: Amounts,
-        terms: _Terms,
-        observation: Observation,
-    ) -> Ask:
-        ask_id = self._new_id()
-        draft = _draft(ask_id, principal, request, amounts, observation)
+    def _ask(self, tenant: str, amounts: Amounts, terms: _Terms) -> Ask:
         return Ask(
-            ask_id,
-            principal.tenant.name,
-            terms.scopes,
-            amounts,
-            terms.limits,
-            terms.days,
-            terms.months,
-            encode(draft),
+            self._new_id(), tenant, terms.scopes, amounts, terms.limits, terms.days, terms.months
         )
 
     def _terms_of(
@@ -215,15 +212,11 @@ def _longest_window(deployments: Iterable[Deployment]) -> int | None:
 
 
 def _draft(
-    ask_id: str,
-    principal: Principal,
-    request: InferenceRequest,
-    amounts: Amounts,
-    observation: Observation,
+    ask: Ask, principal: Principal, request: InferenceRequest, observation: Observation
 ) -> LedgerRow:
     """The ledger row that is written should nobody ever settle."""
     return LedgerRow(
-        id=ask_id,
+        id=ask.id,
         kind=RowKind.RELEASED,
         at=observation.started_at,
         tenant=principal.tenant.name,
@@ -232,8 +225,8 @@ def _draft(
         model=request.model,
         operation=request.operation,
         stream=request.stream,
-        reserved_tokens=amounts.tokens,
-        reserved_nano_usd=amounts.nano_usd,
+        reserved_tokens=ask.amounts.tokens,
+        reserved_nano_usd=ask.amounts.nano_usd,
         tags=observation.ledger_tags,
         started_at=observation.started_at,
         errand=observation.errand or "",

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.adapters.accounts.accounts import shared_accounts
+from app.adapters.accounts.accounts import Options, shared_accounts
 from app.adapters.accounts.spool import Leftover
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript
@@ -58,7 +58,7 @@ async def work(url: str, archive: Path) -> None:
         patient_batch(client, clock, patience_s=FROZEN_AFTER_S) as batch,
         replicas(batch, "first") as workers,
         shared_accounts(
-            AccountScript(batch), workers, clock, drain_s=5, archive=archive
+            AccountScript(batch), workers, clock, drain_s=5, options=Options(archive=archive)
         ) as accounts,
     ):
         granted = [await accounts.reserve(ask("a"), TENANT)]

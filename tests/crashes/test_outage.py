@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from app.adapters.accounts.accounts import shared_accounts
+from app.adapters.accounts.accounts import Options, shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.redis.account import AccountScript, account_key
 from app.adapters.redis.embedded import embedded_redis
@@ -68,7 +68,13 @@ class Machine:
             patient_client(self.url) as client,
             patient_batch(client, clock) as batch,
             replicas(batch, name) as workers,
-            shared_accounts(AccountScript(batch), workers, clock, drain_s=5, archive=self.archive),
+            shared_accounts(
+                AccountScript(batch),
+                workers,
+                clock,
+                drain_s=5,
+                options=Options(archive=self.archive),
+            ),
         ):
             yield
 

@@ -33,6 +33,11 @@ class FakeAccounts:
     def __repr__(self) -> str:
         return f"<FakeAccounts with {len(self.rows)} rows>"
 
+    def leased(self, ask: Ask) -> Reservation | None:
+        """Nothing is taken ahead."""
+        del ask
+        return None  # for the type checker
+
     async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         """Grant what fits."""
         del tenant

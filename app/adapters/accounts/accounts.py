@@ -11,12 +11,13 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from app.adapters.accounts.leases import Leases
 from app.adapters.accounts.local_accounts import LocalAccounts
 from app.adapters.accounts.replay import Replay
 from app.adapters.accounts.settlements import Settlements
@@ -56,7 +57,20 @@ class Watch:
     refused: Callable[[Ask, Refusal], None] = _nobody
 
 
-UNWATCHED: Final = Watch()
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a worker keeps accounts.
+
+    Below `archive`, the ledger's, is what Redis does not take; what workers that are gone left
+    there is settled, too. Without `leases` every request is asked of its account.
+    """
+
+    archive: Path | None = None
+    watch: Watch = field(default_factory=Watch)
+    leases: bool = True
+
+
+_USUAL: Final = Options()
 
 
 class SharedAccounts:
@@ -68,20 +82,29 @@ class SharedAccounts:
         replicas: Replicas,
         clock: Clock,
         settlements: Settlements,
-        watch: Watch = UNWATCHED,
+        options: Options = _USUAL,
     ) -> None:
         """`replicas` knows by how many workers a share is divided."""
         self._script = script
         self._replicas = replicas
         self._clock = clock
         self.settlements = settlements
-        self._watch = watch
+        self._watch = options.watch
         self._local = LocalAccounts(clock)
+        workers = (lambda: replicas.count) if options.leases else None
+        self.leases = Leases(script.reserve, self._end_lease, clock, workers)
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         self._not_seeded_until: dict[str, float] = {}
         self.granted_degraded_total = 0
         self.out_of_reach_total: Counter[LossPolicy] = Counter()  # by the policy that held
         self.dropped_total = 0
+
+    def leased(self, ask: Ask) -> Reservation | None:
+        """Grant the ask from a lease, if there is one with room for it."""
+        part = self.leases.part(ask)
+        if part is not None:
+            self._watch.granted(part)
+        return part
 
     async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         """Take the ask in every scope, or say which limit has no room.
@@ -101,6 +124,7 @@ class SharedAccounts:
             raise
         if isinstance(granted, Reservation):
             self._live[ask.tenant].add(ask.id)
+            self.leases.note(granted)
             self._watch.granted(granted)
         else:
             self._watch.refused(ask, granted)
@@ -110,6 +134,8 @@ class SharedAccounts:
         """Have it charged, once; nobody waits for it."""
         tenant = reservation.ask.tenant
         self._live[tenant].discard(reservation.ask.id)
+        if reservation.part is not None:
+            self.leases.settled(reservation.part)
         self._local.settle(reservation, charge.actual, spilled=charge.spilled)
         self.settlements.add(tenant, Settlement(reservation, charge))
 
@@ -178,17 +204,33 @@ class SharedAccounts:
 
     def _give_back(self, ask: Ask) -> None:
         """Release what may have been granted without our hearing of it."""
-        unheard = Reservation(ask, generation="", day=ask.days[1], month=ask.months[1])
-        self.settle(unheard, Charge(Amounts(), ask.draft))
+        self.settle(_unheard(ask), Charge(Amounts(), ask.draft))
+
+    def _end_lease(self, lease: Ask | Reservation) -> None:
+        """Release what nobody used; the ledger has a row for each request, and none for a lease."""
+        unused = _unheard(lease) if isinstance(lease, Ask) else lease
+        self.settlements.add(unused.ask.tenant, Settlement(unused, Charge(Amounts(), b"")))
 
     async def keep_alive(self) -> None:
         """Extend what is held, for as long as it is held."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            for tenant, ids in [(tenant, list(ids)) for tenant, ids in self._live.items()]:
+            for tenant, ids in self._held().items():
                 for part in _parts(ids):
                     with suppress(StoreUnavailable):  # the next beat is in time, too
                         await self._script.extend(tenant, part)
+
+    def _held(self) -> dict[str, list[str]]:
+        """By tenant, the ids of what is held."""
+        held = {tenant: list(ids) for tenant, ids in self._live.items()}
+        for tenant, lease in self.leases.held():
+            held.setdefault(tenant, []).append(lease)
+        return held
+
+
+def _unheard(ask: Ask) -> Reservation:
+    """What an account may have granted, as far as it takes to give it back."""
+    return Reservation(ask, generation="", day=ask.days[1], month=ask.months[1])
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
@@ -202,19 +244,15 @@ async def shared_accounts(
     clock: Clock,
     *,
     drain_s: float,
-    archive: Path | None = None,
-    watch: Watch = UNWATCHED,
+    options: Options = _USUAL,
 ) -> AsyncIterator[SharedAccounts]:
-    """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle.
-
-    Below `archive`, the ledger's, is kept what Redis does not take; what workers that are gone left
-    there is settled, too.
-    """
-    replay = Replay(archive, script, clock) if archive else None
+    """Accounts that settle and keep alive; on leaving, `drain_s` seconds are given to settle."""
+    replay = Replay(options.archive, script, clock) if options.archive else None
     spool = Spool(replay.directory, replicas.worker) if replay else None
     settlements = Settlements(script, clock, spool)
-    accounts = SharedAccounts(script, replicas, clock, settlements, watch)
+    accounts = SharedAccounts(script, replicas, clock, settlements, options)
     works = [settlements.keep_settling, settlements.keep_spooling, accounts.keep_alive]
+    works.append(accounts.leases.keep_taking)
     if replay:
         works.append(replay.keep_replaying)
     try:
@@ -222,6 +260,7 @@ async def shared_accounts(
             try:
                 yield accounts
             finally:
+                accounts.leases.close()
                 await settlements.settled(drain_s)
     finally:
         await _left(settlements)

@@ -16,21 +16,24 @@ from typing import Final
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from app.adapters.archive.line import Damaged, sealed, unsealed
 from app.adapters.archive.segment import sync_directory
 from app.adapters.redis.account import Settlement
 from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import SPILLED
-from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.quota.reservation import Amounts, Ask, Charge, Part, Reservation
 
 #: Of one worker's file: some 50,000 settlements.
 MOST_BYTES: Final = 64 << 20
 
 Tenanted = tuple[str, Settlement]
 
+_NOTHING: Final = Amounts()
 
-class _Hold(msgspec.Struct, frozen=True):
+
+class _Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of a reservation, what settling it takes."""
 
     id: str
@@ -39,6 +42,9 @@ class _Hold(msgspec.Struct, frozen=True):
     day: CalendarWindow
     month: CalendarWindow
     hour: CalendarWindow | None = None
+    part: Part | None = None  # of a lease; then also what it has of that, and since when
+    held: Amounts = _NOTHING
+    at_ms: int = 0
 
 
 class Spooled(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,8 +64,10 @@ class Spooled(msgspec.Struct, frozen=True, omit_defaults=True):
         if hold is None:
             return Settlement(None, Charge(self.actual, row), self.sent)
         charge = Charge(self.actual, row, spilled=SPILLED in hold.scopes)
-        ask = Ask(hold.id, self.tenant, hold.scopes, Amounts(), (), (), ())
+        ask = Ask(hold.id, self.tenant, hold.scopes, hold.held, (), (), ())
         kept = Reservation(ask, hold.generation, hold.day, hold.month, hour=hold.hour)
+        if hold.part is not None:
+            kept = replace(kept, part=hold.part, at_ms=hold.at_ms)
         return Settlement(kept, charge)
 
 
@@ -148,6 +156,9 @@ def _line(tenant: str, settlement: Settlement, at: float) -> bytes:
     if (given := settlement.reservation) is not None:
         scopes = given.scopes_charged(spilled=charge.spilled)
         hold = _Hold(given.ask.id, given.generation, scopes, given.day, given.month, given.hour)
+        if given.part is not None:
+            amounts = given.ask.amounts
+            hold = replace(hold, part=given.part, held=amounts, at_ms=given.at_ms)
     row = charge.row.decode("utf-8", "replace")  # what is no text is refused in any case
     spooled = Spooled(tenant, at, row, charge.actual, hold, settlement.sent)
     return sealed(msgspec.json.encode(spooled)[1:])

@@ -295,11 +295,14 @@ LEDGER_DRIFT: Final = gauge(
     "day.",
     merge=Merge.MAX,
 )
+LEASES: Final = counter(
+    "spillgate_leases_total", "Times that room was to be taken ahead, for keys and models that are "
+    "asked for often; result: taken, strict (little is left), refused, lost.", "result",
+)  # fmt: skip
 ARCHIVE_AGE: Final = gauge(
-    "spillgate_archive_copied_timestamp_seconds",
-    "When the ledger was last copied to its archive, as Unix time.",
-    merge=Merge.MAX,
-)
+    "spillgate_archive_copied_timestamp_seconds", "When the ledger was last copied to its archive, "
+    "as Unix time.", merge=Merge.MAX,
+)  # fmt: skip
 EXPORT_AGE: Final = gauge(
     "spillgate_export_timestamp_seconds",
     "Up to when a sink has the ledger, as Unix time; sink: files, otlp. Of files it is the end of "

@@ -14,7 +14,7 @@ import msgspec
 
 from app.domain.quota.calendar import CalendarWindow, hours_of
 from app.domain.quota.limit import Kind, Limit, Measure
-from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import UNUSED, Ask, Charge, Part, Refusal, Reservation
 
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
@@ -187,13 +187,17 @@ def _charge(scopes: tuple[str, ...], reservation: Reservation) -> Mapping[str, o
         "day": reservation.day,
         "month": reservation.month,
         "aside": reservation.ask.aside,
-        "sliding": [
-            (_where(limit), limit.window_ms)
-            for limit in reservation.ask.limits
-            if limit.kind is Kind.WINDOW and limit.measure is Measure.TOKENS
-        ],
+        "sliding": _sliding(reservation.ask.limits, Measure.TOKENS),
         **hour,
     }
+
+
+def _sliding(limits: Sequence[Limit], measure: Measure) -> list[tuple[str, int]]:
+    return [
+        (_where(limit), limit.window_ms)
+        for limit in limits
+        if limit.kind is Kind.WINDOW and limit.measure is measure
+    ]
 
 
 def packed_items(settlements: Sequence[Settlement]) -> list[bytes]:
@@ -226,13 +230,26 @@ def _item(settlement: Settlement, charges: _Charges) -> dict[str, Any]:
         "tokens": actual.tokens,
         "nano_usd": actual.nano_usd,
     }
-    if reservation.at_ms:
-        held = reservation.ask.amounts
-        item["hold"] = {
-            "charge": charges.place(reservation.scopes_held, reservation),
-            "at": reservation.at_ms,
-            "requests": held.requests,
-            "tokens": held.tokens,
-            "nano_usd": held.nano_usd,
-        }
+    if reservation.part is not None:
+        item["part"] = _part(reservation, reservation.part)
+    elif reservation.at_ms:
+        place = charges.place(reservation.scopes_held, reservation)
+        item["hold"] = {"charge": place, **_held(reservation)}
     return item
+
+
+def _held(reservation: Reservation) -> dict[str, Any]:
+    held = reservation.ask.amounts
+    return {
+        "at": reservation.at_ms,
+        "requests": held.requests,
+        "tokens": held.tokens,
+        "nano_usd": held.nano_usd,
+    }
+
+
+def _part(reservation: Reservation, part: Part) -> dict[str, Any]:
+    unused = {}
+    if part.number == UNUSED:
+        unused = {"unused": _sliding(reservation.ask.limits, Measure.REQUESTS)}
+    return {"lease": part.lease, "number": part.number, **_held(reservation), **unused}

@@ -5,11 +5,16 @@ Structs, because every request has one of each: frozen dataclasses take several 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from msgspec.structs import replace
 
 from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import BUDGETS, SPILLED, Kind, Limit, Measure, Mode
+
+#: The number of that part of a lease which nobody used: it is given back, requests too.
+UNUSED: Final = 0
 
 
 class Amounts(msgspec.Struct, frozen=True):
@@ -66,6 +71,13 @@ class Ask(msgspec.Struct, frozen=True):
         return replace(self, days=days, months=months)
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What was granted of a lease, by the lease's name; each number is another part of it."""
+
+    lease: str
+    number: int
+
+
 class Reservation(msgspec.Struct, frozen=True):
     """What was granted: `left` is what remains of each limit of the ask.
 
@@ -82,6 +94,7 @@ class Reservation(msgspec.Struct, frozen=True):
     degraded: str | None = None  # the policy in force because the account was out of reach
     hour: CalendarWindow | None = None
     at_ms: int = 0  # when the account took it, by its clock (Unix time); 0: it is not known
+    part: Part | None = None  # of a lease; None: it has a hold of its own
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -130,7 +143,7 @@ class Charge(msgspec.Struct, frozen=True):
     """What a reservation is settled with; all zero gives everything back."""
 
     actual: Amounts
-    row: bytes  # the ledger row, written in the same step
+    row: bytes  # the ledger row, written in the same step; empty: there is none
     spilled: bool = False  # served outside its first tier: charged in the scope of that, too
 
 

@@ -24,6 +24,7 @@
 --   :expired:ID            a hold that ended by itself, kept for two days for a late settlement
 --   :charged:ID            marks a charge that had no hold here, for as long; for an hour one that
 --                          the account was seeded with
+--   :leased:ID             bits; the parts of a lease, a hold, that were settled
 --   :ledger                stream; field `row` is the row as JSON, `mark` is late where it came so
 --
 -- In every scope, for every hard limit:  committed + held + what is asked for <= amount. The same

@@ -66,6 +66,71 @@ local function claim(item, generation)
   return nil, 'duplicate'
 end
 
+-- Leases that are settled of, by name: what is settled of each, which is held no more.
+local leases = {}
+
+-- A lease by its name, with its hold or the one that expired. The hold is freed first, and written
+-- again with what is left of it: a server without memory takes no first write that needs some.
+local function lease_of(name)
+  local lease = leases[name]
+  if lease then return lease end
+  local raw = call('HGET', HOLDS, name)
+  lease = { parts = PREFIX .. 'leased:' .. name, is_alive = raw and true,
+    settled = { requests = 0, tokens = 0, nano_usd = 0 } }
+  if raw then call('HDEL', HOLDS, name) end
+  lease.raw = raw or call('GET', PREFIX .. 'expired:' .. name)
+  lease.hold = lease.raw and cjson.decode(lease.raw)
+  leases[name] = lease
+  return lease
+end
+
+-- The lease that a part is settled of, and how it came, as of a hold. Which parts were settled is
+-- remembered while anything is left of the lease; of one that is gone all were.
+local function claim_part(item, generation)
+  local foreign = item.generation ~= generation
+  if foreign and
+    not call('SET', PREFIX .. 'charged:' .. item.id, '1', 'NX', 'EX', REMEMBERED_S) then
+    return nil, 'duplicate'
+  end
+  local lease = lease_of(item.part.lease)
+  if lease.hold then
+    if call('SETBIT', lease.parts, item.part.number, 1) == 1 then return nil, 'duplicate' end
+    return lease, lease.is_alive and 'settled' or 'late'
+  end
+  return nil, foreign and 'adopted' or 'duplicate'
+end
+
+-- What is left of a lease as JSON; nothing where nothing is.
+local function left_of(lease)
+  local left, is_some = {}, false
+  for m, measure in ipairs(MEASURES) do
+    left[m] = tonumber(lease.hold[measure]) - lease.settled[measure]
+    is_some = is_some or left[m] ~= 0
+  end
+  local amounts = format('"requests":%d,"tokens":%d,"nano_usd":"%d"', unpack(left))
+  return is_some
+    and lease.raw:gsub('"requests":%d+,"tokens":%d+,"nano_usd":"%d+"', amounts, 1)
+end
+
+-- Writes what is left of each lease; one that nothing is left of is gone.
+local function write_leases(sums)
+  for name, lease in pairs(leases) do
+    local left = lease.is_alive and left_of(lease)
+    if lease.is_alive then
+      sums.total(lease.hold, 'held', lease.settled, -1, lease.hold.scopes)
+    end
+    if left then
+      call('HSET', HOLDS, name, left)
+    elseif lease.is_alive then
+      forget(name)
+      call('DEL', lease.parts)
+    end
+    if left or (lease.hold and not lease.is_alive) then
+      call('EXPIRE', lease.parts, REMEMBERED_S)
+    end
+  end
+end
+
 -- Raises an error where an item is not as it must be, before anything is written.
 local function check(item, charges)
   if not item.id then return end
@@ -76,6 +141,12 @@ local function check(item, charges)
   assert(#charge.scopes > 0 and item.generation, 'settle: an item without its account')
   assert(charge.day.ends and charge.month.ends, 'settle: an item without its windows')
   item.charge = charge
+  local part = item.part
+  if not part then return end
+  assert(type(part.number) == 'number' and part.lease, 'settle: a part without its lease')
+  for _, measure in ipairs(MEASURES) do
+    assert(type(part[measure]) == 'number', 'settle: a part without its amounts')
+  end
 end
 
 -- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
@@ -143,14 +214,37 @@ local function settle_claimed(item, generation, sums)
   return how
 end
 
+-- As `settle_claimed`, of a part of a lease. What was not used of a lease is a part, too: of that
+-- requests are given back to their windows.
+local function settle_part(item, generation, committed)
+  local lease, how = claim_part(item, generation)
+  if how == 'duplicate' then return how end
+  sum_up(committed, item.charge, item)
+  if how == 'adopted' then return how end
+  local part = item.part
+  for _, taken in ipairs(lease.hold.windows) do
+    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, item.tokens - part.tokens)
+  end
+  for _, window in ipairs(part.unused or {}) do
+    correct(window[1], window[2], bucket_at(part.at, window[2]), -part.requests)
+  end
+  for _, measure in ipairs(MEASURES) do
+    lease.settled[measure] = lease.settled[measure] + part[measure]
+  end
+  return how
+end
+
 -- {charges: [{scopes, day, month, hour?, sliding: [[NAME:SCOPE, window_ms]], aside}],
 --  items: [{id, generation, charge, requests, tokens, nano_usd,
---           hold?: {charge, at, requests, tokens, nano_usd}}]}; then, as an argument for each item,
--- its row -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
+--           hold?: {charge, at, requests, tokens, nano_usd},
+--           part?: {lease, number, at, requests, tokens, nano_usd,
+--                   unused?: [[NAME:SCOPE, window_ms]]}}]}; then, as an argument for each item, its
+-- row, if it has one -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
 -- A release is a settlement of nothing. The scopes of `charge` are those that are charged, be it
 -- fewer than are held in, or others; its windows are used where no hold is. `hold` is what the asker
 -- was told of its hold, `at` when: it is not read then. An item of a row alone is a request that
--- reserved nothing; `sent` is when it was sent before without an answer, if it was.
+-- reserved nothing; `sent` is when it was sent before without an answer, if it was. A `part` was
+-- granted of a lease, a hold of that name: its number is unlike that of any other part.
 local function settle(given)
   local generation = call('GET', PREFIX .. 'generation')
   if not generation then return 'unseeded' end
@@ -171,12 +265,15 @@ local function settle(given)
         correct(window[1], window[2], bucket_at(hold.at, window[2]), item.tokens - hold.tokens)
       end
       how, freed[item.id] = 'settled', nil
+    elseif item.part then
+      how = settle_part(item, generation, committed)
+      mark = how == 'settled' and '' or how
     else
       how = settle_claimed(item, generation, sums)
       mark = how == 'settled' and '' or how
     end
     outcomes[i] = how
-    if how ~= 'duplicate' then write_row(row, mark) end
+    if how ~= 'duplicate' and row ~= '' then write_row(row, mark) end
   end
   for _, sum in ipairs(committed) do
     sums.total(sum.charge, 'committed', sum, 1, sum.charge.scopes)
@@ -185,6 +282,7 @@ local function settle(given)
     sums.total(sum.charge, 'held', sum, -1, sum.charge.scopes)
     sums.live(sum.charge, sum.charge.scopes, -sum.count)
   end
+  write_leases(sums)
   sums.write()
   for _, correction in pairs(corrections) do correct_window(correction) end
   return table.concat(outcomes, ' ')

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.accounts import settlements
-from app.adapters.accounts.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts.accounts import Options, SharedAccounts, shared_accounts
 from app.adapters.accounts.spool import Leftover
 from app.adapters.redis.account import Settlement, Skewed, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
@@ -68,7 +68,9 @@ class Worker:
 async def working(archive: Path | None = None) -> AsyncIterator[Worker]:
     """A worker whose settlements are sent."""
     script, clock = FakeScript(), FakeClock()
-    async with shared_accounts(script, alone(), clock, drain_s=0, archive=archive) as accounts:
+    async with shared_accounts(
+        script, alone(), clock, drain_s=0, options=Options(archive=archive)
+    ) as accounts:
         yield Worker(accounts, script, clock)
 
 
