@@ -14,6 +14,7 @@ from loadtest.bench.contenders.spillgate import (
     SPILLGATE,
     SPILLGATE_BESIDE_REDIS,
     SPILLGATE_TWO_WORKERS,
+    SPILLGATE_WITHOUT_LEASES,
 )
 
 CONTENDERS: Final[tuple[Contender, ...]] = (
@@ -21,6 +22,7 @@ CONTENDERS: Final[tuple[Contender, ...]] = (
     NGINX,
     ENVOY,
     SPILLGATE,
+    SPILLGATE_WITHOUT_LEASES,
     SPILLGATE_BESIDE_REDIS,
     SPILLGATE_TWO_WORKERS,
     PORTKEY,

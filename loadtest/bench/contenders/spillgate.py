@@ -20,7 +20,7 @@ from app.cli.key import new_key
 from loadtest.bench.agreement import TENANT, Books, agreed
 from loadtest.bench.contender import Bench, Contender, Running
 from loadtest.bench.environments import ROOT, Missing
-from loadtest.bench.lane_names import ALL, CLOSED
+from loadtest.bench.lane_names import ALL, CLOSED, ONE
 from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
 from loadtest.bench.process import Program, accepts, answers, free_port, running
 from loadtest.bench.upstreams import python
@@ -57,7 +57,12 @@ def config(key: str, redis: str, place: Path, ports: tuple[int, int, int, int]) 
 
 @contextmanager
 def started(
-    bench: Bench, *, beside_redis: bool = False, workers: int = 1, without: Sequence[str] = ()
+    bench: Bench,
+    *,
+    beside_redis: bool = False,
+    workers: int = 1,
+    without: Sequence[str] = (),
+    leases: bool = True,
 ) -> Iterator[Running]:
     """A gateway and its Redis; `without` names sections of its configuration. Raises NotStarted."""
     own = [bench.cores.gateway]
@@ -68,6 +73,7 @@ def started(
         ports = (data, admin, bench.answers_port, bench.streams_port)
         settings = config(key, redis, bench.place, ports)
         settings["listen"]["workers"] = workers
+        settings["redis"]["leases"] = leases
         for section in without:
             del settings[section]
         path.write_text(yaml.safe_dump(settings))
@@ -158,6 +164,12 @@ SPILLGATE_BESIDE_REDIS: Final = _contender(
     "Spillgate, Redis on the same core",
     partial(started, beside_redis=True),
     (CLOSED,),
+)
+SPILLGATE_WITHOUT_LEASES: Final = _contender(
+    "spillgate-without-leases",
+    "Spillgate, without leases",
+    partial(started, leases=False),
+    (CLOSED, ONE),
 )
 SPILLGATE_TWO_WORKERS: Final = _contender(
     "spillgate-two-workers",
