@@ -263,7 +263,7 @@ async def _all_ended(works: Sequence[Coroutine[object, object, bool]]) -> None:
 def _is_urgent(settlement: Settlement) -> bool:
     """Whether somebody may be refused for want of the room that it gives back."""
     reservation = settlement.reservation
-    if reservation is None:
+    if reservation is None or reservation.part is not None:  # where leases are, much is left
         return False
     ask, actual = reservation.ask, settlement.charge.actual
     # Degraded: of no limit it is known what is left.
