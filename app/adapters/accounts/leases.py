@@ -109,7 +109,8 @@ class Leases:
             yield lease.whole.ask.tenant, name
 
     def close(self) -> None:
-        """Give back what nobody used."""
+        """Give back what nobody used, and take nothing any more."""
+        self._workers = None
         for demand in self._leasing:
             self._end(demand.leases)
             demand.leases = []
@@ -187,7 +188,7 @@ class Leases:
             return Try.REFUSED
         lease = self._open[whole.id] = Lease(granted, now + LEASE_S)
         demand.left = granted.left
-        if granted.over or not is_ample(ask.limits, granted.left):
+        if self._workers is None or granted.over or not is_ample(ask.limits, granted.left):
             self._end([lease])
             return Try.STRICT
         demand.leases.append(lease)

@@ -243,6 +243,18 @@ async def test_leases_are_given_back_at_the_end() -> None:
     assert [each.ask.amounts for each in worker.account.unused] == [Amounts(99, 990, 990)]
 
 
+async def test_one_that_is_granted_while_its_worker_ends_is_given_back() -> None:
+    """It was on its way."""
+    async with working() as worker:
+        asked = asyncio.Event()
+        worker.account.reserving = lambda ask: asked.set() if ask.aside else None
+        await worker.burst(4 * MANY)
+        await worker.take()
+        worker.accounts.leases.close()
+        await asked.wait()
+    assert [each.ask.amounts.requests for each in worker.account.unused] == [100]
+
+
 async def test_little_left_is_left_to_those_who_ask(worker: Worker) -> None:
     """Nothing is held back that another worker may need."""
     worker.account.left = 40_000
