@@ -34,9 +34,6 @@ _ESTIMATED: Final = "estimated"
 #: An enum's `name` is computed each time.
 _CLASSES: Final = {each: each.name.lower() for each in RequestClass}
 
-#: Where somebody may look at what was observed; None: nowhere.
-Example = dict[str, str] | None
-
 
 class ReceiptMetrics:
     """An Observer."""
@@ -64,21 +61,21 @@ class ReceiptMetrics:
             self._errands.count(receipt.errand, receipt)
             return
         model, tenant = model_label(receipt.model), self._tenants(receipt.tenant)
-        self._requests[model, tenant, _status(receipt.status)].inc()
+        self._requests[model, tenant, _status(receipt.status)].value += 1
         kind = error_type(receipt)
         if kind is not None:
-            self._errors[model, kind, FAULTS[kind]].inc()
-        self._time(receipt, model, _example(receipt))
+            self._errors[model, kind, FAULTS[kind]].value += 1
+        self._time(receipt, model)
         if receipt.limit is not None:
-            self._refusals[tenant, receipt.limit].inc()
+            self._refusals[tenant, receipt.limit].value += 1
         for finding in receipt.findings:
-            self._policies[finding.kind, finding.action].inc()
+            self._policies[finding.kind, finding.action].value += 1
         if receipt.attempts or receipt.plan is not None:
             self._routing.count(receipt, model)
         reservation = receipt.reservation
         if reservation is not None:
             if reservation.degraded is not None:
-                self._degraded[tenant, reservation.degraded].inc()
+                self._degraded[tenant, reservation.degraded].value += 1
             self._spending.count(receipt, model, tenant)
             self._cache.count(receipt.cache, model, tenant)
 
@@ -90,7 +87,10 @@ class ReceiptMetrics:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
         return self._routing.reported(now)
 
-    def _time(self, receipt: Receipt, model: str, example: Example) -> None:
+    def _time(self, receipt: Receipt, model: str) -> None:
+        """Where a span of it is recorded, its trace is where somebody can look at it."""
+        trace_id = receipt.trace_id
+        example = None if trace_id is None else {"trace_id": trace_id}
         is_whole = receipt.outcome is Outcome.FINISHED
         status, attempts = receipt.status, receipt.attempts
         if is_whole and status is not None and 200 <= status < 300:  # noqa: PLR2004  # 2xx
@@ -128,22 +128,22 @@ class _Spending:
         if deployment is None or usage is None:
             return
         for kind, tokens in disjoint(usage):
-            self._tokens[model, tenant, kind].inc(tokens)
-            self._of_deployment[deployment, kind].inc(tokens)
+            self._tokens[model, tenant, kind].value += tokens
+            self._of_deployment[deployment, kind].value += tokens
         if usage.input or usage.output:
             self._input[(model,)].observe(usage.input)
             self._output[(model,)].observe(usage.output)
         if receipt.flags and _ESTIMATED in receipt.flags:
-            self._estimated[(deployment,)].inc()
+            self._estimated[(deployment,)].value += 1
         if receipt.nano_usd:
             self._paid(receipt, model, tenant)
 
     def _paid(self, receipt: Receipt, model: str, tenant: str) -> None:
         dollars = receipt.nano_usd / NANO
-        self._cost[model, tenant].inc(dollars)
-        self._cost_of_deployment[receipt.deployment, receipt.deployment_kind or ""].inc(dollars)
+        self._cost[model, tenant].value += dollars
+        self._cost_of_deployment[receipt.deployment, receipt.deployment_kind or ""].value += dollars
         if receipt.spill is not SpillReason.NONE:
-            self._spill_cost[(tenant,)].inc(dollars)
+            self._spill_cost[(tenant,)].value += dollars
 
 
 class _Routing:
@@ -160,19 +160,19 @@ class _Routing:
 
     def count(self, receipt: Receipt, model: str) -> None:
         for attempt in receipt.attempts:
-            self._attempts[attempt.deployment, attempt.verdict].inc()
+            self._attempts[attempt.deployment, attempt.verdict].value += 1
             if attempt.verdict is Verdict.THROTTLED:
                 self._throttled(attempt)
             if attempt.utilization is not None:
                 self._reported[attempt.deployment] = (attempt.utilization, attempt.ended)
         if receipt.spill is not SpillReason.NONE:
-            self._spill[model, receipt.spill].inc()
+            self._spill[model, receipt.spill].value += 1
         plan = receipt.plan
         if plan is None or plan.load is None:
             return
         name = _CLASSES[plan.load.claim.request_class]
         if receipt.deployment is not None:
-            self._classes[name, receipt.spill].inc()
+            self._classes[name, receipt.spill].value += 1
         if plan.waited_s is not None:
             self._wait[(name,)].observe(plan.waited_s)
 
@@ -183,7 +183,7 @@ class _Routing:
 
     def _throttled(self, attempt: Attempt) -> None:
         if attempt.throttle is not None:
-            self._throttles[attempt.deployment, attempt.throttle].inc()
+            self._throttles[attempt.deployment, attempt.throttle].value += 1
         if attempt.retry_after_s is not None:
             self._retry_after[(attempt.deployment,)].observe(attempt.retry_after_s)
 
@@ -200,18 +200,18 @@ class _Cache:
         self._saved_time = instruments.counters(f.CACHE_SAVED_TIME)
 
     def count(self, cache: CacheRecord, model: str, tenant: str) -> None:
-        self._results[(cache.result,)].inc()
+        self._results[(cache.result,)].value += 1
         if cache.reason:
-            self._reasons[cache.result, cache.reason].inc()
+            self._reasons[cache.result, cache.reason].value += 1
         if cache.distance is not None:
             self._distance[(cache.result,)].observe(cache.distance)
         if not cache.is_hit:
             return
-        self._saved_cost[model, tenant].inc(cache.saved_nano_usd / NANO)
-        self._saved_time[(model,)].inc(max(0.0, cache.saved_s))
+        self._saved_cost[model, tenant].value += cache.saved_nano_usd / NANO
+        self._saved_time[(model,)].value += max(0.0, cache.saved_s)
         if cache.saved is not None:
             for kind, tokens in disjoint(cache.saved):
-                self._saved_tokens[model, kind].inc(tokens)
+                self._saved_tokens[model, kind].value += tokens
 
 
 class _Errands:
@@ -223,19 +223,19 @@ class _Errands:
         self._cost = instruments.counters(f.ERRAND_COST)
 
     def count(self, purpose: Purpose, receipt: Receipt) -> None:
-        self._errands[purpose, receipt.outcome].inc()
+        self._errands[purpose, receipt.outcome].value += 1
         if receipt.deployment is not None and receipt.usage is not None:
             self._spent(purpose, receipt.usage, receipt.nano_usd)
 
     def hedged(self, row: LedgerRow) -> None:
-        self._errands[Purpose.HEDGE, GIVEN_UP].inc()
+        self._errands[Purpose.HEDGE, GIVEN_UP].value += 1
         usage = Usage(row.input, row.cached_input, row.output, row.reasoning)
         self._spent(Purpose.HEDGE, usage, row.nano_usd)
 
     def _spent(self, purpose: Purpose, usage: Usage, nano_usd: int) -> None:
         for kind, tokens in disjoint(usage):
-            self._tokens[purpose, kind].inc(tokens)
-        self._cost[(purpose,)].inc(nano_usd / NANO)
+            self._tokens[purpose, kind].value += tokens
+        self._cost[(purpose,)].value += nano_usd / NANO
 
 
 def disjoint(usage: Usage) -> list[tuple[str, int]]:
@@ -258,8 +258,3 @@ def _status(status: int | None) -> int | str:
     if status is None:
         return CLIENT_LEFT
     return status if 100 <= status < 600 else OTHER  # noqa: PLR2004  # what HTTP has
-
-
-def _example(receipt: Receipt) -> Example:
-    """The trace of a request of which a span is recorded: somebody can look at it."""
-    return None if receipt.trace_id is None else {"trace_id": receipt.trace_id}
