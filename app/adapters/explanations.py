@@ -104,7 +104,7 @@ class Explanations:
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(receipts))  # to be written last
             raise
-        lost = sum(isinstance(answer, StoreUnavailable) for answer in answers)
+        lost = len([1 for answer in answers if isinstance(answer, StoreUnavailable)])
         self.dropped_total += lost  # told by the breaker
         self.kept_total += len(answers) - lost
 
@@ -113,19 +113,20 @@ class _Alive:
     """How many explanations of this worker are in Redis, to the second."""
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[int, int]] = deque()
+        self._seconds: deque[list[int]] = deque()  # when, and how many
         self._count = 0
 
     def admits(self, policy: Explain, now: float) -> bool:
         """Count one more, if there may be one more."""
-        while self._seconds and self._seconds[0][0] < now - policy.keep_s:
-            self._count -= self._seconds.popleft()[1]
+        seconds, second = self._seconds, int(now)
+        while seconds and seconds[0][0] < now - policy.keep_s:
+            self._count -= seconds.popleft()[1]
         if self._count >= policy.max_records:
             return False
-        second, this = int(now), 0
-        if self._seconds and self._seconds[-1][0] == second:
-            this = self._seconds.pop()[1]
-        self._seconds.append((second, this + 1))
+        if seconds and seconds[-1][0] == second:
+            seconds[-1][1] += 1
+        else:
+            seconds.append([second, 1])
         self._count += 1
         return True
 

@@ -33,7 +33,7 @@ _MOST_NAMES: Final = 10_000
 Shown = Callable[[str], str]
 
 
-class RequestLine(msgspec.Struct):
+class RequestLine(msgspec.Struct, gc=False):
     """The line, in its order. docs/logs.md says what each field is."""
 
     request_id: str

@@ -19,15 +19,15 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.policy.findings import Finding, PolicyKind
 from app.domain.policy.rules import Action
-from app.domain.quota.limit import Limit, LimitName, Mode
+from app.domain.quota.limit import LimitName, Mode
 from app.domain.quota.reservation import Reservation
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Kind
-from app.domain.routing.route import Absence, Candidate, RoutePlan
+from app.domain.routing.route import Absence, Candidate
 from app.domain.routing.throttle import ThrottleClass
 
 
-class _Part(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Defaults are not written: thousands of records are kept at a time."""
 
 
@@ -190,34 +190,34 @@ def decoded(data: bytes) -> Explanation:
 
 def explained(receipt: Receipt) -> Explanation:
     """All that the receipt explains."""
-    plan = receipt.plan
-    return Explanation(
-        request_id=receipt.request_id,
-        at=receipt.started_at,
-        duration_s=_rounded(receipt.duration),
-        outcome=receipt.outcome,
-        tenant=receipt.tenant or "",
-        spill=receipt.spill,
-        status=receipt.status,
-        error=receipt.error,
-        operation=receipt.operation,
-        stream=receipt.stream,
-        key_id=receipt.key_id,
-        model=receipt.model,
-        deployment=receipt.deployment,
-        deployment_kind=receipt.deployment_kind,
-        time_to_first_token_s=_maybe(receipt.time_to_first_token),
-        cache=_cached(receipt.cache),
-        load=_load(plan.load) if plan is not None and plan.load is not None else None,
-        last_resort=plan is not None and plan.last_resort,
-        candidates=_candidates(plan),
-        skipped=_skipped(receipt),
-        attempts=tuple([_attempt(each, receipt.started) for each in receipt.attempts]),
-        reserved=_reserved(receipt.reservation),
-        settled=_settled(receipt),
-        flags=receipt.flags,
-        policies=tuple([_policy(each) for each in receipt.findings]),
-        errand=receipt.errand.value if receipt.errand else "",
+    plan, cache, reservation = receipt.plan, receipt.cache, receipt.reservation
+    return Explanation(  # in the order of its fields: by their names it takes seven times as long
+        receipt.request_id,
+        receipt.started_at,
+        _rounded(receipt.duration),
+        receipt.outcome,
+        receipt.tenant or "",
+        receipt.spill,
+        receipt.status,
+        receipt.error,
+        receipt.operation,
+        receipt.stream,
+        receipt.key_id,
+        receipt.model,
+        receipt.deployment,
+        receipt.deployment_kind,
+        _maybe(receipt.time_to_first_token),
+        None if cache is BYPASSED else _cached(cache),
+        None if plan is None or plan.load is None else _load(plan.load),
+        plan is not None and plan.last_resort,
+        () if plan is None else tuple([_candidate(each) for each in plan.candidates]),
+        _skipped(receipt),
+        tuple([_attempt(each, receipt.started) for each in receipt.attempts]),
+        None if reservation is None else _reserved(reservation),
+        None if reservation is None else _settled(receipt),
+        receipt.flags,
+        tuple([_policy(each) for each in receipt.findings]) if receipt.findings else (),
+        receipt.errand or "",
     )
 
 
@@ -229,7 +229,7 @@ def _policy(finding: Finding) -> PolicyRecord:
 
 
 def _cached(cache: CacheRecord) -> CachedRecord | None:
-    if cache is BYPASSED or cache == BYPASSED:  # nearly always the one itself
+    if cache == BYPASSED:
         return None
     return CachedRecord(
         result=cache.result,
@@ -250,20 +250,14 @@ def _load(load: Load) -> LoadRecord:
     return LoadRecord(demand.prompt, demand.output, demand.cached, request_class)
 
 
-def _candidates(plan: RoutePlan | None) -> tuple[CandidateRecord, ...]:
-    if plan is None:
-        return ()
-    return tuple([_candidate(each) for each in plan.candidates])
-
-
 def _candidate(candidate: Candidate) -> CandidateRecord:
     return CandidateRecord(
-        deployment=candidate.deployment,
-        tier=candidate.tier,
-        predicted_utilization=_maybe(candidate.utilization),
-        weight=_maybe(candidate.weight),
-        expected_wait_s=_rounded(candidate.wait_s),
-        is_warm=candidate.is_warm,
+        candidate.deployment,
+        candidate.tier,
+        _maybe(candidate.utilization),
+        _maybe(candidate.weight),
+        _rounded(candidate.wait_s),
+        candidate.is_warm,
     )
 
 
@@ -293,50 +287,45 @@ def _skip(absence: Absence, decided: float, *, at_its_turn: bool) -> SkipRecord:
 
 
 def _attempt(attempt: Attempt, started: float) -> AttemptRecord:
+    began = attempt.started
     return AttemptRecord(
-        deployment=attempt.deployment,
-        tier=attempt.tier,
-        verdict=attempt.verdict,
-        began_s=_rounded(attempt.started - started),
-        took_s=_rounded(attempt.ended - attempt.started),
-        kind=attempt.kind,
-        status=attempt.status,
-        code=attempt.code,
-        throttle=attempt.throttle,
-        retry_after_s=_maybe(attempt.retry_after_s),
-        actual_utilization=_maybe(attempt.utilization),
-        upstream_request_id=attempt.upstream_request_id,
-        native_spillover_from=attempt.native_spillover_from,
+        attempt.deployment,
+        attempt.tier,
+        attempt.verdict,
+        _rounded(began - started),
+        _rounded(attempt.ended - began),
+        attempt.kind,
+        attempt.status,
+        attempt.code,
+        attempt.throttle,
+        _maybe(attempt.retry_after_s),
+        _maybe(attempt.utilization),
+        attempt.upstream_request_id,
+        attempt.native_spillover_from,
     )
 
 
-def _reserved(reservation: Reservation | None) -> ReservedRecord | None:
-    if reservation is None:
-        return None
+def _reserved(reservation: Reservation) -> ReservedRecord:
     ask, left, over = reservation.ask, reservation.left, reservation.over
     known = len(left)
     limits = [
-        _limit(limit, left[index] if index < known else None, is_over=index in over)
+        LimitRecord(
+            limit.name,
+            limit.scope,
+            limit.amount,
+            left[index] if index < known else None,
+            limit.mode,
+            index in over,
+        )
         for index, limit in enumerate(ask.limits)
     ]
     amounts = ask.amounts
     return ReservedRecord(
-        requests=amounts.requests,
-        tokens=amounts.tokens,
-        nano_usd=amounts.nano_usd,
-        limits=tuple(limits),
-        degraded=reservation.degraded,
+        amounts.requests, amounts.tokens, amounts.nano_usd, tuple(limits), reservation.degraded
     )
 
 
-def _limit(limit: Limit, left: int | None, *, is_over: bool) -> LimitRecord:
-    return LimitRecord(limit.name, limit.scope, limit.amount, left, limit.mode, is_over)
-
-
-def _settled(receipt: Receipt) -> SettledRecord | None:
-    """Nothing where nothing was reserved."""
-    if receipt.reservation is None:
-        return None
+def _settled(receipt: Receipt) -> SettledRecord:
     usage = receipt.usage
     if usage is None:
         return SettledRecord(nano_usd=receipt.nano_usd)
