@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,12 +62,13 @@ class Observation:
 
     __slots__ = (
         "_call",
+        "_duration",
+        "_limit",
+        "_model",
         "_now",
         "_receipt",
         "_span_ids",
         "_stages",
-        "_started",
-        "_started_at",
         "attempts",
         "base_model",
         "broken",
@@ -75,17 +76,24 @@ class Observation:
         "cause",
         "demand",
         "errand",
+        "error",
         "findings",
+        "headers",
         "meter",
+        "outcome",
         "plan",
         "principal",
         "prompt",
         "relayed",
         "request",
+        "request_id",
         "reservation",
         "route",
         "served",
         "skipped",
+        "started",
+        "started_at",
+        "status",
         "tags",
         "trace",
     )
@@ -103,10 +111,12 @@ class Observation:
         """
         self._call = call
         self._now = clock.now
+        self.request_id = call.request_id  # and of its reservation
+        self.headers = call.headers  # names in lower case
         self.errand = errand
         self.cause = cause
-        self._started = self._now()
-        self._started_at = clock.unix()
+        self.started = self._now()  # when the request came, on the monotonic clock
+        self.started_at = clock.unix()  # and as Unix time
         self.meter = Meter()
         self.route: Route | None = None
         self.principal: Principal | None = None
@@ -125,29 +135,15 @@ class Observation:
         self.cache = BYPASSED
         self.trace: TraceContext | None = None  # None: nothing is traced
         self.relayed: float | None = None  # when the answer was out
+        self.outcome: Outcome | None = None  # None: it is not concluded
+        self.status: int | None = None  # that the client was told
+        self.error: str | None = None  # its code
+        self._limit: str | None = None
+        self._model: str | None = None
+        self._duration = 0.0
         self._stages: list[tuple[Stage, float]] = []
         self._span_ids = 0
         self._receipt: Receipt | None = None
-
-    @property
-    def request_id(self) -> str:
-        """The id of the request, and of its reservation."""
-        return self._call.request_id
-
-    @property
-    def started(self) -> float:
-        """When the request came, on the monotonic clock."""
-        return self._started
-
-    @property
-    def started_at(self) -> float:
-        """When the request came, as Unix time."""
-        return self._started_at
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What came with the request, names in lower case."""
-        return self._call.headers
 
     def new_span_id(self) -> str:
         """Of an attempt that is about to be made; empty where nothing is traced."""
@@ -166,7 +162,7 @@ class Observation:
     @property
     def awaited_until(self) -> float:
         """When the client gives up, on the monotonic clock; inf where it does not say."""
-        return self._started + client_timeout_s(self._call.headers)
+        return self.started + client_timeout_s(self.headers)
 
     @property
     def ledger_tags(self) -> dict[str, str]:
@@ -177,76 +173,96 @@ class Observation:
     @property
     def spill(self) -> SpillReason:
         """Why the request was not served by its first tier."""
-        if self.served is None:
+        served = self.served
+        if served is None:
             return SpillReason.NONE
+        if not served.tier:  # nothing was passed
+            return spill_of(0, self.attempts, ())
         planned = self.plan.absences if self.plan else ()
-        return spill_of(self.served.tier, self.attempts, (*planned, *self.skipped))
+        return spill_of(served.tier, self.attempts, (*planned, *self.skipped))
 
     @property
     def receipt(self) -> Receipt:
         """The record; only after `conclude`."""
         if self._receipt is None:
-            message = "the request is not concluded"
-            raise RuntimeError(message)
+            self._receipt = self._made(self.meter.usage, 0, ())
         return self._receipt
 
     def conclude(self, status: int | None, error: BaseException | None) -> None:
-        """Make the receipt: `status` went to the client, `error` ended the request."""
+        """Note how it ended: `status` went to the client, `error` ended the request."""
         ended = self._call.interruption or error or self.broken
-        request, principal, meter = self.request, self.principal, self.meter
-        first = meter.first_token_at
-        self._receipt = Receipt(
-            request_id=self._call.request_id,
-            client=self._call.client,
-            started_at=self._started_at,
-            duration=self._now() - self._started,
-            outcome=_outcome(ended, broke_off=status is not None, meter=meter),
-            operation=self.route.operation if self.route else None,
-            stream=request.stream if request else False,
-            status=_told(ended) if status is None else status,
-            error=ended.code if isinstance(ended, SpillgateError) else meter.error,
-            tenant=principal.tenant.name if principal else None,
-            key_id=principal.key_id if principal else None,
-            model=self._model(ended),
-            deployment=self.served.deployment if self.served else None,
-            deployment_kind=self.served.kind if self.served else None,
-            spill=self.spill,
-            usage=meter.usage,
-            attempts=tuple(self.attempts),
-            plan=self.plan,
-            time_to_first_token=None if first is None else first - self._started,
-            bytes_relayed=meter.bytes,
-            frames_relayed=meter.frames,
-            started=self._started,
-            skipped=tuple(self.skipped),
-            reservation=self.reservation,
-            cache=self.cache,
-            limit=ended.limit if isinstance(ended, QuotaExceeded) else None,
-            errand=self.errand,
-            trace=self.trace,
-            cause=self.cause,
-            stages=tuple(self._stages),
-            relayed=self.relayed,
-            findings=self.findings,
-            output_cap=request.output_cap if request else None,
-            choices=request.choices if request else 1,
-        )
+        self._duration = self._now() - self.started
+        self.outcome = _outcome(ended, broke_off=status is not None, meter=self.meter)
+        self.status = _told(ended) if status is None else status
+        self.error = ended.code if isinstance(ended, SpillgateError) else self.meter.error
+        self._limit = ended.limit if isinstance(ended, QuotaExceeded) else None
+        self._model = self._model_shown(ended)
 
     def redact_codes(self, redacted: Callable[[str], str]) -> None:
         """Take secrets out of the codes that upstreams gave, the only words of theirs in receipts.
 
         A refusal has none by then; an answer's body is its caller's, and may repeat a credential.
         """
-        receipt = self.receipt
-        if receipt.error is not None:
-            self._receipt = receipt = replace(receipt, error=redacted(receipt.error))
-        for each in receipt.attempts:  # a loop: most requests have one attempt, without a code
+        if self.error is not None:
+            self.error = redacted(self.error)
+        for each in self.attempts:  # a loop: most requests have one attempt, without a code
             if each.code is not None:
-                attempts = tuple(_redacted(one, redacted) for one in receipt.attempts)
-                self._receipt = replace(receipt, attempts=attempts)
+                self.attempts = [_redacted(one, redacted) for one in self.attempts]
                 return
 
-    def _model(self, ended: BaseException | None) -> str | None:
+    def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
+        """The receipt, completed by what was charged; it is the one observers see."""
+        told = usage if self.reservation is not None else self.meter.usage
+        self._receipt = self._made(told, nano_usd, flags)
+        return self._receipt
+
+    def _made(self, usage: Usage | None, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
+        if self.outcome is None:
+            message = "the request is not concluded"
+            raise RuntimeError(message)
+        request, principal, served = self.request, self.principal, self.served
+        meter, first = self.meter, self.meter.first_token_at
+        return Receipt(  # in the order of its fields: by their names it takes thrice as long
+            self.request_id,
+            self.started_at,
+            self._duration,
+            self.outcome,
+            self.route.operation if self.route else None,
+            request.stream if request else False,
+            self.status,
+            self.error,
+            principal.tenant.name if principal else None,
+            principal.key_id if principal else None,
+            self._model,
+            served.deployment if served else None,
+            served.kind if served else None,
+            self.spill,
+            usage,
+            tuple(self.attempts),
+            self.plan,
+            None if first is None else first - self.started,
+            meter.bytes,
+            meter.frames,
+            nano_usd,
+            flags,
+            self.started,
+            tuple(self.skipped),
+            self.reservation,
+            self.cache,
+            self._limit,
+            self.errand,
+            self.trace,
+            self.cause,
+            None,  # its trace's id, where spans of it are recorded
+            tuple(self._stages),
+            self.relayed,
+            request.output_cap if request else None,
+            request.choices if request else 1,
+            self.findings,
+            self._call.client,
+        )
+
+    def _model_shown(self, ended: BaseException | None) -> str | None:
         """A configured name: any other is whatever a caller wrote there, be it a key of theirs.
 
         Admission, which comes after routing, has set `base_model`.
@@ -257,12 +273,6 @@ class Observation:
             ended, NowhereAllowed | PolicyViolation | SafetyUnavailable
         )
         return self.request.model if is_known else UNKNOWN_MODEL
-
-    def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
-        """The receipt, completed by what was charged; it is the one observers see."""
-        told = usage if self.reservation is not None else self.receipt.usage
-        self._receipt = replace(self.receipt, usage=told, nano_usd=nano_usd, flags=flags)
-        return self._receipt
 
     def said(self, most_chars: int) -> Said:
         """What traces show of the answer; its text only where the tenant asked for that.
