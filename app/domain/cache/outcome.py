@@ -39,7 +39,7 @@ class CacheRecord:
     @property
     def is_hit(self) -> bool:
         """Whether nobody upstream was asked."""
-        return self.result in {CacheResult.EXACT, CacheResult.SEMANTIC}
+        return self.result is CacheResult.EXACT or self.result is CacheResult.SEMANTIC
 
 
 BYPASSED = CacheRecord()

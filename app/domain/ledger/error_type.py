@@ -139,8 +139,9 @@ _BUDGET: Final = "insufficient_quota"
 
 def error_type(receipt: Receipt) -> ErrorType | None:
     """How a request failed; None where it did not."""
-    if receipt.outcome is Outcome.FINISHED:  # nearly all
-        return _passed_on(receipt)
+    if receipt.outcome is Outcome.FINISHED:
+        status = receipt.status or _OK
+        return None if status < _REFUSED else _passed_on(receipt, status)  # nearly all: None
     if (by_outcome := _OF_OUTCOME.get(receipt.outcome)) is not None:
         return by_outcome
     if receipt.outcome is Outcome.REFUSED:
@@ -177,11 +178,8 @@ def _is_held_back(receipt: Receipt) -> bool:
     return absent == {SpillReason.POLICY} and not may_leave and not has_left
 
 
-def _passed_on(receipt: Receipt) -> ErrorType | None:
+def _passed_on(receipt: Receipt, status: int) -> ErrorType:
     """An upstream's own refusal, in its own words."""
-    status = receipt.status or _OK
-    if status < _REFUSED:
-        return None
     last = receipt.attempts[-1] if receipt.attempts else None
     code = last.code or "" if last else ""
     match last.verdict if last else Verdict.ACCEPT:

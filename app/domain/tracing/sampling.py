@@ -14,7 +14,7 @@ from typing import Final
 
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.capacity.spill import SpillReason
-from app.domain.ledger.completion import Receipt
+from app.domain.ledger.completion import Outcome, Receipt
 
 #: The rightmost 56 bits of a trace id are random (W3C Trace Context, level 2, random flag; the
 #: OpenTelemetry specification samples by the same ones).
@@ -23,6 +23,9 @@ _RANDOM: Final = 16**_RANDOM_DIGITS
 #: Of a trace's id and of a span's, which are drawn together. Zero is no id, and never comes.
 _ID_BYTES: Final = 24
 _TRACE_DIGITS: Final = 32
+#: An HTTPStatus is looked up by a function each time.
+_OK: Final = int(HTTPStatus.OK)
+_REFUSED: Final = int(HTTPStatus.BAD_REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ def is_failure(receipt: Receipt) -> bool:
     What a caller did wrong, and its own limits, are not: a flood of bad keys would be all that is
     traced.
     """
+    if receipt.outcome is Outcome.FINISHED and (receipt.status or _OK) < _REFUSED:
+        return False  # nearly all
     if receipt.is_server_error:
         return True
     # A limit refuses before anything is reserved; what is refused later found nobody with room.

@@ -58,7 +58,7 @@ def test_that_nothing_is_sent_that_is_known_to_be_secret(tracing: RequestTracing
     secret, told = "a-key-of-ours", list[Said]()
     sent: Any = SimpleNamespace(record=lambda _receipt, said: told.append(said))
     facts = AnswerFacts(secret, f"x-{secret}", ("stop", secret))
-    redacting = replace(tracing, export=sent, redacted=lambda text: text.replace(secret, "*"))
+    redacting = RequestTracing(tracing.sampler, sent, lambda text: text.replace(secret, "*"))
     redacting.record(receipt(), Said(facts, Content(f"say {secret}", secret)))
     redacting.record(receipt(), Said(facts))
     clean = AnswerFacts("*", "x-*", ("stop", "*"))
