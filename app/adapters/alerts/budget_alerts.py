@@ -50,8 +50,8 @@ class BudgetAlerts:
             if known not in self._noticed:
                 self._noticed[known] = None
                 self._untold.put_nowait(alert)
-        while len(self._noticed) > _MOST_REMEMBERED:
-            del self._noticed[next(iter(self._noticed))]
+                if len(self._noticed) > _MOST_REMEMBERED:
+                    del self._noticed[next(iter(self._noticed))]
 
     async def keep_telling(self) -> None:
         """Tell what is noticed, for ever."""

@@ -35,9 +35,11 @@ def alerts_of(reservation: Reservation, thresholds: Sequence[float]) -> tuple[Bu
     ask = reservation.ask
     alerts = []
     for limit, left in zip(ask.limits, reservation.left, strict=False):  # degraded: none is known
+        if limit.kind not in BUDGETS or limit.scope == MEASURED or not limit.amount:
+            continue
         used = limit.amount - left
-        reached = [each for each in thresholds if limit.amount and used >= each * limit.amount]
-        if limit.kind in BUDGETS and limit.scope != MEASURED and reached:
+        reached = [each for each in thresholds if used >= each * limit.amount]
+        if reached:
             alert = BudgetAlert(
                 ask.tenant,
                 limit.name,
