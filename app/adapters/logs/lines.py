@@ -62,13 +62,14 @@ class Lines:
         """Have it written soon, or dropped where too many wait."""
         written = line if isinstance(line, bytes) else line.encode("ascii", "backslashreplace")
         with self._lock:
-            if self._size + len(written) > self._most or self._ending:
+            size = self._size + len(written)
+            if size > self._most or self._ending:
                 self._note_dropped(1)
                 return
-            self._waiting.append(written)
-            self._size += len(written)
-            if len(self._waiting) == 1:
+            if not self._waiting:
                 self._wake()
+            self._waiting.append(written)
+            self._size = size
 
     debug = info = warning = error = critical = write
     """As structlog calls it."""

@@ -87,7 +87,8 @@ class RequestLog:
 
     def observe(self, receipt: Receipt) -> None:
         """Write the line."""
-        if self._is_wanted(receipt):
+        is_plain = self.policy is EVERY_REQUEST and receipt.tenant is not None
+        if is_plain or self._is_wanted(receipt):
             self._write(receipt)
 
     def _is_wanted(self, receipt: Receipt) -> bool:
