@@ -63,6 +63,7 @@ class Metrics:
     def _read(self) -> dict[Family, dict[tuple[str, ...], float]]:
         """What is read now, on the loop, so that nothing changes meanwhile."""
         self.before_page()
+        self.receipts.count_tallies()
         known = self.known()
         # Before a page rather than at a reload: nobody can see a series sooner.
         for family, labels in series_of(known, self.tenants.expect(known.tenants.keys())):

@@ -15,7 +15,8 @@ from typing import Final
 from app.adapters.metrics import families as f
 from app.adapters.metrics.family import Family
 from app.adapters.metrics.names import OTHER
-from app.adapters.metrics.receipts import GIVEN_UP, TOKEN_TYPES
+from app.adapters.metrics.receipts import GIVEN_UP
+from app.adapters.metrics.tallies import TOKEN_TYPES
 from app.domain.cache.entry import Bypass
 from app.domain.cache.outcome import BYPASSED, CacheResult
 from app.domain.call.errand import Purpose

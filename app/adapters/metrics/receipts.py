@@ -1,6 +1,7 @@
 """Counts receipts: what a caller's request came to, and what an errand of our own did.
 
-Each request comes by here, so series are looked up in dicts by what the receipt has anyway.
+Each request comes by here, so series are looked up in dicts by what the receipt has anyway. What
+requests have in common is added up, and counted when somebody looks.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Final
 from app.adapters.metrics import families as f
 from app.adapters.metrics.instruments import Instruments
 from app.adapters.metrics.names import OTHER, TenantLabels, model_label
-from app.domain.cache.outcome import CacheRecord
+from app.adapters.metrics.tallies import Alike, Tallies, Tally, disjoint
+from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
 from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
@@ -18,6 +20,7 @@ from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.error_type import FAULTS, error_type
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.quota.limit import NANO
+from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
 
@@ -27,9 +30,6 @@ CLIENT_LEFT: Final = 499
 REPORTED_FOR_S: Final = 60.0
 #: How a hedge ends that is paid for: another deployment had answered first.
 GIVEN_UP: Final = "given_up"
-#: Each token is of one of them.
-TOKEN_TYPES: Final = ("input", "cached_input", "output", "reasoning")
-_INPUT, _CACHED, _OUTPUT, _REASONING = TOKEN_TYPES
 _ESTIMATED: Final = "estimated"
 #: An enum's `name` is computed each time.
 _CLASSES: Final = {each: each.name.lower() for each in RequestClass}
@@ -41,6 +41,7 @@ class ReceiptMetrics:
     def __init__(self, instruments: Instruments, tenants: TenantLabels) -> None:
         """`tenants` is shared with whatever else has series of tenants."""
         self._tenants = tenants
+        self._tallies = Tallies()
         self._spending = _Spending(instruments)
         self._routing = _Routing(instruments)
         self._cache = _Cache(instruments)
@@ -61,7 +62,7 @@ class ReceiptMetrics:
             self._errands.count(receipt.errand, receipt)
             return
         model, tenant = model_label(receipt.model), self._tenants(receipt.tenant)
-        self._requests[model, tenant, _status(receipt.status)].value += 1
+        self._tallies.add(receipt, model, tenant)
         kind = error_type(receipt)
         if kind is not None:
             self._errors[model, kind, FAULTS[kind]].value += 1
@@ -70,14 +71,19 @@ class ReceiptMetrics:
             self._refusals[tenant, receipt.limit].value += 1
         for finding in receipt.findings:
             self._policies[finding.kind, finding.action].value += 1
-        if receipt.attempts or receipt.plan is not None:
-            self._routing.count(receipt, model)
-        reservation = receipt.reservation
-        if reservation is not None:
-            if reservation.degraded is not None:
-                self._degraded[tenant, reservation.degraded].value += 1
-            self._spending.count(receipt, model, tenant)
-            self._cache.count(receipt.cache, model, tenant)
+        self._routing.observe(receipt)
+        if receipt.reservation is not None:
+            self._admitted(receipt, receipt.reservation, model, tenant)
+
+    def count_tallies(self) -> None:
+        """Count what was added up; before anybody looks."""
+        for alike, tally in self._tallies.take():
+            labels = alike.model, alike.tenant, _status(alike.status)
+            self._requests[labels].value += tally.requests
+            self._routing.count(alike, tally)
+            if tally.reserved:
+                self._spending.count(alike, tally)
+                self._cache.count(alike, tally)
 
     def hedged(self, row: LedgerRow) -> None:
         """Count what a hedge cost: it has a row of its own, and no receipt."""
@@ -86,6 +92,15 @@ class ReceiptMetrics:
     def reported(self, now: float) -> dict[tuple[str, ...], float]:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
         return self._routing.reported(now)
+
+    def _admitted(
+        self, receipt: Receipt, reservation: Reservation, model: str, tenant: str
+    ) -> None:
+        self._spending.observe(receipt, model)
+        if reservation.degraded is not None:
+            self._degraded[tenant, reservation.degraded].value += 1
+        if receipt.cache is not BYPASSED:
+            self._cache.observe(receipt.cache, model, tenant)
 
     def _time(self, receipt: Receipt, model: str) -> None:
         """Where a span of it is recorded, its trace is where somebody can look at it."""
@@ -123,27 +138,27 @@ class _Spending:
         self._output = instruments.histograms(f.OUTPUT_TOKENS)
         self._estimated = instruments.counters(f.ESTIMATED)
 
-    def count(self, receipt: Receipt, model: str, tenant: str) -> None:
+    def observe(self, receipt: Receipt, model: str) -> None:
         usage, deployment = receipt.usage, receipt.deployment
         if deployment is None or usage is None:
             return
-        for kind, tokens in disjoint(usage):
-            self._tokens[model, tenant, kind].value += tokens
-            self._of_deployment[deployment, kind].value += tokens
         if usage.input or usage.output:
             self._input[(model,)].observe(usage.input)
             self._output[(model,)].observe(usage.output)
         if receipt.flags and _ESTIMATED in receipt.flags:
             self._estimated[(deployment,)].value += 1
-        if receipt.nano_usd:
-            self._paid(receipt, model, tenant)
 
-    def _paid(self, receipt: Receipt, model: str, tenant: str) -> None:
-        dollars = receipt.nano_usd / NANO
-        self._cost[model, tenant].value += dollars
-        self._cost_of_deployment[receipt.deployment, receipt.deployment_kind or ""].value += dollars
-        if receipt.spill is not SpillReason.NONE:
-            self._spill_cost[(tenant,)].value += dollars
+    def count(self, alike: Alike, tally: Tally) -> None:
+        model, tenant = alike.model, alike.tenant
+        for kind, tokens in tally.tokens.by_type():
+            self._tokens[model, tenant, kind].value += tokens
+            self._of_deployment[alike.deployment, kind].value += tokens
+        if tally.nano_usd:
+            dollars = tally.nano_usd / NANO
+            self._cost[model, tenant].value += dollars
+            self._cost_of_deployment[alike.deployment, alike.deployment_kind or ""].value += dollars
+            if alike.spill is not SpillReason.NONE:
+                self._spill_cost[(tenant,)].value += dollars
 
 
 class _Routing:
@@ -158,23 +173,23 @@ class _Routing:
         self._wait = instruments.histograms(f.QUEUE_WAIT)
         self._reported: dict[str, tuple[float, float]] = {}  # what, and when
 
-    def count(self, receipt: Receipt, model: str) -> None:
+    def observe(self, receipt: Receipt) -> None:
         for attempt in receipt.attempts:
             self._attempts[attempt.deployment, attempt.verdict].value += 1
             if attempt.verdict is Verdict.THROTTLED:
                 self._throttled(attempt)
             if attempt.utilization is not None:
                 self._reported[attempt.deployment] = (attempt.utilization, attempt.ended)
-        if receipt.spill is not SpillReason.NONE:
-            self._spill[model, receipt.spill].value += 1
         plan = receipt.plan
-        if plan is None or plan.load is None:
-            return
-        name = _CLASSES[plan.load.claim.request_class]
-        if receipt.deployment is not None:
-            self._classes[name, receipt.spill].value += 1
-        if plan.waited_s is not None:
-            self._wait[(name,)].observe(plan.waited_s)
+        if plan is not None and plan.load is not None and plan.waited_s is not None:
+            self._wait[(_CLASSES[plan.load.claim.request_class],)].observe(plan.waited_s)
+
+    def count(self, alike: Alike, tally: Tally) -> None:
+        if alike.spill is not SpillReason.NONE:
+            self._spill[alike.model, alike.spill].value += tally.requests
+        if alike.request_class is not None and alike.deployment is not None:
+            name = _CLASSES[alike.request_class]
+            self._classes[name, alike.spill].value += tally.requests
 
     def reported(self, now: float) -> dict[tuple[str, ...], float]:
         """What was told lately."""
@@ -199,10 +214,12 @@ class _Cache:
         self._saved_tokens = instruments.counters(f.CACHE_SAVED_TOKENS)
         self._saved_time = instruments.counters(f.CACHE_SAVED_TIME)
 
-    def count(self, cache: CacheRecord, model: str, tenant: str) -> None:
-        self._results[(cache.result,)].value += 1
-        if cache.reason:
-            self._reasons[cache.result, cache.reason].value += 1
+    def count(self, alike: Alike, tally: Tally) -> None:
+        self._results[(alike.cache,)].value += tally.reserved
+        if alike.cache_reason:
+            self._reasons[alike.cache, alike.cache_reason].value += tally.reserved
+
+    def observe(self, cache: CacheRecord, model: str, tenant: str) -> None:
         if cache.distance is not None:
             self._distance[(cache.result,)].observe(cache.distance)
         if not cache.is_hit:
@@ -236,22 +253,6 @@ class _Errands:
         for kind, tokens in disjoint(usage):
             self._tokens[purpose, kind].value += tokens
         self._cost[(purpose,)].value += nano_usd / NANO
-
-
-def disjoint(usage: Usage) -> list[tuple[str, int]]:
-    """Tokens by type, each counted once and in one type; without those that there were none of."""
-    cached = min(usage.cached, usage.input)
-    reasoning = min(usage.reasoning, usage.output)
-    found = []
-    if usage.input > cached:
-        found.append((_INPUT, usage.input - cached))
-    if cached > 0:
-        found.append((_CACHED, cached))
-    if usage.output > reasoning:
-        found.append((_OUTPUT, usage.output - reasoning))
-    if reasoning > 0:
-        found.append((_REASONING, reasoning))
-    return found
 
 
 def _status(status: int | None) -> int | str:
