@@ -12,6 +12,8 @@ from fractions import Fraction
 from math import inf, lcm
 from typing import Final, NamedTuple
 
+import msgspec
+
 from app.domain.quota.limit import NANO
 from app.domain.quota.usage import Usage
 
@@ -82,12 +84,12 @@ class Price:
         read, made = max(0, usage.input), max(0, usage.output)
         cached = min(max(0, usage.cached), read)
         units = (read - cached) * self.input + cached * self.cached_input + made * self.output
-        return _rounded_up(units, self.per)
+        return -(-units // self.per)
 
     def most(self, input_tokens: int, output_tokens: int) -> int:
         """The dearest charge for so many tokens, however many of the input are cached."""
         dearest = max(self.input, self.cached_input)
-        return _rounded_up(input_tokens * dearest + output_tokens * self.output, self.per)
+        return -(-(input_tokens * dearest + output_tokens * self.output) // self.per)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ ALWAYS: Final = -inf
 """The beginning of a period that has none."""
 
 
-class Cost(NamedTuple):
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """What one request cost, and what there is to say about that."""
 
     nano_usd: int
@@ -118,6 +120,8 @@ class PricesInForce(NamedTuple):
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """The most that any of them charges for at most so many tokens."""
+        if len(self.prices) == 1:  # of one model's deployments, as mostly
+            return self.prices[0].most(input_tokens, output_tokens)
         return max([price.most(input_tokens, output_tokens) for price in self.prices])
 
 
@@ -162,7 +166,3 @@ class PriceTable:
         It covers a cost of the same `at` alone: a price may rise at midnight.
         """
         return self.in_force(deployment_names, at).bound(input_tokens, output_tokens)
-
-
-def _rounded_up(units: int, per: int) -> int:
-    return -(-units // per)
