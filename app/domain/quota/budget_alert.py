@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from app.domain.quota.limit import BUDGETS, MEASURED, LimitName
 from app.domain.quota.reservation import Reservation
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetAlert:
+class BudgetAlert(msgspec.Struct, frozen=True, gc=False):
     """A share of a budget that was passed; amounts in whole units of the limit's measure."""
 
     tenant: str
