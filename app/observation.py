@@ -167,8 +167,10 @@ class Observation:
     @property
     def ledger_tags(self) -> dict[str, str]:
         """Tags of the row: the request's own before its key's, those before its tenant's."""
-        of_tenant = self.principal.tenant.tags if self.principal else NO_TAGS
-        return {**of_tenant, **self.tags}
+        tags = dict(self.principal.tenant.tags) if self.principal else {}
+        if self.tags:
+            tags.update(self.tags)
+        return tags
 
     @property
     def spill(self) -> SpillReason:
