@@ -20,9 +20,13 @@ class Telemetry:
 
     def observed(self, observation: Observation) -> Observed:
         """The scope of a request, in which settlement concludes the observation."""
-        if self._tracing is not None:
-            _begin(observation, self._tracing)
-        return Observed(observation, self._observers, self._tracing)
+        tracing, cause = self._tracing, observation.cause
+        if tracing is not None:
+            wanted = cause is not None and cause.is_sampled
+            caller = caller_of(observation.headers)
+            observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
+            observation.meter.edges = AnswerEdges()
+        return Observed(observation, self._observers, tracing)
 
 
 class Observed:
@@ -48,11 +52,3 @@ class Observed:
             tracing.record(receipt, observation.said(tracing.most_content))
         for observer in self._observers:
             observer.observe(receipt)
-
-
-def _begin(observation: Observation, tracing: Tracing) -> None:
-    cause = observation.cause
-    wanted = cause is not None and cause.is_sampled
-    caller = caller_of(observation.headers)
-    observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
-    observation.meter.edges = AnswerEdges()

@@ -13,7 +13,7 @@ import msgspec
 _IDS: Final = 2**64 - 1
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """The trace that a caller says its request belongs to."""
 
     trace_id: str  # 32 lower-case hexadecimal digits, not all zero
@@ -22,7 +22,7 @@ class Caller(msgspec.Struct, frozen=True):
     state: str = ""  # `tracestate`: what other tracing systems pass along
 
 
-class TraceContext(msgspec.Struct, frozen=True):
+class TraceContext(msgspec.Struct, frozen=True, gc=False):
     """One request in its trace; `span_id` is the gateway's own span of it.
 
     `is_sampled`: chosen at the start to be recorded, however it ends. Others may be chosen at their

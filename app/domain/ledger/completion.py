@@ -61,7 +61,7 @@ class Stage(StrEnum):
     UPSTREAM = "upstream"
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """One request, accounted for: the gateway's own record of it.
 
     Times are seconds; `usage` is None where nothing was served; `flags` says what of it is an

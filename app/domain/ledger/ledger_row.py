@@ -37,7 +37,7 @@ class UnreadableRow(ValueError):
     """These bytes are no ledger row."""
 
 
-class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True):
+class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Flat, so that it is a line in a file and a record in a table.
 
     Tokens are as in `Usage`, not disjoint: `cached_input` is part of `input`, `reasoning` of
