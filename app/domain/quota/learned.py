@@ -55,40 +55,56 @@ class LearnedOutput:
 
 
 class _Histogram:
-    """Weights by length, in buckets each a fifth wider than the one before."""
+    """Weights by length, in buckets each a fifth wider than the one before.
 
-    __slots__ = ("_unit", "_weights", "mean", "seen")
+    Where the quantile is changes little from one answer to the next: it is looked for from where it
+    was.
+    """
+
+    __slots__ = ("_at", "_below", "_total", "_unit", "_weights", "mean", "seen")
 
     def __init__(self) -> None:
         self.seen = 0
         self.mean = 0.0
         self._unit = 1.0  # what an answer weighs now: growing, instead of all others shrinking
         self._weights = [0.0] * (_OCTAVES * _BUCKETS_PER_OCTAVE)
+        self._total = 0.0
+        self._at = 0  # the bucket of the quantile, when it was last looked for
+        self._below = 0.0  # what those before it weigh
 
     def add(self, tokens: int) -> None:
         self.seen += 1
         self.mean += (tokens - self.mean) * max(1 / self.seen, _MEAN_GAIN)
-        self._weights[_bucket(tokens)] += self._unit
-        self._unit /= _FADING
+        bucket, unit = bisect_left(_BOUNDS, tokens), self._unit
+        self._weights[bucket] += unit
+        self._total += unit
+        if bucket < self._at:
+            self._below += unit
+        self._unit = unit / _FADING
         if self._unit > 1e100:  # noqa: PLR2004  # long before a float ends
-            self._weights = [weight / self._unit for weight in self._weights]
-            self._unit = 1.0
+            self._weigh_anew()
 
     def quantile(self) -> int:
-        below, wanted = 0.0, sum(self._weights) * QUANTILE
-        for bucket, weight in enumerate(self._weights):
-            below += weight
-            if below >= wanted:
-                return _UPPER[bucket]
-        return _UPPER[-1]
+        weights, wanted = self._weights, self._total * QUANTILE
+        at, below = self._at, self._below
+        while at and below >= wanted:
+            at -= 1
+            below -= weights[at]
+        while at < len(_BOUNDS) and below + weights[at] < wanted:
+            below += weights[at]
+            at += 1
+        self._at, self._below = at, below
+        return _UPPER[at]
+
+    def _weigh_anew(self) -> None:
+        self._weights = [weight / self._unit for weight in self._weights]
+        self._unit, self._total = 1.0, sum(self._weights)
+        self._at, self._below = 0, 0.0
 
 
-#: The longest answer that each bucket holds.
+#: The longest answer that each bucket holds; the last one holds all longer ones, too.
 _UPPER: Final = tuple(
     int(2 ** ((bucket + 1) / _BUCKETS_PER_OCTAVE))
     for bucket in range(_OCTAVES * _BUCKETS_PER_OCTAVE)
 )
-
-
-def _bucket(tokens: int) -> int:
-    return min(bisect_left(_UPPER, tokens), len(_UPPER) - 1)
+_BOUNDS: Final = _UPPER[:-1]
