@@ -25,7 +25,7 @@ class BudgetAlerts:
         """`thresholds` are shares of a budget, 0 to 1."""
         self._hook = hook
         self._thresholds = thresholds
-        self._noticed: dict[tuple[str, str], None] = {}
+        self._noticed: dict[tuple[object, ...], None] = {}
         self._untold: asyncio.Queue[BudgetAlert] = asyncio.Queue()
 
     @property
@@ -46,9 +46,9 @@ class BudgetAlerts:
     def watch(self, reservation: Reservation) -> None:
         """Notice what this reservation brought near its end; costs no I/O."""
         for alert in alerts_of(reservation, self._thresholds):
-            known = (alert.tenant, alert.identity)
-            if known not in self._noticed:
-                self._noticed[known] = None
+            told_once = _told_once(alert)
+            if told_once not in self._noticed:
+                self._noticed[told_once] = None
                 self._untold.put_nowait(alert)
                 if len(self._noticed) > _MOST_REMEMBERED:
                     del self._noticed[next(iter(self._noticed))]
@@ -61,7 +61,12 @@ class BudgetAlerts:
                 said = wording(alert)
                 await self._hook.tell_once(alert.tenant, alert.identity, "budget_alert", said)
             except StoreUnavailable:  # to be noticed again
-                self._noticed.pop((alert.tenant, alert.identity), None)
+                self._noticed.pop(_told_once(alert), None)
+
+
+def _told_once(alert: BudgetAlert) -> tuple[object, ...]:
+    """What makes its identity; near a budget's end every request comes by here."""
+    return alert.tenant, alert.window, alert.limit, alert.scope, alert.threshold
 
 
 def wording(alert: BudgetAlert) -> dict[str, object]:
