@@ -39,7 +39,7 @@ _MARKS: Final = (
     "-key", "-Key",
 )  # fmt: skip
 #: The same of what is one word, as an id is: all other patterns have something else in them.
-_MARKS_OF_WORDS: Final = ("spg_", "eyJ")
+_OUR_KEY, _TOKEN = "spg_", "eyJ"
 _KEPT: Final = ("scheme", "header", "pair", "url")
 
 
@@ -67,10 +67,11 @@ class Redaction:
         for known in self._known[bisect_left(self._sizes, -len(text)) :]:
             if known in text:
                 text = text.replace(known, REDACTED)
-        marks = _MARKS_OF_WORDS if text.isidentifier() else _MARKS
-        if any(map(text.__contains__, marks)):
-            text = _PATTERNS.sub(_without_secret, text)
-        return text
+        if text.isidentifier():
+            is_marked = _OUR_KEY in text or _TOKEN in text
+        else:
+            is_marked = any(map(text.__contains__, _MARKS))
+        return _PATTERNS.sub(_without_secret, text) if is_marked else text
 
 
 def _without_secret(found: re.Match[str]) -> str:
