@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Deployment
@@ -15,8 +16,7 @@ from app.wire.sse import FrameBuffer
 WHOLE_BODY_BYTES = 1024 * 1024
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct, eq=False):
     """One upstream's answer; `rest` is None once the body has been read whole into `head`.
 
     A stream's first frames are in `frames`, unread bytes after them in `buffer`. `ending` wants to
@@ -29,15 +29,22 @@ class Answer:
     headers: Mapping[str, str]
     rest: UpstreamResponse | None = None
     head: bytes = b""
-    frames: list[bytes] = field(default_factory=list)
-    buffer: FrameBuffer = field(default_factory=FrameBuffer)
+    frames: list[bytes] = []
     response_id: str | None = None
     ending: Callable[[bytes], Awaitable[None]] | None = None
+    _buffer: FrameBuffer | None = None
 
     @property
     def is_stream(self) -> bool:
         """Whether the body is an event stream, relayed frame by frame."""
         return is_event_stream(self.headers) and self.rest is not None
+
+    @property
+    def buffer(self) -> FrameBuffer:
+        """Cuts what is read of a stream; a whole body needs none."""
+        if self._buffer is None:
+            self._buffer = FrameBuffer()
+        return self._buffer
 
     async def before_end(self, frames: bytes) -> None:
         """Show the frames with the stream's end to whoever waits for them, once."""

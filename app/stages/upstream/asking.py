@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.deployment import Deployment
@@ -15,8 +15,7 @@ from app.stages.upstream.throttling import throttle_class
 _ACCEPT, _THROTTLED = Verdict.ACCEPT, Verdict.THROTTLED
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(msgspec.Struct, eq=False):
     """Its turn to be asked; `started` is None until it is, on the monotonic clock."""
 
     candidate: Candidate
@@ -31,8 +30,7 @@ class Turn:
             self.occupancy.is_lost = True
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct, eq=False):
     """It answered, refused or failed; its capacity and its connection are held until `close`."""
 
     turn: Turn

@@ -7,9 +7,10 @@ streamed Responses inside a 200 and other servers send errors as a stream's firs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
@@ -34,19 +35,18 @@ _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _ACCEPT, _RESPONSES = Verdict.ACCEPT, Operation.RESPONSES
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(msgspec.Struct, eq=False):
     """One upstream asked: the verdict, and the answer where there is one to pass on."""
 
     verdict: Verdict
     status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     code: str | None = None
     retry_after_s: float | None = None
     answer: Answer | None = None
     error: UpstreamError | None = None
     response: UpstreamResponse | None = None
-    _capacity: CapacityTold | None = field(default=None, init=False)
+    _capacity: CapacityTold | None = None
 
     def capacity_told(self) -> CapacityTold:
         """What its headers say of the deployment's capacity; they are read once."""

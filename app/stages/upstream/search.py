@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final
+
+import msgspec
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
@@ -54,8 +55,7 @@ _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _JUST_NOW_S: Final = 0.001
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(msgspec.Struct, eq=False):
     """One request's: what it asks with, what was learnt while asking, and who answered.
 
     Inside of it the answer is open.
@@ -67,7 +67,7 @@ class _Search:
     headers: Mapping[str, str]
     observation: Observation
     asker: Asker
-    turns: dict[str, Turn] = field(default_factory=dict)  # of those that were asked
+    turns: dict[str, Turn] = {}  # of those that were asked
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
     is_unpaid: bool = False  # nor for want of a retry
