@@ -82,6 +82,10 @@ class UpstreamResponse(Protocol):
         """
         ...
 
+    def whole(self) -> bytes | None:
+        """What is left of the body, where all of it is here; None: it has to be read."""
+        ...
+
     async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:
         """Hand `take` what comes, when it comes, until it wants no more; False at the body's end.
 

@@ -118,7 +118,10 @@ class AnswerParser:
 
     def _on_headers_complete(self) -> None:
         fields, self._fields = self._fields, {}
-        self._check_size(fields)
+        if len(fields) > MOST_FIELDS:
+            raise ValueError
+        if self._quiet + self._fed > MOST_HEAD_BYTES:  # else the head cannot be that large
+            _check_size(fields)
         self._quiet = -self._fed  # what comes after this head is counted anew
         self.status = status = self._parser.get_status_code()
         if 100 <= status < 200:  # noqa: PLR2004  # RFC 9110, section 15.2: informational
@@ -132,14 +135,6 @@ class AnswerParser:
         self.ends_with_close = (
             coding is None and "content-length" not in fields and status not in _NO_BODY
         )
-
-    def _check_size(self, fields: dict[str, str]) -> None:
-        if len(fields) > MOST_FIELDS:
-            raise ValueError
-        if self._quiet + self._fed > MOST_HEAD_BYTES:  # else the head cannot be that large
-            size = sum(len(name) + len(value) + 4 for name, value in fields.items())
-            if size > MOST_HEAD_BYTES:
-                raise ValueError
 
     def _pass_over(self, status: int) -> None:
         self._interim += 1
@@ -155,6 +150,12 @@ class AnswerParser:
         self._fields = {}
         if not self._parser.should_keep_alive():
             self.is_spent = True
+
+
+def _check_size(fields: dict[str, str]) -> None:
+    size = sum(len(name) + len(value) + 4 for name, value in fields.items())
+    if size > MOST_HEAD_BYTES:
+        raise ValueError
 
 
 def _no_http() -> UpstreamProtocolError:

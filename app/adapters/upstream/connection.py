@@ -186,13 +186,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end(self, answer: Response) -> None:
         """All of the answer is here, if not yet taken: the connection is free before the reader."""
-        self._begin(answer)
+        if not answer.is_begun:
+            self._begin(answer)
         parser, self._answer = self._parser, None
         is_unsent = self._upload is not None and not self._upload.is_over
         self._upload = None
         answer.end(parser.parts[:])
         parser.parts.clear()
-        self.taken()
+        if self._unread:
+            self.taken()
         if parser.is_spent or is_unsent:
             self.close()
         else:

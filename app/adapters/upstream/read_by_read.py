@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 
 class ReadByRead(ABC):
-    """Gives `pour` to an UpstreamResponse that has `read`."""
+    """Gives `pour` and `whole` to an UpstreamResponse that has `read`."""
 
     __slots__ = ()
 
     @abstractmethod
     async def read(self, patience_s: float) -> bytes:
         """The next bytes of the body; empty at its end."""
+
+    def whole(self) -> bytes | None:
+        """It has to be read."""
+        return None
 
     async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:
         """Hand `take` what is read until it wants no more; False at the body's end."""

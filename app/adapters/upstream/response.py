@@ -80,6 +80,10 @@ class Response:
             if not await self._news(due):
                 raise UpstreamTimeout(_NO_ANSWER)
 
+    def whole(self) -> bytes | None:
+        """What is left of the body, where all of it is here; None: it has to be read."""
+        return _joined(self._parts) if self._is_ended else None
+
     async def read(self, patience_s: float) -> bytes:
         """The next bytes of the body, all that are here; empty at its end.
 
@@ -137,12 +141,14 @@ class Response:
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head is here."""
         self.status, self.headers, self.is_begun = status, headers, True
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def end(self, parts: list[bytes]) -> None:
         """All is here; `parts` are what is not read yet."""
         self._connection, self._parts, self._is_ended = None, parts, True
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def fail(self, kind: type[UpstreamError], message: str) -> None:
         """Nothing more comes; what came before can be read."""
@@ -155,7 +161,7 @@ class Response:
         """Have the reader look again, or give up where it is `late`."""
         waiter = self._waiter
         if waiter is not None:
-            self._waiter = None
+            self._wait_is_over()
             if not waiter.done():
                 waiter.set_result(not late)
 
@@ -173,7 +179,7 @@ class Response:
         try:
             self._is_declined = not take(_joined(parts))
         except Exception as error:  # noqa: BLE001  # whatever it is, the reader's call raises it
-            self._waiter = None
+            self._wait_is_over()
             waiter.set_exception(error)
             return True
         if self._is_declined:
@@ -199,17 +205,16 @@ class Response:
     def _is_late(self) -> bool:
         return self._loop.time() + TICK_S >= self._deadline
 
-    async def _news(self, due: float) -> bool:
-        """Whether there is something new before `due`."""
-        waiter: Future[bool] = self._loop.create_future()
-        self._waiter = waiter
-        alarm = self._alarm
-        alarm.set(due)
-        try:
-            return await waiter
-        finally:
-            self._waiter = None
-            alarm.due = inf
+    def _news(self, due: float) -> Future[bool]:
+        """Comes to whether there is something new before `due`."""
+        self._waiter = waiter = self._loop.create_future()
+        self._alarm.set(due)
+        return waiter
+
+    def _wait_is_over(self) -> None:
+        # At once: by the time the reader runs, the connection may serve another one's request.
+        self._waiter = None
+        self._alarm.due = inf
 
     def _raise(self) -> None:
         if self._failure is not None:

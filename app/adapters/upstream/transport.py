@@ -102,37 +102,31 @@ class HttpTransport:
         due = started + min(timeouts.first_byte, timeouts.total)
         connection = self._pool.take(target.origin)
         is_reused = connection is not None
-        if connection is None:
-            connection = await self._dialed(target.origin, timeouts, due)
-        response = Response(self._loop, started + timeouts.total)
-        try:
-            await _exchanged(connection, head, body, response, due)
-        except UpstreamDisconnected:
-            in_time = self._loop.time() - started <= self._resend_within_s
-            if not (is_reused and response.is_unheard and in_time):
-                raise
-            connection = await self._dialed(target.origin, timeouts, due)
+        while True:
+            if connection is None:
+                connection = await self._dialed(target.origin, timeouts, due)
             response = Response(self._loop, started + timeouts.total)
-            await _exchanged(connection, head, body, response, due)
+            try:
+                connection.send(head, body, response)
+                await response.head(due)
+                break
+            except BaseException as error:
+                connection.close()
+                if not (is_reused and self._was_not_heard(error, response, started)):
+                    raise
+            connection, is_reused = None, False
         return response if "content-encoding" not in response.headers else _readable(response)
+
+    def _was_not_heard(self, error: BaseException, response: Response, started: float) -> bool:
+        """Whether an upstream never acted on a request, if its connection had been idle."""
+        in_time = self._loop.time() - started <= self._resend_within_s
+        return isinstance(error, UpstreamDisconnected) and response.is_unheard and in_time
 
     async def _dialed(self, origin: Origin, timeouts: Timeouts, due: float) -> Connection:
         limit_s = min(timeouts.connect, due - self._loop.time())
         connection = await self._dialer.dial(origin, limit_s)
         self._pool.opened(connection)
         return connection
-
-
-async def _exchanged(
-    connection: Connection, head: bytes, body: bytes, response: Response, due: float
-) -> None:
-    """Send, and wait for the answer's headers; whatever else comes ends the connection."""
-    try:
-        connection.send(head, body, response)
-        await response.head(due)
-    except BaseException:
-        connection.close()
-        raise
 
 
 def _readable(response: Response) -> UpstreamResponse:

@@ -30,6 +30,7 @@ from app.wire.capacity import capacity_told
 from app.wire.events import Event, Kind, read_event
 from app.wire.usage import response_id_of_body
 
+#: Three digits from 1 to 5 are HTTP's (RFC 9110, section 15); others cannot be passed on.
 _STATUSES: Final = range(100, 600)
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _ACCEPT, _RESPONSES = Verdict.ACCEPT, Operation.RESPONSES
@@ -71,35 +72,34 @@ async def open_answer(
         response = await upstream.open(deployment, request, headers)
     except UpstreamError as error:
         return Opened(Verdict.FAILED, code=error.code, error=error)
-    answer = Answer(deployment, request, response.status, response.headers, rest=response)
+    status = response.status
+    answer = Answer(deployment, request, status, response.headers, response)
     try:
-        _check_status(response.status)
         return await _read_until_known(answer, response)
     except UpstreamError as error:
         response.close()
-        status, known = response.status, response.headers
-        return Opened(Verdict.FAILED, status, known, code=error.code, error=error)
+        return Opened(Verdict.FAILED, status, response.headers, code=error.code, error=error)
     except BaseException:
         response.close()
         raise
 
 
-def _check_status(status: int) -> None:
-    """Three digits from 1 to 5 are HTTP's (RFC 9110, section 15); others cannot be passed on."""
-    if status not in _STATUSES:
-        message = "The upstream's answer is not valid HTTP."
-        raise UpstreamProtocolError(message)
-
-
 async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:
-    if response.status >= _REFUSALS:
+    status = answer.status
+    if status not in _STATUSES:
+        raise UpstreamProtocolError("The upstream's answer is not valid HTTP.")
+    if status >= _REFUSALS:
         return await _refused(answer, response)
     if is_event_stream(response.headers):
         return await _streaming(answer, response)
-    await _fill(answer, response)
+    whole = response.whole()
+    if whole is None:
+        await _fill(answer, response)
+    else:
+        answer.head, answer.rest = whole, None
     if answer.request.stores and answer.request.operation is _RESPONSES:
         answer.response_id = response_id_of_body(answer.head)
-    return Opened(_ACCEPT, response.status, response.headers, answer=answer, response=response)
+    return Opened(_ACCEPT, status, response.headers, answer=answer, response=response)
 
 
 async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
