@@ -25,10 +25,13 @@ MOST_KEPT: Final = 4096
 class Doubts:
     """Of one process. A scope is a part of all requests: a tenant's, or an operation's."""
 
-    __slots__ = ("_failed", "_health", "_silent", "_stalled")
+    __slots__ = ("_failed", "_health", "_silent", "_stalled", "all_well", "is_empty")
 
     def __init__(self, policy: HealthPolicy | None = None) -> None:
-        self._health = Health(policy)
+        self._health = health = Health(policy)
+        #: Whether all may be asked, and none waits for a probe.
+        self.all_well = health.all_well
+        self.is_empty = True  # nothing is remembered against anybody
         self._failed: dict[str, None] = {}  # keys of what is kept, the latest failure last
         self._silent: dict[str, set[str]] = {}  # by deployment, scopes without an answer
         self._stalled: dict[str, set[str]] = {}  # and those whose answers fell silent midway
@@ -70,18 +73,9 @@ class Doubts:
         for scope in scopes:
             self._health.completed(_key(name, scope))
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is remembered against anybody."""
-        return not self._failed and not self._silent and not self._stalled
-
-    def all_well(self) -> bool:
-        """Whether all may be asked, and none waits for a probe."""
-        return self._health.all_well()
-
     def may_ask(self, name: str, scopes: Sequence[str], now: float) -> bool:
         """Whether a request of these scopes may be sent there, while there are others."""
-        return self._health.all_well() or all(
+        return self.all_well() or all(
             self._health.may_ask(_key(name, scope), now) for scope in scopes
         )
 
@@ -95,6 +89,7 @@ class Doubts:
 
     def _kept(self, name: str, scope: str) -> str:
         key = _key(name, scope)
+        self.is_empty = False
         self._failed.pop(key, None)
         self._failed[key] = None
         if len(self._failed) > MOST_KEPT:

@@ -47,6 +47,7 @@ class Asked(msgspec.Struct, eq=False):
         """What is kept of it, of what it said codes and names alone."""
         turn, opened = self.turn, self.opened
         headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
+        code, moved_from = opened.code, headers.get("x-ms-spillover-from-deployment")
         return Attempt(
             deployment=deployment.name,
             tier=turn.candidate.tier,
@@ -54,14 +55,14 @@ class Asked(msgspec.Struct, eq=False):
             status=opened.status,
             started=self.started,
             ended=ended,
-            code=code_told(opened.code),
+            code=None if code is None else code_told(code),
             retry_after_s=opened.retry_after_s,
             kind=deployment.kind,
             throttle=throttle_class(opened, deployment) if verdict is _THROTTLED else None,
             upstream_request_id=name_told(
                 headers.get("x-request-id") or headers.get("apim-request-id")
             ),
-            native_spillover_from=name_told(headers.get("x-ms-spillover-from-deployment")),
+            native_spillover_from=None if moved_from is None else name_told(moved_from),
             utilization=opened.capacity_told().utilization,
             span_id=turn.span_id,
         )

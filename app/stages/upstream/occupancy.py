@@ -35,7 +35,7 @@ class Occupancy:
         self._clock = clock
         self.is_lost = False  # another deployment answered first: the prompt was read for nothing
 
-    def opened(self, opened: Opened, meter: Meter) -> None:
+    def opened(self, opened: Opened, meter: Meter, now: float) -> None:
         """Tell what its answer said.
 
         The headers of an answer that is here whole were written after it had been made, so that
@@ -43,7 +43,6 @@ class Occupancy:
         """
         if self._place is None:
             return
-        now = self._clock.now()
         if opened.verdict is _THROTTLED:
             wait = wait_told(opened.retry_after_s, opened.headers)
             self._place.refused(opened.capacity_told(), wait, now)

@@ -41,7 +41,7 @@ from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling
-from app.wire.trace_context import caller_of, passed_on, trace_headers
+from app.wire.trace_context import TRACEPARENT, caller_of, passed_on, trace_headers
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
 #: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
@@ -151,19 +151,23 @@ class Upstreams:
 
     async def opened(self, search: _Search) -> Answer:
         """The first answer worth passing on, whose deployment is `answering`, or a refusal."""
-        self._begin(search)
+        now, hedging = self._clock.now(), self._hedging
+        self._retries.started(now)
+        if hedging is not None:
+            hedging.started(search.observation, now)
         for candidate in search.plan.candidates:
-            if not self._worth_asking(candidate, search):
+            if not self._worth_asking(candidate, search, now):
                 continue
             turn = self._turn(candidate, search)
-            delay_s = self._hedge_after_s(turn, search)
-            if self._hedging is None or delay_s is None:
-                asked = await self._ask(turn, search)
+            delay_s = None if hedging is None else self._hedge_after_s(turn, search)
+            if hedging is None or delay_s is None:
+                asked = await self._ask(turn, search, now)
                 answer = self._taken(asked, search) if asked is not None else None
             else:
-                answer = await self._of_two(self._hedging, turn, delay_s, search)
+                answer = await self._of_two(hedging, turn, delay_s, search)
             if answer is not None:
                 return answer
+            now = self._clock.now()
         return self._fallback(search)
 
     def closed(self, search: _Search, *, failed: bool) -> None:
@@ -178,12 +182,6 @@ class Upstreams:
                 self._judging.ended(deployment, search.asker, asked.started, now, broken)
         finally:
             asked.close()
-
-    def _begin(self, search: _Search) -> None:
-        now = self._clock.now()
-        self._retries.started(now)
-        if self._hedging is not None:
-            self._hedging.started(search.observation, now)
 
     def _fallback(self, search: _Search) -> Answer:
         """An answer that refuses, where nobody served."""
@@ -209,7 +207,7 @@ class Upstreams:
             hedging,
             turn,
             search.observation,
-            ask=lambda each: self._ask(each, search),
+            ask=lambda each: self._ask(each, search, self._clock.now()),
             partners=lambda: self._partners(turn, search),
             turn_of=lambda each: self._turn(each, search),
         )
@@ -227,11 +225,11 @@ class Upstreams:
 
     def _taken(self, asked: Asked, search: _Search) -> Answer | None:
         """The answer where it serves; else it is let go of, with its consequences drawn."""
-        observation, opened = search.observation, asked.opened
+        observation, opened, now = search.observation, asked.opened, self._clock.now()
         try:
-            attempt = asked.attempt(self._clock.now())
+            attempt = asked.attempt(now)
             observation.attempts.append(attempt)
-            asked.occupancy.opened(opened, observation.meter)
+            asked.occupancy.opened(opened, observation.meter, now)
             if asked.serves:
                 self._accepted(attempt, search)
                 search.answering = asked
@@ -262,14 +260,15 @@ class Upstreams:
             if prospects.absence(each, now) is None and prospects.is_large_enough(each.deployment)
         ]
 
-    async def _ask(self, turn: Turn, search: _Search) -> Asked | None:
+    async def _ask(self, turn: Turn, search: _Search, started: float) -> Asked | None:
         """Ask it; None where there is nothing to pay another attempt from."""
         deployment, clock = turn.deployment, self._clock
-        started = clock.now()
         place = self._standing.take(deployment.name, search.plan, started)
         occupancy = turn.occupancy = Occupancy(place, search.observation, clock)
         turn.started = started
-        headers, opened = _sent(search, turn.span_id), None
+        headers, opened = search.headers, None
+        if search.observation.trace is not None:  # its span is the upstream's caller
+            headers = {**headers, **trace_headers(search.observation.trace, turn.span_id)}
         try:
             if search.errors or not self._judging.all_well:
                 opened = await self._probe(deployment, headers, search)
@@ -308,7 +307,7 @@ class Upstreams:
             waited_s = attempt.ended - attempt.started
             self._hedging.began(attempt.deployment, observation, waited_s)
         observation.served = attempt
-        observation.meter.first_token_at = self._clock.now()
+        observation.meter.first_token_at = attempt.ended
 
     def _deadline(self, search: _Search) -> float:
         deployments = self._fleet.deployments
@@ -320,9 +319,8 @@ class Upstreams:
         own = self._fleet.deployments[candidate.deployment].timeouts.total
         return now >= search.observation.started + own and now >= self._deadline(search)
 
-    def _worth_asking(self, candidate: Candidate, search: _Search) -> bool:
+    def _worth_asking(self, candidate: Candidate, search: _Search, now: float) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        now = self._clock.now()
         if not search.turns and self._is_as_planned(candidate, search, now):
             return not self._is_late(candidate, search, now)
         prospects = search.prospects
@@ -373,12 +371,11 @@ class Upstreams:
 
 def _forwarded(headers: Mapping[str, str], observation: Observation) -> dict[str, str]:
     """What of a caller's headers reaches every upstream; of its trace, where we have none."""
-    forwarded = {name: headers[name] for name in _FORWARDED if name in headers}
-    caller = caller_of(headers) if observation.trace is None else None
+    forwarded = {}
+    for name in _FORWARDED:
+        if name in headers:
+            forwarded[name] = headers[name]
+    if observation.trace is not None or TRACEPARENT not in headers:
+        return forwarded
+    caller = caller_of(headers)
     return forwarded if caller is None else forwarded | passed_on(caller)
-
-
-def _sent(search: _Search, span_id: str) -> Mapping[str, str]:
-    """The headers of an attempt: its span is the upstream's caller."""
-    trace = search.observation.trace
-    return search.headers if trace is None else {**search.headers, **trace_headers(trace, span_id)}
