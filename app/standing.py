@@ -53,7 +53,8 @@ class Standing:
         for names in tiers:
             rooms = capacity.rooms(names, load, now) if load is not None else _NO_ROOMS
             if is_calm:  # what is believed of its room is all that is known
-                found |= {name: Outlook(room) for name, room in rooms.items()}
+                for name, room in rooms.items():
+                    found[name] = Outlook(room)
             else:
                 found |= dict(self._outlooks(names, rooms, holds, load, now))
         return found

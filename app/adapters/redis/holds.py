@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -29,7 +29,7 @@ RETRY_S: Final = 0.5
 _MAX_DIGITS: Final = 9
 
 
-class SharedHoldBoard:
+class SharedHoldBoard(LocalHoldBoard):
     """A local board kept in step with the others; in step for as long as its context is open."""
 
     def __init__(
@@ -40,10 +40,9 @@ class SharedHoldBoard:
         deployments: Callable[[], Collection[str]],
     ) -> None:
         """`deployments` names all that can be held, as configured now."""
+        super().__init__(clock)
         self._batch = store.batch
-        self._clock = clock
         self._deployments = deployments
-        self._board = LocalHoldBoard(clock)
         self._script = Script("hold.lua")
         self._untold: dict[str, float] = {}
         self._news = asyncio.Event()
@@ -64,14 +63,10 @@ class SharedHoldBoard:
     ) -> None:
         await self._running.__aexit__(kind, error, traceback)
 
-    def holds(self) -> Mapping[str, float]:
-        """By deployment, the end of its hold on this process's monotonic clock."""
-        return self._board.holds()
-
     def hold(self, deployment: str, until: float) -> None:
         """Hold a deployment here, and have the others told; a longer hold that is known stays."""
-        if until > self._board.holds().get(deployment, self._clock.now()):
-            self._board.hold(deployment, until)
+        if until > self.holds().get(deployment, self._clock.now()):
+            super().hold(deployment, until)
             self._untold[deployment] = until
             self._news.set()
 
@@ -122,7 +117,7 @@ class SharedHoldBoard:
     def _learn(self, deployment: str, remaining_ms: int) -> None:
         """Note what Redis says; PTTL is negative where there is no hold."""
         if remaining_ms > 0:
-            self._board.hold(deployment, self._clock.now() + remaining_ms / 1000)
+            super().hold(deployment, self._clock.now() + remaining_ms / 1000)
 
 
 def _parsed(data: bytes) -> tuple[str, int]:

@@ -24,7 +24,6 @@ CALLS_WINDOW_S: Final = 10.0
 #: A limit is told again by every answer; so long without one, the configured one holds again.
 _TOLD_FOR_S: Final = 3600.0
 _PREDICTED, _NONE = SpillReason.PREDICTED, SpillReason.NONE
-_NOT_TOLD: Final = WindowTold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class _Window:
     def look(self, now: float) -> tuple[float, float]:
         """From when on there is room, and the used part; 0 where no limit is known."""
         if now >= self._ends:
-            self._used, self._ends = 0.0, now + self._length
+            self._begin(now)
         limit = self._told if now < self._told_until else self._configured
         used = self._used
         return now if used < limit else self._ends, used / limit if 0 < limit < inf else 0.0
@@ -68,27 +67,31 @@ class _Window:
         return self._told if now < self._told_until else self._configured
 
     def add(self, amount: float, now: float) -> None:
-        self._roll(now)
-        self._used = max(0.0, self._used + amount)
+        if now >= self._ends:
+            self._begin(now)
+        used = self._used + amount
+        self._used = used if used > 0 else 0.0
 
     def told(self, told: WindowTold, now: float) -> None:
         if told.limit is not None and self._length == TOKENS_WINDOW_S:
             self._told, self._told_until = told.limit, now + _TOLD_FOR_S
         if told.reset_s is not None and 0 < told.reset_s <= self._length:
             self._ends = now + told.reset_s
-        limit = self.limit(now)
-        if told.remaining is not None and limit < inf:
+        if told.remaining is not None and (limit := self.limit(now)) < inf:
             self._used = max(self._used, limit - told.remaining)
 
-    def _roll(self, now: float) -> None:
-        if now >= self._ends:
-            self._used, self._ends = 0.0, now + self._length
+    def _begin(self, now: float) -> None:
+        self._used, self._ends = 0.0, now + self._length
 
 
 class Paygo:
-    """`now` is seconds of one clock that never runs backwards."""
+    """`now` is seconds of one clock that never runs backwards.
 
-    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_place", "_tokens")
+    It is the place of all requests, too: what they add to the counters stays there until those
+    begin anew, so that there is nothing to be known of each.
+    """
+
+    __slots__ = ("_calls", "_configured_tpm", "_news", "_peers", "_tokens")
 
     def __init__(self, capacity: PaygoCapacity, *, peers: Peers | None = None) -> None:
         """`peers`: what was counted before a reload."""
@@ -98,7 +101,6 @@ class Paygo:
         self._calls = _Window(calls, CALLS_WINDOW_S)
         self._peers = Peers() if peers is None else peers
         self._news: DeploymentNews | None = None
-        self._place = PaygoPlace(self)
 
     def room(self, _load: Load, now: float) -> Room:
         """When neither counter is used up."""
@@ -107,15 +109,31 @@ class Paygo:
         at = max(at, calls_at)
         return Room(at, _PREDICTED if at > now else _NONE, used, firm=False)
 
-    def take(self, load: Load, now: float) -> PaygoPlace:
+    def take(self, load: Load, now: float) -> Paygo:
         """Count a request."""
         tokens = estimate(load.demand)
-        self._count(tokens, 1, now)
+        self._tokens.add(tokens, now)
+        self._calls.add(1, now)
         self._peers.add(tokens)
         if self._news is None:
             self._news = DeploymentNews()
         self._news.calls += 1
-        return self._place
+        return self
+
+    def accepted(self, told: CapacityTold, now: float) -> None:
+        """A request was let in."""
+        tokens, calls = told.windows.get("tokens"), told.windows.get("requests")
+        if tokens is not None:
+            self._tokens.told(tokens, now)
+        if calls is not None:
+            self._calls.told(calls, now)
+
+    def refused(self, told: CapacityTold, _wait: Wait | None, now: float) -> None:
+        """One was refused, and counts all the same; the deployment is held for the wait."""
+        self.accepted(told, now)
+
+    def settle(self, used: Demand | None, now: float) -> None:
+        """Azure corrects nothing here."""
 
     def utilization(self, now: float) -> float:
         """The used part of the minute's tokens; 0 where no limit is known."""
@@ -136,34 +154,8 @@ class Paygo:
     def hear(self, sender: str, news: DeploymentNews, now: float) -> None:
         """What another replica sent there."""
         change = self._peers.hear(sender, news, now)
-        self._count(change.taken - change.returned, news.calls, now)
-
-    def told(self, told: CapacityTold, now: float) -> None:
-        """What an answer's headers said."""
-        self._tokens.told(told.windows.get("tokens", _NOT_TOLD), now)
-        self._calls.told(told.windows.get("requests", _NOT_TOLD), now)
-
-    def _count(self, tokens: float, calls: int, now: float) -> None:
-        self._tokens.add(tokens, now)
-        self._calls.add(calls, now)
-
-
-@dataclass(frozen=True, slots=True)
-class PaygoPlace:
-    """What any request adds to the counters; it stays there until they begin anew."""
-
-    _deployment: Paygo
-
-    def accepted(self, told: CapacityTold, now: float) -> None:
-        """It was let in."""
-        self._deployment.told(told, now)
-
-    def refused(self, told: CapacityTold, _wait: Wait | None, now: float) -> None:
-        """It was refused, and counts all the same; its deployment is held for the wait."""
-        self._deployment.told(told, now)
-
-    def settle(self, used: Demand | None, now: float) -> None:
-        """Azure corrects nothing here."""
+        self._tokens.add(change.taken - change.returned, now)
+        self._calls.add(news.calls, now)
 
 
 def estimate(demand: Demand) -> int:

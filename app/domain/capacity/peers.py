@@ -63,7 +63,8 @@ class Peers:
     def add(self, amount: float) -> None:
         """Something was taken here; below zero, given back."""
         self._own += amount
-        self._returned += max(0.0, -amount)
+        if amount < 0:
+            self._returned -= amount
 
     def undo(self, amount: float) -> None:
         """What was taken here was refused: it has never been there."""
