@@ -58,12 +58,12 @@ class RetryBudget:
 
     def started(self, now: float) -> None:
         """A request came in; its attempts after errors are not further requests."""
-        self._expire(now)
-        second = now // 1
+        second, percent = now // 1, self.policy.percent
         if not self._deposits or self._deposits[-1].second != second:
+            self._expire(now)
             self._deposits.append(_Deposit(second))
-        self._deposits[-1].percent += self.policy.percent
-        self._balance += self.policy.percent
+        self._deposits[-1].percent += percent
+        self._balance += percent
 
     def try_spend(self, now: float) -> Draw | None:
         """Pay for one more attempt after an error; None: there is nothing to pay it from.

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.attempt import OF_ONE_OPERATION, Verdict
@@ -21,7 +23,7 @@ _ACCEPT, _MISCONFIGURED = Verdict.ACCEPT, Verdict.MISCONFIGURED
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
-class Asker(NamedTuple):
+class Asker(msgspec.Struct, frozen=True, gc=False):
     """Of which requests one is, where a failure may be theirs alone."""
 
     tenant: str
@@ -46,7 +48,7 @@ class Asker(NamedTuple):
 def asker_of(observation: Observation, request: InferenceRequest) -> Asker:
     """Whose request is observed, and what it asks for."""
     principal = observation.principal
-    return Asker(principal.tenant.name if principal else "", request.operation)
+    return Asker(principal.tenant.name if principal else "", request.route.operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,21 @@ class Judging:
 
     def opened(self, name: str, asker: Asker, opened: Opened, started: float, now: float) -> None:
         """An attempt that was begun at `started` came to this."""
-        if isinstance(opened.error, UpstreamTimeout):
+        verdict = opened.verdict
+        if verdict is _ACCEPT:
+            if _tells_of_health(opened):
+                self.standing.judged(name, verdict, started, now)
+                if not self.doubts.is_empty:
+                    self.doubts.answered(name, asker.scopes, now, started=started)
+        elif isinstance(opened.error, UpstreamTimeout):
             jitter = self.standing.draw()
             if self.doubts.was_silent(name, asker.of_tenant, now, started=started, jitter=jitter):
                 self.standing.judged(name, Verdict.FAILED, started, now)
-        elif opened.verdict is _MISCONFIGURED and opened.code in OF_ONE_OPERATION:
+        elif verdict is _MISCONFIGURED and opened.code in OF_ONE_OPERATION:
             jitter = self.standing.draw()
             self.doubts.refused(name, asker.of_operation, now, started=started, jitter=jitter)
-        elif _tells_of_health(opened):
-            self.standing.judged(name, opened.verdict, started, now)
-            if opened.verdict is _ACCEPT and not self.doubts.is_empty:
-                self.doubts.answered(name, asker.scopes, now, started=started)
+        else:
+            self.standing.judged(name, verdict, started, now)
 
     def ended(
         self,
@@ -97,10 +103,12 @@ class Judging:
         One that is longer than answers may be says nothing: it was still being written.
         """
         name = deployment.name
-        if not isinstance(broken, UpstreamTimeout):
-            self.standing.ended(name, started, now, broken=broken is not None)
-            if broken is None and not self.doubts.is_empty:
+        if broken is None:
+            self.standing.ended(name, started, now, broken=False)
+            if not self.doubts.is_empty:
                 self.doubts.completed(name, asker.scopes)
+        elif not isinstance(broken, UpstreamTimeout):
+            self.standing.ended(name, started, now, broken=True)
         elif now - started < deployment.timeouts.total:
             jitter = self.standing.draw()
             if self.doubts.stalled(name, asker.of_tenant, now, started=started, jitter=jitter):
@@ -108,7 +116,8 @@ class Judging:
 
 
 def _tells_of_health(opened: Opened) -> bool:
-    """What is wrong with a request says nothing of who refuses it, by status or inside a stream."""
-    if opened.verdict is not _ACCEPT:
-        return True
+    """Of what is passed on: what is wrong with a request says nothing of who refuses it.
+
+    It is told by the status, or inside a stream.
+    """
     return (opened.status or 0) < _REFUSALS and opened.code is None

@@ -27,10 +27,6 @@ class Retries:
     hedging: Hedging | None = None
     """None: nobody is asked before another one answered."""
 
-    def started(self, now: float) -> None:
-        """A request came, which pays for a part of a retry."""
-        self.budget.started(now)
-
     @contextmanager
     def paid(self, errors: int, now: float) -> Iterator[Payment]:
         """The scope of an attempt of a request that met so many errors so far."""
@@ -41,7 +37,3 @@ class Retries:
         finally:
             if draw is not None:
                 self.budget.finished(draw, failed=payment.failed)
-
-    def served(self) -> None:
-        """A request was served: retries help."""
-        self.budget.served()

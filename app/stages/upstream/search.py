@@ -152,7 +152,7 @@ class Upstreams:
     async def opened(self, search: _Search) -> Answer:
         """The first answer worth passing on, whose deployment is `answering`, or a refusal."""
         now, hedging = self._clock.now(), self._hedging
-        self._retries.started(now)
+        self._retries.budget.started(now)
         if hedging is not None:
             hedging.started(search.observation, now)
         for candidate in search.plan.candidates:
@@ -300,7 +300,7 @@ class Upstreams:
 
     def _accepted(self, attempt: Attempt, search: _Search) -> None:
         observation = search.observation
-        self._retries.served()
+        self._retries.budget.served()
         self._standing.accepted(attempt.deployment, search.plan, attempt.started)
         self._throttling.accepted(attempt.deployment)
         if self._hedging is not None and (attempt.status or 0) < _REFUSALS:  # it is content

@@ -40,7 +40,7 @@ def test_what_failed_is_paid_back_by_success() -> None:
         payment.failed = True
     with retries.paid(1, NOW) as payment:
         assert not payment.granted
-    retries.served()
+    retries.budget.served()
     with retries.paid(1, NOW) as payment:
         assert payment.granted
 
