@@ -90,12 +90,13 @@ class Routing:
         disabled or deleted meanwhile, UnsupportedParameter where the models of those that are left
         do not take one that the request names.
         """
-        if request.model:
-            self._refuse_unknown(principal, request.model)
+        model = request.model
+        if model and (model not in self._fleet.models or not principal.tenant.may_use(model)):
+            raise _unknown(model)
         if owner is None:
-            choices = self._choices(principal, request.model)
+            choices = self._choices(principal, model)
         else:
-            choices = self._choices_of(owner, principal, request.model)
+            choices = self._choices_of(owner, principal, model)
         if not choices.deployments:
             raise not_permitted(choices.policy)
         if self._some_refuse:
@@ -103,8 +104,10 @@ class Routing:
         return choices
 
     def _choices(self, principal: Principal, model: str) -> Choices:
-        policy = self._in_force(principal)
-        known = self._of(principal.tenant.name, policy)
+        policy, tenant = self._in_force(principal), principal.tenant.name
+        known = self._known.get(tenant)
+        if known is None or known.policy is not policy:
+            known = self._of(tenant, policy)
         choices = known.choices.get(model)
         if choices is None:
             made = choices_for(self._fleet.models[model], self._fleet.deployments, policy)
@@ -119,11 +122,9 @@ class Routing:
         return choices_for(((Target(owner),),), self._fleet.deployments, policy)
 
     def _of(self, tenant: str, policy: RoutePolicy) -> _Known:
-        known = self._known.get(tenant)
-        if known is None or known.policy is not policy:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            known = self._known[tenant] = _Known(policy, policy.claim(tenant))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known[tenant] = _Known(policy, policy.claim(tenant))
         return known
 
     async def plan(
@@ -144,7 +145,9 @@ class Routing:
             choices = choices.without_spill()
         tenant, load = principal.tenant, None
         if observation.demand is not None:  # it costs something
-            known = self._of(tenant.name, tenant.routing)
+            known = self._known.get(tenant.name)
+            if known is None or known.policy is not tenant.routing:
+                known = self._of(tenant.name, tenant.routing)
             load = Load(known.claim, observation.demand)
         plan = self._plan(principal, request, choices, load)
         if not plan.candidates or not self._waiting.room.is_empty:
@@ -202,11 +205,6 @@ class Routing:
         """Half of the time for which the client still waits: the answer takes some, too."""
         return max(0.0, (observation.awaited_until - self._clock.now()) / 2)
 
-    def _refuse_unknown(self, principal: Principal, model: str) -> None:
-        if model not in self._fleet.models or not principal.tenant.may_use(model):
-            message = f"The model `{shown(model)}` does not exist or you do not have access to it."
-            raise UnknownModel(message)
-
     def _refuse_another_model(self, model: str, owner: str) -> None:
         """The owner would answer with its own model, whatever this tenant may use and pays for."""
         tiers = self._fleet.models[model]
@@ -220,3 +218,9 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
+
+
+def _unknown(model: str) -> UnknownModel:
+    return UnknownModel(
+        f"The model `{shown(model)}` does not exist or you do not have access to it."
+    )

@@ -82,7 +82,9 @@ class AzureOpenAI:
         A token that is rejected is replaced and tried once more; the second answer counts.
         Raises the transport's errors, and UpstreamMisconfigured where no token could be had.
         """
-        way = self._way(deployment)
+        way = self._ways.get(deployment.name)
+        if way is None or way.deployment is not deployment:
+            way = self._way(deployment)
         credential, (url, model) = way.credential, way.place(request)
         name, value = await credential.header()
         sent = {**headers, "content-type": "application/json", name: value}
@@ -96,10 +98,7 @@ class AzureOpenAI:
         return unechoed(response, sent[name])
 
     def _way(self, deployment: Deployment) -> _Way:
-        way = self._ways.get(deployment.name)
-        if way is None or way.deployment is not deployment:
-            way = _Way(deployment, self._credentials[deployment.name])
-            self._ways[deployment.name] = way
+        way = self._ways[deployment.name] = _Way(deployment, self._credentials[deployment.name])
         return way
 
 

@@ -237,7 +237,8 @@ def plan_route(
             room = outlook.room
             used = room.utilization
             if room.at <= now:
-                weight, wait_s = target.weight * outlook.factor, _wait_s(used) if used else 0.0
+                wait_s = (used - NEARLY_FULL) * _WHOLE_S if used and used > NEARLY_FULL else 0.0
+                weight = target.weight * outlook.factor
                 ready.append(Candidate(name, tier, used, weight, wait_s))
                 continue
             absences.append(Absence(name, tier, room.reason, room.until, used))
@@ -268,8 +269,3 @@ def _ranked(
         candidate = by_name[contender.name]
         is_warm = warm is not None and warm.name == contender.name
         yield msgspec.structs.replace(candidate, is_warm=True) if is_warm else candidate
-
-
-def _wait_s(used: float) -> float:
-    """How soon the next request will have to wait there; below a part of the capacity, not soon."""
-    return (used - NEARLY_FULL) * _WHOLE_S if used > NEARLY_FULL else 0.0
