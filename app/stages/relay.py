@@ -36,9 +36,8 @@ class Relay:
     async def pass_on(self, answer: Answer, reply: Reply, observation: Observation) -> None:
         """Send the whole answer. A break is reported to the client and kept in `observation`."""
         headers = _headers(answer, observation)
-        body_length = len(answer.head)
         if answer.rest is None:
-            headers["content-length"] = str(body_length)
+            headers["content-length"] = str(len(answer.head))
         await reply.start(answer.status, headers)
         try:
             await self._body(answer, reply, observation.meter)
@@ -55,7 +54,9 @@ class Relay:
                 meter.edges.body = answer.head
             if meter.usage is None:
                 meter.relayed.add_body(answer.head)
-            await _send(answer.head, reply, meter)
+            if answer.head:
+                await reply.send(answer.head)
+                meter.bytes += len(answer.head)
         elif answer.is_stream:
             await self._frames(answer, answer.rest, reply, meter)
         else:

@@ -19,6 +19,6 @@ def patience_for(request: InferenceRequest, deployment: Deployment) -> Timeouts:
     Without a stream the headers come with the whole answer: nothing is heard until its last token
     was made, so that only the limit of the whole answer says that it takes too long.
     """
-    if request.stream or request.operation not in _WRITTEN:
+    if request.stream or request.route.operation not in _WRITTEN:
         return deployment.timeouts
     return deployment.whole_timeouts
