@@ -7,7 +7,8 @@ Repeated headers are joined as HTTP says; trailers are dropped.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Mapping
+from types import MappingProxyType, SimpleNamespace
 from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -22,6 +23,7 @@ MOST_INTERIM: Final = 8
 #: Names of header fields that are remembered in lower case.
 MOST_NAMES: Final = 512
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_BODY: Final = frozenset({204, 304})
 
 
@@ -58,6 +60,7 @@ class AnswerParser:
     def __init__(self, names: FieldNames) -> None:
         """`parts` are the bytes of a body that nobody took yet: whoever reads empties it."""
         self._names = names
+        self._fields: dict[str, str] = {}
         self.parts: list[bytes] = []
         self.is_spent = False  # nothing can be asked on the connection any more
         # The parser keeps what it is given: no method is looked up while it runs.
@@ -77,8 +80,7 @@ class AnswerParser:
         self.is_ended = False  # all of it is here
         self.ends_with_close = False
         self.status = 0
-        self.headers: dict[str, str] = {}
-        self._fields: dict[str, str] = {}
+        self.headers = _NO_HEADERS
         self._interim = 0
         self._is_interim = False
         self._quiet = self._fed = 0
@@ -147,7 +149,8 @@ class AnswerParser:
             self._is_interim = False
             return
         self.is_ended = True
-        self._fields = {}
+        if self._fields:
+            self._fields = {}  # trailers
         if not self._parser.should_keep_alive():
             self.is_spent = True
 

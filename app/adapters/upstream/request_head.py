@@ -47,8 +47,9 @@ class RequestHeads:
         """
         if not self._names.issuperset(headers):
             self._check_names(headers)
-        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        count = len(headers)
+        fields, count = "", len(headers)
+        for name, value in headers.items():
+            fields += f"{name}: {value}\r\n"
         if fields.count("\n") != count or fields.count("\r") != count or "\0" in fields:
             raise _invalid()
         framing = f"content-length: {length}\r\n" if length or method == "POST" else ""

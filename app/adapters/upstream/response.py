@@ -117,7 +117,7 @@ class Response:
                     return False
                 elif self._failure is not None:
                     self._raise()
-                elif not await self._news(self._silent_until()):
+                elif not await self._news(min(self._loop.time() + patience_s, self._deadline)):
                     self._check_deadline()
                     raise TimeoutError
                 elif self._is_declined:
@@ -161,7 +161,8 @@ class Response:
         """Have the reader look again, or give up where it is `late`."""
         waiter = self._waiter
         if waiter is not None:
-            self._wait_is_over()
+            # At once: when the reader runs, the connection may already serve another one's request.
+            self._waiter, self._alarm.due = None, inf
             if not waiter.done():
                 waiter.set_result(not late)
 
@@ -173,23 +174,20 @@ class Response:
         take, waiter = self._take, self._waiter
         if take is None or waiter is None or waiter.done():
             return False
-        until = self._silent_until()
-        if until == self._deadline and self._is_late():  # which its reader has to know
+        now, deadline = self._loop.time(), self._deadline
+        if now + TICK_S >= deadline:  # which its reader has to know
             return False
         try:
             self._is_declined = not take(_joined(parts))
         except Exception as error:  # noqa: BLE001  # whatever it is, the reader's call raises it
-            self._wait_is_over()
+            self._waiter, self._alarm.due = None, inf
             waiter.set_exception(error)
             return True
         if self._is_declined:
             self.wake()
         else:
-            self._alarm.set(until)
+            self._alarm.set(min(now + self._patience_s, deadline))
         return True
-
-    def _silent_until(self) -> float:
-        return min(self._loop.time() + self._patience_s, self._deadline)
 
     def _taken(self) -> bytes:
         self._check_deadline()
@@ -199,22 +197,14 @@ class Response:
         return data
 
     def _check_deadline(self) -> None:
-        if self._is_late():
+        if self._loop.time() + TICK_S >= self._deadline:
             raise UpstreamTimeout(_NO_END)
-
-    def _is_late(self) -> bool:
-        return self._loop.time() + TICK_S >= self._deadline
 
     def _news(self, due: float) -> Future[bool]:
         """Comes to whether there is something new before `due`."""
         self._waiter = waiter = self._loop.create_future()
         self._alarm.set(due)
         return waiter
-
-    def _wait_is_over(self) -> None:
-        # At once: by the time the reader runs, the connection may serve another one's request.
-        self._waiter = None
-        self._alarm.due = inf
 
     def _raise(self) -> None:
         if self._failure is not None:

@@ -55,7 +55,11 @@ class CapacityBook:
     def rooms(self, names: Iterable[str], load: Load, now: float) -> dict[str, Room]:
         """What there is room for; nothing of deployments of which nothing is known."""
         known = self._known
-        return {name: known[name].room(load, now) for name in names if name in known}
+        rooms: dict[str, Room] = {}
+        for name in names:
+            if name in known:
+                rooms[name] = known[name].room(load, now)
+        return rooms
 
     def take(self, deployment: str, load: Load, now: float) -> Place | None:
         """Take what a request may need that is sent now."""
