@@ -33,10 +33,12 @@ class Rung(msgspec.Struct, frozen=True, gc=False, order=True):
 class Ladder:
     """By name."""
 
-    __slots__ = ("_guarantees", "_moved", "_rungs", "_sorted", "_weights")
+    __slots__ = ("_guarantees", "_moved", "_rungs", "_sorted", "_weights", "get")
 
     def __init__(self) -> None:
         self._rungs: dict[str, Rung] = {}
+        #: Where one stands; None where it does not.
+        self.get = self._rungs.get
         self._moved: dict[str, Rung | None] = {}  # where it stood when the sums were made
         self._sorted: list[Rung] = []
         self._guarantees: _Sums | None = None
@@ -45,18 +47,16 @@ class Ladder:
     def __iter__(self) -> Iterator[Rung]:
         return iter(self._rungs.values())
 
-    def get(self, name: str) -> Rung | None:
-        """Where it stands; None where it does not."""
-        return self._rungs.get(name)
-
     def put(self, name: str, rung: Rung) -> None:
         """It stands there now."""
-        self._moves(name)
+        if name not in self._moved:
+            self._moved[name] = self._rungs.get(name)
         self._rungs[name] = rung
 
     def drop(self, name: str) -> None:
         """It is not there any more."""
-        self._moves(name)
+        if name not in self._moved:
+            self._moved[name] = self._rungs[name]
         del self._rungs[name]
         if len(self._moved) > 2 * len(self._rungs) + _FEW:
             self._begin()  # nobody has asked for long, and most that moved are gone
@@ -110,10 +110,6 @@ class Ladder:
             if now is not None and now.rank >= rank and now.level < level:
                 found += now.weight * min(most, level - now.level)
         return found
-
-    def _moves(self, name: str) -> None:
-        if name not in self._moved:
-            self._moved[name] = self._rungs.get(name)
 
     def _settle(self) -> None:
         if len(self._moved) > max(_FEW, isqrt(len(self._rungs))):

@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from app.domain.capacity.capacity import CapacityTold
@@ -53,6 +54,7 @@ class Provisioned:
         "_begun",
         "_bucket",
         "_capacity",
+        "_has_learnt",
         "_news",
         "_peers",
         "_refusals",
@@ -80,6 +82,7 @@ class Provisioned:
         self._told: set[str] = set()  # that they ask, in this second
         self._told_since = now
         self._news: DeploymentNews | None = None
+        self._has_learnt = False  # something that others should believe, too
         #: What one request may weigh while other tenants ask, in sixtieths of the bucket.
         self.largest_s = inf
 
@@ -127,8 +130,8 @@ class Provisioned:
         if news is not None:
             self._peers.tell(news)
             news.waits, news.age_s = self._refusals.own(now), now - self._begun
-            if news.belief is not None:
-                news.belief = self._bucket.belief()
+            if self._has_learnt:
+                news.belief, self._has_learnt = self._bucket.belief(), False
         return news
 
     def hear(self, sender: str, news: DeploymentNews, now: float) -> None:
@@ -185,16 +188,16 @@ class Provisioned:
         if used is not None and not place.is_settled and self._bucket.has_synced(place.mark):
             estimate = Demand(used.prompt, place.load.demand.output, used.cached)
             taken = self._capacity.seconds(estimate)
-        difference = seconds - taken
+        difference, weighed = seconds - taken, seconds * self._bucket.scale
         if not place.is_settled:
-            self._shares.served(seconds * self._bucket.scale)
+            self._shares.served(weighed)
         place.seconds, place.is_settled = seconds, True
         if difference:
             self._bucket.correct(difference, now)
             self._peers.add(difference)
             self._to_tell()
             self._returned(-difference, now)
-        owing = seconds * self._bucket.scale - place.charged
+        owing = weighed - place.charged
         if abs(owing) > _ROUNDING:
             place.charged += self._charge(place.load.claim.tenant, owing)
 
@@ -263,7 +266,8 @@ class Provisioned:
 
     def _tell_belief(self, *, learnt: bool) -> None:
         if learnt:
-            self._to_tell().belief = self._bucket.belief()
+            self._to_tell()
+            self._has_learnt = True
 
     def _to_tell(self) -> DeploymentNews:
         if self._news is None:
@@ -271,8 +275,7 @@ class Provisioned:
         return self._news
 
 
-@dataclass(slots=True)
-class PtuPlace:
+class PtuPlace(msgspec.Struct, eq=False):
     """What one request takes of a deployment; see Place."""
 
     _deployment: Provisioned

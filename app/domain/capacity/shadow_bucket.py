@@ -16,7 +16,7 @@ a bucket that drains faster or more slowly (`pace`).
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -50,7 +50,7 @@ _WIDEST: Final = 5.0
 _ROUNDING: Final = 1e-9
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """What the bucket had seen when a request was sent: what came later Azure may not have seen."""
 
     taken: float
@@ -108,12 +108,14 @@ class ShadowBucket:
 
     def utilization(self, now: float) -> float:
         """The filled part: 1.0 is full, and more is possible."""
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         return self._level / DEPTH
 
     def has_room(self, now: float, headroom: float) -> bool:
         """Whether a request is admitted now that leaves `headroom`, by the level alone."""
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         over = self._level + headroom + LEAST_MARGIN - DEPTH
         if over + MOST_MARGIN <= _ROUNDING:
             return True
@@ -159,7 +161,8 @@ class ShadowBucket:
 
     def take(self, seconds: float, now: float) -> float:
         """Add a request's estimate; what was added is to be corrected by at its completion."""
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         if self._spoken + PROBE_AFTER_S <= now:
             self._spoken = now
         added = seconds * self._learnt.scale
@@ -172,11 +175,15 @@ class ShadowBucket:
 
     def correct(self, seconds: float, now: float) -> None:
         """Add what was used beyond the estimate, or give back what was not (below zero)."""
-        self.heard(max(0.0, seconds), max(0.0, -seconds), now)
+        if seconds > 0:
+            self.heard(seconds, 0.0, now)
+        else:
+            self.heard(0.0, -seconds, now)
 
     def heard(self, taken: float, returned: float, now: float) -> None:
         """Another replica took and gave back so many seconds; Azure may know of either, or both."""
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         scale = self._learnt.scale
         self._level = max(0.0, self._level + (taken - returned) * scale)
         self._taken += taken * scale
@@ -195,7 +202,8 @@ class ShadowBucket:
 
         This and the next two say whether anything was learnt.
         """
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         self._spoken = now
         room = DEPTH + own + self._more(mark) - self._level
         self._learnt, by = accepted(self._learnt, room, self._stretch(now))
@@ -220,7 +228,8 @@ class ShadowBucket:
 
     def told(self, utilization: float, mark: Mark, now: float) -> bool:
         """An answer said how full the bucket is, 1.0 being all."""
-        self._drain(now)
+        if now > self._updated:
+            self._drain(now)
         self._spoken = now
         level = min(utilization, _MOST_TOLD / DEPTH) * DEPTH
         return self._learn(level - self.returned_since(mark), level + self._more(mark), now)
