@@ -6,7 +6,7 @@ Values that every request makes are structs: frozen dataclasses take ten times a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter
@@ -260,12 +260,11 @@ def plan_route(
 
 def _ranked(
     ready: list[Candidate], draw: Callable[[], float], affinity: Affinity | None
-) -> Iterator[Candidate]:
+) -> list[Candidate]:
     """Those of a tier that have room, in the order to ask in."""
     contenders = [Contender(each.deployment, each.weight or 0.0, each.wait_s) for each in ready]
     warm = affinity.among(contenders) if affinity is not None else None
     by_name = {each.deployment: each for each in ready}
-    for contender in choose(contenders, draw, warm):
-        candidate = by_name[contender.name]
-        is_warm = warm is not None and warm.name == contender.name
-        yield msgspec.structs.replace(candidate, is_warm=True) if is_warm else candidate
+    if warm is not None and warm.name in by_name:
+        by_name[warm.name] = msgspec.structs.replace(by_name[warm.name], is_warm=True)
+    return [by_name[each.name] for each in choose(contenders, draw, warm)]
