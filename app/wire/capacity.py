@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -40,7 +41,7 @@ def capacity_told(headers: Mapping[str, str]) -> CapacityTold:
         if limit or remaining:
             reset = headers.get(of_reset)
             windows[unit] = WindowTold(
-                (_count(limit) or None) if limit else None,
+                _limit(limit) if limit else None,
                 _count(remaining) if remaining else None,
                 _seconds(reset) if reset else None,
             )
@@ -61,6 +62,12 @@ def _percent(text: str) -> float | None:
     found = _PERCENT.fullmatch(text[:_LONGEST_TEXT])
     value = float(found[1]) / 100 if found else inf
     return value if value <= _MOST_UTILIZATION else None
+
+
+@lru_cache(maxsize=1024)
+def _limit(text: str) -> int | None:
+    """A deployment says the same with every answer. None of all is no limit."""
+    return _count(text) or None
 
 
 def _count(text: str) -> int | None:

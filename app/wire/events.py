@@ -8,7 +8,6 @@ content: it is the client's to judge.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -48,8 +47,7 @@ class Kind(Enum):
     DONE = "done"  # nothing follows that belongs to the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event, read; `only_usage` marks the frame that `include_usage` adds."""
 
     kind: Kind
@@ -59,6 +57,7 @@ class Event:
     response_id: str | None = None
 
 
+_PREAMBLE = Event(Kind.PREAMBLE)
 _CONTENT = Event(Kind.CONTENT)
 _DONE = Event(Kind.DONE)
 
@@ -70,9 +69,12 @@ class _Choice(msgspec.Struct):
 
     def has_content(self) -> bool:
         """Whether a reader would see anything: more than a role and empty strings."""
-        delta = self.delta or {}
-        said = any(value for name, value in delta.items() if name != "role")
-        return said or bool(self.text) or self.finish_reason is not None
+        if self.text or self.finish_reason is not None:
+            return True
+        for name, value in self.delta.items() if self.delta else ():
+            if value and name != "role":
+                return True
+        return False
 
 
 class _Error(msgspec.Struct):
@@ -132,7 +134,7 @@ def read_event(frame: bytes) -> Event:
     """The meaning of one frame."""
     data = data_of(frame)
     if not data:
-        return Event(Kind.PREAMBLE)
+        return _PREAMBLE
     if data.startswith(b"[DONE]"):
         return _DONE
     try:
@@ -150,8 +152,12 @@ def _chat_event(chunk: _Chunk) -> Event:
     if not chunk.choices:
         only_usage = tells and chunk.choices is not None
         return Event(Kind.CONTENT if only_usage else Kind.PREAMBLE, usage, only_usage=only_usage)
-    content = tells or any(choice.has_content() for choice in chunk.choices)
-    return Event(Kind.CONTENT if content else Kind.PREAMBLE, usage)
+    if tells:
+        return Event(Kind.CONTENT, usage)
+    for choice in chunk.choices:
+        if choice.has_content():
+            return _CONTENT
+    return _PREAMBLE
 
 
 def _responses_event(chunk: _Chunk) -> Event:

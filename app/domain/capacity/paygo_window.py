@@ -77,8 +77,10 @@ class _Window:
             self._told, self._told_until = told.limit, now + _TOLD_FOR_S
         if told.reset_s is not None and 0 < told.reset_s <= self._length:
             self._ends = now + told.reset_s
-        if told.remaining is not None and (limit := self.limit(now)) < inf:
-            self._used = max(self._used, limit - told.remaining)
+        if told.remaining is not None:
+            limit = self._told if now < self._told_until else self._configured
+            if limit < inf:
+                self._used = max(self._used, limit - told.remaining)
 
     def _begin(self, now: float) -> None:
         self._used, self._ends = 0.0, now + self._length
