@@ -49,7 +49,7 @@ class Standing:
         """
         found: dict[str, Outlook] = {}
         holds, health, capacity = self.holds.holds(), self.health, self.capacity
-        is_calm = not holds and not self.size_holds and health.all_well()
+        is_calm = not holds and not self.size_holds and not health.out
         for names in tiers:
             rooms = capacity.rooms(names, load, now) if load is not None else _NO_ROOMS
             if is_calm:  # what is believed of its room is all that is known

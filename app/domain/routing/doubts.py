@@ -25,12 +25,11 @@ MOST_KEPT: Final = 4096
 class Doubts:
     """Of one process. A scope is a part of all requests: a tenant's, or an operation's."""
 
-    __slots__ = ("_failed", "_health", "_silent", "_stalled", "all_well", "is_empty")
+    __slots__ = ("_failed", "_health", "_silent", "_stalled", "is_empty", "out")
 
     def __init__(self, policy: HealthPolicy | None = None) -> None:
         self._health = health = Health(policy)
-        #: Whether all may be asked, and none waits for a probe.
-        self.all_well = health.all_well
+        self.out = health.out  # scopes that are served elsewhere, or wait for a probe
         self.is_empty = True  # nothing is remembered against anybody
         self._failed: dict[str, None] = {}  # keys of what is kept, the latest failure last
         self._silent: dict[str, set[str]] = {}  # by deployment, scopes without an answer
@@ -75,9 +74,7 @@ class Doubts:
 
     def may_ask(self, name: str, scopes: Sequence[str], now: float) -> bool:
         """Whether a request of these scopes may be sent there, while there are others."""
-        return self.all_well() or all(
-            self._health.may_ask(_key(name, scope), now) for scope in scopes
-        )
+        return not self.out or all(self._health.may_ask(_key(name, scope), now) for scope in scopes)
 
     @contextmanager
     def probing(self, name: str, scopes: Sequence[str], now: float) -> Iterator[None]:

@@ -133,12 +133,13 @@ class _Probe:
 class Health:
     """The deployments of one process; nothing is kept of one that has never failed."""
 
-    __slots__ = ("_out", "_records", "policy")
+    __slots__ = ("_records", "out", "policy")
 
     def __init__(self, policy: HealthPolicy | None = None) -> None:
         self.policy = policy or HealthPolicy()
         self._records: dict[str, _Record] = {}
-        self._out: dict[str, _Record] = {}  # those that were ejected and are not fully back
+        #: Those that were ejected and are not fully back.
+        self.out: dict[str, _Record] = {}
 
     def failed(self, name: str, now: float, *, started: float, jitter: float) -> bool:
         """A request that was asked at `started` failed; whether this ejects the deployment.
@@ -196,50 +197,50 @@ class Health:
     def forget(self, name: str) -> None:
         """Think nothing of it, as of one that never failed."""
         self._records.pop(name, None)
-        self._out.pop(name, None)
+        self.out.pop(name, None)
 
     def probing(self, name: str, now: float) -> AbstractContextManager[None]:
         """Around a request to this deployment: it is the probe if the deployment needs one.
 
         Until the end of it, however it ends, or for `longest_probe_s`, no other probe is due.
         """
-        record = self._out.get(name)
+        record = self.out.get(name)
         if record is None or self._status(record, now) is not Status.HALF_OPEN:
             return _NO_PROBE
         return _Probe(record, now)
 
     def may_ask(self, name: str, now: float) -> bool:
         """False where it is ejected, or half open with a probe under way."""
-        record = self._out.get(name)
+        record = self.out.get(name)
         return record is None or not self._is_absent(record, now)
 
     def state(self, name: str, now: float) -> State:
         """What is thought of it now."""
-        record = self._out.get(name)
+        record = self.out.get(name)
         if record is None:
             return HEALTHY
         status = self._status(record, now)
         if status is Status.RAMPING and record.ramp_began is not None:
             return self._ramping(record.ramp_began, now)
         if status is Status.HEALTHY:
-            del self._out[name]
+            del self.out[name]
             return HEALTHY
         return State(status, record.until)
 
     def all_well(self) -> bool:
         """Whether no deployment is ejected or on its way back."""
-        return not self._out
+        return not self.out
 
     def absent_until(self, name: str, now: float) -> float | None:
         """None where it may be asked. The end of a probe is not known: it may be now."""
-        record = self._out.get(name)
+        record = self.out.get(name)
         if record is None or not self._is_absent(record, now):
             return None
         return max(record.until, now)
 
     def badness(self, name: str, now: float) -> tuple[bool, int, int, float]:
         """A key to sort by, the least bad first: who is due for a probe, who failed less lately."""
-        record = self._out.get(name)
+        record = self.out.get(name)
         if record is None:
             return (False, 0, 0, -inf)
         is_ejected = self._status(record, now) is Status.EJECTED
@@ -282,7 +283,7 @@ class Health:
         record.ramp_began = None
         record.sweep_ends = -inf
         record.breaks = 0
-        self._out[name] = record
+        self.out[name] = record
 
     def _in_a_row(self, record: _Record, now: float) -> int:
         """Ejections are forgotten one by one with each sweep that it has been back."""

@@ -70,7 +70,7 @@ class Judging:
     @property
     def all_well(self) -> bool:
         """Whether nobody waits for a probe, nor is kept out."""
-        return self.standing.health.all_well() and self.doubts.all_well()
+        return not self.standing.health.out and not self.doubts.out
 
     def opened(self, name: str, asker: Asker, opened: Opened, started: float, now: float) -> None:
         """An attempt that was begun at `started` came to this."""
