@@ -205,7 +205,10 @@ async def _send(data: bytes, reply: Reply, meter: Meter) -> None:
 
 def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
     upstream = answer.headers
-    headers = {name: upstream[name] for name in _PASSED_ON if name in upstream}
+    headers = {}
+    for name in _PASSED_ON:
+        if name in upstream:
+            headers[name] = upstream[name]
     headers["x-spillgate-deployment"] = answer.deployment.name
     headers.update(own_headers(observation))
     return headers

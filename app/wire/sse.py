@@ -45,8 +45,10 @@ class FrameBuffer:
         blank = buffer.rfind(b"\n\n", seen)
         if blank > 0 and _CR not in buffer and buffer[blank - 1] != _LF:
             end = blank + 2
-            frames = buffer if end == len(buffer) else buffer[:end]
-            self._rest = self._bounded(buffer[end:])
+            if end == len(buffer):
+                frames, self._rest = buffer, b""
+            else:
+                frames, self._rest = buffer[:end], self._bounded(buffer[end:])
             # Most reads are one line and a blank one: the first line's end tells it soonest.
             return frames, 1 if buffer.find(_LF) == blank else frames.count(b"\n\n")
         cut = self._cut(buffer, seen)
