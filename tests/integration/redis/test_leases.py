@@ -22,12 +22,14 @@ from app.adapters.accounts.leases import Leases
 from app.adapters.accounts.spool import Spool, leftovers
 from app.adapters.background import background
 from app.adapters.redis.account import AccountScript, Settlement, account_key
+from app.adapters.redis.embedded import embedded_redis
+from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.quota.lease import LEASE_S, PERIOD_S
 from app.domain.quota.limit import Limit, LimitName
 from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
 from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
-from tests.integration.redis.tenant_account import Account, limit
+from tests.integration.redis.tenant_account import Account, limit, opened
 from tests.properties.first_version import FirstVersion
 
 RATES: Final = (limit(LimitName.RPM, 100), limit(LimitName.TPM, 10_000))
@@ -216,6 +218,7 @@ async def test_a_part_of_a_lease_that_expired_is_charged_late(worker: Worker) ->
         assert await worker.used() == (2, 130, 130, 0)
         assert await worker.settles((running, 70)) == ["duplicate"]
         assert [mark for _, mark in await worker.account.rows()] == [b"", b"expired", b"late"]
+        assert await worker.remembered() == set()
 
 
 async def test_a_lease_is_kept_for_what_runs(worker: Worker) -> None:
@@ -254,6 +257,22 @@ async def test_a_new_generation_does_not_forget_what_was_settled(worker: Worker)
     assert await worker.settles(before, after, after) == ["duplicate", "settled", "duplicate"]
     assert await worker.gives_back(lease) == "settled"
     assert await worker.used() == (2, 30, 30, 0)
+
+
+async def test_a_server_without_memory_settles_parts(tmp_path: Path) -> None:
+    """Of a lease that is held, and of one that expired."""
+    binaries = replace(installed_binaries(), search=None)
+    async with embedded_redis(tmp_path, binaries=binaries) as server, opened(server.url) as account:
+        worker = Worker(account)
+        async with expired(worker) as (_, late):
+            lease = await worker.leases()
+            parts = [(worker.grants(lease), 10), (worker.grants(lease), 20)]
+            await account.client.config_set("maxmemory", 1)
+            assert await worker.settles((late, 40)) == ["late"]
+            assert await worker.settles(*parts) == ["settled", "settled"]
+            assert await worker.gives_back(lease) == "settled"
+            await account.client.config_set("maxmemory", 0)
+            assert await account.used(LimitName.TOKENS_PER_DAY) == 60 + 40 + 30
 
 
 async def test_a_part_that_waited_on_the_disk_is_settled(worker: Worker, tmp_path: Path) -> None:

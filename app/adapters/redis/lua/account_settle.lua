@@ -69,17 +69,21 @@ end
 -- Leases that are settled of, by name: what is settled of each, which is held no more.
 local leases = {}
 
--- A lease by its name, with its hold or the one that expired. The hold is freed first, and written
+-- A lease by its name, with its hold or the one that expired. Either is freed first, and written
 -- again with what is left of it: a server without memory takes no first write that needs some.
 local function lease_of(name)
   local lease = leases[name]
   if lease then return lease end
-  local raw = call('HGET', HOLDS, name)
-  lease = { parts = PREFIX .. 'leased:' .. name, is_alive = raw and true,
+  local raw, expired = call('HGET', HOLDS, name), PREFIX .. 'expired:' .. name
+  lease = { parts = PREFIX .. 'leased:' .. name, expired = expired, is_alive = raw and true,
     settled = { requests = 0, tokens = 0, nano_usd = 0 } }
-  if raw then call('HDEL', HOLDS, name) end
-  lease.raw = raw or call('GET', PREFIX .. 'expired:' .. name)
-  lease.hold = lease.raw and cjson.decode(lease.raw)
+  if raw then
+    call('HDEL', HOLDS, name)
+  else
+    raw = call('GET', expired)
+    if raw then call('DEL', expired) end
+  end
+  lease.raw, lease.hold = raw, raw and cjson.decode(raw)
   leases[name] = lease
   return lease
 end
@@ -115,19 +119,19 @@ end
 -- Writes what is left of each lease; one that nothing is left of is gone.
 local function write_leases(sums)
   for name, lease in pairs(leases) do
-    local left = lease.is_alive and left_of(lease)
+    local left = lease.hold and left_of(lease)
     if lease.is_alive then
       sums.total(lease.hold, 'held', lease.settled, -1, lease.hold.scopes)
     end
-    if left then
+    if left and lease.is_alive then
       call('HSET', HOLDS, name, left)
-    elseif lease.is_alive then
+    elseif left then
+      call('SET', lease.expired, left, 'EX', REMEMBERED_S)
+    elseif lease.hold then
       forget(name)
       call('DEL', lease.parts)
     end
-    if left or (lease.hold and not lease.is_alive) then
-      call('EXPIRE', lease.parts, REMEMBERED_S)
-    end
+    if left then call('EXPIRE', lease.parts, REMEMBERED_S) end
   end
 end
 
