@@ -375,3 +375,19 @@ async def test_a_worker_gives_back_what_nobody_used(account: Account, *, stops: 
         await hot.settle_unused()
         assert await account.used(LimitName.RPM) == 1 + 3
         assert await account.used(LimitName.TOKENS_PER_DAY) == 10 * (1 + 3)
+
+
+async def test_a_lease_that_comes_as_its_worker_stops_is_given_back(account: Account) -> None:
+    """It was asked for before; and no other is asked for after."""
+    hot = Hot(account)
+    hot.granting.clear()
+    async with background("accounts", hot.leases.keep_taking), asyncio.timeout(20):
+        await hot.begin()
+        await hot.granted.wait()
+        hot.leases.close()
+        hot.granting.set()
+        await hot.taken()
+        assert hot.parts(3) == []
+        assert hot.given_back.qsize() == 1
+        await hot.settle_unused()
+        assert await account.used(LimitName.RPM) == 1
