@@ -18,11 +18,14 @@ from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 
+from app.adapters.accounts.lease import Lease
 from app.adapters.redis.account import AccountScript, SeedTotals, Settlement, Unseeded, account_key
 from app.adapters.redis.batch import Batch, Command, Script
 from app.domain.quota.calendar import CalendarWindow, days_around, hours_of, months_around
+from app.domain.quota.lease import is_leasable
 from app.domain.quota.limit import SPILLED, Kind, Limit, LimitName, Measure, Mode, scopes_of
-from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import UNUSED, Amounts, Ask, Charge, Part, Refusal, Reservation
+from tests.fakes.changed import replace
 from tests.properties.oracle import Charged, Oracle, counted, need, sums, without_zeros
 
 T = TypeVar("T")
@@ -104,6 +107,8 @@ class Kept:
     hashes: dict[str, dict[str, str]]
     expiry: dict[str, int]
     rows: list[tuple[dict[str, Any], str]]
+    expired: set[str]  # holds that a late settlement finds
+    leased: set[str]  # leases of which it is remembered what was settled
 
     def total(self, period: str, name: str, state: str) -> dict[str, int]:
         """Totals of one state, zeros left out, by MEASURE:SCOPE."""
@@ -136,6 +141,7 @@ class Tenant:
         self.limits: dict[int, Limit] = {}
         self.script = script(OnTestClock(server.client), ttl_s=TTL_S)
         self.granted: dict[str, Reservation] = {}  # what workers know of
+        self.leases: dict[str, Lease] = {}  # that are granted from
         self.rows: list[tuple[dict[str, Any], str]] = []  # what the archive has of streams now gone
         self.generation = 0
         self.refused: tuple[Ask, Refusal] | None = None
@@ -201,8 +207,10 @@ class Tenant:
             return
         assert not must
         self._check_grant(answer, ask)
-        oracle.grant(ask.id, ask.amounts, ask.scopes, limits=ask.limits, ttl_ms=int(TTL_S * 1000))
-        self.granted[ask.id] = answer
+        ttl_ms, aside = int(TTL_S * 1000), ask.aside
+        oracle.grant(ask.id, ask.amounts, ask.scopes, limits=ask.limits, ttl_ms=ttl_ms, aside=aside)
+        if not aside:
+            self.granted[ask.id] = answer
 
     def _check_refusal(self, refusal: Refusal, ask: Ask) -> None:
         assert refusal.limit.mode is Mode.HARD
@@ -223,6 +231,45 @@ class Tenant:
             room = met.amount - (0 if met.scope in shut else need(ask.amounts, met))
             assert room - most <= granted.left[index] <= room - least
 
+    def whole(self, id_: str, key_id: str, model: str, amounts: Amounts) -> Ask:
+        """A lease as a worker asks for it; of limits it meets those that can be leased."""
+        ask = replace(self.ask(id_, key_id, model, amounts), scopes=scopes_of(key_id, model))
+        met = [each for each in ask.limits if is_leasable(replace(ask, limits=(each,)))]
+        return replace(ask, limits=tuple(met), aside=True)
+
+    def take_lease(self, whole: Ask) -> None:
+        """Granted as a reservation is."""
+        granted = self.reserve(whole)
+        if isinstance(granted, Reservation):
+            self.leases[whole.id] = Lease(granted, float("inf"))
+
+    def grant_of(self, lease: str, id_: str, amounts: Amounts) -> tuple[str, ...]:
+        """From a worker's memory, if so much is left: its id."""
+        whole = self.leases[lease]
+        part = whole.part(replace(whole.whole.ask, id=id_, amounts=amounts, aside=False))
+        if part is None:
+            return ()
+        self.granted[id_] = part
+        return (id_,)
+
+    def end_lease(self, lease: str) -> tuple[str, ...]:
+        """The id of what was not used of it, if anything: it is settled as a part is."""
+        unused = self.leases.pop(lease).close()
+        if unused is None:
+            return ()
+        self.granted[lease] = unused
+        return (lease,)
+
+    def give_back(self, ask: Ask) -> None:
+        """What may have been granted unheard, as whoever asked gives it back."""
+        unheard = Reservation(ask, generation="", day=ask.days[1], month=ask.months[1])
+        [outcome] = self.server.run(
+            self.script.settle(self.name, [Settlement(unheard, Charge(Amounts(), b""))])
+        )
+        assert outcome in self.oracle.outcomes(ask.id, of_this_generation=True)
+        if outcome != "duplicate":
+            self.oracle.release(ask.id)
+
     def extend(self, ids: Sequence[str]) -> None:
         """What lives goes on for another time to live; what ended stays ended."""
         alive = self.server.run(self.script.extend(self.name, ids))
@@ -239,22 +286,37 @@ class Tenant:
         """In one call."""
         charges = [self._charge(*each) for each in settled]
         settlements = [
-            Settlement(self.granted[each.id], Charge(each.amounts, _packed(each), spilled))
-            for each, (_, _, spilled) in zip(charges, settled, strict=True)
+            Settlement(self.granted[each.id], Charge(each.amounts, _packed(each, part), spilled))
+            for each, part, spilled in charges
         ]
         outcomes = self.server.run(self.script.settle(self.name, settlements))
-        for charged, outcome in zip(charges, outcomes, strict=True):
-            ours = self.granted[charged.id].generation == self.generation_name
-            assert outcome in self.oracle.outcomes(charged.id, of_this_generation=ours)
-            self.oracle.settle(charged, adopted=outcome == "adopted")
+        for (charged, part, _), outcome in zip(charges, outcomes, strict=True):
+            self._note_settled(charged, part, outcome)
 
-    def _charge(self, id_: str, actual: Amounts, spilled: bool) -> Charged:  # noqa: FBT001  # a step's
+    def _note_settled(self, charged: Charged, part: Part | None, outcome: str) -> None:
+        granted = self.granted[charged.id]
+        ours = granted.generation == self.generation_name
+        assert outcome in self.oracle.outcomes(charged.id, of_this_generation=ours, part=part)
+        if part is None:
+            self.oracle.settle(charged, outcome, of_this_generation=ours)
+            return
+        of_it = granted.ask.amounts
+        self.oracle.settle_part(charged, outcome, part, of_it, of_this_generation=ours)
+
+    def _charge(
+        self,
+        id_: str,
+        actual: Amounts,
+        spilled: bool,  # noqa: FBT001  # a step's
+    ) -> tuple[Charged, Part | None, bool]:
         granted = self.granted[id_]
+        if granted.part and granted.part.number == UNUSED:
+            actual, spilled = Amounts(), False
         unspilled = tuple(scope for scope in granted.ask.scopes if scope != SPILLED)
         scopes = (*unspilled, SPILLED) if spilled else unspilled
         assert granted.hour is not None
         windows = granted.day.name, granted.month.name, granted.hour.name
-        return Charged(id_, actual, scopes, *windows)
+        return Charged(id_, actual, scopes, *windows), granted.part, spilled
 
     def look(self) -> None:
         """What is read of limits is what they are."""
@@ -276,6 +338,13 @@ class Tenant:
         self.oracle.flush()
         self.reseed()
 
+    def end_generation(self) -> None:
+        """Nothing is lost, but it is not certain: what the archive has is in force from now on."""
+        self.server.run(self.script.end(self.name))
+        self._is_unseeded(self.script.reserve(self.ask("x", "k1", "m1", Amounts(1))))
+        self.oracle.begin_generation()
+        self.reseed()
+
     def _is_unseeded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             self.server.run(work)
@@ -286,7 +355,7 @@ class Tenant:
     def reseed(self) -> None:
         """Begin a generation from the rows that were collected, each id counted once."""
         first: dict[str, dict[str, Any]] = {}
-        for row, mark in self.rows:
+        for row, mark in self.rows + self.kept().rows:
             if mark != "expired":
                 first.setdefault(row["id"], row)
         days, months = self.around()
@@ -316,11 +385,17 @@ class Tenant:
         oracle.expire(id_ for id_ in oracle.overdue if id_ in ended and id_ not in kept.holds)
         held_in = {id_: tuple(hold["scopes"]) for id_, hold in kept.holds.items()}
         assert held_in == {id_: hold.scopes for id_, hold in oracle.holds.items()}
+        left = {id_: _amounts(hold) for id_, hold in kept.holds.items()}
+        assert left == {id_: hold.amounts for id_, hold in oracle.holds.items()}
         assert kept.expiry == {id_: hold.ends for id_, hold in oracle.holds.items()}
+        assert kept.expired == oracle.expired.keys()
+        known = oracle.holds | oracle.expired
+        assert kept.leased == {id_ for id_, hold in known.items() if hold.settled}
         for period in ("hour", "day", "month"):
             self._check_totals(kept, period)
         live = without_zeros({name: int(n) for name, n in kept.hashes.get("live", {}).items()})
-        assert live == _counts(hold["scopes"] for hold in kept.holds.values())
+        running = (hold for hold in kept.holds.values() if "aside" not in hold)
+        assert live == _counts(hold["scopes"] for hold in running)
         for name, buckets in kept.hashes.items():
             if name.startswith("window:"):
                 assert all(int(amount) >= 0 for amount in buckets.values()), name
@@ -353,9 +428,13 @@ class Tenant:
             expected.setdefault(each.id, list(_triple(each.amounts)))
         assert first == expected
         lost = [row["id"] for row, mark in kept.rows if mark == "expired"]
-        late = [row["id"] for row, mark in kept.rows if mark == "late"]
-        assert set(late) <= set(lost)
+        late = {self._held_as(row["id"]) for row, mark in kept.rows if mark == "late"}
+        assert late <= set(lost)
         assert self.oracle.expired.keys() <= set(lost)
+
+    def _held_as(self, id_: str) -> str:
+        part = self.granted[id_].part
+        return part.lease if part else id_
 
     def kept(self) -> Kept:
         """A copy of everything but lifetimes."""
@@ -377,6 +456,8 @@ class Tenant:
             {name: _text(fields) for name, fields in zip(hashes, found, strict=True)},
             {id_.decode(): int(score) for id_, score in ends},
             rows,
+            _after("expired:", names),
+            _after("leased:", names),
         )
 
     def wipe(self) -> None:
@@ -389,7 +470,10 @@ class Tenant:
             await client.delete(*names)
 
 
-def _packed(charged: Charged) -> bytes:
+def _packed(charged: Charged, part: Part | None) -> bytes:
+    """What was not used of a lease has no row."""
+    if part and part.number == UNUSED:
+        return b""
     return json.dumps(_row(charged)).encode()
 
 
@@ -411,6 +495,10 @@ def _amounts(hold: dict[str, Any]) -> Amounts:
 
 def _text(fields: dict[bytes, bytes]) -> dict[str, str]:
     return {field.decode(): value.decode() for field, value in fields.items()}
+
+
+def _after(prefix: str, names: Sequence[str]) -> set[str]:
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
 
 def _triple(amounts: Amounts) -> tuple[int, int, int]:

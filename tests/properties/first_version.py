@@ -117,8 +117,17 @@ def _item(settlement: Settlement) -> dict[str, object]:
     }
 
 
+def _is_of_a_lease(settlement: Settlement) -> bool:
+    """A part, or a lease that is given back as a whole: of that there is no row."""
+    reservation = settlement.reservation
+    return reservation is not None and (reservation.part is not None or reservation.ask.aside)
+
+
 class InTurns(AccountScript):
-    """Workers of both versions, of which now one is asked and now the other."""
+    """Workers of both versions, of which now one is asked and now the other.
+
+    The first knows of no leases: it takes none, and settles no parts of them.
+    """
 
     def __init__(self, batch: Batch, *, ttl_s: float) -> None:
         super().__init__(batch, ttl_s=ttl_s)
@@ -130,7 +139,7 @@ class InTurns(AccountScript):
         return self._asked * 40503 % 65536 < 32768  # without a pattern, and the same each time
 
     async def reserve(self, ask: Ask) -> Reservation | Refusal:
-        if self._is_of_the_first():
+        if self._is_of_the_first() and not ask.aside:
             return await self._first.reserve(ask)
         return await super().reserve(ask)
 
@@ -141,7 +150,7 @@ class InTurns(AccountScript):
 
     async def settle(self, tenant: str, settlements: Iterable[Settlement]) -> list[str]:
         parts = list(settlements)
-        if self._is_of_the_first():
+        if self._is_of_the_first() and not any(map(_is_of_a_lease, parts)):
             return await self._first.settle(tenant, parts)
         return await super().settle(tenant, parts)
 

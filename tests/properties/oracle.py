@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from app.domain.quota.limit import SPILLED, Kind, Limit, Measure, Mode
-from app.domain.quota.reservation import Amounts
+from app.domain.quota.reservation import UNUSED, Amounts, Part
 
 #: A window forgets within this part of its length.
 _GRAINS: Final = 60
@@ -31,7 +31,10 @@ class Entry:
 
 @dataclass(slots=True)
 class Hold:
-    """A reservation that was granted and did not end yet."""
+    """A reservation that was granted and did not end yet; of a lease, `amounts` is what is left.
+
+    What is held aside is no running request: that of a lease, which is granted on in parts.
+    """
 
     amounts: Amounts
     scopes: tuple[str, ...]
@@ -39,7 +42,10 @@ class Hold:
     month: str
     hour: str
     ends: int
+    aside: bool = False
     corrected: list[tuple[Limit, Entry]] = field(default_factory=list)
+    given_back: list[tuple[Limit, Entry]] = field(default_factory=list)  # what was not used of them
+    settled: set[int] = field(default_factory=set)  # numbers of parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Oracle:
         self.now = now
         self.holds: dict[str, Hold] = {}
         self.expired: dict[str, Hold] = {}
-        self.adopted: set[str] = set()
+        self.marked: set[str] = set()  # settled, though granted in another generation
         self.charges: list[Charged] = []
         self.entries: dict[tuple[str, str], list[Entry]] = {}
 
@@ -116,9 +122,8 @@ class Oracle:
 
     def live(self, scope: str) -> int:
         """How many requests run."""
-        return sum(scope in hold.scopes for hold in self.holds.values()) - sum(
-            scope in self.holds[id_].scopes for id_ in self.overdue
-        )
+        alive = (hold for id_, hold in self.holds.items() if id_ not in self.overdue)
+        return sum(scope in hold.scopes for hold in alive if not hold.aside)
 
     def used(self, limit: Limit) -> tuple[int, int]:
         """At least, and at most, how much of a limit is used."""
@@ -168,16 +173,17 @@ class Oracle:
         *,
         limits: Sequence[Limit],
         ttl_ms: int,
+        aside: bool = False,
     ) -> None:
         """It was taken, in every scope that it is not kept out of."""
         shut = self.shut(amounts, limits)
         kept = tuple(scope for scope in scopes if scope not in shut)
-        hold = Hold(amounts, kept, self.day, self.month, self.hour, self.now + ttl_ms)
+        hold = Hold(amounts, kept, self.day, self.month, self.hour, self.now + ttl_ms, aside)
         for limit in limits:
             if limit.kind is Kind.WINDOW:
                 entry = self._enter(limit, need(amounts, limit))
-                if limit.measure is Measure.TOKENS:
-                    hold.corrected.append((limit, entry))
+                of_tokens = limit.measure is Measure.TOKENS
+                (hold.corrected if of_tokens else hold.given_back).append((limit, entry))
         self.holds[id_] = hold
         self.expired.pop(id_, None)
 
@@ -192,28 +198,71 @@ class Oracle:
 
     # ---- settle ----
 
-    def outcomes(self, id_: str, *, of_this_generation: bool) -> set[str]:
+    def outcomes(self, id_: str, *, of_this_generation: bool, part: Part | None = None) -> set[str]:
         """How a settlement of it may go."""
-        if id_ in self.holds:
-            return {"settled", "late"} if id_ in self.overdue else {"settled"}
-        if id_ in self.expired:
+        if not of_this_generation and id_ in self.marked:
+            return {"duplicate"}
+        name = part.lease if part else id_
+        hold = self.holds.get(name) or self.expired.get(name)
+        if hold is None:
+            return {"duplicate"} if of_this_generation else {"adopted"}
+        if part and part.number in hold.settled:
+            return {"duplicate"}
+        if name in self.expired:
             return {"late"}
-        if not of_this_generation and id_ not in self.adopted:
-            return {"adopted"}
-        return {"duplicate"}
+        return {"settled", "late"} if name in self.overdue else {"settled"}
 
-    def settle(self, charged: Charged, *, adopted: bool) -> None:
+    def settle(self, charged: Charged, outcome: str, *, of_this_generation: bool) -> None:
         """Charge it, if it was not, where it says; but in the day and month of its hold."""
         id_, actual = charged.id, charged.amounts
-        hold = self.holds.pop(id_, None) or self.expired.pop(id_, None)
-        if hold is None:
-            if adopted:
-                self.adopted.add(id_)
-                self.charges.append(charged)
+        if not of_this_generation:
+            self.marked.add(id_)
+        if outcome == "duplicate":
             return
+        if outcome == "adopted":
+            self.charges.append(charged)
+            return
+        hold = self._released(id_)
         for limit, entry in hold.corrected:
             self._correct(limit, entry, actual.tokens - hold.amounts.tokens)
         self.charges.append(replace(charged, day=hold.day, month=hold.month, hour=hold.hour))
+
+    def release(self, id_: str) -> None:
+        """Nothing was used of it, and nobody charged."""
+        hold = self._released(id_)
+        for limit, entry in hold.corrected:
+            self._correct(limit, entry, -hold.amounts.tokens)
+
+    def _released(self, id_: str) -> Hold:
+        return self.holds.pop(id_, None) or self.expired.pop(id_)
+
+    def settle_part(
+        self,
+        charged: Charged,
+        outcome: str,
+        part: Part,
+        of_it: Amounts,
+        *,
+        of_this_generation: bool,
+    ) -> None:
+        """Charge it, and hold `of_it` no more; requests that nobody made count no more either."""
+        if not of_this_generation:
+            self.marked.add(charged.id)
+        if outcome == "duplicate":
+            return
+        if part.number != UNUSED:
+            self.charges.append(charged)
+        if outcome == "adopted":
+            return
+        lease = self.holds.get(part.lease) or self.expired[part.lease]
+        lease.settled.add(part.number)
+        for limit, entry in lease.corrected:
+            self._correct(limit, entry, charged.amounts.tokens - of_it.tokens)
+        for limit, entry in lease.given_back if part.number == UNUSED else ():
+            self._correct(limit, entry, -of_it.requests)
+        lease.amounts = _less(lease.amounts, of_it)
+        if lease.amounts == Amounts():
+            self._released(part.lease)
 
     def _correct(self, limit: Limit, entry: Entry, difference: int) -> None:
         """It counts from when it was reserved; what is beyond a window that is over counts now."""
@@ -235,14 +284,19 @@ class Oracle:
 
     def flush(self) -> None:
         """All is gone but what the archive has: every charge, each id once, and which ids."""
+        self.begin_generation()
+        self.marked = {each.id for each in self.charges}
+        self.holds.clear()
+        self.expired.clear()
+        self.entries.clear()
+
+    def begin_generation(self) -> None:
+        """What the archive has is charged, each id once; and what is held is held on."""
         first: dict[str, Charged] = {}
         for each in self.charges:
             first.setdefault(each.id, each)
         self.charges = list(first.values())
-        self.holds.clear()
-        self.expired.clear()
-        self.adopted = set(first)
-        self.entries.clear()
+        self.marked |= set(first)
 
 
 def counted(period: str, scopes: Sequence[str]) -> tuple[str, ...]:
@@ -264,6 +318,10 @@ def sums(parts: Iterable[tuple[Sequence[str], Amounts]]) -> dict[str, int]:
                 name = f"{measure}:{scope}"
                 found[name] = found.get(name, 0) + amounts.of(measure)
     return without_zeros(found)
+
+
+def _less(amounts: Amounts, by: Amounts) -> Amounts:
+    return Amounts(*(amounts.of(measure) - by.of(measure) for measure in Measure))
 
 
 def without_zeros(totals: Mapping[str, int]) -> dict[str, int]:

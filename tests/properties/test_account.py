@@ -37,6 +37,13 @@ KEYS = st.sampled_from(["k1", "k2"])
 MODELS = st.sampled_from(["m1", "m2"])
 AMOUNTS = st.builds(Amounts, st.just(1), st.integers(0, 60), st.integers(0, 60))
 ACTUAL = AMOUNTS | st.just(Amounts())
+LEASED = st.builds(Amounts, st.integers(2, 5), st.integers(0, 60), st.integers(0, 60))
+PARTS = st.builds(Amounts, st.just(1), st.integers(0, 20), st.integers(0, 20))
+#: What nobody uses of a lease.
+REST = st.builds(Amounts, st.integers(0, 1), st.integers(0, 20), st.integers(0, 20))
+#: What befalls a lease: some of it is settled in one call, time passes, or it ends.
+SETTLED = st.lists(st.tuples(st.integers(0, 4), ACTUAL, st.booleans()), min_size=1, max_size=4)
+FATES = st.lists(SETTLED | st.sampled_from([0, 500, 91_000]) | st.none(), max_size=6)
 #: Seconds by which an asker's clock may be off.
 SKEWS = st.sampled_from([0, 0, 0, -72_000, 72_000])
 #: Amounts that a handful of requests use up, by measure.
@@ -45,6 +52,10 @@ MODES = st.sampled_from([mode for mode in Mode if mode is not Mode.SPILL])
 LIMITS = st.sampled_from(range(len(SETTABLE)))
 #: The evening before a month's last midnight, in every zone; far enough ahead that Redis keeps it.
 START: Final = int(datetime(2031, 3, 31, 20, tzinfo=ZONES[0]).timestamp() * 1000)
+
+
+def total(*amounts: Amounts) -> Amounts:
+    return Amounts(*(sum(each.of(measure) for each in amounts) for measure in Measure))
 
 
 class Accounts(RuleBasedStateMachine):
@@ -138,9 +149,97 @@ class Accounts(RuleBasedStateMachine):
             settled = [(id_, data.draw(ACTUAL), spilled) for id_ in chosen]
             self.tenants[which].settle_several(settled)
 
+    @rule(
+        which=TENANTS,
+        key=KEYS,
+        model=MODELS,
+        parts=st.lists(PARTS, min_size=1, max_size=3),
+        rest=REST,
+        fates=FATES,
+    )
+    def takes_a_lease(
+        self,
+        which: int,
+        key: str,
+        model: str,
+        parts: list[Amounts],
+        rest: Amounts,
+        fates: list[list[tuple[int, Amounts, bool]] | int | None],
+    ) -> None:
+        """And grants of it; what befalls it then may end in the middle."""
+        self.last += 1
+        tenant, name = self.tenants[which], f"l{self.last}"
+        tenant.take_lease(tenant.whole(name, key, model, total(*parts, rest)))
+        if name not in tenant.leases:
+            return
+        ids = self.grant_of(which, name, parts)
+        for fate in fates:
+            if fate is None:
+                ids += tenant.end_lease(name) if name in tenant.leases else ()
+            elif isinstance(fate, int):
+                self.set_clock(self.now + fate)
+                tenant.look()
+            else:
+                settled = [(ids[at % len(ids)], actual, out) for at, actual, out in fate]
+                tenant.settle_several(settled)
+            tenant.check()
+
+    def grant_of(self, which: int, lease: str, parts: list[Amounts]) -> list[str]:
+        """The ids of those parts that it had room for."""
+        ids: list[str] = []
+        for amounts in parts:
+            self.last += 1
+            ids += self.tenants[which].grant_of(lease, f"p{self.last}", amounts)
+        return ids
+
+    @rule(which=TENANTS, data=st.data(), parts=st.lists(PARTS, min_size=1, max_size=3))
+    def grants_of_a_lease(self, which: int, data: st.DataObject, parts: list[Amounts]) -> None:
+        if leases := list(self.tenants[which].leases):
+            self.grant_of(which, data.draw(st.sampled_from(leases)), parts)
+
+    @rule(which=TENANTS, data=st.data(), actual=ACTUAL, spilled=st.booleans())
+    def ends_a_lease(
+        self, which: int, data: st.DataObject, actual: Amounts, *, spilled: bool
+    ) -> None:
+        """What was not used is given back, in one call with some that were, or perhaps again."""
+        tenant = self.tenants[which]
+        if not tenant.leases:
+            return
+        unused = tenant.end_lease(data.draw(st.sampled_from(list(tenant.leases))))
+        if ids := self.ids(which):
+            some = data.draw(st.lists(st.sampled_from(ids), max_size=4, unique=True))
+            if mixed := data.draw(st.permutations([*unused, *some])):
+                tenant.settle_several([(id_, actual, spilled) for id_ in mixed])
+
+    @rule(which=TENANTS, data=st.data(), actual=ACTUAL, spilled=st.booleans())
+    def settles_a_whole_lease(
+        self, which: int, data: st.DataObject, actual: Amounts, *, spilled: bool
+    ) -> None:
+        """Every part that runs, in one call, and in any order."""
+        granted = self.tenants[which].granted
+        of = {id_: granted[id_].part for id_ in self.ids(which)}
+        if names := sorted({part.lease for part in of.values() if part}):
+            name = data.draw(st.sampled_from(names))
+            parts = [id_ for id_, part in of.items() if part and part.lease == name]
+            ordered = data.draw(st.permutations(parts))
+            self.tenants[which].settle_several([(id_, actual, spilled) for id_ in ordered])
+
+    @rule(which=TENANTS, key=KEYS, model=MODELS, amounts=LEASED, late=st.integers(0, 100_000))
+    def asks_for_a_lease_and_hears_nothing(
+        self, which: int, key: str, model: str, amounts: Amounts, late: int
+    ) -> None:
+        """Nothing is granted of it, and it is given back; twice, should that go unheard, too."""
+        self.last += 1
+        tenant = self.tenants[which]
+        whole = tenant.whole(f"l{self.last}", key, model, amounts)
+        tenant.reserve(whole)
+        self.set_clock(self.now + late)
+        tenant.give_back(whole)
+        tenant.give_back(whole)
+
     @rule(which=TENANTS, data=st.data())
     def extends(self, which: int, data: st.DataObject) -> None:
-        if ids := self.ids(which):
+        if ids := [*self.ids(which), *self.tenants[which].leases]:
             self.tenants[which].extend(data.draw(st.lists(st.sampled_from(ids), max_size=4)))
 
     @rule(which=TENANTS, data=st.data())
@@ -239,6 +338,15 @@ class Accounts(RuleBasedStateMachine):
         """And perhaps the answer to what was settled last, so that it is sent again."""
         tenant = self.tenants[which]
         tenant.flush()
+        charged = [each.id for each in tenant.oracle.charges if each.id in tenant.granted]
+        if repeated and charged:
+            tenant.settle(charged[-1], Amounts(1, 7, 7))
+
+    @rule(which=TENANTS, repeated=st.booleans())
+    def a_generation_ends(self, which: int, *, repeated: bool) -> None:
+        """Nothing is lost but perhaps the answer to what was settled last."""
+        tenant = self.tenants[which]
+        tenant.end_generation()
         charged = [each.id for each in tenant.oracle.charges if each.id in tenant.granted]
         if repeated and charged:
             tenant.settle(charged[-1], Amounts(1, 7, 7))
