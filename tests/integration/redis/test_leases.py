@@ -26,7 +26,8 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.quota.lease import LEASE_S, PERIOD_S
 from app.domain.quota.limit import Limit, LimitName
-from app.domain.quota.reservation import Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import Amounts, Ask, Charge, Part, Refusal, Reservation
+from app.errors import StoreUnavailable
 from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.integration.redis.tenant_account import Account, limit, opened
@@ -186,6 +187,16 @@ async def test_what_was_spilled_of_a_lease_is_charged_as_that(worker: Worker) ->
     today, month = lease.whole.day, lease.whole.month
     spilled = [replace(DAY, scope="spill"), DAY]
     assert (await script.read(tenant, spilled, [today], [month]))[1] == (60, 960)
+
+
+async def test_a_part_that_cannot_be_one_changes_nothing(worker: Worker) -> None:
+    """Its lease is held as before, and ends as any hold."""
+    lease = await worker.leases()
+    part = replace(worker.grants(lease), part=Part(lease.whole.ask.id, -1))
+    before = await worker.account.keys()
+    with pytest.raises(StoreUnavailable):
+        await worker.settles((part, 10))
+    assert await worker.account.keys() == before
 
 
 @asynccontextmanager

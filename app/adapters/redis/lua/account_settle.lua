@@ -148,6 +148,7 @@ local function check(item, charges)
   local part = item.part
   if not part then return end
   assert(type(part.number) == 'number' and part.lease, 'settle: a part without its lease')
+  assert(part.number >= 0 and type(part.at) == 'number', 'settle: a part without its number')
   for _, measure in ipairs(MEASURES) do
     assert(type(part[measure]) == 'number', 'settle: a part without its amounts')
   end
