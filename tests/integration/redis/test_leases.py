@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from app.adapters.accounts.lease import Lease
-from app.adapters.accounts.leases import Leases
+from app.adapters.accounts.leases import Leases, Try
 from app.adapters.accounts.spool import Spool, leftovers
 from app.adapters.background import background
 from app.adapters.redis.account import AccountScript, Settlement, account_key
@@ -358,7 +358,7 @@ class Hot:
 
     async def taken(self) -> None:
         """Wait until there is a lease, or none."""
-        while not self.leases.ended_total:
+        while not self.leases.tried_total:
             await asyncio.sleep(0.005)
 
     async def settle_unused(self) -> None:
@@ -376,7 +376,7 @@ async def test_a_worker_gives_back_what_nobody_used(account: Account, *, stops: 
     async with background("accounts", hot.leases.keep_taking), asyncio.timeout(20):
         await hot.begin()
         await hot.taken()
-        assert hot.leases.ended_total == {"taken": 1}
+        assert hot.leases.tried_total == {Try.TAKEN: 1}
         assert await account.used(LimitName.RPM) == 1 + 30
         assert len(hot.parts(3)) == 3
         if stops:
