@@ -1,0 +1,77 @@
+"""When a worker's tries to take leases end otherwise than by a lease that is granted from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.adapters.accounts.leases import Leases
+from app.adapters.background import Background, background
+from app.domain.quota.calendar import days_around, months_around
+from app.domain.quota.lease import MANY, PERIOD_S
+from app.domain.quota.limit import LimitName, LimitRule, limit_of
+from app.domain.quota.reservation import Amounts, Ask, Reservation
+from tests.fakes.clock import FakeClock
+
+LIMITS: Final = (limit_of(LimitRule(LimitName.RPM, 1_000_000), 0.0),)
+SCOPES: Final = ("tenant",)
+DAYS, MONTHS = days_around(0.0), months_around(0.0)
+REQUEST: Final = Ask("r", "t", SCOPES, Amounts(1, 10, 10), LIMITS, DAYS, MONTHS)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One that is asked often; its account answers when it is told to."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    asked: list[Ask] = field(default_factory=list)
+    given_back: list[Ask | Reservation] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    leases: Leases = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.leases = Leases(self._reserve, self.given_back.append, self.clock, lambda: 1)
+
+    def ask_often(self) -> None:
+        """As often as one has to for a lease."""
+        for _ in range(2):
+            for _ in range(MANY):
+                assert self.leases.part(REQUEST) is None
+            self.clock.advance(PERIOD_S)
+
+    async def _reserve(self, ask: Ask) -> Reservation:
+        self.asked.append(ask)
+        await self.answers.wait()
+        return granted(ask)
+
+
+def granted(ask: Ask) -> Reservation:
+    """With nearly all of the limit left."""
+    return Reservation(ask, "g1", DAYS[1], MONTHS[1], left=(900_000,))
+
+
+@asynccontextmanager
+async def taking(worker: Worker) -> AsyncIterator[Background]:
+    """It takes leases."""
+    async with background("accounts", worker.leases.keep_taking) as running:
+        yield running
+
+
+async def until_idle() -> None:
+    """Let everybody who can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_who_was_only_refused_is_leased_nothing() -> None:
+    """Nothing is known to be left; that is no trouble for those who take leases."""
+    worker = Worker()
+    async with taking(worker) as running:
+        worker.ask_often()
+        await until_idle()
+        assert running.failures_total == 0
+    assert worker.asked == []
+    assert worker.leases.ended_total == {"strict": 1}
