@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import pytest
+
 from app.adapters.accounts.leases import Leases
 from app.adapters.background import Background, background
 from app.domain.quota.calendar import days_around, months_around
@@ -75,3 +77,23 @@ async def test_who_was_only_refused_is_leased_nothing() -> None:
         assert running.failures_total == 0
     assert worker.asked == []
     assert worker.leases.ended_total == {"strict": 1}
+
+
+@pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "unanswered"])
+async def test_a_lease_that_is_on_its_way_at_the_end_is_given_back(*, is_answered: bool) -> None:
+    """Whether its account answers before the worker is gone or not."""
+    worker = Worker()
+    async with taking(worker):
+        worker.leases.note(granted(REQUEST))
+        worker.ask_often()
+        await until_idle()
+        (lease,) = worker.asked
+        worker.leases.close()
+        assert worker.given_back == []
+        if is_answered:
+            worker.answers.set()
+            await until_idle()
+    (unused,) = worker.given_back
+    given = unused if isinstance(unused, Ask) else unused.ask
+    assert (given.id, given.amounts) == (lease.id, lease.amounts)
+    assert list(worker.leases.held()) == []
