@@ -86,10 +86,12 @@ class Spillgate:
 
 
 @contextmanager
-def spillgate(*arguments: str, cwd: Path, **environment: str) -> Iterator[Spillgate]:
+def spillgate(
+    *arguments: str, cwd: Path, module: str = "app.main", **environment: str
+) -> Iterator[Spillgate]:
     """Start the command in `cwd`; whatever happens, it is gone afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.main", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=cwd,
         env=os.environ | environment,
         stdout=subprocess.PIPE,
