@@ -137,6 +137,8 @@ class Demand:
         """Whether another lease should be taken now."""
         if self.taking or now < self.again_at or self.wanted.requests < MANY:
             return False
+        if len(self.left) < len(self.ask.limits):  # all were refused, and none was told of room
+            return False
         return all(each.is_low or now >= each.ends - LEASE_S / 2 for each in self.leases)
 
     def ended(self, now: float) -> list[Lease]:
