@@ -40,8 +40,12 @@ class Authentication:
             )
             raise InvalidApiKey(message)
         if self._tokens is not None and looks_like_token(shown):
-            return _known(await self._tokens.find(shown), _NOT_ACCEPTED)
-        return _known(self._keys.find(shown), "Incorrect API key provided.")
+            found, otherwise = await self._tokens.find(shown), _NOT_ACCEPTED
+        else:
+            found, otherwise = self._keys.find(shown), "Incorrect API key provided."
+        if found is None:
+            raise InvalidApiKey(otherwise)
+        return found
 
     def _names_somebody(self, text: str) -> bool:
         """Whether this is, was or could be somebody's credential here, rather than a placeholder.
@@ -60,12 +64,6 @@ _NOT_ACCEPTED = (
     "The Entra ID token is not accepted: it has expired or is not valid yet, is made out for "
     "another audience, comes from another directory, or belongs to no tenant of this gateway."
 )
-
-
-def _known(principal: Principal | None, otherwise: str) -> Principal:
-    if principal is None:
-        raise InvalidApiKey(otherwise)
-    return principal
 
 
 def _presented(headers: Mapping[str, str]) -> tuple[str, str]:

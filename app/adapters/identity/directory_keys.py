@@ -40,6 +40,7 @@ class _Key:
     record: KeyRecord
     entry: KeyEntry
     principal: Principal
+    lasts: bool  # it is not disabled, and never expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +73,22 @@ class DirectoryKeys:
 
     def find(self, key: str) -> Principal | None:
         """The principal of a key that is in force, None for any other text."""
-        index = self._index
-        shown = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
-        known = index.recent.get(shown) or _verified(index, key)
+        index = self._index()
+        shown = blake2b(key.encode("utf-8", "surrogatepass")).digest()
+        known = index.recent.get(shown)
         if known is None:
-            return None
-        if shown not in index.recent:
+            known = _verified(index, key)
+            if known is None:
+                return None
             if len(index.recent) >= _RECENT:
                 index.recent.clear()
             index.recent[shown] = known
-        return known.principal if known.entry.is_valid(self._clock.unix()) else None
+        lets_in = known.lasts or known.entry.is_valid(self._clock.unix())
+        return known.principal if lets_in else None
 
     def tenants(self) -> Mapping[str, Tenant]:
         """All tenants by name, disabled ones too: they have accounts."""
-        return self._index.tenants
+        return self._index().tenants
 
     def names_with_rows(self) -> set[str]:
         """Tenants that may have rows to be archived: all, and those deleted a while ago.
@@ -100,7 +103,7 @@ class DirectoryKeys:
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant that may ask for something; None for a disabled or unknown one."""
-        return self._index.enabled.get(name)
+        return self._index().enabled.get(name)
 
     def answers_generation(self, tenant: str) -> tuple[object, ...]:
         """What is another object after an eviction of the tenant's answers, or a new tenant."""
@@ -109,14 +112,13 @@ class DirectoryKeys:
 
     def policy(self, tenant: Tenant) -> RoutePolicy | None:
         """Its route policy by now, whatever it was before; None once it may ask for nothing."""
-        found = self._index.enabled.get(tenant.name)
+        found = self._index().enabled.get(tenant.name)
         return None if found is None else found.routing
 
     def caller_rules(self) -> CallerRules:
         """Whose tokens are whose; tenants are there also while they are disabled."""
-        return self._index.callers
+        return self._index().callers
 
-    @property
     def _index(self) -> _Index:
         current = self._store.in_force
         if self._made.current is not current:
@@ -173,7 +175,7 @@ def _verified(index: _Index, key: str) -> _Key | None:
 def _index(current: Current) -> _Index:
     tenants = {name: tenant_of(entry) for name, entry in current.directory.tenants.items()}
     keys = {
-        key.id: _Key(_record(key), key, Principal(_tenant(key, current.directory, tenants), key.id))
+        key.id: _key(key, _tenant(key, current.directory, tenants))
         for key in current.directory.keys.values()
         if _may_ask(key, current.directory)
     }
@@ -203,6 +205,11 @@ def _tenant(key: KeyEntry, directory: Directory, tenants: Mapping[str, Tenant]) 
     if key.models is None and not key.tags:
         return tenants[key.tenant]
     return tenant_of(directory.tenants[key.tenant], key)
+
+
+def _key(key: KeyEntry, tenant: Tenant) -> _Key:
+    lasts = not key.disabled and key.expires_at is None
+    return _Key(_record(key), key, Principal(tenant, key.id), lasts)
 
 
 def _record(key: KeyEntry) -> KeyRecord:

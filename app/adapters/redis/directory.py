@@ -106,18 +106,10 @@ class RedisDirectory:
 
     _known: Known
     """What was read from Redis."""
-    _in_force: Current
-    """The same, and the seeds that are not in Redis yet."""
-
-    @property
-    def current(self) -> Directory:
-        """The directory as this worker has it."""
-        return self._in_force.directory
-
-    @property
-    def in_force(self) -> Current:
-        """The directory together with the pepper of its digests."""
-        return self._in_force
+    in_force: Current
+    """The same, and the seeds that are not in Redis yet; with the pepper of its digests."""
+    current: Directory
+    """The directory that is in force: each request asks for it several times."""
 
     async def change(self, changes: Sequence[Change], actor: Actor) -> InForce:
         """Make all of the changes in one step, or none; at most MOST_CHANGES.
@@ -145,7 +137,7 @@ class RedisDirectory:
         """Have these seeds created where they are absent: now, or once Redis is back."""
         async with self._turn:
             self._seeds, self._seeded = seeds, False
-            self._put_in_force(self._known, self._in_force.pepper)
+            self._put_in_force(self._known, self.in_force.pepper)
             with suppress(StoreUnavailable):
                 await self._follow()
 
@@ -231,7 +223,7 @@ class RedisDirectory:
             _apply(entries, page)
         if (generation, page.version) == (known.generation, known.directory.version):
             return
-        pepper = self._in_force.pepper
+        pepper = self.in_force.pepper
         if generation != known.generation:
             # Whoever began it without what this worker knew did not know its seeds either.
             self._seeded = self._seeded and page.origin == known.generation
@@ -247,12 +239,12 @@ class RedisDirectory:
             entries = entries_of(directory)
             seeds = _missing(self._seeds(pepper), entries)
             directory = directory_of([*seeds, *entries.values()], directory.version)
-        self._in_force = Current(directory, pepper)
+        self.in_force, self.current = Current(directory, pepper), directory
 
     async def _write_back(self) -> bool:
         """Begin a generation with what this worker knows; whether nobody was before it."""
         known = self._known
-        pepper = self._in_force.pepper if known.generation and self._fixed_pepper is None else b""
+        pepper = self.in_force.pepper if known.generation and self._fixed_pepper is None else b""
         begun = await self._script.begin(uuid4().hex, known, pepper)
         if begun and known.generation:
             structlog.get_logger().warning(
@@ -269,7 +261,7 @@ class RedisDirectory:
         """Create what the configuration wants and is not there, as one change if it is few."""
 
         def absent(entries: Entries) -> list[Step]:
-            wanted = self._seeds(self._in_force.pepper)
+            wanted = self._seeds(self.in_force.pepper)
             missing = _missing(wanted, entries)
             return steps_of(entries, [creation(entry) for entry in missing[:MOST_CHANGES]])
 

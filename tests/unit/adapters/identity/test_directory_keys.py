@@ -314,7 +314,7 @@ def test_more_keys_than_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None
     keys = keys_of(SEARCH, *(entry_of(key) for key in several))
     for key in several * 2:
         assert keys.find(key) is not None
-        assert len(keys._index.recent) <= 3  # noqa: SLF001  # nothing else shows it
+        assert len(keys._index().recent) <= 3  # noqa: SLF001  # nothing else shows it
 
 
 def test_a_tenants_policy_is_the_one_in_force() -> None:
