@@ -30,7 +30,6 @@ class CommonLines:
         self._made_of: list[tuple[bytes, bytes]] | None = None
         self._text = ""
 
-    @property
     def text(self) -> str:
         """Whole lines."""
         if self._made_of is not self._state.default_headers:

@@ -29,7 +29,7 @@ from app.api.strict_head import (
     MAX_TARGET_BYTES,
     BadHead,
     Hosts,
-    parts_of,
+    Targets,
     refuse_bad,
     refuse_hosts,
     refuse_lines,
@@ -78,6 +78,7 @@ class Serving:
         self.one_closed = asyncio.Event()
         self.names = HeaderNames()
         self.hosts = Hosts()
+        self.targets = Targets()
         self.common: CommonLines | None = None
 
     def connection(self, *, server_state: State, **_: object) -> ClientConnection:
@@ -96,8 +97,9 @@ class ClientConnection(asyncio.Protocol):
         self._plane = serving.plane
         self._names = serving.names
         self._hosts = serving.hosts
+        self._targets = serving.targets
         self._state = state
-        self._common = common
+        self.common = common
         self._loop = asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
         # What follows a last request is not read, rather than spoiling its answer.
@@ -225,7 +227,7 @@ class ClientConnection(asyncio.Protocol):
         version = parser.get_http_version()
         refuse_bad(version, headers, self._hosts)
         is_current, method = version == "1.1", parser.get_method().decode()
-        path, query = parts_of(self._target)
+        path, query = self._targets[self._target]
         keep_alive = is_current and parser.should_keep_alive()
         head = Head(method, path, query, headers, keep_alive, is_current)
         self._begin(self._plane.call(head, self))
@@ -250,10 +252,6 @@ class ClientConnection(asyncio.Protocol):
             self._running.head.keep_alive = False
 
     # What a call and its reply ask for.
-
-    @property
-    def common_lines(self) -> str:
-        return self._common.text
 
     def client(self, headers: Mapping[str, str]) -> str | None:
         """By what the nearest proxy says, where the peer is one that is trusted."""
@@ -298,7 +296,7 @@ class ClientConnection(asyncio.Protocol):
             if self._idle_timer is None:
                 limit_s = self._serving.keep_alive_s
                 self._idle_timer = self._loop.call_later(limit_s, self._look_at_idleness)
-        if len(self._waiting) <= _MOST_WAITING:
+        if self._is_paused and len(self._waiting) <= _MOST_WAITING:
             self.resume_reading()
 
     def left(self, task: asyncio.Task[None] | None, *, is_answered: bool) -> None:

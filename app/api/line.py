@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from app.api.answer_head import CommonLines
+
 
 class Line(Protocol):
     """One client's connection."""
 
     #: Whether the client reads more slowly than we write.
     would_block: bool
-
-    @property
-    def common_lines(self) -> str:
-        """Header lines of every answer of this moment."""
-        ...
+    #: What every answer of a moment has.
+    common: CommonLines
 
     def client(self, headers: Mapping[str, str]) -> str | None:
         """The address of who asks with these headers; None where it has none."""

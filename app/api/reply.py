@@ -56,7 +56,7 @@ class HttpReply:
         self._is_stream = headers.get("content-type", "").startswith("text/event-stream")
         self._has_body = call.head.method != "HEAD" and status not in _BODILESS
         self._chunked = length is None and self._has_body and call.head.chunks
-        more = f"x-request-id: {call.request_id}\r\n{self._line.common_lines}"
+        more = f"x-request-id: {call.request_id}\r\n{self._line.common.text()}"
         if self._chunked:
             more += "transfer-encoding: chunked\r\n"
         if headers.get("connection") == "close":
@@ -130,7 +130,7 @@ class HttpReply:
         elif self._missing is not None:
             self._missing -= len(data)
         if self._head:
-            data = self._taken_head() + data
+            data, self._head = self._head + data, b""
         self._line.write(data)
 
     def _taken_head(self) -> bytes:

@@ -23,6 +23,9 @@ MAX_AROUND_BYTES: Final = 64 * 1024
 AROUND_EACH_BYTE: Final = 8
 
 _MOST_HOSTS: Final = 512
+#: Targets that are known again, and how long one may be.
+_MOST_TARGETS: Final = 512
+_LONGEST_TARGET: Final = 256
 #: What may stand behind a value and is none of it (RFC 9110, 5.5); the parser leaves it there.
 _BLANK: Final = " \t"
 #: uri-host [":" port], section 3.2; without the comma, which is what joins two headers.
@@ -52,6 +55,20 @@ class Hosts(dict[str, bool]):
         if len(self) < _MOST_HOSTS:
             self[host] = is_host
         return is_host
+
+
+class Targets(dict[bytes, tuple[str, str]]):
+    """Path and query of a request's target; clients ask for the same few. Raises BadHead.
+
+    One with a query is not kept, there may be a key in it; nor one that names a response.
+    """
+
+    def __missing__(self, target: bytes) -> tuple[str, str]:
+        parts = parts_of(target)
+        is_usual = not parts[1] and "/responses/" not in parts[0]
+        if is_usual and len(target) <= _LONGEST_TARGET and len(self) < _MOST_TARGETS:
+            self[target] = parts
+        return parts
 
 
 def refuse_bad(version: str, headers: Mapping[str, str], hosts: Hosts) -> None:

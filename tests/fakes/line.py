@@ -5,6 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from app.api.answer_head import CommonLines
+
+
+class _Undated:
+    """No date, nor any other line of a server's."""
+
+    def __init__(self) -> None:
+        self.default_headers: list[tuple[bytes, bytes]] = []
+
 
 class FakeLine:
     """Keeps what was sent; what a client that stopped reading cannot be sent waits."""
@@ -14,7 +23,7 @@ class FakeLine:
 
     def __init__(self, *, reads: bool = False) -> None:
         """`reads`: the client takes whatever comes."""
-        self.common_lines = ""
+        self.common = CommonLines(_Undated())
         self.would_block = False
         self.dropped = asyncio.Event()
         self.sent = b""
