@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
+
 from app.api.line import Line
 from app.domain.call.request import Route
 from app.errors import (
@@ -32,8 +34,7 @@ class DataPlaneLimits:
     max_in_flight: int
 
 
-@dataclass(slots=True)
-class Head:
+class Head(msgspec.Struct, gc=False):
     """A request's first lines; header names are in lower case."""
 
     method: str
@@ -49,7 +50,6 @@ class HttpCall:
 
     __slots__ = (
         "_gone",
-        "_limits",
         "_parts",
         "_route",
         "_size",
@@ -62,6 +62,7 @@ class HttpCall:
         "interruption",
         "is_answered",
         "is_begun",
+        "limits",
         "line",
         "request_id",
         "task",
@@ -69,6 +70,7 @@ class HttpCall:
 
     def __init__(self, head: Head, line: Line, limits: DataPlaneLimits, request_id: str) -> None:
         """`limits` are those of the moment; the call keeps them."""
+        self.limits = limits
         self.head = head
         self.headers = head.headers
         self.line = line
@@ -77,7 +79,6 @@ class HttpCall:
         self.task: asyncio.Task[None] | None = None
         self.is_begun = False  # its answer has
         self.is_answered = False
-        self._limits = limits
         self._route: Route | None = None
         self._parts: list[bytes] = []
         self._size = 0
@@ -100,32 +101,31 @@ class HttpCall:
             self._route = match(head.method, head.path, head.query)
         return self._route
 
-    @property
-    def limits(self) -> DataPlaneLimits:
-        """Those it started with."""
-        return self._limits
-
     async def body(self) -> bytes:
         """The whole body; from then on the connection is watched."""
-        self._refuse_by_headers()
+        if "content-encoding" in self.headers:
+            self._refuse_encoded(self.headers["content-encoding"])
+        if not self._whole or self._size > self.limits.max_body:
+            self._refuse_long()  # the parser has held a body that is whole to its length
         if not self._whole:
             await self._rest()
         if self._gone:
             raise ClientGone
-        if self._size > self._limits.max_body:
+        if self._size > self.limits.max_body:
             raise self._too_large()
         self._watched = True
         if self._size > UNASKED_BYTES:
             self.line.resume_reading()
-        parts, self._parts = self._parts, []
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = b"".join(self._parts)  # of one part: that part itself
+        self._parts.clear()
+        return body
 
     def feed(self, data: bytes) -> None:
         """Take a part of the body, as far as somebody may still want it."""
         if self.is_answered:
             return
         self._size += len(data)
-        if self._size > self._limits.max_body:
+        if self._size > self.limits.max_body:
             self._parts.clear()
             self._wake()
             return
@@ -136,7 +136,8 @@ class HttpCall:
     def ends(self) -> None:
         """The body is whole."""
         self._whole = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def client_left(self) -> None:
         """Before its body was read whoever reads it is told; afterwards it is interrupted."""
@@ -158,31 +159,33 @@ class HttpCall:
         if "expect" in self.headers and self.head.chunks and not self._size:
             self.line.write(_CONTINUE)  # HTTP/1.0 does not know it (RFC 9110, 10.1.1)
         self.line.resume_reading()
-        if self._gone or self._size > self._limits.max_body:
+        if self._gone or self._size > self.limits.max_body:
             return
         self._waiter = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._limits.body_s):
+            async with asyncio.timeout(self.limits.body_s):
                 await self._waiter
         except TimeoutError:
-            message = f"The request body did not arrive within {self._limits.body_s:g} s."
+            message = f"The request body did not arrive within {self.limits.body_s:g} s."
             raise BodyTimeout(message) from None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _refuse_by_headers(self) -> None:
-        encoding = self.headers.get("content-encoding")
-        if encoding is not None and encoding.lower() not in {"", "identity"}:
+    def _refuse_encoded(self, encoding: str) -> None:
+        if encoding.lower() not in {"", "identity"}:
             message = f"Compressed request bodies are not read: Content-Encoding '{encoding[:64]}'."
             raise UnsupportedEncoding(message, param="content-encoding")
+
+    def _refuse_long(self) -> None:
+        """By what its headers say."""
         length = self.headers.get("content-length", "0")
         if not length.rstrip(" \t").isdecimal():
             message = "The Content-Length header is not a number."
             raise MalformedRequest(message, param="content-length")
-        if int(length) > self._limits.max_body:
+        if int(length) > self.limits.max_body:
             raise self._too_large()
 
     def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The request body is larger than {self._limits.max_body} bytes.")
+        return BodyTooLarge(f"The request body is larger than {self.limits.max_body} bytes.")

@@ -45,8 +45,7 @@ class DataPlane:
         self._limits = limits
         self._request_ids = RequestIds()
         self._in_flight: set[HttpCall] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle = asyncio.Event()  # set when the last one has ended
 
     @property
     def limits(self) -> DataPlaneLimits:
@@ -69,7 +68,6 @@ class DataPlane:
             await self._say_health(call, reply)
             return
         self._in_flight.add(call)
-        self._idle.clear()
         try:
             gateway = self._gateway()
             if len(self._in_flight) > call.limits.max_in_flight:
@@ -99,6 +97,9 @@ class DataPlane:
                     call.line.abort()
 
     async def _is_idle_within(self, limit_s: float) -> bool:
+        if not self._in_flight:
+            return True
+        self._idle.clear()
         try:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()

@@ -35,10 +35,10 @@ class RequestIds:
     def of(self, headers: Mapping[str, str]) -> str:
         """The caller's own id where it is a plain one, else a new one."""
         given = headers.get("x-request-id")
-        return given if given is not None and _PLAIN.fullmatch(given) else self._new()
-
-    def _new(self) -> str:
+        if given is not None and _PLAIN.fullmatch(given):
+            return given
         if not self._unused:
             digits, size = os.urandom(_AT_ONCE * _BYTES).hex(), 2 * _BYTES
-            self._unused = [digits[at : at + size] for at in range(0, len(digits), size)]
-        return "req_" + self._unused.pop()
+            places = range(0, len(digits), size)
+            self._unused = [f"req_{digits[at : at + size]}" for at in places]
+        return self._unused.pop()
