@@ -28,6 +28,8 @@ def cache_key(operation: Operation, body: bytes, named: object = None) -> bytes:
     """The key; empty where nothing is worth keeping together. `named` is `prompt_cache_key`."""
     if isinstance(named, str) and 0 < len(named) <= _LONGEST_KEY:
         return _digest(named.encode("utf-8", "surrogatepass"))
+    if len(body) < _LEADING_BYTES:
+        return b""
     begins = body.find(_PROMPT.get(operation, b"\0"))
     if begins < 0 or len(body) - begins < _LEADING_BYTES:
         return b""

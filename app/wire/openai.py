@@ -40,10 +40,10 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
         route,
         model=route.model or _model(fields),
         body=body,
-        stream=_boolean(fields, "stream"),
+        stream="stream" in fields and _boolean(fields, "stream"),
         wants_usage="stream_options" in fields and _wants_usage(fields),
         output_cap=_output_cap(fields),
-        choices=_choices(fields),
+        choices=_choices(fields) if "n" in fields or "best_of" in fields else 1,
         previous_response_id=_previous_response(fields) if is_response else None,
         references=references_of(operation, fields),
         cache_key=cache_key(operation, body, fields.get("prompt_cache_key")),
@@ -109,11 +109,12 @@ def _boolean(fields: dict[str, Any], name: str) -> bool:
 def _positive(fields: dict[str, Any], name: str) -> int | None:
     """A count, where one is given. What is no count the upstream refuses, in its own words."""
     value = fields.get(name)
+    if type(value) is int:
+        return value if value > 0 else None
     if isinstance(value, float) and value.is_integer() and value <= _MOST_WHOLE:
-        value = int(value)  # 5000.0 is a whole number to JSON Schema, and to readers that go by it
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        return None
-    return value
+        # 5000.0 is a whole number to JSON Schema, and to readers that go by it
+        return int(value) if value > 0 else None
+    return None
 
 
 def _output_cap(fields: dict[str, Any]) -> int | None:
@@ -125,8 +126,6 @@ def _output_cap(fields: dict[str, Any]) -> int | None:
 
 
 def _choices(fields: dict[str, Any]) -> int:
-    if "n" not in fields and "best_of" not in fields:
-        return 1
     return max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1)
 
 

@@ -95,14 +95,16 @@ def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str,
 
 def _through(value: object, made: list[str]) -> str | None:
     """The path from here of the first name of unknown owner; what was made is collected."""
-    if isinstance(value, list):
+    # By their types: a decoder makes no others, and a long conversation has many values.
+    if type(value) is list:
         for index, each in enumerate(value):
-            if isinstance(each, dict | list) and (path := _through(each, made)) is not None:
+            is_nested = type(each) is dict or type(each) is list
+            if is_nested and (path := _through(each, made)) is not None:
                 return f"[{index}]{path}"
-    elif isinstance(value, dict):
+    elif type(value) is dict:
         for name, inner in value.items():
             # A word under a plain name, as nearly all are, says nothing.
-            if (name in _NAMED or not isinstance(inner, str)) and (
+            if (type(inner) is not str or name in _NAMED) and (
                 path := _member(name, inner, made)
             ) is not None:
                 return path
@@ -115,8 +117,8 @@ def _member(name: str, value: object, made: list[str]) -> str | None:
     if isinstance(value, str):
         if name in _MADE:
             made.append(value)
-    elif isinstance(value, dict | list) and name not in _OPAQUE:
-        if name in _WITH_ID and isinstance(value, dict) and value.get("id"):
+    elif (type(value) is dict or type(value) is list) and name not in _OPAQUE:
+        if name in _WITH_ID and type(value) is dict and value.get("id"):
             return f".{name}.id"
         if (path := _through(value, made)) is not None:
             return f".{name}{path}"
