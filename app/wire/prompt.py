@@ -25,22 +25,22 @@ _UNREAD: Final = frozenset({"id", "status"})
 _SEALED_CHARS: Final = 4
 
 
-class _Message(msgspec.Struct, forbid_unknown_fields=True):
+class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     role: str
     content: str
 
 
-class _Chat(msgspec.Struct):
-    """A chat of texts alone, as most are; what else a model is shown must not be there."""
+class _Chat(msgspec.Struct, gc=False):
+    """A chat of texts alone, as most are; what else a model is shown may only be null."""
 
     messages: list[_Message]
-    instructions: object = None
-    tools: object = None
-    functions: object = None
-    response_format: object = None
-    text: object = None
-    prompt: object = None
-    prediction: object = None
+    instructions: None = None
+    tools: None = None
+    functions: None = None
+    response_format: None = None
+    text: None = None
+    prompt: None = None
+    prediction: None = None
 
 
 _CHAT: Final = msgspec.json.Decoder(_Chat)
@@ -52,9 +52,6 @@ def _texts_alone(body: bytes) -> Prompt | None:
         chat = _CHAT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    for name in ("instructions", *_DEFINITIONS):
-        if getattr(chat, name) is not None:
-            return None
     texts: list[str] = []
     for message in chat.messages:
         texts += (message.role, message.content)
@@ -67,7 +64,7 @@ def read_prompt(request: InferenceRequest) -> Prompt:
     What only the upstream has is not seen: the conversation that `previous_response_id` continues,
     stored prompts, and what hosted tools find.
     """
-    if request.operation is Operation.CHAT_COMPLETIONS:
+    if request.route.operation is Operation.CHAT_COMPLETIONS:
         prompt = _texts_alone(request.body)
         if prompt is not None:
             return prompt

@@ -22,12 +22,12 @@ _RESPONSE_ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,512})"')
 _OBJECT = re.compile(rb'"usage"\s*:\s*(?=\{)')
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class UsageFields(msgspec.Struct):
+class UsageFields(msgspec.Struct, gc=False):
     """Both spellings of a usage object; details may be null or absent."""
 
     prompt_tokens: int | None = None
@@ -63,7 +63,7 @@ class UsageFields(msgspec.Struct):
         return 0 if all_read else None
 
 
-class _Answer(msgspec.Struct):
+class _Answer(msgspec.Struct, gc=False):
     id: str | None = None
     usage: UsageFields | None = None
 

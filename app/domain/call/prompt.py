@@ -26,7 +26,7 @@ _EXACT_CHARS: Final = 2 * 1024 * 1024
 _SAMPLE_CHARS: Final = 32 * 1024
 
 
-class Prompt(msgspec.Struct, frozen=True):
+class Prompt(msgspec.Struct, frozen=True, gc=False):
     """What a request gives a model to read."""
 
     texts: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ def tokens_of(prompt: Prompt, count: Callable[[str], int], model: str) -> int:
     written = text_tokens(prompt.texts, count) + prompt.tokens
     framed = prompt.messages * _PER_MESSAGE + prompt.names * _PER_NAME
     primed = _PRIMING if prompt.messages else 0
-    seen = sum([image_tokens(image, model) for image in prompt.images])
+    seen = sum([image_tokens(each, model) for each in prompt.images]) if prompt.images else 0
     return written + framed + primed + seen + prompt.files * _PER_FILE
 
 

@@ -12,6 +12,9 @@ O200K: Final = "o200k_base"
 CL100K: Final = "cl100k_base"
 #: Models that are known by name; a fleet has fewer.
 _MOST_MODELS: Final = 1024
+#: Each message of a prompt has one, and it is always the same text.
+_ROLES: Final = ("assistant", "developer", "function", "system", "tool", "user")
+_LONGEST_ROLE: Final = max(map(len, _ROLES))
 
 # GPT-4o and everything after it reads o200k. "gpt-4.1", "gpt-4.5" and "gpt-4o" are such models.
 _CL100K_MODELS: Final = re.compile(r"gpt-4$|gpt-4-|gpt-35|gpt-3\.5|text-embedding-|davinci|babbage")
@@ -77,8 +80,11 @@ class TokenCounter:
 
 def _counting(tokenizer: quicktok.Tokenizer) -> Callable[[str], int]:
     count: Callable[[str], int] = tokenizer.count
+    of_roles = {role: count(role) for role in _ROLES}
 
     def counted(text: str) -> int:
+        if len(text) <= _LONGEST_ROLE and text in of_roles:
+            return of_roles[text]
         return count(text if text.isascii() else without_surrogates(text))
 
     return counted
