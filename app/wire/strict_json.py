@@ -86,13 +86,14 @@ def _is_deeper(value: object, body: bytes, limit: int) -> bool:
         return False
     level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
-        below: list[Any] = []
-        for each in level:
-            inside = each.values() if each.__class__ is dict else each
-            below += [one for one in inside if one.__class__ is dict or one.__class__ is list]
-        if not below:
+        level = [
+            one
+            for each in level
+            for one in (each.values() if each.__class__ is dict else each)
+            if one.__class__ is dict or one.__class__ is list
+        ]
+        if not level:
             return False
-        level = below
     return bool(level)
 
 
