@@ -54,7 +54,7 @@ class Ownership:
         Of a stream, the items are known with its last event. Of an answer that is too large to be
         read whole, only the response itself is remembered.
         """
-        operation, status = answer.request.operation, answer.status
+        operation, status = answer.request.route.operation, answer.status
         if operation is Operation.DELETE_RESPONSE and status < HTTPStatus.MULTIPLE_CHOICES:
             deleted = answer.request.route.response_id or ""
             await self._owners.forget(principal.tenant.name, deleted)

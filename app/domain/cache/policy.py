@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from app.settings import CacheRules
@@ -80,11 +80,11 @@ class CachePolicy:
     exact: ExactPolicy = ExactPolicy()
     semantic: SemanticPolicy = SemanticPolicy()
     coalesce: bool = True
+    is_on: bool = field(init=False, compare=False, repr=False)
+    """Whether any cache may answer."""
 
-    @property
-    def is_on(self) -> bool:
-        """Whether any cache may answer."""
-        return self.exact.enabled or self.semantic.enabled
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_on", self.exact.enabled or self.semantic.enabled)
 
 
 _Rule = CacheRule | ExactRule | SemanticRule

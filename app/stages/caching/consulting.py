@@ -60,7 +60,7 @@ class _NotAsked:
     __slots__ = ()
 
     async def __aenter__(self) -> Consulted:
-        return Consulted()
+        return _NOTHING_SAID
 
     async def __aexit__(
         self,
@@ -71,6 +71,8 @@ class _NotAsked:
         """Nothing is kept."""
 
 
+#: Nothing is put into it where nothing is to be kept.
+_NOTHING_SAID: Final = Consulted()
 _NOT_ASKED: Final = _NotAsked()
 
 
@@ -189,7 +191,7 @@ class Caching:
         observation: Observation,
     ) -> Asked | None:
         """None where no cache is on for it, or none fits it."""
-        if request.operation not in INFERENCE:
+        if request.route.operation not in INFERENCE:
             return None
         policy = self._rules.policy(principal, request.model)
         if not policy.is_on:
