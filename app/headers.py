@@ -5,28 +5,25 @@ from __future__ import annotations
 from app.domain.policy.findings import PolicyKind
 from app.domain.quota.reservation import Reservation
 from app.observation import Observation
-from app.wire.rate_limits import rate_limit_headers
+from app.wire.rate_limits import add_rate_limits
 
 
-def own_headers(observation: Observation) -> dict[str, str]:
+def add_own_headers(headers: dict[str, str], observation: Observation) -> None:
     """Where the answer came from, and the caller's own limits."""
-    headers: dict[str, str] = {
-        "x-spillgate-cache": observation.cache.result,
-        "x-spillgate-spill": observation.spill,
-        "x-spillgate-attempts": str(len(observation.attempts)),
-    }
+    headers["x-spillgate-cache"] = observation.cache.result
+    headers["x-spillgate-spill"] = observation.spill
+    headers["x-spillgate-attempts"] = str(len(observation.attempts))
     if observation.reservation is not None:
         _add_own_limits(headers, observation.reservation)
     found = observation.findings
     if found and any(each.kind is PolicyKind.UNCHECKED for each in found):
         _add_unchecked(headers)
-    return headers
 
 
 def _add_own_limits(headers: dict[str, str], reservation: Reservation) -> None:
     """The caller's own rate limits, and what was out of the ordinary in granting the request."""
     left = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: not known
-    headers.update(rate_limit_headers(left))
+    add_rate_limits(headers, left)
     if reservation.over and (soft := reservation.soft):
         headers["x-spillgate-over-limit"] = ", ".join(soft)
     if reservation.degraded:

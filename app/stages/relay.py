@@ -11,7 +11,7 @@ from app.answer import Answer
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.told import code_told
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
-from app.headers import own_headers
+from app.headers import add_own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
 from app.wire.events import Kind, is_notable, is_plain, read_event
@@ -210,5 +210,5 @@ def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
         if name in upstream:
             headers[name] = upstream[name]
     headers["x-spillgate-deployment"] = answer.deployment.name
-    headers.update(own_headers(observation))
+    add_own_headers(headers, observation)
     return headers

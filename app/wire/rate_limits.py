@@ -18,6 +18,13 @@ _SECOND_MS = 1000
 
 def rate_limit_headers(left: Iterable[tuple[Limit, int]]) -> dict[str, str]:
     """The headers for these limits and what is left of each; budgets are not rate limits."""
+    headers: dict[str, str] = {}
+    add_rate_limits(headers, left)
+    return headers
+
+
+def add_rate_limits(headers: dict[str, str], left: Iterable[tuple[Limit, int]]) -> None:
+    """Put the same into headers that there are."""
     requests: tuple[Limit, int] | None = None
     tokens: tuple[Limit, int] | None = None
     for each in left:
@@ -29,12 +36,10 @@ def rate_limit_headers(left: Iterable[tuple[Limit, int]]) -> dict[str, str]:
                 requests = each
         elif limit.measure is Measure.TOKENS and (tokens is None or rest < tokens[1]):
             tokens = each
-    headers: dict[str, str] = {}
     if requests is not None:
         _add(headers, _REQUESTS, *requests)
     if tokens is not None:
         _add(headers, _TOKENS, *tokens)
-    return headers
 
 
 def _names(measure: Measure) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.domain.cache.entry import Entry
 from app.domain.call.request import InferenceRequest
-from app.headers import own_headers
+from app.headers import add_own_headers
 from app.observation import Observation
 from app.ports import Clock, Reply
 from app.wire.cache.echo import as_asked
@@ -35,7 +35,8 @@ class Replay:
         body = as_asked(entry.body, request)
         if observation.meter.edges is not None:
             observation.meter.edges.body = body
-        headers = own_headers(observation)
+        headers: dict[str, str] = {}
+        add_own_headers(headers, observation)
         headers["age"] = str(int(observation.cache.age_s or 0))
         if request.stream:
             await reply.start(200, headers | {"content-type": _STREAM})
