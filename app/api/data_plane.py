@@ -18,7 +18,7 @@ from app.api.call import DataPlaneLimits, Head, HttpCall
 from app.api.line import Line
 from app.api.readiness import LIVE_PATH, READY_PATH, Readiness
 from app.api.reply import HttpReply
-from app.api.request_id import RequestIds
+from app.api.request_id import new_request_id, request_id_of
 from app.errors import ClientGone, Overloaded, ShuttingDown, SpillgateError
 from app.gateway import Gateway
 from app.observation import Observation
@@ -38,12 +38,16 @@ class DataPlane:
         gateway: Callable[[], Gateway],
         readiness: Readiness,
         limits: Callable[[], DataPlaneLimits],
+        new_id: Callable[[], str] = new_request_id,
     ) -> None:
-        """Both give those of the moment; a request keeps the ones it started with."""
+        """The callables give those of the moment; a request keeps the ones it started with.
+
+        `new_id` names requests whose callers do not.
+        """
         self._gateway = gateway
         self._readiness = readiness
         self._limits = limits
-        self._request_ids = RequestIds()
+        self._new_id = new_id
         self._in_flight: set[HttpCall] = set()
         self._idle = asyncio.Event()  # set when the last one has ended
 
@@ -59,7 +63,7 @@ class DataPlane:
 
     def call(self, head: Head, line: Line) -> HttpCall:
         """A request whose headers have come."""
-        return HttpCall(head, line, self._limits(), self._request_ids.of(head.headers))
+        return HttpCall(head, line, self._limits(), request_id_of(head.headers, self._new_id))
 
     async def serve(self, call: HttpCall) -> None:
         """One request, from its headers to the end of its answer."""

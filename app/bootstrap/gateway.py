@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.azure.entra import EntraCredential
+from app.adapters.drawn_ids import DrawnIds
 from app.adapters.estimator import Estimator
 from app.adapters.identity.directory_keys import DirectoryCallers, DirectoryKeys
 from app.adapters.upstream import HttpTransport
@@ -106,6 +106,7 @@ class Resources:
     warm: WarmCaches = field(default_factory=WarmCaches)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     hedges: Hedges = field(default_factory=Hedges)
+    reservation_ids: Callable[[], str] = field(default_factory=DrawnIds)
 
 
 async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
@@ -146,7 +147,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             fleet=fleet,
             prices=prices,
             clock=resources.clock,
-            new_id=_reservation_id,
+            new_id=resources.reservation_ids,
         ),
         caching=caching_of(
             settings,
@@ -219,7 +220,7 @@ def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Re
         resources.accounts,
         prices,
         resources.clock,
-        new_id=_reservation_id,
+        new_id=resources.reservation_ids,
         charged=resources.hedges.charged,
     )
     return Retries(
@@ -227,7 +228,3 @@ def _retries(settings: Settings, resources: Resources, prices: PriceTable) -> Re
         settings.limits.max_attempts_after_errors,
         resources.hedges.following(settings.routing.hedging, account, resources.clock),
     )
-
-
-def _reservation_id() -> str:
-    return secrets.token_hex(12)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from app.adapters.drawn_ids import DrawnIds
 from app.adapters.logs.control import LogControl
 from app.api.call import DataPlaneLimits
 from app.api.data_plane import DataPlane
 from app.api.readiness import Readiness
+from app.api.request_id import PREFIX
 from app.bootstrap.caching import false_hit_bound
 from app.bootstrap.gateway import Resources, Snapshot, snapshot
 from app.bootstrap.restart import waiting_for_restart
@@ -71,7 +73,10 @@ class Process:
         self.certificates: dict[str, Certificate] = {}  # by the listener's name
         self.listeners: dict[str, Listening] = {}  # by name: data, admin
         self.data_plane = DataPlane(
-            lambda: self.current.gateway, self.readiness, lambda: self._limits
+            lambda: self.current.gateway,
+            self.readiness,
+            lambda: self._limits,
+            DrawnIds(PREFIX),
         )
         self.generation = 1
         self.serves = True
