@@ -48,6 +48,6 @@ def answer_head(status: int, headers: Mapping[str, str], more: str) -> bytes:
     if not values.isprintable() and _CONTROL.search(values):
         message = "an answer's header has a control character in its value"
         raise ValueError(message)
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    lines = "\r\n".join([*map(": ".join, headers.items()), more])
     first = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-    return f"{first}{lines}{more}\r\n".encode("latin-1")
+    return f"{first}{lines}\r\n".encode("latin-1")

@@ -28,10 +28,10 @@ class HttpReply:
     __slots__ = (
         "_call",
         "_chunked",
+        "_content_type",
         "_finished",
         "_has_body",
         "_head",
-        "_is_stream",
         "_line",
         "_missing",
         "status",
@@ -42,7 +42,7 @@ class HttpReply:
         self._call = call
         self._line = call.line
         self._head = b""
-        self._is_stream = False
+        self._content_type = ""
         self._chunked = False
         self._has_body = True
         self._missing: int | None = None  # bytes of a body of known length, still to be sent
@@ -53,7 +53,7 @@ class HttpReply:
         """Send status and headers, the request's id among them."""
         call = self._call
         length = headers.get("content-length")
-        self._is_stream = headers.get("content-type", "").startswith("text/event-stream")
+        self._content_type = headers.get("content-type", "")
         self._has_body = call.head.method != "HEAD" and status not in _BODILESS
         self._chunked = length is None and self._has_body and call.head.chunks
         more = f"x-request-id: {call.request_id}\r\n{self._line.common.text()}"
@@ -104,7 +104,7 @@ class HttpReply:
         """An error event where the client reads events, a broken connection elsewhere."""
         if self._finished:
             return
-        if not self._is_stream:
+        if not self._content_type.startswith("text/event-stream"):
             self._call.is_answered = True
             self._line.abort()
             return
