@@ -13,6 +13,7 @@ from app.errors import InvalidApiKey
 from app.ports import CallerTokens, KeyDirectory
 
 _BEARER = "bearer "
+_LONG = len(_BEARER)
 _KEY_PREFIX = "spg_"
 
 
@@ -72,9 +73,9 @@ def _presented(headers: Mapping[str, str]) -> tuple[str, str]:
     AzureOpenAI up to 2.33 sends its key in both; `api-key` is the specific one.
     """
     authorization = headers.get("authorization", "")
-    scheme = authorization[: len(_BEARER)]
+    scheme = authorization[:_LONG]
     bearer = scheme == "Bearer " or scheme.lower() == _BEARER
-    token = authorization[len(_BEARER) :].strip() if bearer else ""
+    token = authorization[_LONG:].strip() if bearer else ""
     key = headers.get("api-key")
     if not key:
         return token, ""

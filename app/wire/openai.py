@@ -59,7 +59,7 @@ def body_for(request: InferenceRequest, model: str | None) -> bytes:
     body = request.body
     if model is not None and (model != request.model or request.route.model is not None):
         body = _with_model(request, msgspec.json.encode(model))
-    if request.adds_usage:
+    if request.stream and request.adds_usage:
         body = with_usage_asked_for(body) or _with_usage(body)
     return body
 
