@@ -94,7 +94,7 @@ def caching_of(
     """The stage of one configuration snapshot."""
     cache, answers = settings.cache, cached.answers
     return Caching(
-        Rules(_policy(settings), _salt(fleet)),
+        Rules(_policies(settings).of, _salt(fleet)),
         Lookups(
             TheSame(answers, clock),
             _by_meaning(cache, cached, clock),
@@ -119,12 +119,13 @@ def _generation(cached: Cached) -> Callable[[str], tuple[object, ...]]:
 
 def caches_of(settings: Settings) -> Callable[[Principal], Mapping[str, CachePolicy]]:
     """By model, the policies of those that a caller may use and that a cache is on for."""
-    policy = _policy(settings)
+    policies = _policies(settings)
 
     def caches(principal: Principal) -> dict[str, CachePolicy]:
-        names = [name for name in settings.models if principal.tenant.may_use(name)]
-        policies = {name: policy(principal, name) for name in names}
-        return {name: each for name, each in policies.items() if each.is_on}
+        tenant = principal.tenant
+        names = [name for name in settings.models if tenant.may_use(name)]
+        found = {name: policies.of(name, tenant.cache) for name in names}
+        return {name: each for name, each in found.items() if each.is_on}
 
     return caches
 
@@ -143,24 +144,23 @@ def _by_meaning(cache: Cache, cached: Cached, clock: Clock) -> ByMeaning | None:
 
 def false_hit_bound(settings: Settings, tenants: Tenants) -> Callable[[str, str], float]:
     """Which part of a tenant's answers by meaning from a model may be wrong."""
-    policy = _policy(settings)
+    policies = _policies(settings)
 
     def bound(tenant: str, model: str) -> float:
-        known = tenants().get(tenant, Tenant(tenant))
-        found = policy(Principal(known, ""), model) if model in settings.models else CachePolicy()
+        rule = tenants().get(tenant, Tenant(tenant)).cache
+        found = policies.of(model, rule) if model in settings.models else CachePolicy()
         return found.semantic.false_hit_bound
 
     return bound
 
 
-def _policy(settings: Settings) -> Callable[[Principal, str], CachePolicy]:
+def _policies(settings: Settings) -> Policies:
     """What the configuration, the model that serves a name, and the tenant say together."""
     general = rule_of(settings.cache)
     models = {
         name: rule_of(settings.models[settings.served_as(name)].cache) for name in settings.models
     }
-    policies = Policies(general, models)
-    return lambda principal, model: policies.of(model, principal.tenant.cache)
+    return Policies(general, models)
 
 
 def _salt(fleet: Fleet) -> Callable[[str], bytes]:

@@ -258,9 +258,8 @@ def _caching_that_is_off(fleet: Fleet) -> Caching:
     """Its policies are a configuration's, which asks for no cache; nothing else is looked at."""
     usual = House(fleet).gateway.caching
     policies = Policies(rule_of(CacheRules()), {_MODEL: UNSAID})
-    usual._rules = Rules(  # noqa: SLF001  # the house's policies are made anew each time
-        lambda principal, model: policies.of(model, principal.tenant.cache), lambda _: b""
-    )
+    # The house's policies are made anew each time.
+    usual._rules = Rules(policies.of, lambda _: b"")  # noqa: SLF001
     return usual
 
 

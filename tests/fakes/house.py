@@ -195,7 +195,7 @@ class House:
         )
         return Caching(
             Rules(
-                policy=lambda who, _model: policy_of(self.rule, UNSAID, who.tenant.cache),
+                policy=lambda _model, said: policy_of(self.rule, UNSAID, said),
                 salt=lambda _model: b"",
             ),
             Lookups(

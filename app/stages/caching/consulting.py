@@ -14,7 +14,7 @@ from typing import Final
 
 from app.domain.cache.entry import Bypass, Entry
 from app.domain.cache.outcome import CacheRecord, CacheResult
-from app.domain.cache.policy import CachePolicy
+from app.domain.cache.policy import CachePolicy, CacheRule
 from app.domain.call.request import INFERENCE, InferenceRequest, Operation
 from app.domain.identity.tenant import Principal
 from app.errors import NotCached
@@ -80,7 +80,7 @@ _NOT_ASKED: Final = _NotAsked()
 class Rules:
     """What holds for a tenant's requests for a model, and what else shapes their answers."""
 
-    policy: Callable[[Principal, str], CachePolicy]
+    policy: Callable[[str, CacheRule], CachePolicy]
     salt: Callable[[str], bytes]
 
 
@@ -193,7 +193,7 @@ class Caching:
         """None where no cache is on for it, or none fits it."""
         if request.route.operation not in INFERENCE:
             return None
-        policy = self._rules.policy(principal, request.model)
+        policy = self._rules.policy(request.model, principal.tenant.cache)
         if not policy.is_on:
             return None
         directives = directives_of(headers)
