@@ -127,10 +127,15 @@ class Caching:
         Raises MalformedRequest for headers of ours that cannot be read, NotCached where the caller
         wants no other answer than a kept one.
         """
-        asked = self._asked(principal, request, headers, observation)
-        return (
-            _NOT_ASKED if asked is None else self._consulted(asked, principal, headers, observation)
-        )
+        if request.route.operation not in INFERENCE:
+            return _NOT_ASKED
+        policy = self._rules.policy(request.model, principal.tenant.cache)
+        if not policy.is_on:
+            return _NOT_ASKED
+        asked = self._asked(policy, principal, request, headers, observation)
+        if asked is None:
+            return _NOT_ASKED
+        return self._consulted(asked, principal, headers, observation)
 
     @asynccontextmanager
     async def _consulted(
@@ -185,17 +190,13 @@ class Caching:
 
     def _asked(
         self,
+        policy: CachePolicy,
         principal: Principal,
         request: InferenceRequest,
         headers: Mapping[str, str],
         observation: Observation,
     ) -> Asked | None:
-        """None where no cache is on for it, or none fits it."""
-        if request.route.operation not in INFERENCE:
-            return None
-        policy = self._rules.policy(request.model, principal.tenant.cache)
-        if not policy.is_on:
-            return None
+        """None where no cache that is on fits it."""
         directives = directives_of(headers)
         question = question_of(request, salt=self._salt(principal, request.model, headers))
         if isinstance(question, Bypass):
