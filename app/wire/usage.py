@@ -46,7 +46,9 @@ class UsageFields(msgspec.Struct, gc=False):
         counted_out = self.completion_tokens
         if counted_out is None:
             counted_out = self.output_tokens if self.output_tokens is not None else self._no_more()
-        if not _is_count(counted_in) or not _is_count(counted_out):
+        if counted_in is None or counted_out is None:
+            return None
+        if not (0 <= counted_in <= MOST_TOKENS and 0 <= counted_out <= MOST_TOKENS):
             return None
         read = self.prompt_tokens_details or self.input_tokens_details
         made = self.completion_tokens_details or self.output_tokens_details
