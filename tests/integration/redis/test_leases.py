@@ -345,8 +345,8 @@ class Hot:
         """One is granted by the account; 30 are asked for, and a lease is wanted for as many."""
         alone = await self.account.script.reserve(self._ask)
         assert isinstance(alone, Reservation)
-        self.leases.note(alone)
         assert self.parts(30) == []
+        self.leases.note(alone)
         self.clock.advance(PERIOD_S)
         assert self.parts(1) == []
 
