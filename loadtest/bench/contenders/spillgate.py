@@ -69,7 +69,7 @@ def started(
     cores = own if beside_redis else bench.cores.load
     key, data, admin = new_key("test"), free_port(), free_port()
     with _redis(bench.place, cores) as (redis_pid, redis_port):
-        redis, path = f"redis://127.0.0.1:{redis_port}/0", bench.place / "spillgate.yaml"
+        redis, path = f"redis://127.0.0.1:{redis_port}/0", _config_path(bench.place)
         ports = (data, admin, bench.answers_port, bench.streams_port)
         settings = config(key, redis, bench.place, ports)
         settings["listen"]["workers"] = workers
@@ -94,6 +94,13 @@ def started(
                 headers={"authorization": f"Bearer {key}"},
                 agree=partial(agreed, books),
             )
+
+
+def _config_path(place: Path) -> Path:
+    """In a folder of its own, as mounted ones are: the gateway is told of what changes in it."""
+    folder = place / "config"
+    folder.mkdir(exist_ok=True)
+    return folder / "spillgate.yaml"
 
 
 def _all_serve(data: int, log: Path) -> Callable[[], bool]:
