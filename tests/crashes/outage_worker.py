@@ -47,7 +47,7 @@ def say(word: str) -> None:
 
 def spooled(archive: Path) -> int:
     """How many settlements are on the disk."""
-    return sum(len(list(Leftover(path).lines())) for path in archive.glob("spool/*.jsonl"))
+    return sum(len(list(Leftover(path).lines())) for path in archive.glob("spool/*.spool"))
 
 
 async def work(url: str, archive: Path) -> None:

@@ -231,7 +231,7 @@ async def test_what_was_granted_alone_is_on_the_disk_until_redis_has_it(tmp_path
 
 
 def _lines(directory: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in directory.glob("*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in directory.glob("*.spool"))
 
 
 async def test_a_flushed_redis_is_reseeded_before_it_admits(tmp_path: Path) -> None:

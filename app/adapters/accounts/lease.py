@@ -52,9 +52,11 @@ class Lease:
             whole.day,
             whole.month,
             tuple([beyond + left[place] for beyond, place in self._limits]),
-            hour=whole.hour,
-            at_ms=whole.at_ms,
-            part=Part(whole.ask.id, self._parts),
+            (),
+            None,
+            whole.hour,
+            whole.at_ms,
+            Part(whole.ask.id, self._parts),
         )
 
     @property

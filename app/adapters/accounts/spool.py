@@ -25,6 +25,10 @@ from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import SPILLED
 from app.domain.quota.reservation import Amounts, Ask, Charge, Part, Reservation
 
+#: Of the files' names. Versions that know nothing of leases look for the older one, and would take
+#: their parts for settled.
+SUFFIX: Final = ".spool"
+_OLDER: Final = ".jsonl"
 #: Of one worker's file: some 50,000 settlements.
 MOST_BYTES: Final = 64 << 20
 
@@ -83,7 +87,7 @@ class Spool:
     def __init__(self, directory: Path, worker: str, *, most_bytes: int = MOST_BYTES) -> None:
         """`worker` names the file, unlike every other worker's."""
         self._directory = directory
-        self._path = directory / f"{worker}.jsonl"
+        self._path = directory / f"{worker}{SUFFIX}"
         self._most_bytes = most_bytes
         self._file = -1
         self._size = 0
@@ -197,7 +201,7 @@ class Leftover:
 
 def leftovers(directory: Path) -> Iterator[Leftover]:
     """Files of workers that are gone, one after the other, each locked while it is looked at."""
-    for path in sorted(directory.glob("*.jsonl")):
+    for path in sorted(each for each in directory.glob("*") if each.suffix in {SUFFIX, _OLDER}):
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:

@@ -289,7 +289,7 @@ def on_disk(archive: Path) -> list[str]:
     """The ids of what the worker's spool holds, in its order."""
     return [
         line.hold.id
-        for path in (archive / "spool").glob("*.jsonl")
+        for path in (archive / "spool").glob("*.spool")
         for line in Leftover(path).lines()
         if line.hold
     ]

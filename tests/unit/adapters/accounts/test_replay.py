@@ -52,7 +52,7 @@ class Machine:
         spool = Spool(self.replay.directory, f"w{self.workers}")
         spool.append([("t", each) for each in settlements], self.clock.unix())
         spool.close()
-        return self.replay.directory / f"w{self.workers}.jsonl"
+        return self.replay.directory / f"w{self.workers}.spool"
 
     def archives(self, *rows: LedgerRow) -> None:
         """The ledger has these already."""
@@ -125,7 +125,7 @@ async def test_what_redis_does_not_take_is_left(machine: Machine) -> None:
     machine.script.settling = settling
     await machine.replay.replay()
     assert machine.settled == ["b"]
-    assert machine.files == ["w1.jsonl"]
+    assert machine.files == ["w1.spool"]
     machine.script.settling = lambda _part: None
     await machine.replay.replay()
     assert machine.settled == ["b", "a"]

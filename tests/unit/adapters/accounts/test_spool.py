@@ -12,7 +12,7 @@ from app.adapters.accounts.spool import Spool, Spooled, leftovers
 from app.adapters.redis.account import Settlement
 from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import SPILLED, spill_limits
-from app.domain.quota.reservation import Amounts, Ask, Charge, Reservation
+from app.domain.quota.reservation import Amounts, Ask, Charge, Part, Reservation
 from tests.fakes.changed import replace
 
 NOW = 1_790_000_000.0
@@ -38,7 +38,7 @@ def left(directory: Path, *settlements: Settlement) -> Path:
     spool = Spool(directory, "dead")
     assert spool.append([("t", each) for each in settlements], NOW) == 0
     os.close(spool._file)  # noqa: SLF001  # as a killed process does
-    return directory / "dead.jsonl"
+    return directory / "dead.spool"
 
 
 def read(directory: Path) -> list[Spooled]:
@@ -55,6 +55,26 @@ def test_the_hour_that_is_charged_is_kept(directory: Path, *, is_known: bool) ->
     held = replace(held, reservation=replace(held.reservation, hour=hour))
     left(directory, held)
     assert [line.settlement for line in read(directory)] == [held]
+
+
+def test_a_part_of_a_lease_keeps_what_it_has_of_it(directory: Path) -> None:
+    """It has no hold of its own that would know."""
+    given = charge(1).reservation
+    assert given is not None
+    asked = replace(given.ask, amounts=Amounts(1, 50, 60))
+    part = replace(given, ask=asked, at_ms=1_790_000_000_123, part=Part("lease", 7))
+    left(directory, Settlement(part, Charge(Amounts(1, 7, 7), b"{}")))
+    (line,) = read(directory)
+    kept = line.settlement.reservation
+    assert kept is not None
+    assert (kept.part, kept.at_ms, kept.ask.amounts) == (part.part, part.at_ms, asked.amounts)
+
+
+def test_files_of_versions_before_leases_are_settled_too(directory: Path) -> None:
+    """They have another name, by which these look for files."""
+    path = left(directory, charge(1))
+    path.rename(path.with_suffix(".jsonl"))
+    assert [line.settlement for line in read(directory)] == [charge(1)]
 
 
 @pytest.mark.parametrize("spilled", [False, True])
@@ -102,7 +122,7 @@ def test_nothing_is_left_of_what_redis_has(directory: Path) -> None:
     spool.append([("t", charge(1))], NOW)
     spool.clear()
     spool.append([("t", charge(2))], NOW)
-    assert [path.name for path in directory.iterdir()] == ["w.jsonl"]
+    assert [path.name for path in directory.iterdir()] == ["w.spool"]
     spool.clear()
     spool.close()
     assert list(directory.iterdir()) == []
@@ -136,7 +156,7 @@ def test_it_grows_no_larger_than_it_may(directory: Path) -> None:
     """What finds no place is counted; once it is cleared there is place again."""
     spool = Spool(directory, "w", most_bytes=1000)
     lost = spool.append([("t", charge(number)) for number in range(10)], NOW)
-    size = (directory / "w.jsonl").stat().st_size
+    size = (directory / "w.spool").stat().st_size
     assert 0 < lost < 10
     assert size <= 1000
     assert spool.append([("t", charge(11))], NOW) == 1
