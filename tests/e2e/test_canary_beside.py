@@ -214,7 +214,7 @@ def spool_of(it: Planted) -> list[Path]:
     """Files with settlements that wait for Redis."""
     ledger = it.team.process.current.settings.ledger
     assert ledger is not None
-    spools = Path(ledger.archive, "spool").glob("*.jsonl")
+    spools = Path(ledger.archive, "spool").glob("*.spool")
     return [path for path in spools if path.stat().st_size]
 
 

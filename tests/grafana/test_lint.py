@@ -263,6 +263,7 @@ NOT_SHOWN: Final = frozenset(
         "spillgate_client_connections",
         "spillgate_client_connections_refused_total",
         "spillgate_errand_tokens_total",
+        "spillgate_leases_total",
         "spillgate_tls_last_reload_successful",
         "spillgate_worker_ends_total",
         "spillgate_worker_silent_total",
