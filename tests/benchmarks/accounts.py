@@ -24,7 +24,7 @@ from typing import Any, Final
 import uvloop
 from redis.asyncio import Redis
 
-from app.adapters.accounts.accounts import SharedAccounts, shared_accounts
+from app.adapters.accounts.accounts import Options, SharedAccounts, shared_accounts
 from app.adapters.clock import SystemClock
 from app.adapters.estimator import Estimator
 from app.adapters.redis.account import AccountScript
@@ -170,8 +170,9 @@ async def _main(requests: int) -> None:
         server = await enter(embedded_redis(directory))
         store = await enter(opened_store(Place(server.url, patience_s=5.0), clock))
         script = AccountScript(store.batch)
+        workers = Replicas(store.batch, "w")
         accounts = await enter(
-            shared_accounts(script, Replicas(store.batch, "w"), clock, drain_s=5)
+            shared_accounts(script, workers, clock, drain_s=5, options=Options(leases=False))
         )
         redis = await enter(Redis.from_url(server.url))
         pid = int((await redis.info("server"))["process_id"])
