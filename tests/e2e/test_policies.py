@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from app.domain.ledger.error_type import ErrorType, error_type
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.e2e.test_explain import explained
 from tests.fakes.content_safety import ATTACK, FakeContentSafety, content_safety
 
 OWNER = {"authorization": "Bearer an-admin-key-of-tests"}
@@ -133,10 +134,10 @@ async def test_what_is_flagged_is_served_and_found_in_every_record(team: Stack) 
     assert raw.parse().choices
     receipt = await team.receipt(raw.headers["x-request-id"])
     assert [each.text for each in receipt.findings] == ["flag pattern watched"]
-    told = await admin(team, "GET", f"explain/{raw.headers['x-request-id']}")
-    (found,) = told["data"]["policies"]
+    told = await explained(team, raw.headers["x-request-id"])
+    (found,) = told["policies"]
     assert (found["name"], found["action"], found["field"]) == ("watched", "flag", "messages[0]")
-    assert any("watched" in each and "flagged" in each for each in told["data"]["why"])
+    assert any("watched" in each and "flagged" in each for each in told["why"])
     text = await metrics(team)
     labels = {'kind="pattern"', 'action="flag"'}
     lines = [each for each in text.splitlines() if each.startswith("llm_policy_findings_total")]
