@@ -52,12 +52,14 @@ TENANTS: Final[dict[str, dict[str, float]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def both(
-    empty_redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
-    """Gateways of many tenants; each test asks for one of its own."""
-    async with site(tmp_path_factory.mktemp("gateways"), empty_redis_url, TENANTS) as started:
-        yield started
+async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """Gateways of many tenants; each test asks for one of its own.
+
+    On a Redis that nobody takes the tenants out of between tests, as is done to the shared ones.
+    """
+    place = tmp_path_factory.mktemp("gateways")
+    async with embedded_redis(place / "redis") as server, site(place, server.url, TENANTS) as both:
+        yield both
 
 
 @asynccontextmanager
