@@ -48,6 +48,9 @@ if TYPE_CHECKING:  # the archive's adapters are for who keeps it
 
 #: The embedded Redis lives and ends with the gateway, on machines that are busy with other things.
 _EMBEDDED_PATIENCE_S: Final = 0.5
+#: A change by an administrator may wait for what a request may not: a Redis whose disk is busy with
+#: its append-only file holds writes up for two seconds (redis.io, "Redis persistence").
+_DIRECTORY_PATIENCE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ async def shared_state(
         await enter(agreeing(batch, own_version(), _end))
         worker = uuid4().hex
         options = DirectoryOptions(worker, pepper=configured_pepper(settings))
-        directory = await enter(RedisDirectory(batch, clock, _seeds(settings, clock), options))
+        directory = await enter(_directory(place, clock, _seeds(settings, clock), options))
         _tell_differences(settings, directory)
         keys = DirectoryKeys(directory, clock)
         # Before accounts: what they settle at the end is copied still.
@@ -159,6 +162,18 @@ async def shared_state(
             alerts=alerts,
             keeper=keeper,
         )
+
+
+@asynccontextmanager
+async def _directory(
+    place: Place, clock: Clock, seeds: Seeds, options: DirectoryOptions
+) -> AsyncIterator[RedisDirectory]:
+    patient = replace(place, patience_s=max(place.patience_s, _DIRECTORY_PATIENCE_S))
+    async with (
+        opened_store(patient, clock, "redis: directory") as store,
+        RedisDirectory(store.batch, clock, seeds, options) as directory,
+    ):
+        yield directory
 
 
 def _account_options(

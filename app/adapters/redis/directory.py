@@ -52,6 +52,8 @@ IN_FORCE_WITHIN_S: Final = 2.0
 _LOOK_S: Final = 0.02
 #: How long a start waits for Redis before it goes on with the seeds alone.
 BOOT_S: Final = 1.0
+#: How long an end waits for it; who did not take leave is forgotten a little later.
+_LEAVE_S: Final = 0.25
 #: Changes of one step; the script's answers hold whole steps.
 MOST_CHANGES: Final = 500
 #: Other workers may change the directory while this one prepares its own change.
@@ -156,8 +158,9 @@ class RedisDirectory:
         traceback: TracebackType | None,
     ) -> None:
         await self._polling.aclose()
-        with suppress(StoreUnavailable):
-            await self._script.leave()
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await self._script.leave()
 
     # -- Following ------------------------------------------------------------------------------
 

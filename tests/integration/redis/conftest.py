@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from app.adapters.redis.embedded_binaries import installed_binaries
 from tests.integration.redis.cluster import Cluster, running_cluster
+from tests.integration.redis.frozen import FrozenAtWill, frozen_at_will
 from tests.integration.redis.tenant_account import Account, opened
 
 
@@ -35,3 +37,10 @@ async def account(store: tuple[str, bool]) -> AsyncIterator[Account]:
     url, cluster = store
     async with opened(url, cluster=cluster) as one:
         yield one
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[FrozenAtWill]:
+    """A server of the test's own, which it may stop and let go on."""
+    async with frozen_at_will(tmp_path) as server:
+        yield server

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +22,7 @@ from app.adapters.redis.response_owners import KEPT_S, RedisResponseOwners
 from app.adapters.redis.store import opened_store
 from app.errors import StoreUnavailable
 from tests.fakes.patient import PATIENCE_S, patient, patient_client
+from tests.integration.redis.frozen import FrozenAtWill
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
@@ -35,31 +33,6 @@ LONG_S = 60.0
 #: Redis counts milliseconds.
 ROUNDED_S = 0.002
 NOBODY = "unix:///nonexistent/redis.sock"
-
-
-@dataclass(frozen=True)
-class FrozenAtWill:
-    url: str
-    pid: int
-
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[FrozenAtWill]:
-    """A server of the test's own, which it may stop and let go on."""
-    async with embedded_redis(tmp_path) as running:
-        async with Redis.from_url(running.url, decode_responses=True) as client:
-            pid = int((await client.info("server"))["process_id"])
-        server = FrozenAtWill(running.url, pid)
-        try:
-            yield server
-        finally:
-            server.thaw()
 
 
 @pytest.fixture
