@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 #: One interpreter runs one thread at a time: for at most so long a request waits for this one.
-_WORK_S: Final = 0.002
+_WORK_S: Final = 0.0005
 #: Rest by work: a quarter of a processor is used.
 _REST: Final = 3.0
 
@@ -19,8 +19,9 @@ class Ended(Exception):
     """The process ends; what was not finished is done again."""
 
 
-def gently(items: Iterable[T], ended: Event) -> Iterator[T]:
+def gently(items: Iterable[T], ended: Event | None = None) -> Iterator[T]:
     """The items, resting between some of them. Raises Ended once that is set."""
+    ended = ended or Event()
     began = time.perf_counter()
     for item in items:
         yield item

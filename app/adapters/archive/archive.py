@@ -26,6 +26,7 @@ from app.adapters.archive.recovery import Tally, recovered
 from app.adapters.archive.segment import compress, header, segment_at, segments
 from app.adapters.archive.stream_id import START, parsed
 from app.adapters.archive.writer import SegmentWriter, locked
+from app.adapters.pace import gently
 from app.domain.ledger.ledger_row import LedgerRow, UnreadableRow, decode
 from app.ports import Clock
 
@@ -218,7 +219,7 @@ class _Batch:
     def add(self, tenant: str, entries: Sequence[Entry], position: str) -> None:
         """Take the entries that follow the position."""
         name, reached = msgspec.json.encode(tenant), parsed(position)
-        for stream_id, row in entries:
+        for stream_id, row in gently(entries):
             moment = parsed(stream_id)
             if moment > reached:
                 reached = moment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,11 @@ from app.domain.ledger.ledger_row import UnreadableRow, decode, encode, marked
 from app.errors import StoreUnavailable
 
 Entry = tuple[str, bytes]
+
+#: Entries that come at once, of all streams together: some half a millisecond of work, in which no
+#: request is served; and the fewest of one.
+_AT_ONCE: Final = 128
+_FEWEST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class LedgerStreams:
 
         A tenant whose stream Redis refuses to read is left out, and logged.
         """
-        pages = await asyncio.gather(*(self._page(*each, count) for each in positions.items()))
+        part = max(_FEWEST, _AT_ONCE // max(1, len(positions)))
+        pages = await asyncio.gather(
+            *(self._page(*each, count, part) for each in positions.items())
+        )
         return [page for page in pages if page is not None]
 
     async def trim(self, trims: Sequence[Trim], *, keep_rows: int) -> None:
@@ -62,7 +70,20 @@ class LedgerStreams:
         """
         await asyncio.gather(*(self._trim(each, keep_rows) for each in trims))
 
-    async def _page(self, tenant: str, position: str, count: int) -> Page | None:
+    async def _page(self, tenant: str, position: str, count: int, part: int) -> Page | None:
+        """Read in parts; None where Redis refuses."""
+        entries: list[Entry] = []
+        while True:
+            wanted = min(part, count - len(entries))
+            page = await self._part(tenant, position, wanted)
+            if page is None or not page.answered or page.rolled_back:
+                return page  # what came before it is read again
+            entries += page.entries
+            if len(page.entries) < wanted or len(entries) >= count:
+                return Page(tenant, entries, page.length)
+            position = entries[-1][0]
+
+    async def _part(self, tenant: str, position: str, count: int) -> Page | None:
         # The position's own entry is asked for too: whether it is there says a great deal.
         start, more = (position, count + 1) if position != START else ("-", count)
         entries, length = await self._run(

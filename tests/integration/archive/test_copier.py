@@ -22,7 +22,7 @@ from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import CopyPlan, LedgerCopier
 from app.adapters.archive.ledger_streams import LedgerStreams, key_of
 from app.adapters.clock import SystemClock
-from app.adapters.redis.batch import Batch
+from app.adapters.redis.batch import Batch, Command
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
@@ -149,6 +149,24 @@ class TestCopying:
         assert not await world.copier.copy()
         assert len(world.ids(busy)) == 9000
         assert world.ids(world.tenants[-1]) == [1]
+
+    async def test_rows_come_a_few_at_a_time(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While they are read from an answer of Redis nothing else happens in the process."""
+        tenant, brought = world.tenants[0], [0]
+        await world.settle(tenant, *range(1000))
+        call = world.batch.call
+
+        async def seen(command: Command) -> Any:
+            answer = await call(command)
+            brought.append(len(answer) if command[0] == "XRANGE" else 0)
+            return answer
+
+        monkeypatch.setattr(world.batch, "call", seen)
+        copier = await world.copy()
+        assert (copier.copied_total, world.ids(tenant)) == (1000, list(range(1000)))
+        assert max(brought) <= 129
 
     async def test_marks_of_the_account_are_in_the_row(self, world: World) -> None:
         """What the script noted beside a row is part of it in the archive."""
