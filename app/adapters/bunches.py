@@ -7,6 +7,7 @@ requests it has to be fetched again, which takes twice the time of the work itse
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -16,8 +17,12 @@ from app.ports import Observer
 
 #: For so long a receipt waits for others, in seconds.
 GATHER_S: Final = 0.05
-#: So many are told at once: about half a millisecond, in which no request is served.
+#: So many make a bunch.
 MOST: Final = 32
+#: Of it one observer is told so many at once, about a tenth of a millisecond in which no request is
+#: served; and the next ones after so many seconds, which most requests are over in.
+PART: Final = 16
+PAUSE_S: Final = 0.001
 
 
 class Bunches:
@@ -28,25 +33,51 @@ class Bunches:
         self.told = observers
         self._waiting: list[Receipt] = []
         self._due: asyncio.TimerHandle | None = None
+        self._goes_on = False  # a part will be told
+        self._parts: deque[tuple[Observer, list[Receipt]]] = deque()
 
     def observe(self, receipt: Receipt) -> None:
         """Have it told."""
         self._waiting.append(receipt)
         if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(GATHER_S, self.tell)
+            self._due = asyncio.get_running_loop().call_later(GATHER_S, self._begin)
         elif len(self._waiting) >= MOST:
-            self.tell()
+            self._begin()
 
     def tell(self) -> None:
         """Tell what waits, now."""
+        self._gather()
+        while self._parts:
+            self._tell_part()
+
+    def _begin(self) -> None:
+        """Tell what waits, part after part; what is left of the bunch before, now."""
+        while self._parts:
+            self._tell_part()
+        self._gather()
+        if not self._goes_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._goes_on = bool(self._parts)
+        if self._parts:
+            asyncio.get_running_loop().call_later(PAUSE_S, self._go_on)
+            self._tell_part()
+
+    def _gather(self) -> None:
         if self._due is not None:
             self._due.cancel()
             self._due = None
         receipts, self._waiting = self._waiting, []
         for observer in self.told:
-            observe = observer.observe
-            for receipt in receipts:
-                observe(receipt)
+            for begin in range(0, len(receipts), PART):
+                self._parts.append((observer, receipts[begin : begin + PART]))
+
+    def _tell_part(self) -> None:
+        observer, receipts = self._parts.popleft()
+        observe = observer.observe
+        for receipt in receipts:
+            observe(receipt)
 
 
 @contextmanager
