@@ -14,7 +14,7 @@ from app.domain.quota.reservation import Amounts, Ask
 
 #: So many asks in a period are leased for. A period is in seconds.
 PERIOD_S: Final = 0.25
-MANY: Final = 25
+MANY: Final = 10
 #: How long a lease is granted from, seconds; what is left of it is given back then.
 LEASE_S: Final = 0.5
 #: Of what is left of a limit all leases together take this part at most.

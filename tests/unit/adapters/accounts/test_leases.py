@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import pytest
 
@@ -28,6 +29,8 @@ TPM = limit_of(LimitRule(LimitName.TPM, 1_000_000), 0.0)
 #: What is left of it, as long as a story does not say otherwise.
 LEFT = 900_000
 EACH = Amounts(1, 10, 10)
+#: Of a period: more than are leased for.
+ASKED: Final = 100
 
 
 class Account(FakeScript):
@@ -106,7 +109,7 @@ class Worker:
     async def warm(self) -> Reservation:
         """A lease there is, and the first part of it."""
         before = len(self.account.leases)
-        await self.burst(4 * MANY)
+        await self.burst(ASKED)
         await self.take()
         await until(lambda: len(self.account.leases) > before)
         await until(lambda: bool(self.accounts.leases.tried_total[Try.TAKEN]))
@@ -161,7 +164,7 @@ async def test_who_asks_seldom_is_asked_for_one_by_one(worker: Worker) -> None:
 
 async def test_a_burst_after_a_pause_is_not_a_habit(worker: Worker) -> None:
     """What was asked for long ago says nothing about now."""
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     worker.clock.advance(2 * PERIOD_S)
     await worker.burst(2)
     await worker.take()
@@ -248,7 +251,7 @@ async def test_one_that_is_granted_while_its_worker_ends_is_given_back() -> None
     async with working() as worker:
         asked = asyncio.Event()
         worker.account.reserving = lambda ask: asked.set() if ask.aside else None
-        await worker.burst(4 * MANY)
+        await worker.burst(ASKED)
         await worker.take()
         worker.accounts.leases.close()
         await asked.wait()
@@ -258,7 +261,7 @@ async def test_one_that_is_granted_while_its_worker_ends_is_given_back() -> None
 async def test_little_left_is_left_to_those_who_ask(worker: Worker) -> None:
     """Nothing is held back that another worker may need."""
     worker.account.left = 40_000
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     await worker.take()
     await until(lambda: bool(worker.accounts.leases.tried_total))
     assert worker.accounts.leases.tried_total == {Try.STRICT: 1}
@@ -270,7 +273,7 @@ async def test_a_lease_that_leaves_little_is_given_back(worker: Worker) -> None:
     worker.account.answer = lambda granted: (
         replace(granted, left=(40_000,)) if granted.ask.aside else granted
     )
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     await worker.take()
     await until(lambda: bool(worker.account.unused))
     assert (await worker.take()).part is None
@@ -281,7 +284,7 @@ async def test_a_lease_that_goes_over_a_soft_limit_is_given_back(worker: Worker)
     worker.account.answer = lambda granted: (
         replace(granted, over=(0,)) if granted.ask.aside else granted
     )
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     assert (await worker.take()).part is None
     await until(lambda: bool(worker.account.unused))
     assert [each.ask.amounts.requests for each in worker.account.unused] == [100]
@@ -293,10 +296,10 @@ async def test_a_refused_lease_is_not_asked_for_again_at_once(worker: Worker) ->
     worker.account.answer = lambda granted: (
         Refusal(TPM, 1, 1, 1.0) if granted.ask.aside else granted
     )
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     await worker.take()
     await until(lambda: bool(worker.accounts.leases.tried_total[Try.REFUSED]))
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     assert (await worker.take()).part is None
     assert len(worker.account.leases) == 1
 
@@ -309,7 +312,7 @@ async def test_a_lease_whose_answer_is_lost_is_given_back(worker: Worker) -> Non
             raise StoreUnavailable("the answer is lost")
 
     worker.account.reserving = lose
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     await worker.take()
     await until(lambda: bool(worker.account.settled))
     (back,) = worker.account.settled
@@ -328,7 +331,7 @@ async def test_one_that_was_not_taken_is_not_given_back(worker: Worker, error: E
             raise error
 
     worker.account.reserving = fail
-    await worker.burst(4 * MANY)
+    await worker.burst(ASKED)
     await worker.take()
     await until(lambda: bool(worker.accounts.leases.tried_total[Try.LOST]))
     assert await worker.accounts.settled(5)
@@ -369,7 +372,7 @@ async def test_there_need_be_none() -> None:
     """Where that is configured each request is asked for by itself."""
     async with working(leases=False) as worker:
         for _ in range(3):
-            await worker.burst(4 * MANY)
+            await worker.burst(ASKED)
         assert not worker.account.leases
 
 
