@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,8 @@ from typing import Final
 _PROC: Final = Path("/proc")
 _TICKS_S: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
+#: In /proc/net/tcp (kernel: include/net/tcp_states.h).
+_LISTENING: Final = "0A"
 
 
 class Unfit(Exception):
@@ -94,6 +99,39 @@ def rolled_up(pid: int) -> dict[str, float]:
 def descriptors(pids: Iterable[int]) -> int:
     """Files and sockets that the processes have open."""
     return sum(len(list((_PROC / str(pid) / "fd").iterdir())) for pid in pids)
+
+
+def descriptor_kinds(pids: Iterable[int]) -> Counter[str]:
+    """The same by what they are: a file's path, a socket's end, what the kernel calls another."""
+    found: Counter[str] = Counter()
+    for pid in pids:
+        ends = _socket_ends(pid)
+        for each in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                kind, _, number = str(each.readlink()).partition(":")
+                found[ends.get(number.strip("[]"), kind) if kind == "socket" else kind] += 1
+    return found
+
+
+def _socket_ends(pid: int) -> dict[str, str]:
+    """By a socket's number: "tcp 127.0.0.1:8080", "tcp to 127.0.0.1:6379", "unix"."""
+    ends: dict[str, str] = {}
+    for line in _lines(pid, "unix"):
+        ends[line.split()[6]] = "unix"
+    for line in _lines(pid, "tcp"):
+        _, here, there, state, *rest = line.split()
+        is_listening = state == _LISTENING
+        ends[rest[5]] = f"tcp {_address(here)}" if is_listening else f"tcp to {_address(there)}"
+    return ends
+
+
+def _lines(pid: int, table: str) -> list[str]:
+    return (_PROC / str(pid) / "net" / table).read_text("ascii").splitlines()[1:]
+
+
+def _address(hexadecimal: str) -> str:
+    host, _, port = hexadecimal.partition(":")
+    return f"{socket.inet_ntoa(bytes.fromhex(host)[::-1])}:{int(port, 16)}"
 
 
 def described() -> dict[str, str | int]:

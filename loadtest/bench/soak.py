@@ -27,7 +27,7 @@ from loadtest.bench.contenders.spillgate import SPILLGATE
 from loadtest.bench.driver_spec import Arriving, LeaversLoad, Spec, StreamLoad
 from loadtest.bench.driving import LoadFailed, drive
 from loadtest.bench.environments import ROOT, Missing
-from loadtest.bench.machine import Cores, Unfit, descriptors
+from loadtest.bench.machine import Cores, Unfit, descriptor_kinds, descriptors
 from loadtest.bench.process import NotStarted, end_on_term
 from loadtest.bench.upstreams import upstreams
 
@@ -131,10 +131,13 @@ def _soaked(gateway: Running, cores: Cores, seconds: float) -> list[Look]:
     drive(_stretch(gateway, 0), cores.load)
     time.sleep(_REST_S)
     looks.append(_look(gateway, began))
+    before = descriptor_kinds(gateway.pids)
     while time.monotonic() - began < seconds:
         drive(_stretch(gateway, len(looks)), cores.load)
         looks.append(_look(gateway, began))
     time.sleep(_REST_S)
+    after = descriptor_kinds(gateway.pids)
+    sys.stdout.writelines(f"more of: {each}\n" for each in after - before)
     return [*looks, _look(gateway, began)]
 
 

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from loadtest.bench.machine import Cores, core_busy_s, cpu_s, processes_of, rss_mb
+from loadtest.bench.machine import (
+    Cores,
+    core_busy_s,
+    cpu_s,
+    descriptor_kinds,
+    processes_of,
+    rss_mb,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark is for Linux")
 
@@ -51,3 +60,19 @@ def test_the_gateway_has_a_core_of_its_own() -> None:
         cores = Cores.of_this_machine()
         assert cores.gateway not in cores.load
         assert {cores.gateway, *cores.load} == os.sched_getaffinity(0)
+
+
+def test_descriptors_are_told_apart_by_what_they_lead_to() -> None:
+    """A soak that ends with one more says which one it is."""
+    me = [os.getpid()]
+    before = descriptor_kinds(me)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), Path(__file__).open("rb"):
+            more = descriptor_kinds(me) - before
+    assert more == {
+        f"tcp 127.0.0.1:{port}": 1,
+        f"tcp to 127.0.0.1:{port}": 1,
+        str(Path(__file__)): 1,
+    }
+    assert not descriptor_kinds(me) - before
