@@ -113,10 +113,13 @@ class Site:
 
 @asynccontextmanager
 async def site(directory: Path, *, patience_ms: int = 300, **tenant: Any) -> AsyncIterator[Site]:
-    """Both, running; the tenant as configured. A busy machine needs more patience than 50 ms."""
+    """Both, running; the tenant as configured. A busy machine needs more patience than 50 ms.
+
+    Without leases: one is granted from until it ends, whatever the policy (`test_leases.py`).
+    """
     async with embedded_redis(directory) as server, Redis.from_url(server.url) as redis:
         pid = int((await redis.info("server"))["process_id"])
-        place = {"url": server.url, "operation_timeout_ms": patience_ms}
+        place = {"url": server.url, "operation_timeout_ms": patience_ms, "leases": False}
         config = {"redis": place, "tenant": tenant}
         async with stack(server.url, lambda suffix: _config(suffix) | config) as team:
             try:
