@@ -27,7 +27,7 @@ from app.settings import Explain
 
 #: Receipts that wait for Redis; some kilobytes each.
 MOST_WAITING: Final = 2000
-#: Sent together: about a quarter of a millisecond of work, in which no request is served.
+#: Sent together: about a tenth of a millisecond of work, in which no request is served.
 _AT_ONCE: Final = 16
 #: What waits at the end is written within this time, or not at all.
 _LAST_S: Final = 0.5

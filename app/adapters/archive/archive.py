@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
@@ -130,7 +131,9 @@ class Archive:
         with self._turn:
             writer = self._current()
             written = _Batch(self._tally.n)
-            for tenant, entries in batch.items():
+            each = ((tenant, entry) for tenant, entries in batch.items() for entry in entries)
+            for tenant, some in groupby(gently(each), key=itemgetter(0)):
+                entries = (entry for _, entry in some)
                 written.add(tenant, entries, self.last_position(tenant))
             if written.lines:
                 writer.write(b"".join(written.lines))
@@ -216,10 +219,10 @@ class _Batch:
     positions: dict[str, str] = field(default_factory=dict)
     times: list[float | None] = field(default_factory=list)
 
-    def add(self, tenant: str, entries: Sequence[Entry], position: str) -> None:
+    def add(self, tenant: str, entries: Iterable[Entry], position: str) -> None:
         """Take the entries that follow the position."""
         name, reached = msgspec.json.encode(tenant), parsed(position)
-        for stream_id, row in gently(entries):
+        for stream_id, row in entries:
             moment = parsed(stream_id)
             if moment > reached:
                 reached = moment

@@ -23,7 +23,7 @@ REQUEST_MS, BUSY_S = 50, 0.75
 async def test_a_change_is_made_once_the_disk_of_redis_is_free(
     own_redis: FrozenAtWill, tmp_path: Path
 ) -> None:
-    """It is not made twice, and not refused."""
+    """It waits, and is not refused; requests have long given up by then."""
     settings = settings_of(own_redis.url, tmp_path)
     assert settings.redis is not None
     hurried = settings.redis.model_copy(update={"operation_timeout_ms": REQUEST_MS})
