@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Final
-from warnings import catch_warnings, filterwarnings
 
 #: By library, what it loads where that is installed, and does without: for consoles and for
-#: greenlets; for its own metrics and for stapled certificates; for reloading code; for texts of an
-#: unknown encoding; for a process's own attributes. Some 20 MB.
+#: greenlets; for its own metrics and for stapled certificates; for reloading code; for a
+#: process's own attributes. Some 20 MB.
 _DOES_WITHOUT: Final[Mapping[str, tuple[str, ...]]] = {
     "structlog": ("rich", "greenlet"),
     "redis": ("opentelemetry", "cryptography"),
     "uvicorn": ("watchfiles",),
-    "requests": ("chardet", "charset_normalizer"),
     "opentelemetry.sdk.resources": ("psutil",),
 }
 #: All of it that a worker loads at once.
@@ -28,8 +26,7 @@ UNUSED: Final = tuple(
 def load_libraries(*libraries: str) -> None:
     """Load these without it, each by itself: what another needs of it, that gets."""
     for library in libraries:
-        with without(*_DOES_WITHOUT[library]), catch_warnings():
-            filterwarnings("ignore", "Unable to find acceptable character detection")
+        with without(*_DOES_WITHOUT[library]):
             import_module(library)
 
 

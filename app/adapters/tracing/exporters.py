@@ -11,12 +11,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExporter
+
+from app.adapters.tracing.otlp_transport import KeptConnection
 
 _PATH: Final = "/v1/traces"
 #: Beside the configured ones.
@@ -51,16 +52,14 @@ def silence_libraries() -> None:
 
 def otlp_over_http(place: OtlpPlace) -> SpanExporter:
     """Protobuf, compressed."""
-    session = _Session(_OWN_HEADERS | place.headers.keys())
-    exporter = OTLPSpanExporter(
-        endpoint=http_endpoint(place.endpoint),
+    url = http_endpoint(place.endpoint)
+    return OTLPSpanExporter(
+        endpoint=url,
         headers=dict(place.headers),
         timeout=place.timeout_s,
         compression=Compression.Gzip,
-        session=session,
+        _transport=KeptConnection(url, _OWN_HEADERS | place.headers.keys(), place.ca),
     )
-    session.verify, session.cert = place.ca or True, None
-    return exporter
 
 
 def http_endpoint(url: str) -> str:
@@ -106,20 +105,3 @@ def azure_monitor(connection_string: str, *, timeout_s: float) -> SpanExporter:
         retry_total=1,
     )
     return exporter
-
-
-class _Session(requests.Session):
-    """Sends the headers that are allowed, and takes a redirect for the mistake that it is."""
-
-    def __init__(self, allowed: frozenset[str]) -> None:
-        super().__init__()
-        self.trust_env = False
-        self._allowed = allowed
-
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # as it is called
-        given: Mapping[str, str] = options.pop("headers", None) or {}
-        headers = {name: value for name, value in given.items() if name.lower() in self._allowed}
-        response = super().request(method, url, headers=headers, **options)
-        if response.is_redirect:
-            raise requests.TooManyRedirects("The receiver sends spans elsewhere.")
-        return response
