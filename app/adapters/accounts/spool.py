@@ -111,11 +111,11 @@ class Spool:
         return refused
 
     def clear(self) -> None:
-        """Forget everything: Redis has it. Raises OSError."""
+        """Forget everything: Redis has it. The file goes, until it is needed. Raises OSError."""
         with self._turn:
-            if self._size:
-                os.ftruncate(self._file, 0)
-                self._size = 0
+            if self._file >= 0:
+                self._path.unlink(missing_ok=True)
+                self._let_go()
 
     def close(self) -> None:
         """Let go of the file; one that holds nothing is removed."""
@@ -124,8 +124,11 @@ class Spool:
                 return
             if not self._size:
                 self._path.unlink(missing_ok=True)
-            os.close(self._file)
-            self._file = -1
+            self._let_go()
+
+    def _let_go(self) -> None:
+        os.close(self._file)
+        self._file, self._size = -1, 0
 
     def _write(self, data: bytes) -> None:
         if not data:

@@ -115,17 +115,25 @@ def test_a_living_workers_file_is_its_own(directory: Path) -> None:
 
 
 def test_nothing_is_left_of_what_redis_has(directory: Path) -> None:
-    """No file before it is needed, none after; what comes later is written."""
+    """No file before it is needed, none after, not even open; what comes later is written."""
     spool = Spool(directory, "w")
     spool.clear()
     assert not directory.exists()
-    spool.append([("t", charge(1))], NOW)
-    spool.clear()
-    spool.append([("t", charge(2))], NOW)
-    assert [path.name for path in directory.iterdir()] == ["w.spool"]
-    spool.clear()
+    free = lowest_free()
+    for number in (1, 2):
+        spool.append([("t", charge(number))], NOW)
+        assert [path.name for path in directory.iterdir()] == ["w.spool"]
+        spool.clear()
+        assert list(directory.iterdir()) == []
+        assert lowest_free() == free
     spool.close()
-    assert list(directory.iterdir()) == []
+
+
+def lowest_free() -> int:
+    """The descriptor that the next file would have."""
+    found = os.open(os.devnull, os.O_RDONLY)
+    os.close(found)
+    return found
 
 
 def test_a_line_that_was_never_finished_is_none(directory: Path) -> None:
