@@ -1,9 +1,9 @@
 """Explanations of requests, kept in Redis for a while; no request waits for it.
 
-A receipt is all that a request leaves behind: it waits in a bounded queue, and what it explains is
-made of it when it is sent, with others. While Redis is away, when the queue is full, and above the
-number that may be there at a time, explanations are dropped and counted: memory that quotas need is
-worth more.
+A receipt is all that a request leaves behind: it waits in a bounded queue, and what is kept of it
+is packed when it is sent, with others. It is explained when somebody asks. While Redis is away,
+when the queue is full, and above the number that may be there at a time, explanations are dropped
+and counted: memory that quotas need is worth more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import structlog
 
 from app.adapters.background import background
 from app.adapters.redis.batch import Command
-from app.domain.explain.explanation import Explanation, decoded, encoded, explained
+from app.domain.explain.explained import explained
+from app.domain.explain.explanation import Explanation
+from app.domain.explain.kept import Packing, unpacked
 from app.domain.ledger.completion import Receipt
 from app.errors import StoreUnavailable
 from app.ports import Clock
@@ -56,6 +58,7 @@ class Explanations:
         self._waiting: deque[Receipt] = deque()
         self._news = asyncio.Event()
         self._alive = _Alive()
+        self._packed = Packing().packed
         self.kept_total = 0
         self.dropped_total = 0
 
@@ -98,7 +101,7 @@ class Explanations:
 
     async def _write(self, receipts: Sequence[Receipt]) -> None:
         keep_s = self.policy.keep_s or 1
-        commands = [_kept(receipt, keep_s) for receipt in receipts]
+        commands = [self._kept(receipt, keep_s) for receipt in receipts]
         try:
             answers = await self._batch.call_all(commands)
         except asyncio.CancelledError:
@@ -107,6 +110,10 @@ class Explanations:
         lost = len([1 for answer in answers if isinstance(answer, StoreUnavailable)])
         self.dropped_total += lost  # told by the breaker
         self.kept_total += len(answers) - lost
+
+    def _kept(self, receipt: Receipt, keep_s: int) -> Command:
+        key = key_of(receipt.tenant or "", receipt.request_id)
+        return "SET", key, self._packed(receipt), "EX", keep_s
 
 
 class _Alive:
@@ -131,11 +138,6 @@ class _Alive:
         return True
 
 
-def _kept(receipt: Receipt, keep_s: int) -> Command:
-    key = key_of(receipt.tenant or "", receipt.request_id)
-    return "SET", key, encoded(explained(receipt)), "EX", keep_s
-
-
 def key_of(tenant: str, request_id: str) -> str:
     """Where an explanation is kept; ids come from callers, so each tenant has its own."""
     return f"spillgate:explain:{tenant}:{request_id}"
@@ -150,7 +152,7 @@ def is_sampled(request_id: str, part: float) -> bool:
 def _readable(data: Any) -> list[Explanation]:
     """None that a worker of another version wrote in a form that is not ours."""
     with suppress(ValueError):
-        return [decoded(data)]
+        return [explained(unpacked(data))]
     structlog.get_logger().warning("explanation_unreadable")
     return []
 

@@ -24,7 +24,7 @@ from app.adapters.logs.request_log import RequestLog
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.metrics.merging import merged
 from app.domain.capacity.spill import SpillReason
-from app.domain.explain.explanation import encoded, explained
+from app.domain.explain.kept import Packing
 from app.domain.ledger.completion import Outcome, Receipt, Stage
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure
 from app.domain.quota.usage import Usage
@@ -113,6 +113,7 @@ async def _scrape_ms() -> tuple[int, float, float]:
 def main() -> None:
     """Print a table."""
     metrics, log, call, clock = Metrics(_TENANTS, FakeClock()), _log(), FakeCall(), SystemClock()
+    packed = Packing().packed
     rows = {
         "observed, to its receipt": lambda: _observed(call, clock),
         "counted: a stream that a PTU served": lambda: metrics.receipts.observe(_SERVED),
@@ -120,7 +121,7 @@ def main() -> None:
         "refused for a limit": lambda: metrics.receipts.observe(_REFUSED),
         "three limits of a reservation": lambda: metrics.quota.watch(_GRANTED),
         "its line in the log": lambda: log(_SERVED),
-        "its explanation": lambda: encoded(explained(_SERVED)),
+        "its explanation": lambda: packed(_SERVED),
     }
     for name, work in rows.items():
         sys.stdout.write(f"{name}: {_us(work):.1f} us\n")

@@ -44,7 +44,7 @@ class Verdict(StrEnum):
     HEDGED = "hedged"  # another one that was asked beside it answered first: it was given up
 
 
-class Attempt(msgspec.Struct, frozen=True, gc=False):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One deployment asked once; times are on the gateway's monotonic clock, seconds."""
 
     deployment: str

@@ -1,4 +1,4 @@
-"""What befell a request, in sentences; whole stories are in test_explanation."""
+"""What befell a request, in sentences; whole stories are in test_explained."""
 
 from __future__ import annotations
 

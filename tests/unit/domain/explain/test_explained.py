@@ -10,10 +10,13 @@ from app.domain.capacity.demand import Demand, Load
 from app.domain.capacity.provisioned import PtuCapacity
 from app.domain.capacity.shares import Claim
 from app.domain.capacity.spill import SpillReason
-from app.domain.explain.explanation import Explanation, decoded, encoded, explained
+from app.domain.explain.explained import explained
+from app.domain.explain.explanation import Explanation
+from app.domain.explain.kept import Packing, unpacked
 from app.domain.explain.why import duration, summary, why_asked, why_candidate, why_skipped
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Tenant
+from app.domain.ledger.completion import Receipt
 from app.domain.quota.limit import LimitName, LimitRule
 from app.errors import NoCapacity, QuotaExceeded
 from tests.fakes.call import FakeCall
@@ -29,16 +32,18 @@ CALL: dict[str, Any] = {
 async def told(house: House) -> Explanation:
     """The explanation of a served request, as it is read back."""
     _, receipt = await house.serve(FakeCall(fields=CALL))
-    made = explained(receipt)
-    assert decoded(encoded(made)) == made
-    return made
+    return read_back(receipt)
 
 
 async def refused(house: House, kind: type[Exception]) -> Explanation:
     """The same of a refused one."""
     with pytest.raises(kind):
         await house.serve(FakeCall(fields=CALL))
-    return explained(house.receipt)
+    return read_back(house.receipt)
+
+
+def read_back(receipt: Receipt) -> Explanation:
+    return explained(unpacked(Packing().packed(receipt)))
 
 
 async def test_a_request_that_was_thrown_back_and_served_elsewhere() -> None:
@@ -156,4 +161,4 @@ def test_what_cannot_be_read_is_an_error() -> None:
     """A record of another version must not break who reads it."""
     for data in (b"", b"[]", b'{"request_id": 3}'):
         with pytest.raises(ValueError, match=r"\w+Error"):
-            decoded(data)
+            unpacked(data)
