@@ -17,7 +17,6 @@ from typing import Final
 
 from app.domain.call.errand import Answered, Errand
 from app.domain.call.request import Route
-from app.domain.ledger.completion import Stage
 from app.domain.quota.limit import measuring_limits
 from app.errors import (
     ClientGone,
@@ -81,12 +80,12 @@ class Errands:
         choices = self.routing.choices(principal, request, None)
         # The account keeps the cap, too: it is exact over all workers, as every other limit.
         cap = measuring_limits(errand.usd_per_day)
-        observation.enter(Stage.ADMIT)
+        observation.enter("admit")
         await self.admission.admit(principal, request, choices, observation, measuring=cap)
         _refuse_on_credit(observation, capped=bool(cap))
-        observation.enter(Stage.ROUTE)
+        observation.enter("route")
         plan = await self.routing.plan(principal, request, choices, observation)
-        observation.enter(Stage.UPSTREAM)
+        observation.enter("upstream")
         async with self.upstreams.answer(plan, request, errand.headers, observation) as answer:
             await self.relay.pass_on(answer, reply, observation)
             observation.answered()

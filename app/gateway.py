@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.ledger.completion import Receipt, Stage
+from app.domain.ledger.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
 from app.stages import catalogue, statement
@@ -63,18 +63,18 @@ class Gateway:
     async def _serve(self, call: Call, reply: Reply, observation: Observation) -> None:
         route = observation.route = call.route
         # Before the body is read: a stranger costs us one set of headers.
-        observation.enter(Stage.AUTHENTICATE)
+        observation.enter("authenticate")
         principal = observation.principal = await self.authentication.principal(call.headers)
         observation.tags = request_tags(call.headers)
         if route.operation in catalogue.OPERATIONS:
-            observation.enter(Stage.ANSWER)
+            observation.enter("answer")
             await self.catalogue.answer(principal, route, reply)
             return
         if route.operation in statement.OPERATIONS:
-            observation.enter(Stage.ANSWER)
+            observation.enter("answer")
             await self.statement.answer(principal, reply)
             return
-        observation.enter(Stage.READ)
+        observation.enter("read")
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
@@ -83,21 +83,21 @@ class Gateway:
         # Before anything is taken: what its policy refuses costs a tenant nothing.
         await self.policies.check(principal, request, choices, observation)
         # Before anything is asked of an upstream; settlement, outside, ends the reservation.
-        observation.enter(Stage.ADMIT)
+        observation.enter("admit")
         await self.admission.admit(principal, request, choices, observation)
         # After admission: a hit is a request for the quota. What is answered inside may be kept.
-        observation.enter(Stage.CACHE)
+        observation.enter("cache")
         async with self.caching.consulted(
             principal, request, call.headers, observation
         ) as consulted:
             if consulted.hit is not None:
-                observation.enter(Stage.REPLAY)
+                observation.enter("replay")
                 await self.caching.replay(consulted.hit, request, reply, observation)
                 observation.answered()
                 return
-            observation.enter(Stage.ROUTE)
+            observation.enter("route")
             plan = await self.routing.plan(principal, request, choices, observation)
-            observation.enter(Stage.UPSTREAM)
+            observation.enter("upstream")
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
                 # Before the first byte: with it the client learns the id and may come back at once.
                 await self.ownership.claim(principal, answer)

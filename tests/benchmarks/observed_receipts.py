@@ -40,8 +40,8 @@ _TIMES: Final = 2000
 _SCRAPES: Final = 5
 _TENANTS: Final = 100
 _WORKERS: Final = 4
-_STAGES: Final = (
-    Stage.AUTHENTICATE, Stage.READ, Stage.ADMIT, Stage.CACHE, Stage.ROUTE, Stage.UPSTREAM,
+_STAGES: Final[tuple[Stage, ...]] = (
+    "authenticate", "read", "admit", "cache", "route", "upstream",
 )  # fmt: skip
 _USAGE: Final = Usage(100, 0, 50)
 

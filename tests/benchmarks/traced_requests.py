@@ -27,7 +27,6 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from app.adapters.tracing.export import Bounds, exporting_spans
 from app.adapters.tracing.request_tracing import RequestTracing
 from app.adapters.tracing.sdk_spans import form_of
-from app.domain.ledger.completion import Stage
 from app.domain.tracing.said import NOTHING_SAID
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
 from app.domain.tracing.span_tree import span_tree
@@ -110,7 +109,7 @@ async def _compare(name: str, fields: dict[str, Any], requests: int) -> None:
 def _parts() -> None:
     """The pieces, each by itself."""
     observation = Observation(FakeCall(), FakeClock())
-    entered = _each(lambda: observation.enter(Stage.READ))
+    entered = _each(lambda: observation.enter("read"))
     _say(f"noting that a stage begins: {entered:.2f} µs, of 6")
     sampler = Sampler(SamplingPolicy(), random.randbytes)
     _say(f"a context that begins here: {_each(lambda: sampler.begin(None, 0.0)):.2f} µs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +58,7 @@ def attempts(draw: st.DrawFn, trace: TraceContext) -> tuple[Attempt, ...]:
 
 @st.composite
 def stages(draw: st.DrawFn) -> tuple[tuple[Stage, float], ...]:
-    come_to = draw(st.lists(st.sampled_from(Stage), max_size=len(Stage)))
+    come_to = draw(st.lists(st.sampled_from(get_args(Stage)), max_size=len(get_args(Stage))))
     moments = draw(st.lists(MOMENTS, min_size=len(come_to), max_size=len(come_to)))
     return tuple(zip(come_to, sorted(moments), strict=True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -48,17 +48,17 @@ _SERVER_ERRORS: Final = frozenset(
 )
 
 
-class Stage(StrEnum):
-    """What a request comes to, one after the other; few come to all of them."""
-
-    AUTHENTICATE = "authenticate"
-    ANSWER = "answer"  # by the gateway itself: models, a tenant's own account
-    READ = "read"
-    ADMIT = "admit"
-    CACHE = "cache"
-    REPLAY = "replay"
-    ROUTE = "route"
-    UPSTREAM = "upstream"
+#: What a request comes to, one after the other; few come to all of them.
+Stage = Literal[
+    "authenticate",
+    "answer",  # by the gateway itself: models, a tenant's own account
+    "read",
+    "admit",
+    "cache",
+    "replay",
+    "route",
+    "upstream",
+]
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Final
 
 from app.domain.call.trace import TraceContext
-from app.domain.ledger.completion import Outcome, Receipt, Stage
+from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.tracing.said import NOTHING_SAID, Said
 from app.domain.tracing.span_attributes import (
@@ -104,13 +104,13 @@ def _stages(receipt: Receipt, trace: TraceContext, times: _Times) -> Iterator[Sp
     broke_off = receipt.relayed is None and receipt.outcome is not Outcome.FINISHED
     moments = (*receipt.stages, (None, over))
     for number, ((stage, began), (following, ended)) in enumerate(pairwise(moments)):
-        if stage is None or stage is Stage.UPSTREAM:
+        if stage is None or stage == "upstream":
             continue
         failed = following is None and broke_off
         yield Span(
             span_id=trace.child(_FIRST_STAGE + number),
             parent_id=trace.span_id,
-            name=stage.value,
+            name=stage,
             kind=SpanKind.INTERNAL,
             begins=times.at(began),
             ends=times.at(max(began, ended)),
