@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from app.domain.quota.usage import Usage
 
@@ -15,6 +16,9 @@ class CacheResult(StrEnum):
     SEMANTIC = "semantic"  # one that means the same was
     MISS = "miss"  # looked up, and asked upstream
     BYPASS = "bypass"  # not looked up
+
+
+_HITS: Final = frozenset({CacheResult.EXACT, CacheResult.SEMANTIC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class CacheRecord:
     @property
     def is_hit(self) -> bool:
         """Whether nobody upstream was asked."""
-        return self.result is CacheResult.EXACT or self.result is CacheResult.SEMANTIC
+        return self.result in _HITS
 
 
 BYPASSED = CacheRecord()

@@ -131,6 +131,7 @@ _OF_OUTCOME: Final[Mapping[Outcome, ErrorType]] = MappingProxyType(
         Outcome.INTERNAL_ERROR: ErrorType.INTERNAL,
     }
 )
+_FINISHED: Final = Outcome.FINISHED
 _OK: Final = int(HTTPStatus.OK)
 _REFUSED: Final = int(HTTPStatus.BAD_REQUEST)
 _RATE_LIMIT: Final = "rate_limit_exceeded"
@@ -139,7 +140,7 @@ _BUDGET: Final = "insufficient_quota"
 
 def error_type(receipt: Receipt) -> ErrorType | None:
     """How a request failed; None where it did not."""
-    if receipt.outcome is Outcome.FINISHED:
+    if receipt.outcome is _FINISHED:
         status = receipt.status or _OK
         return None if status < _REFUSED else _passed_on(receipt, status)  # nearly all: None
     if (by_outcome := _OF_OUTCOME.get(receipt.outcome)) is not None:

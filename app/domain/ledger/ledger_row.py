@@ -23,8 +23,10 @@ class RowKind(StrEnum):
     UNMETERED = "unmetered"  # its route costs nothing
 
 
+_SETTLED: Final = RowKind.SETTLED
 CHARGED: Final = frozenset({RowKind.SETTLED, RowKind.MERGED})
 
+_NO_SPILL: Final = SpillReason.NONE
 _NOTHING: Final = Amounts()
 
 #: What the account adds to an entry of the stream, since a script changes no row.
@@ -95,12 +97,12 @@ class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def spilled(self) -> bool:
         """Whether it was served outside its first tier, by Azure's own spillover, too."""
-        return self.spill != SpillReason.NONE
+        return self.spill != _NO_SPILL
 
     @property
     def charged(self) -> Amounts:
         """What this row commits in its tenant's account: to be charged with, and reseeded from."""
-        if self.kind is RowKind.SETTLED or self.kind is RowKind.MERGED:
+        if self.kind is _SETTLED or self.kind is RowKind.MERGED:
             return Amounts(1, self.input + self.output, self.nano_usd)
         return _NOTHING
 

@@ -31,6 +31,7 @@ _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 #: path, a role without that data action.
 OF_ONE_OPERATION = frozenset({"404", "PermissionDenied"})
 _TOO_LONG = "context_length_exceeded"
+_NO_SPILL: Final = SpillReason.NONE
 
 
 class Verdict(StrEnum):
@@ -111,9 +112,9 @@ def spill_of(
     if served_tier:  # the first is tier 0: nothing comes before it
         passed = [(absence.tier, absence.reason) for absence in absences]
         passed += [(attempt.tier, spill_reason(attempt.verdict)) for attempt in attempts]
-        tier, reason = min(passed, key=itemgetter(0), default=(served_tier, SpillReason.NONE))
+        tier, reason = min(passed, key=itemgetter(0), default=(served_tier, _NO_SPILL))
         if tier < served_tier:
             return reason
     if attempts and attempts[-1].native_spillover_from:
         return SpillReason.THROTTLED
-    return SpillReason.NONE
+    return _NO_SPILL

@@ -23,6 +23,8 @@ _RANDOM: Final = 16**_RANDOM_DIGITS
 #: Of a trace's id and of a span's, which are drawn together. Zero is no id, and never comes.
 _ID_BYTES: Final = 24
 _TRACE_DIGITS: Final = 32
+_FINISHED: Final = Outcome.FINISHED
+_NO_SPILL: Final = SpillReason.NONE
 #: An HTTPStatus is looked up by a function each time.
 _OK: Final = int(HTTPStatus.OK)
 _REFUSED: Final = int(HTTPStatus.BAD_REQUEST)
@@ -115,7 +117,7 @@ def is_chosen(trace_id: str, ratio: float) -> bool:
 
 def is_telling(receipt: Receipt, policy: SamplingPolicy) -> bool:
     """Whether how it ended is worth a trace by itself."""
-    if policy.spills and receipt.spill is not SpillReason.NONE:
+    if policy.spills and receipt.spill is not _NO_SPILL:
         return True
     return (policy.errors and is_failure(receipt)) or receipt.duration >= policy.slow_s
 
@@ -126,7 +128,7 @@ def is_failure(receipt: Receipt) -> bool:
     What a caller did wrong, and its own limits, are not: a flood of bad keys would be all that is
     traced.
     """
-    if receipt.outcome is Outcome.FINISHED and (receipt.status or _OK) < _REFUSED:
+    if receipt.outcome is _FINISHED and (receipt.status or _OK) < _REFUSED:
         return False  # nearly all
     if receipt.is_server_error:
         return True
