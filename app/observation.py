@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.cache.outcome import BYPASSED
+from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
 from app.domain.call.request import InferenceRequest, Route
 from app.domain.call.trace import TraceContext
@@ -41,62 +40,56 @@ from app.wire.tags import NO_TAGS
 
 #: In records, for a model that the tenant cannot use, or of which that was not found out.
 UNKNOWN_MODEL: Final = "(unknown)"
+_FINISHED: Final = Outcome.FINISHED
+_UPSTREAM_ABORTED: Final = Outcome.UPSTREAM_ABORTED
+_NO_SPILL: Final = SpillReason.NONE
 
 
-@dataclass(slots=True)
 class Meter:
     """What has been relayed; counts frames and bytes that were handed to the client."""
 
     usage: Usage | None = None
-    frames: int = 0
-    bytes: int = 0
+    frames = 0
+    bytes = 0
     first_token_at: float | None = None
-    done: bool = False  # the end of the answer has come, be it an error event
+    done = False  # the end of the answer has come, be it an error event
     error: str | None = None  # the code of an error that the upstream put into its stream
-    relayed: RelayedText = field(default_factory=RelayedText)  # counted where usage is missing
     edges: AnswerEdges | None = None  # what traces show of the answer; None: nothing is traced
+
+    def __init__(self) -> None:
+        """Nothing has."""
+        self.relayed = RelayedText()  # counted where usage is missing
 
 
 class Observation:
     """One request under way; `receipt` is there once it is concluded."""
 
-    __slots__ = (
-        "_call",
-        "_duration",
-        "_limit",
-        "_model",
-        "_now",
-        "_receipt",
-        "_span_ids",
-        "_stages",
-        "attempts",
-        "base_model",
-        "broken",
-        "cache",
-        "cause",
-        "demand",
-        "errand",
-        "error",
-        "findings",
-        "headers",
-        "meter",
-        "outcome",
-        "plan",
-        "principal",
-        "prompt",
-        "relayed",
-        "request",
-        "request_id",
-        "reservation",
-        "route",
-        "served",
-        "skipped",
-        "started",
-        "started_at",
-        "status",
-        "tags",
-        "trace",
-    )
+    # What it does not come to stays as it is here, and costs it nothing.
+    route: Route | None = None
+    principal: Principal | None = None
+    tags: Mapping[str, str] = NO_TAGS  # the request's own
+    request: InferenceRequest | None = None
+    reservation: Reservation | None = None
+    findings: tuple[Finding, ...] = ()  # of input policies
+    prompt: int | None = None  # tokens, where a policy had them counted
+    base_model = ""  # whose vocabulary the prompt was counted in
+    demand: Demand | None = None  # what it will ask of a deployment; None: no tokens
+    plan: RoutePlan | None = None
+    served: Attempt | None = None
+    broken: SpillgateError | None = None
+    cache: CacheRecord = BYPASSED
+    trace: TraceContext | None = None  # None: nothing is traced
+    relayed: float | None = None  # when the answer was out
+    errand: Purpose | None = None
+    cause: TraceContext | None = None  # the request that an errand is made for
+    outcome: Outcome | None = None  # None: it is not concluded
+    status: int | None = None  # that the client was told
+    error: str | None = None  # its code
+    _limit: str | None = None
+    _model: str | None = None
+    _duration = 0.0
+    _span_ids = 0
+    _receipt: Receipt | None = None
 
     def __init__(
         self,
@@ -105,45 +98,19 @@ class Observation:
         errand: Purpose | None = None,
         cause: TraceContext | None = None,
     ) -> None:
-        """Observation starts when the request's headers are here; `errand`: nobody sent it.
-
-        `cause` is the request that an errand is made for.
-        """
+        """Observation starts when the request's headers are here; `errand`: nobody sent it."""
         self._call = call
         self._now = clock.now
         self.request_id = call.request_id  # and of its reservation
         self.headers = call.headers  # names in lower case
-        self.errand = errand
-        self.cause = cause
+        if errand is not None:
+            self.errand, self.cause = errand, cause
         self.started = self._now()  # when the request came, on the monotonic clock
         self.started_at = clock.unix()  # and as Unix time
         self.meter = Meter()
-        self.route: Route | None = None
-        self.principal: Principal | None = None
-        self.tags = NO_TAGS  # the request's own
-        self.request: InferenceRequest | None = None
-        self.reservation: Reservation | None = None
-        self.findings: tuple[Finding, ...] = ()  # of input policies
-        self.prompt: int | None = None  # tokens, where a policy had them counted
-        self.base_model = ""  # whose vocabulary the prompt was counted in
-        self.demand: Demand | None = None  # what it will ask of a deployment; None: no tokens
-        self.plan: RoutePlan | None = None
         self.attempts: list[Attempt] = []
         self.skipped: list[Absence] = []
-        self.served: Attempt | None = None
-        self.broken: SpillgateError | None = None
-        self.cache = BYPASSED
-        self.trace: TraceContext | None = None  # None: nothing is traced
-        self.relayed: float | None = None  # when the answer was out
-        self.outcome: Outcome | None = None  # None: it is not concluded
-        self.status: int | None = None  # that the client was told
-        self.error: str | None = None  # its code
-        self._limit: str | None = None
-        self._model: str | None = None
-        self._duration = 0.0
         self._stages: list[tuple[Stage, float]] = []
-        self._span_ids = 0
-        self._receipt: Receipt | None = None
 
     def new_span_id(self) -> str:
         """Of an attempt that is about to be made; empty where nothing is traced."""
@@ -177,7 +144,7 @@ class Observation:
         """Why the request was not served by its first tier."""
         served = self.served
         if served is None:
-            return SpillReason.NONE
+            return _NO_SPILL
         if not served.tier:  # nothing was passed
             return spill_of(0, self.attempts, ())
         planned = self.plan.absences if self.plan else ()
@@ -194,11 +161,21 @@ class Observation:
         """Note how it ended: `status` went to the client, `error` ended the request."""
         ended = self._call.interruption or error or self.broken
         self._duration = self._now() - self.started
-        self.outcome = _outcome(ended, broke_off=status is not None, meter=self.meter)
-        self.status = _told(ended) if status is None else status
-        self.error = ended.code if isinstance(ended, SpillgateError) else self.meter.error
-        self._limit = ended.limit if isinstance(ended, QuotaExceeded) else None
-        self._model = self._model_shown(ended)
+        code = self.meter.error
+        if ended is None:
+            self.status = status
+            self.outcome = _FINISHED if code is None else _UPSTREAM_ABORTED
+        else:
+            self.status = _told(ended) if status is None else status
+            self.outcome = _outcome(ended, broke_off=status is not None)
+            if isinstance(ended, SpillgateError):
+                code = ended.code
+            if isinstance(ended, QuotaExceeded):
+                self._limit = ended.limit
+        if code is not None:
+            self.error = code
+        if self.request is not None and self.request.model:
+            self._model = self.request.model if self._has_known_model(ended) else UNKNOWN_MODEL
 
     def redact_codes(self, redacted: Callable[[str], str]) -> None:
         """Take secrets out of the codes that upstreams gave, the only words of theirs in receipts.
@@ -264,17 +241,14 @@ class Observation:
             self._call.client,
         )
 
-    def _model_shown(self, ended: BaseException | None) -> str | None:
-        """A configured name: any other is whatever a caller wrote there, be it a key of theirs.
+    def _has_known_model(self, ended: BaseException | None) -> bool:
+        """Whether its model is configured: any other is whatever a caller wrote, be it a key.
 
         Admission, which comes after routing, has set `base_model`.
         """
-        if self.request is None or not self.request.model:
-            return None
-        is_known = self.base_model or isinstance(
-            ended, NowhereAllowed | PolicyViolation | SafetyUnavailable
-        )
-        return self.request.model if is_known else UNKNOWN_MODEL
+        if self.base_model:
+            return True
+        return isinstance(ended, NowhereAllowed | PolicyViolation | SafetyUnavailable)
 
     def said(self, most_chars: int) -> Said:
         """What traces show of the answer; its text only where the tenant asked for that.
@@ -306,10 +280,8 @@ def _told(ended: BaseException | None) -> int | None:
     return SpillgateError.status if is_bug else None
 
 
-def _outcome(ended: BaseException | None, *, broke_off: bool, meter: Meter) -> Outcome:
-    """How it ended; `broke_off`: the answer had begun."""
-    if ended is None:
-        return Outcome.UPSTREAM_ABORTED if meter.error else Outcome.FINISHED
+def _outcome(ended: BaseException, *, broke_off: bool) -> Outcome:
+    """How it ended that went wrong; `broke_off`: the answer had begun."""
     if isinstance(ended, ClientGone):
         return Outcome.CLIENT_DISCONNECTED
     if isinstance(ended, ShuttingDown):

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
+
 from app.domain.call.request import Accounting
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
@@ -19,6 +21,8 @@ from app.ports import Accounts, Reply, TokenEstimator
 _ESTIMATED: Final = "estimated"
 _NO_FLAGS: Final[tuple[str, ...]] = ()
 NOTHING: Final = Usage()
+_FINISHED: Final = Outcome.FINISHED
+_SETTLED: Final = RowKind.SETTLED
 _NO_AMOUNTS: Final = Amounts()
 #: An HTTPStatus is looked up by a function each time.
 _REDIRECTED: Final = int(HTTPStatus.MULTIPLE_CHOICES)
@@ -27,23 +31,20 @@ _FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 _BYTES_PER_TOKEN: Final = 4
 
 
-class _Settled:
+class _Settled(msgspec.Struct):
     """The scope in which a request runs."""
 
-    __slots__ = ("_observation", "_reply", "_settlement")
-
-    def __init__(self, settlement: Settlement, observation: Observation, reply: Reply) -> None:
-        self._settlement = settlement
-        self._observation = observation
-        self._reply = reply
+    settlement: Settlement
+    observation: Observation
+    reply: Reply
 
     async def __aenter__(self) -> None:
         pass
 
-    async def __aexit__(
+    def __aexit__(
         self, _kind: object, error: BaseException | None, _traceback: object
-    ) -> None:
-        await self._settlement.conclude(self._observation, self._reply, error)
+    ) -> Coroutine[object, object, None]:
+        return self.settlement.conclude(self.observation, self.reply, error)
 
 
 class Settlement:
@@ -113,7 +114,7 @@ class Settlement:
                 nano_usd = cost.nano_usd
                 if cost.flags:
                     flags = (*flags, *sorted(cost.flags))
-                if is_exact and observation.outcome is Outcome.FINISHED:
+                if is_exact and observation.outcome is _FINISHED:
                     self._learn(observation, usage)
         receipt = observation.charged(usage, nano_usd, flags)
         if receipt.tenant is None:
@@ -143,10 +144,13 @@ def _is_accepted(observation: Observation) -> bool:
 def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
     """The receipt as its line in the tenant's ledger."""
     usage, reservation = receipt.usage or NOTHING, observation.reservation
-    amounts = reservation.ask.amounts if reservation else _NO_AMOUNTS
-    hour = reservation.hour if reservation else None
+    row_id, amounts, day, hour = receipt.request_id, _NO_AMOUNTS, "", None
+    if reservation is not None:
+        ask, day, hour = reservation.ask, reservation.day.name, reservation.hour
+        row_id, amounts = ask.id, ask.amounts
+    cache = receipt.cache
     return LedgerRow(  # in the order of its fields: by their names it takes thrice as long
-        reservation.ask.id if reservation else receipt.request_id,
+        row_id,
         _kind(observation, reservation),
         receipt.started_at + receipt.duration,
         receipt.tenant or "",
@@ -174,9 +178,9 @@ def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
         receipt.duration,
         receipt.time_to_first_token,
         len(receipt.attempts),
-        reservation.day.name if reservation else "",
-        receipt.cache.result,
-        receipt.cache.saved_nano_usd,
+        day,
+        cache.result,
+        cache.saved_nano_usd,
         hour.name if hour else "",
         receipt.errand or "",
     )
@@ -187,9 +191,9 @@ def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
     if reservation is not None:
         served = observation.served
         if observation.cache.is_hit and observation.status is not None:
-            return RowKind.SETTLED  # a request for the quota, at no cost, read to its end or not
+            return _SETTLED  # a request for the quota, at no cost, read to its end or not
         failed = served is None or (served.status or 0) >= _FAILED
-        return RowKind.RELEASED if failed else RowKind.SETTLED
+        return RowKind.RELEASED if failed else _SETTLED
     route = observation.route
     metered = route is None or route.accounting is not Accounting.NONE
     return RowKind.REFUSED if metered else RowKind.UNMETERED

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from app.observation import Observation
 from app.ports import Observer, Tracing
 from app.wire.answer_edges import AnswerEdges
@@ -29,26 +31,21 @@ class Telemetry:
         return Observed(observation, self._observers, tracing)
 
 
-class Observed:
+class Observed(msgspec.Struct):
     """Tells the observers on the way out."""
 
-    __slots__ = ("_observation", "_observers", "_tracing")
-
-    def __init__(
-        self, observation: Observation, observers: Sequence[Observer], tracing: Tracing | None
-    ) -> None:
-        self._observation = observation
-        self._observers = observers
-        self._tracing = tracing
+    observation: Observation
+    observers: Sequence[Observer]
+    tracing: Tracing | None
 
     def __enter__(self) -> None:
         """Nothing more has to begin."""
 
     def __exit__(self, *_: object) -> None:
-        observation, tracing = self._observation, self._tracing
+        observation, tracing = self.observation, self.tracing
         receipt = observation.receipt
         if tracing is not None and tracing.keeps(receipt):
             receipt = observation.recorded()
             tracing.record(receipt, observation.said(tracing.most_content))
-        for observer in self._observers:
+        for observer in self.observers:
             observer.observe(receipt)
