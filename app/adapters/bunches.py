@@ -36,9 +36,9 @@ class Bunches:
         self._goes_on = False  # a part will be told
         self._parts: deque[tuple[Observer, list[Receipt]]] = deque()
 
-    def observe(self, receipt: Receipt) -> None:
-        """Have it told."""
-        self._waiting.append(receipt)
+    def observe(self, *receipts: Receipt) -> None:
+        """Have them told."""
+        self._waiting += receipts
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(GATHER_S, self._begin)
         elif len(self._waiting) >= MOST:
@@ -75,9 +75,7 @@ class Bunches:
 
     def _tell_part(self) -> None:
         observer, receipts = self._parts.popleft()
-        observe = observer.observe
-        for receipt in receipts:
-            observe(receipt)
+        observer.observe(*receipts)
 
 
 @contextmanager

@@ -62,18 +62,19 @@ class Explanations:
         self.kept_total = 0
         self.dropped_total = 0
 
-    def observe(self, receipt: Receipt) -> None:
-        """Have it explained; a stranger's requests are nobody's, and could be any number."""
-        policy = self.policy
-        if not policy.keep_s or receipt.tenant is None:
+    def observe(self, *receipts: Receipt) -> None:
+        """Have them explained; a stranger's requests are nobody's, and could be any number."""
+        policy, waiting = self.policy, self._waiting
+        if not policy.keep_s:
             return
-        if policy.sample < 1 and not is_sampled(receipt.request_id, policy.sample):
-            return
-        if len(self._waiting) >= MOST_WAITING or not self._alive.admits(policy, self._clock.now()):
-            self.dropped_total += 1
-            return
-        self._waiting.append(receipt)
-        if not self._news.is_set():
+        wanted = [each for each in receipts if each.tenant is not None]
+        if policy.sample < 1:
+            wanted = [each for each in wanted if is_sampled(each.request_id, policy.sample)]
+        room = min(len(wanted), MOST_WAITING - len(waiting))
+        room = self._alive.admitted(policy, self._clock.now(), room)
+        self.dropped_total += len(wanted) - room
+        if room:
+            waiting.extend(wanted[:room])
             self._news.set()
 
     async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
@@ -123,19 +124,18 @@ class _Alive:
         self._seconds: deque[list[int]] = deque()  # when, and how many
         self._count = 0
 
-    def admits(self, policy: Explain, now: float) -> bool:
-        """Count one more, if there may be one more."""
+    def admitted(self, policy: Explain, now: float, wanted: int) -> int:
+        """Count so many more, or as many as there may be; how many those are."""
         seconds, second = self._seconds, int(now)
         while seconds and seconds[0][0] < now - policy.keep_s:
             self._count -= seconds.popleft()[1]
-        if self._count >= policy.max_records:
-            return False
+        count = max(0, min(wanted, policy.max_records - self._count))
         if seconds and seconds[-1][0] == second:
-            seconds[-1][1] += 1
+            seconds[-1][1] += count
         else:
-            seconds.append([second, 1])
-        self._count += 1
-        return True
+            seconds.append([second, count])
+        self._count += count
+        return count
 
 
 def key_of(tenant: str, request_id: str) -> str:

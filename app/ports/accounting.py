@@ -87,8 +87,8 @@ class TokenEstimator(Protocol):
 class Observer(Protocol):
     """Whoever is told of every request, once, when it is over: logs, metrics."""
 
-    def observe(self, receipt: Receipt) -> None:
-        """Take note; must neither block nor raise."""
+    def observe(self, *receipts: Receipt) -> None:
+        """Take note of one, or of several in their order; must neither block nor raise."""
         ...
 
 

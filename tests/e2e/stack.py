@@ -32,9 +32,9 @@ class Receipts:
 
     kept: list[Receipt] = field(default_factory=list)
 
-    def observe(self, receipt: Receipt) -> None:
-        """Keep it."""
-        self.kept.append(receipt)
+    def observe(self, *receipts: Receipt) -> None:
+        """Keep them."""
+        self.kept.extend(receipts)
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
 
-    def observe(self, receipt: Receipt) -> None:
-        self.receipts.append(receipt)
+    def observe(self, *receipts: Receipt) -> None:
+        self.receipts.extend(receipts)
 
     def __repr__(self) -> str:
         return f"<RecordingObserver of {len(self.receipts)} receipts>"

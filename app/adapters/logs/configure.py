@@ -59,15 +59,17 @@ class Logs:
         """Lines that were to be written and are not: nobody read the log, or not fast enough."""
         return self._lines.dropped_total
 
-    def write_request(self, receipt: Receipt) -> None:
-        """A request's line, without structlog: there is one of each request."""
+    def write_request(self, *receipts: Receipt) -> None:
+        """A request's line, or of each of several, without structlog: each request has one."""
         if self.threshold.value > logging.INFO:
             return
         if self._generation != self.redaction.generation:
             self._generation = self.redaction.generation
             self._requests.names.forget()
-        line = encoded(self._requests.line(receipt))
-        self._lines.write(self._begin + line[1:])
+        ids = self.renderer.texts([each.request_id for each in receipts])
+        begin, line_of = self._begin, self._requests.line
+        lines = [begin + encoded(line_of(*each))[1:] for each in zip(receipts, ids, strict=True)]
+        self._lines.write_all(lines)
 
     def tell_held_back(self) -> None:
         """Write how many lines a flood had more, if any."""

@@ -71,6 +71,19 @@ class Lines:
             self._waiting.append(written)
             self._size = size
 
+    def write_all(self, lines: Sequence[bytes]) -> None:
+        """Have them written soon, all of them together where there is room for that."""
+        with self._lock:
+            size = self._size + sum(map(len, lines))
+            if size <= self._most and not self._ending:
+                if not self._waiting:
+                    self._wake()
+                self._waiting += lines
+                self._size = size
+                return
+        for line in lines:
+            self.write(line)
+
     debug = info = warning = error = critical = write
     """As structlog calls it."""
 
@@ -149,6 +162,11 @@ class DirectLines:
     def write(self, line: str | bytes) -> None:
         """Write it."""
         self._write(f"{line.decode() if isinstance(line, bytes) else line}\n")
+
+    def write_all(self, lines: Sequence[bytes]) -> None:
+        """Write them."""
+        for line in lines:
+            self.write(line)
 
     debug = info = warning = error = critical = write
 

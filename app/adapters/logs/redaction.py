@@ -61,6 +61,13 @@ class Redaction:
         self._sizes = [-len(each) for each in self._known]
         self.generation += 1
 
+    def may_change(self, text: str, longest: int) -> bool:
+        """Whether a secret may be in any of the words of this text, the longest so many long."""
+        for known in self._known[bisect_left(self._sizes, -longest) :]:
+            if known in text:
+                return True
+        return any(map(text.__contains__, _MARKS))
+
     def __call__(self, text: str) -> str:
         """The text, with `REDACTED` in place of secrets."""
         # Most are longer than what is looked at: an id, a name.

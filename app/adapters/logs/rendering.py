@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -61,6 +62,15 @@ class Renderer:
         if isinstance(value, list | tuple) and depth:
             return [self._shown(item, depth - 1) for item in value[:MAX_ITEMS]]
         return self.text(value)
+
+    def texts(self, values: Sequence[str]) -> Sequence[str]:
+        """Several as `text` has each; they are looked at together, for most are as they should."""
+        joined = " ".join(values)
+        if len(joined) <= MAX_FIELD and joined.isascii() and joined.isprintable():
+            longest = max(map(len, values), default=0)
+            if not self._redacted.may_change(joined, longest):
+                return values
+        return [self.text(each) for each in values]
 
     def text(self, value: object) -> str:
         """A value as text that may be written: short, printable, without secrets."""

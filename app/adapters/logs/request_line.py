@@ -113,15 +113,17 @@ class RequestLines:
     def __init__(self, shown: Shown) -> None:
         """`shown` makes of any text one that may be written."""
         self.names = Names(shown)
-        self._shown = shown
         self._moment = Moments()
 
-    def line(self, receipt: Receipt) -> RequestLine:
-        """It holds ids and counts, and no word of what was asked or answered."""
+    def line(self, receipt: Receipt, request_id: str) -> RequestLine:
+        """It holds ids and counts, and no word of what was asked or answered.
+
+        `request_id` is the receipt's as it may be written.
+        """
         cache, first, names = receipt.cache, receipt.time_to_first_token, self.names
         reservation, usage = receipt.reservation, receipt.usage
         return RequestLine(
-            self._shown(receipt.request_id),
+            request_id,
             receipt.trace_id,
             receipt.client,  # an address in the form of ours
             names[receipt.tenant],

@@ -75,7 +75,7 @@ class RequestLog:
     """Writes the event `request`, of requests that are to have a line."""
 
     def __init__(
-        self, flood: Flood | None = None, write: Callable[[Receipt], None] | None = None
+        self, flood: Flood | None = None, write: Callable[..., None] | None = None
     ) -> None:
         """`flood` bounds the lines of requests that are no tenant's; None: nothing does.
 
@@ -85,11 +85,16 @@ class RequestLog:
         self._flood = flood
         self.policy = EVERY_REQUEST
 
-    def observe(self, receipt: Receipt) -> None:
-        """Write the line."""
-        is_plain = self.policy is EVERY_REQUEST and receipt.tenant is not None
-        if is_plain or self._is_wanted(receipt):
-            self._write(receipt)
+    def observe(self, *receipts: Receipt) -> None:
+        """Write their lines."""
+        every = self.policy is EVERY_REQUEST
+        wanted = [
+            each
+            for each in receipts
+            if (every and each.tenant is not None) or self._is_wanted(each)
+        ]
+        if wanted:
+            self._write(*wanted)
 
     def _is_wanted(self, receipt: Receipt) -> bool:
         if receipt.tenant is None and self._flood is not None:
@@ -104,12 +109,13 @@ class RequestLog:
         return policy.ordinary and is_sampled(receipt.request_id, policy.sample)
 
 
-def _by_structlog() -> Callable[[Receipt], None]:
+def _by_structlog() -> Callable[..., None]:
     log, lines = structlog.get_logger().bind(), RequestLines(str)
 
-    def write(receipt: Receipt) -> None:
-        line = msgspec.structs.asdict(lines.line(receipt))
-        log.info(REQUEST, **{name: line[name] for name in FIELDS})
+    def write(*receipts: Receipt) -> None:
+        for receipt in receipts:
+            line = msgspec.structs.asdict(lines.line(receipt, receipt.request_id))
+            log.info(REQUEST, **{name: line[name] for name in FIELDS})
 
     return write
 

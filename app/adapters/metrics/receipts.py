@@ -56,8 +56,13 @@ class ReceiptMetrics:
         self._degraded = instruments.counters(f.DEGRADED)
         self._policies = instruments.counters(f.POLICY_FINDINGS)
 
-    def observe(self, receipt: Receipt) -> None:
-        """Count it; an errand only among errands."""
+    def observe(self, *receipts: Receipt) -> None:
+        """Count them."""
+        for receipt in receipts:
+            self._observe(receipt)
+
+    def _observe(self, receipt: Receipt) -> None:
+        """An errand counts only among errands."""
         if receipt.errand is not None:
             self._errands.count(receipt.errand, receipt)
             return
