@@ -6,6 +6,7 @@ requests have in common is added up, and counted when somebody looks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from app.adapters.metrics import families as f
@@ -19,8 +20,8 @@ from app.domain.capacity.spill import SpillReason
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.error_type import FAULTS, error_type
 from app.domain.ledger.ledger_row import LedgerRow
+from app.domain.policy.findings import Finding
 from app.domain.quota.limit import NANO
-from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
 
@@ -31,6 +32,10 @@ REPORTED_FOR_S: Final = 60.0
 #: How a hedge ends that is paid for: another deployment had answered first.
 GIVEN_UP: Final = "given_up"
 _ESTIMATED: Final = "estimated"
+#: Labels that are remembered, of a model and a tenant.
+_MOST_LABELS: Final = 10_000
+_FINISHED: Final = Outcome.FINISHED
+_THROTTLED: Final = Verdict.THROTTLED
 #: An enum's `name` is computed each time.
 _CLASSES: Final = {each: each.name.lower() for each in RequestClass}
 
@@ -41,6 +46,7 @@ class ReceiptMetrics:
     def __init__(self, instruments: Instruments, tenants: TenantLabels) -> None:
         """`tenants` is shared with whatever else has series of tenants."""
         self._tenants = tenants
+        self._labels: dict[tuple[str | None, str | None], tuple[str, str]] = {}
         self._tallies = Tallies()
         self._spending = _Spending(instruments)
         self._routing = _Routing(instruments)
@@ -66,19 +72,23 @@ class ReceiptMetrics:
         if receipt.errand is not None:
             self._errands.count(receipt.errand, receipt)
             return
-        model, tenant = model_label(receipt.model), self._tenants(receipt.tenant)
-        self._tallies.add(receipt, model, tenant)
-        kind = error_type(receipt)
-        if kind is not None:
-            self._errors[model, kind, FAULTS[kind]].value += 1
+        asked = receipt.model, receipt.tenant
+        model, tenant = self._labels.get(asked) or self._labels_of(*asked)
+        if self._tallies.add(receipt, model, tenant).is_well:
+            self._latency[(model,)].observe(receipt.duration, _example(receipt))
+        else:
+            self._failed(receipt, model, tenant)
         self._time(receipt, model)
-        if receipt.limit is not None:
-            self._refusals[tenant, receipt.limit].value += 1
-        for finding in receipt.findings:
-            self._policies[finding.kind, finding.action].value += 1
+        if receipt.findings:
+            self._found(receipt.findings)
         self._routing.observe(receipt)
-        if receipt.reservation is not None:
-            self._admitted(receipt, receipt.reservation, model, tenant)
+        reservation = receipt.reservation
+        if reservation is not None:
+            self._spending.observe(receipt, model)
+            if reservation.degraded is not None:
+                self._degraded[tenant, reservation.degraded].value += 1
+            if receipt.cache is not BYPASSED:
+                self._cache.observe(receipt.cache, model, tenant)
 
     def count_tallies(self) -> None:
         """Count what was added up; before anybody looks."""
@@ -98,33 +108,37 @@ class ReceiptMetrics:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
         return self._routing.reported(now)
 
-    def _admitted(
-        self, receipt: Receipt, reservation: Reservation, model: str, tenant: str
-    ) -> None:
-        self._spending.observe(receipt, model)
-        if reservation.degraded is not None:
-            self._degraded[tenant, reservation.degraded].value += 1
-        if receipt.cache is not BYPASSED:
-            self._cache.observe(receipt.cache, model, tenant)
+    def _labels_of(self, model: str | None, tenant: str | None) -> tuple[str, str]:
+        """A tenant's label stays as it is, once it has one."""
+        if len(self._labels) >= _MOST_LABELS:
+            self._labels.clear()
+        labels = self._labels[model, tenant] = model_label(model), self._tenants(tenant)
+        return labels
+
+    def _failed(self, receipt: Receipt, model: str, tenant: str) -> None:
+        kind = error_type(receipt)
+        if kind is not None:
+            self._errors[model, kind, FAULTS[kind]].value += 1
+        if receipt.limit is not None:
+            self._refusals[tenant, receipt.limit].value += 1
+
+    def _found(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._policies[finding.kind, finding.action].value += 1
 
     def _time(self, receipt: Receipt, model: str) -> None:
-        """Where a span of it is recorded, its trace is where somebody can look at it."""
-        trace_id = receipt.trace_id
-        example = None if trace_id is None else {"trace_id": trace_id}
-        is_whole = receipt.outcome is Outcome.FINISHED
-        status, attempts = receipt.status, receipt.attempts
-        if is_whole and status is not None and 200 <= status < 300:  # noqa: PLR2004  # 2xx
-            self._latency[(model,)].observe(receipt.duration, example)
+        attempts, plan = receipt.attempts, receipt.plan
         if attempts:
             before = attempts[0].started - receipt.started
-            if receipt.plan is not None and receipt.plan.waited_s is not None:
-                before -= receipt.plan.waited_s
+            if plan is not None and plan.waited_s is not None:
+                before -= plan.waited_s
             self._overhead.observe(max(0.0, before))
         first, deployment = receipt.time_to_first_token, receipt.deployment
         if first is None or deployment is None or not receipt.stream:
             return
+        example = _example(receipt)
         self._first_token[model, deployment].observe(first, example)
-        usage = receipt.usage
+        is_whole, usage = receipt.outcome is _FINISHED, receipt.usage
         if is_whole and usage is not None and usage.output > 1 and _ESTIMATED not in receipt.flags:
             each = max(0.0, receipt.duration - first) / (usage.output - 1)
             self._output_token[model, deployment].observe(each, example)
@@ -181,12 +195,12 @@ class _Routing:
     def observe(self, receipt: Receipt) -> None:
         for attempt in receipt.attempts:
             self._attempts[attempt.deployment, attempt.verdict].value += 1
-            if attempt.verdict is Verdict.THROTTLED:
+            if attempt.verdict is _THROTTLED:
                 self._throttled(attempt)
             if attempt.utilization is not None:
                 self._reported[attempt.deployment] = (attempt.utilization, attempt.ended)
         plan = receipt.plan
-        if plan is not None and plan.load is not None and plan.waited_s is not None:
+        if plan is not None and plan.waited_s is not None and plan.load is not None:
             self._wait[(_CLASSES[plan.load.claim.request_class],)].observe(plan.waited_s)
 
     def count(self, alike: Alike, tally: Tally) -> None:
@@ -258,6 +272,11 @@ class _Errands:
         for kind, tokens in disjoint(usage):
             self._tokens[purpose, kind].value += tokens
         self._cost[(purpose,)].value += nano_usd / NANO
+
+
+def _example(receipt: Receipt) -> dict[str, str] | None:
+    """Where a span of it is recorded, its trace is where somebody can look at it."""
+    return None if receipt.trace_id is None else {"trace_id": receipt.trace_id}
 
 
 def _status(status: int | None) -> int | str:

@@ -15,7 +15,7 @@ import msgspec
 from app.domain.cache.outcome import CacheResult
 from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
-from app.domain.ledger.completion import Receipt
+from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.quota.usage import Usage
 from app.domain.routing.deployment import Kind
 
@@ -35,6 +35,14 @@ class Alike(msgspec.Struct, frozen=True, gc=False):
     request_class: RequestClass | None
     cache: CacheResult
     cache_reason: str
+    outcome: Outcome
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the answer was a success, and arrived whole."""
+        status = self.status
+        is_2xx = status is not None and 200 <= status < 300  # noqa: PLR2004  # 2xx
+        return is_2xx and self.outcome is Outcome.FINISHED
 
 
 class Tokens:
@@ -66,9 +74,10 @@ class Tokens:
 class Tally:
     """What requests came to together: all, those that reserved anything, and what they cost."""
 
-    __slots__ = ("nano_usd", "requests", "reserved", "tokens")
+    __slots__ = ("is_well", "nano_usd", "requests", "reserved", "tokens")
 
-    def __init__(self) -> None:
+    def __init__(self, alike: Alike) -> None:
+        self.is_well = alike.is_well
         self.requests = self.reserved = self.nano_usd = 0
         self.tokens = Tokens()
 
@@ -79,8 +88,8 @@ class Tallies:
     def __init__(self) -> None:
         self._tallies: dict[Alike, Tally] = {}
 
-    def add(self, receipt: Receipt, model: str, tenant: str) -> None:
-        """Add one request."""
+    def add(self, receipt: Receipt, model: str, tenant: str) -> Tally:
+        """Add one request to those that it is like."""
         plan, cache, usage = receipt.plan, receipt.cache, receipt.usage
         load = None if plan is None else plan.load
         alike = Alike(
@@ -93,16 +102,18 @@ class Tallies:
             None if load is None else load.claim.request_class,
             cache.result,
             cache.reason,
+            receipt.outcome,
         )
         tally = self._tallies.get(alike)
         if tally is None:
-            tally = self._tallies[alike] = Tally()
+            tally = self._tallies[alike] = Tally(alike)
         tally.requests += 1
         if receipt.reservation is not None:
             tally.reserved += 1
             if usage is not None and receipt.deployment is not None:
                 tally.tokens.add(usage)
                 tally.nano_usd += receipt.nano_usd
+        return tally
 
     def take(self) -> Iterable[tuple[Alike, Tally]]:
         """All of them; they begin anew."""
