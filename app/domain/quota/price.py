@@ -81,8 +81,10 @@ class Price:
 
     def charge(self, usage: Usage) -> int:
         """Nano-dollars, rounded up once. More cached tokens than input are not believed."""
-        read, made = max(0, usage.input), max(0, usage.output)
-        cached = min(max(0, usage.cached), read)
+        read, cached, made = usage.input, usage.cached, usage.output
+        if not 0 <= cached <= read or made < 0:
+            read, made = max(0, read), max(0, made)
+            cached = min(max(0, cached), read)
         units = (read - cached) * self.input + cached * self.cached_input + made * self.output
         return -(-units // self.per)
 
