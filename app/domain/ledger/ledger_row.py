@@ -108,11 +108,12 @@ class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 _DECODER: Final = msgspec.json.Decoder(LedgerRow)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def encode(row: LedgerRow) -> bytes:
     """The row as one line of JSON, without its end."""
-    return msgspec.json.encode(row)
+    return _ENCODER.encode(row)
 
 
 def decode(data: bytes | msgspec.Raw) -> LedgerRow:
