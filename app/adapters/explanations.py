@@ -55,7 +55,7 @@ class Explanations:
         self._batch = batch
         self._clock = clock
         self.policy = policy
-        self._waiting: deque[Receipt] = deque()
+        self._waiting: list[Receipt] = []
         self._news = asyncio.Event()
         self._alive = _Alive()
         self._packed = Packing().packed
@@ -64,17 +64,17 @@ class Explanations:
 
     def observe(self, *receipts: Receipt) -> None:
         """Have them explained; a stranger's requests are nobody's, and could be any number."""
-        policy, waiting = self.policy, self._waiting
+        policy = self.policy
         if not policy.keep_s:
             return
         wanted = [each for each in receipts if each.tenant is not None]
         if policy.sample < 1:
             wanted = [each for each in wanted if is_sampled(each.request_id, policy.sample)]
-        room = min(len(wanted), MOST_WAITING - len(waiting))
+        room = min(len(wanted), MOST_WAITING - len(self._waiting))
         room = self._alive.admitted(policy, self._clock.now(), room)
         self.dropped_total += len(wanted) - room
         if room:
-            waiting.extend(wanted[:room])
+            self._waiting += wanted[:room]
             self._news.set()
 
     async def find(self, request_id: str, tenants: Iterable[str]) -> Explanation | None:
@@ -97,24 +97,23 @@ class Explanations:
     async def write_waiting(self) -> None:
         """Write what waits, and what comes meanwhile."""
         while self._waiting:
-            count = min(_AT_ONCE, len(self._waiting))
-            await self._write([self._waiting.popleft() for _ in range(count)])
+            receipts, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+            await self._write(receipts)
 
     async def _write(self, receipts: Sequence[Receipt]) -> None:
-        keep_s = self.policy.keep_s or 1
-        commands = [self._kept(receipt, keep_s) for receipt in receipts]
+        keep_s, packed = self.policy.keep_s or 1, self._packed
+        commands: list[Command] = [
+            ("SET", key_of(each.tenant or "", each.request_id), packed(each), "EX", keep_s)
+            for each in receipts
+        ]
         try:
             answers = await self._batch.call_all(commands)
         except asyncio.CancelledError:
-            self._waiting.extendleft(reversed(receipts))  # to be written last
+            self._waiting[:0] = receipts  # to be written last
             raise
         lost = len([1 for answer in answers if isinstance(answer, StoreUnavailable)])
         self.dropped_total += lost  # told by the breaker
         self.kept_total += len(answers) - lost
-
-    def _kept(self, receipt: Receipt, keep_s: int) -> Command:
-        key = key_of(receipt.tenant or "", receipt.request_id)
-        return "SET", key, self._packed(receipt), "EX", keep_s
 
 
 class _Alive:
