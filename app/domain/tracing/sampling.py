@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -20,6 +21,8 @@ from app.domain.ledger.completion import Outcome, Receipt
 #: OpenTelemetry specification samples by the same ones).
 _RANDOM_DIGITS: Final = 14
 _RANDOM: Final = 16**_RANDOM_DIGITS
+#: Of which it is remembered where they end: a policy has two.
+_RATIOS: Final = 64
 #: Of a trace's id and of a span's, which are drawn together. Zero is no id, and never comes.
 _ID_BYTES: Final = 24
 _TRACE_DIGITS: Final = 32
@@ -70,8 +73,9 @@ class Sampler:
 
     def keeps(self, receipt: Receipt) -> bool:
         """Whether spans of it are to be recorded, now that it is over."""
-        if receipt.trace is None or receipt.trace.is_sampled:
-            return receipt.trace is not None
+        trace = receipt.trace
+        if trace is None or trace.is_sampled:
+            return trace is not None
         if not is_telling(receipt, self.policy):
             return False
         return self._granted(self._telling, receipt.started + receipt.duration)
@@ -112,7 +116,14 @@ class Allowance:
 
 def is_chosen(trace_id: str, ratio: float) -> bool:
     """Whether a trace is in this part of all; those of a smaller part are in every larger one."""
-    return int(trace_id[-_RANDOM_DIGITS:], 16) < ratio * _RANDOM
+    return trace_id[-_RANDOM_DIGITS:] < _first_unchosen(ratio)
+
+
+@lru_cache(_RATIOS)
+def _first_unchosen(ratio: float) -> str:
+    """Digits that all ids of this part come before; those of numbers are in their order."""
+    first = math.ceil(ratio * _RANDOM)
+    return "g" if first >= _RANDOM else f"{first:0{_RANDOM_DIGITS}x}"
 
 
 def is_telling(receipt: Receipt, policy: SamplingPolicy) -> bool:
