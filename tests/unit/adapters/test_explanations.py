@@ -140,6 +140,14 @@ async def test_one_worker_has_only_so_many_at_a_time(redis: FakeRedis) -> None:
     assert explanations.dropped_total == 2
 
 
+async def test_several_are_kept_as_far_as_there_is_room(redis: FakeRedis) -> None:
+    """Those that came first; a stranger's takes none."""
+    async with keeping(redis, max_records=2) as explanations:
+        explanations.observe(of(0, tenant=None), of(1), of(2), of(3))
+        assert explanations.dropped_total == 1
+    assert list(redis.kept) == [key_of("search", "req-1"), key_of("search", "req-2")]
+
+
 async def test_what_cannot_be_read_is_passed_over(redis: FakeRedis) -> None:
     """A worker of a later version may have written it."""
     redis.kept[key_of("search", "req-1")] = b'{"form": 2}'

@@ -263,3 +263,26 @@ def test_a_secret_is_taken_out_from_the_line_on_that_it_is_known(stream: Logged)
     before, after = stream.lines
     assert before["tenant"] == "a-word-of-mine"
     assert (after["tenant"], after["request_id"]) == (REDACTED, REDACTED)
+
+
+def test_of_several_ids_only_those_with_secrets_are_changed(
+    log: RequestLog, stream: Logged
+) -> None:
+    """They are looked at together; one that is not as it should be changes no other."""
+    ids = ["one", "sk-" + "a" * 40, "three\n", "four"]
+    log.observe(*(served(request_id=each) for each in ids))
+    log.observe(*(served(request_id=each) for each in ("five", "six")))
+    written = [line["request_id"] for line in stream.lines]
+    assert written == ["one", REDACTED, "three\\n", "four", "five", "six"]
+
+
+def test_a_known_secret_is_taken_out_of_several_ids(stream: Logged) -> None:
+    """Be it the whole of one of them, or a part."""
+    logs = configure_logs("info", stream)
+    logs.redaction.know(["a-word-of-mine", "much longer than any of these ids is"])
+    log = RequestLog(None, logs.write_request)
+    log.observe(
+        *(served(request_id=each) for each in ("one", "a-word-of-mine", "x-a-word-of-mine"))
+    )
+    written = [line["request_id"] for line in stream.lines]
+    assert written == ["one", REDACTED, f"x-{REDACTED}"]
