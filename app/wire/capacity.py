@@ -22,6 +22,7 @@ _WINDOWS: Final = tuple(
     (unit, *(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset")))
     for unit in ("tokens", "requests")
 )
+_TELLING: Final = frozenset({_UTILIZATION, *(name for _, *names, _ in _WINDOWS for name in names)})
 _MILLISECOND: Final = 0.001
 _NOTHING: Final = CapacityTold()
 _DURATION: Final = re.compile(r"(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,6})?)(ms|s))?\Z")
@@ -33,6 +34,8 @@ _LONGEST_TEXT: Final = 16
 
 def capacity_told(headers: Mapping[str, str]) -> CapacityTold:
     """What can be used of it; what is missing or unreadable is not told."""
+    if _TELLING.isdisjoint(headers):
+        return _NOTHING
     said = headers.get(_UTILIZATION)
     utilization = _percent(said) if said else None
     windows = {}
