@@ -45,48 +45,29 @@ class Head(msgspec.Struct, gc=False):
     chunks: bool = True  # whether the client reads chunks: HTTP/1.0 knows none (RFC 9112, 6.1)
 
 
-class HttpCall:
-    """The gateway's view of a request; its connection feeds it."""
+class HttpCall(msgspec.Struct, eq=False):
+    """The gateway's view of a request; its connection feeds it.
 
-    __slots__ = (
-        "_gone",
-        "_parts",
-        "_route",
-        "_size",
-        "_waiter",
-        "_wanted",
-        "_watched",
-        "_whole",
-        "head",
-        "headers",
-        "interruption",
-        "is_answered",
-        "is_begun",
-        "limits",
-        "line",
-        "request_id",
-        "task",
-    )
+    `limits` are those of the moment in which it came; `headers` are those of its head.
+    """
 
-    def __init__(self, head: Head, line: Line, limits: DataPlaneLimits, request_id: str) -> None:
-        """`limits` are those of the moment; the call keeps them."""
-        self.limits = limits
-        self.head = head
-        self.headers = head.headers
-        self.line = line
-        self.request_id = request_id
-        self.interruption: ClientGone | ShuttingDown | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.is_begun = False  # its answer has
-        self.is_answered = False
-        self._route: Route | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._whole = False
-        self._wanted = False
-        self._watched = False
-        self._gone = False
-        self._waiter: asyncio.Future[None] | None = None
+    head: Head
+    headers: dict[str, str]
+    line: Line
+    limits: DataPlaneLimits
+    request_id: str
+    interruption: ClientGone | ShuttingDown | None = None
+    task: asyncio.Task[None] | None = None
+    is_begun: bool = False  # its answer has
+    is_answered: bool = False
+    _route: Route | None = None
+    _parts: list[bytes] = []
+    _size: int = 0
+    _whole: bool = False
+    _wanted: bool = False
+    _watched: bool = False
+    _gone: bool = False
+    _waiter: asyncio.Future[None] | None = None
 
     @property
     def client(self) -> str | None:

@@ -63,7 +63,9 @@ class DataPlane:
 
     def call(self, head: Head, line: Line) -> HttpCall:
         """A request whose headers have come."""
-        return HttpCall(head, line, self._limits(), request_id_of(head.headers, self._new_id))
+        headers = head.headers
+        request_id = request_id_of(headers, self._new_id)
+        return HttpCall(head, headers, line, self._limits(), request_id)
 
     async def serve(self, call: HttpCall) -> None:
         """One request, from its headers to the end of its answer."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import msgspec
+
 from app.api.answer_head import answer_head
 from app.api.call import HttpCall
 from app.api.rendering import rendered
@@ -19,35 +21,21 @@ _RESPONSES = frozenset({Operation.RESPONSES, Operation.RETRIEVE_RESPONSE})
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-class HttpReply:
+class HttpReply(msgspec.Struct, eq=False):
     """The gateway's view of an answer.
 
-    The head waits for the first part of the body, so that both go out in one write.
+    The head waits for the first part of the body, so that both go out in one write. A client that
+    lets a write wait for the limit that the call has is gone.
     """
 
-    __slots__ = (
-        "_call",
-        "_chunked",
-        "_content_type",
-        "_finished",
-        "_has_body",
-        "_head",
-        "_line",
-        "_missing",
-        "status",
-    )
-
-    def __init__(self, call: HttpCall) -> None:
-        """A client that lets a write wait for the limit that the call has is gone."""
-        self._call = call
-        self._line = call.line
-        self._head = b""
-        self._content_type = ""
-        self._chunked = False
-        self._has_body = True
-        self._missing: int | None = None  # bytes of a body of known length, still to be sent
-        self._finished = False
-        self.status: int | None = None
+    _call: HttpCall
+    _head: bytes = b""
+    _content_type: str = ""
+    _chunked: bool = False
+    _has_body: bool = True
+    _missing: int | None = None  # bytes of a body of known length, still to be sent
+    _finished: bool = False
+    status: int | None = None
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send status and headers, the request's id among them."""
@@ -56,7 +44,7 @@ class HttpReply:
         self._content_type = headers.get("content-type", "")
         self._has_body = call.head.method != "HEAD" and status not in _BODILESS
         self._chunked = length is None and self._has_body and call.head.chunks
-        more = f"x-request-id: {call.request_id}\r\n{self._line.common.text()}"
+        more = f"x-request-id: {call.request_id}\r\n{self._call.line.common.text()}"
         if self._chunked:
             more += "transfer-encoding: chunked\r\n"
         if headers.get("connection") == "close":
@@ -73,7 +61,7 @@ class HttpReply:
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
         if len(data) <= _PIECE_BYTES:
-            if self._line.would_block:
+            if self._call.line.would_block:
                 await self._room()
             self._write(data)
             return
@@ -82,7 +70,7 @@ class HttpReply:
 
     def put(self, data: bytes) -> bool:
         """Send a part of the body where that takes no waiting; whether it was sent."""
-        if self._line.would_block or len(data) > _PIECE_BYTES:
+        if self._call.line.would_block or len(data) > _PIECE_BYTES:
             return False
         self._write(data)
         return True
@@ -91,14 +79,14 @@ class HttpReply:
         """End the body. Whatever the connection does afterwards is not this request's."""
         self._finished = True
         self._call.is_answered = True
-        if self._line.would_block:
+        if self._call.line.would_block:
             await self._room()
         last = b"0\r\n\r\n" if self._chunked else b""
         if self._head or last:
-            self._line.write(self._taken_head() + last)
+            self._call.line.write(self._taken_head() + last)
         if self._missing:  # the next answer would be read as the rest of this one
-            self._line.abort()
-        self._line.answered(keep_alive=self._call.head.keep_alive)
+            self._call.line.abort()
+        self._call.line.answered(keep_alive=self._call.head.keep_alive)
 
     async def break_off(self, error: SpillgateError) -> None:
         """An error event where the client reads events, a broken connection elsewhere."""
@@ -106,7 +94,7 @@ class HttpReply:
             return
         if not self._content_type.startswith("text/event-stream"):
             self._call.is_answered = True
-            self._line.abort()
+            self._call.line.abort()
             return
         responses = self._call.route.operation in _RESPONSES
         await self.send(error_frame(error, responses=responses))
@@ -131,7 +119,7 @@ class HttpReply:
             self._missing -= len(data)
         if self._head:
             data, self._head = self._head + data, b""
-        self._line.write(data)
+        self._call.line.write(data)
 
     def _taken_head(self) -> bytes:
         head, self._head = self._head, b""
@@ -139,12 +127,12 @@ class HttpReply:
 
     def _send_head(self) -> None:
         if self._head:
-            self._line.write(self._taken_head())
+            self._call.line.write(self._taken_head())
 
     async def _room(self) -> None:
         try:
             async with asyncio.timeout(self._call.limits.write_stall_s):
-                await self._line.room()
+                await self._call.line.room()
         except TimeoutError:
-            self._line.abort()
+            self._call.line.abort()
             raise ClientGone from None

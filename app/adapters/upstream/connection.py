@@ -59,7 +59,6 @@ class Connection(asyncio.BufferedProtocol):
     """Speaks HTTP/1.1 as a client; one request at a time."""
 
     __slots__ = (
-        "_alarm",
         "_answer",
         "_buffer",
         "_home",
@@ -69,6 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         "_transport",
         "_unread",
         "_upload",
+        "alarm",
         "expires",
         "idle_since",
         "is_closed",
@@ -76,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
     )
 
     def __init__(self, origin: Origin, home: Home, common: Common) -> None:
-        """`idle_since` and `expires` are its home's notes."""
+        """`alarm` is for the answer; `idle_since` and `expires` are its home's notes."""
         self.origin: Final = origin
         self.is_closed = False
         self.idle_since = self.expires = inf
@@ -84,7 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = common.loop
         self._buffer = common.buffer
         self._parser = AnswerParser(common.names)
-        self._alarm = Alarm(common.loop, self._late)
+        self.alarm = Alarm(common.loop, self._late)
         self._answer: Response | None = None
         self._upload: Upload | None = None
         self._unread = 0
@@ -98,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._parser.start()
         self._answer = answer
-        answer.opened(self, self._parser.parts, self._alarm)
+        answer.opened(self, self._parser.parts)
         if len(body) <= JOINED_BYTES:
             self._transport.write(head + body)
             return
@@ -215,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.is_closed = True
         answer, self._answer, self._upload = self._answer, None, None
-        self._alarm.end()
+        self.alarm.end()
         self._parser.end()
         self._transport.abort()
         self._home.lost(self)

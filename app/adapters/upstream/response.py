@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final, Protocol
 
+import msgspec
+
 from app.adapters.upstream.alarm import TICK_S, Alarm
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 
 _NO_ANSWER: Final = "The upstream did not answer in time."
 _NO_END: Final = "The upstream did not end its answer in time."
 _BROKEN: Final = "The upstream's answer broke off."
-_NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Source(Protocol):
@@ -28,47 +29,28 @@ class Source(Protocol):
         ...
 
 
-class Response:
-    """One reader's; a connection fills it."""
+class Response(msgspec.Struct, eq=False):
+    """One reader's; a connection, whose `alarm` it may set, fills it.
 
-    __slots__ = (
-        "_alarm",
-        "_connection",
-        "_deadline",
-        "_failure",
-        "_is_declined",
-        "_is_ended",
-        "_loop",
-        "_parts",
-        "_patience_s",
-        "_take",
-        "_waiter",
-        "headers",
-        "is_begun",
-        "is_unheard",
-        "status",
-    )
+    `deadline` ends the whole answer, on the loop's clock. `headers` have names in lower case;
+    `is_unheard` says that not one byte came.
+    """
 
-    def __init__(self, loop: AbstractEventLoop, deadline: float) -> None:
-        """`deadline` ends the whole answer, on the loop's clock.
-
-        `headers` have names in lower case; `is_unheard` says that not one byte came.
-        """
-        self.status = 0
-        self.headers = _NO_HEADERS
-        self.is_begun = False
-        self.is_unheard = True
-        self._loop = loop
-        self._deadline = deadline
-        self._connection: Source | None = None
-        self._alarm: Alarm
-        self._parts: list[bytes] = []
-        self._is_ended = False
-        self._failure: tuple[type[UpstreamError], str] | None = None
-        self._waiter: Future[bool] | None = None
-        self._take: Callable[[bytes], bool] | None = None  # who is handed what comes
-        self._patience_s = inf
-        self._is_declined = False  # the last that it was handed was the last that it wanted
+    _loop: AbstractEventLoop
+    _alarm: Alarm
+    _deadline: float
+    status: int = 0
+    headers: Mapping[str, str] = {}
+    is_begun: bool = False
+    is_unheard: bool = True
+    _connection: Source | None = None
+    _parts: list[bytes] = []
+    _is_ended: bool = False
+    _failure: tuple[type[UpstreamError], str] | None = None
+    _waiter: Future[bool] | None = None
+    _take: Callable[[bytes], bool] | None = None  # who is handed what comes
+    _patience_s: float = inf
+    _is_declined: bool = False  # the last that it was handed was the last that it wanted
 
     # For the reader.
 
@@ -134,9 +116,9 @@ class Response:
 
     # For the connection.
 
-    def opened(self, connection: Source, parts: list[bytes], alarm: Alarm) -> None:
+    def opened(self, connection: Source, parts: list[bytes]) -> None:
         """It is asked; what comes of the body will be in `parts`."""
-        self._connection, self._parts, self._alarm = connection, parts, alarm
+        self._connection, self._parts = connection, parts
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head is here."""

@@ -105,7 +105,7 @@ class HttpTransport:
         while True:
             if connection is None:
                 connection = await self._dialed(target.origin, timeouts, due)
-            response = Response(self._loop, started + timeouts.total)
+            response = Response(self._loop, connection.alarm, started + timeouts.total)
             try:
                 connection.send(head, body, response)
                 await response.head(due)

@@ -646,7 +646,7 @@ class TestSockets:
         async with server(answers_for_ever) as upstream:
             await whole(await post(transport, upstream.url))
             (connection,) = transport._pool._open  # noqa: SLF001  # no other way to its timer
-            alarm = connection._alarm  # noqa: SLF001  # the same
+            alarm = connection.alarm
             timer = alarm._handle  # noqa: SLF001  # the same
             assert timer is not None
             for _ in range(100):

@@ -709,7 +709,7 @@ class Noting:
         self.seen: list[Seen] = []
 
     def call(self, head: Head, line: Line) -> HttpCall:
-        return HttpCall(head, line, LIMITS, "req_1")
+        return HttpCall(head, head.headers, line, LIMITS, "req_1")
 
     async def serve(self, call: HttpCall) -> None:
         head = call.head

@@ -37,7 +37,7 @@ class Noting:
         self.read: list[Read] = []
 
     def call(self, head: Head, line: Line) -> HttpCall:
-        return HttpCall(head, line, LIMITS, "req_1")
+        return HttpCall(head, head.headers, line, LIMITS, "req_1")
 
     async def serve(self, call: HttpCall) -> None:
         try:

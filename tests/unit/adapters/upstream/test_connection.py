@@ -47,7 +47,7 @@ def opened() -> Connection:
 
 def asked(connection: Connection) -> Response:
     loop = asyncio.get_running_loop()
-    response = Response(loop, loop.time() + 60)
+    response = Response(loop, connection.alarm, loop.time() + 60)
     connection.send(b"", b"", response)
     return response
 
