@@ -145,6 +145,10 @@ class _Gathered:
         self.broken: SpillgateError | None = None
         self._size = 0
 
+    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:  # noqa: ARG002  # as below
+        """Never, as with a part."""
+        return False
+
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         self.is_stream = headers.get("content-type", "").startswith("text/event-stream")

@@ -37,25 +37,18 @@ class HttpReply(msgspec.Struct, eq=False):
     _finished: bool = False
     status: int | None = None
 
+    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        """Send status, headers and all of the body where that takes no waiting; whether it did."""
+        if self._call.line.would_block or len(body) > _PIECE_BYTES:
+            return False
+        self._begin(status, headers)
+        self._write(body)
+        return True
+
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send status and headers, the request's id among them."""
-        call = self._call
-        length = headers.get("content-length")
-        self._content_type = headers.get("content-type", "")
-        self._has_body = call.head.method != "HEAD" and status not in _BODILESS
-        self._chunked = length is None and self._has_body and call.head.chunks
-        more = f"x-request-id: {call.request_id}\r\n{self._call.line.common.text()}"
-        if self._chunked:
-            more += "transfer-encoding: chunked\r\n"
-        if headers.get("connection") == "close":
-            call.head.keep_alive = False
-        elif not call.head.keep_alive:
-            more += "connection: close\r\n"
-        self._head = answer_head(status, headers, more)
-        self._missing = int(length) if length is not None and self._has_body else None
-        self.status = status
-        call.is_begun = True
-        if length is None:  # who knows when the first part comes
+        self._begin(status, headers)
+        if "content-length" not in headers:  # who knows when the first part comes
             asyncio.get_running_loop().call_soon(self._send_head)
 
     async def send(self, data: bytes) -> None:
@@ -77,16 +70,15 @@ class HttpReply(msgspec.Struct, eq=False):
 
     async def finish(self) -> None:
         """End the body. Whatever the connection does afterwards is not this request's."""
-        self._finished = True
-        self._call.is_answered = True
-        if self._call.line.would_block:
+        call = self._call
+        call.is_answered = self._finished = True
+        if call.line.would_block:
             await self._room()
-        last = b"0\r\n\r\n" if self._chunked else b""
-        if self._head or last:
-            self._call.line.write(self._taken_head() + last)
+        if self._chunked or self._head:
+            call.line.write(self._taken_head() + (b"0\r\n\r\n" if self._chunked else b""))
         if self._missing:  # the next answer would be read as the rest of this one
-            self._call.line.abort()
-        self._call.line.answered(keep_alive=self._call.head.keep_alive)
+            call.line.abort()
+        call.line.answered(keep_alive=call.head.keep_alive)
 
     async def break_off(self, error: SpillgateError) -> None:
         """An error event where the client reads events, a broken connection elsewhere."""
@@ -109,6 +101,26 @@ class HttpReply(msgspec.Struct, eq=False):
         await self.start(error.status, headers)
         await self.send(body)
         await self.finish()
+
+    def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        call = self._call
+        head, length = call.head, headers.get("content-length")
+        more = f"x-request-id: {call.request_id}\r\n{call.line.common.text()}"
+        if head.method == "HEAD" or status in _BODILESS:
+            self._has_body = False
+        elif length is not None:
+            self._missing = int(length)
+        elif head.chunks:
+            self._chunked = True
+            more += "transfer-encoding: chunked\r\n"
+        if headers.get("connection") == "close":
+            head.keep_alive = False
+        elif not head.keep_alive:
+            more += "connection: close\r\n"
+        self._content_type = headers.get("content-type", "")
+        self._head = answer_head(status, headers, more)
+        self.status = status
+        call.is_begun = True
 
     def _write(self, data: bytes) -> None:
         if self._chunked:

@@ -7,6 +7,9 @@ with an invented `[DONE]`.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.told import code_told
@@ -33,34 +36,34 @@ class Relay:
         """`heartbeat_s` seconds of silence in a stream are filled with a comment."""
         self._heartbeat_s = heartbeat_s
 
-    async def pass_on(self, answer: Answer, reply: Reply, observation: Observation) -> None:
+    def pass_on(
+        self, answer: Answer, reply: Reply, observation: Observation
+    ) -> Coroutine[Any, Any, None]:
         """Send the whole answer. A break is reported to the client and kept in `observation`."""
         headers = _headers(answer, observation)
         if answer.rest is None:
-            headers["content-length"] = str(len(answer.head))
+            return _whole_body(answer, headers, reply, observation.meter)
+        return self._as_it_comes(answer, answer.rest, headers, reply, observation)
+
+    async def _as_it_comes(
+        self,
+        answer: Answer,
+        rest: UpstreamResponse,
+        headers: dict[str, str],
+        reply: Reply,
+        observation: Observation,
+    ) -> None:
         await reply.start(answer.status, headers)
         try:
-            await self._body(answer, reply, observation.meter)
+            if answer.is_stream:
+                await self._frames(answer, rest, reply, observation.meter)
+            else:
+                await _large_body(answer, rest, reply, observation.meter)
         except UpstreamError as error:
             observation.broken = error
             await reply.break_off(error)
         else:
             await reply.finish()
-
-    async def _body(self, answer: Answer, reply: Reply, meter: Meter) -> None:
-        if answer.rest is None:
-            meter.usage = meter.usage or usage_of_body(answer.head)
-            if meter.edges is not None:
-                meter.edges.body = answer.head
-            if meter.usage is None:
-                meter.relayed.add_body(answer.head)
-            if answer.head:
-                await reply.send(answer.head)
-                meter.bytes += len(answer.head)
-        elif answer.is_stream:
-            await self._frames(answer, answer.rest, reply, meter)
-        else:
-            await _large_body(answer, answer.rest, reply, meter)
 
     async def _frames(
         self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
@@ -181,6 +184,24 @@ def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
     removed = event.only_usage and request.adds_usage
     meter.frames -= removed
     return not removed
+
+
+async def _whole_body(answer: Answer, headers: dict[str, str], reply: Reply, meter: Meter) -> None:
+    """A body that is here: the client has it before anybody reads in it, where it can be so."""
+    body = answer.head
+    headers["content-length"] = str(len(body))
+    is_sent = reply.put_whole(answer.status, headers, body)
+    if not is_sent:
+        await reply.start(answer.status, headers)
+    meter.usage = meter.usage or usage_of_body(body)
+    if meter.edges is not None:
+        meter.edges.body = body
+    if meter.usage is None:
+        meter.relayed.add_body(body)
+    if not is_sent and body:
+        await reply.send(body)
+    meter.bytes += len(body)
+    await reply.finish()
 
 
 async def _large_body(answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter) -> None:

@@ -11,18 +11,29 @@ from app.errors import ClientGone, SpillgateError
 class RecordingReply:
     """Remembers an answer, and refuses what HTTP could not send."""
 
-    def __init__(self, *, leaves_after: int | None = None) -> None:
-        """The client is gone after it was sent so many parts of the body."""
+    def __init__(self, *, leaves_after: int | None = None, takes_whole: bool = False) -> None:
+        """The client is gone after it was sent so many parts of the body.
+
+        Few take a whole answer at once: one in parts can be interrupted between them.
+        """
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.parts: list[bytes] = []
         self.finished = False
         self.broken: SpillgateError | None = None
         self._leaves_after = leaves_after
+        self._takes_whole = takes_whole
 
     @property
     def body(self) -> bytes:
         return b"".join(self.parts)
+
+    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        assert self.status is None, "an answer starts once"
+        if self._takes_whole:
+            self.status, self.headers = status, dict(headers)
+            self.parts.append(body)
+        return self._takes_whole
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         assert self.status is None, "an answer starts once"

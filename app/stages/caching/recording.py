@@ -51,13 +51,17 @@ class Recording:
         body = self._folder.body(usage)
         return None if isinstance(body, Unkept) or len(body) > self._at_most else body
 
+    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        """Send status, headers and all of the body where that takes no waiting; whether it did."""
+        is_sent = self._reply.put_whole(status, headers, body)
+        if is_sent:
+            self._begin(headers)
+            self._keep(body)
+        return is_sent
+
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send status and headers."""
-        if headers.get("content-type", "").startswith("text/event-stream"):
-            if self._operation in _STREAMING:
-                self._folder = Folder(self._operation)
-            else:
-                self._let_go()
+        self._begin(headers)
         await self._reply.start(status, headers)
 
     async def send(self, data: bytes) -> None:
@@ -81,6 +85,13 @@ class Recording:
         """End an answer that cannot be completed."""
         self._let_go()
         await self._reply.break_off(error)
+
+    def _begin(self, headers: Mapping[str, str]) -> None:
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            if self._operation in _STREAMING:
+                self._folder = Folder(self._operation)
+            else:
+                self._let_go()
 
     def _keep(self, data: bytes) -> None:
         if self._parts is None:

@@ -171,6 +171,34 @@ class TestAnswers:
         assert client.wire.sent.startswith(b"HTTP/1.1 200 OK\r\n")
         assert client.wire.sent.endswith(b"\r\n\r\nok")
 
+    @pytest.mark.parametrize("is_slow", [True, False])
+    @pytest.mark.parametrize("size", [2, 64 * 1024, 64 * 1024 + 1])
+    async def test_a_whole_answer_is_put_where_it_need_not_wait(
+        self, size: int, *, is_slow: bool
+    ) -> None:
+        """Nothing of it is sent otherwise: who sends it in parts begins anew."""
+        headers = {"content-type": "text/plain", "content-length": str(size)}
+        is_put = size <= 64 * 1024 and not is_slow
+
+        async def whole(_call: Call, reply: Reply) -> None:
+            if is_slow:
+                client.connection.pause_writing()
+            assert reply.put_whole(200, headers, b"x" * size) is is_put
+            assert len(client.wire.writes) == is_put
+            client.connection.resume_writing()
+            if not is_put:
+                await reply.start(200, headers)
+                await reply.send(b"x" * size)
+            await reply.finish()
+
+        client = Client(whole)
+        client.says(GET)
+        await client.quiet()
+        assert client.gateway.ends == [None]
+        assert client.wire.statuses == [200]
+        assert client.wire.sent.endswith(b"\r\n\r\n" + b"x" * size)
+        assert not client.wire.closed.is_set()
+
     async def test_a_connection_has_one_request_after_the_other(self) -> None:
         """It stays open, and each answer tells its own request's id."""
         client = Client()

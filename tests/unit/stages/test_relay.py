@@ -259,8 +259,10 @@ async def test_an_endless_event_is_broken_off(passage: Passage) -> None:
     assert isinstance(passage.reply.broken, UpstreamProtocolError)
 
 
-async def test_a_whole_answer_has_its_length_and_usage(passage: Passage) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_whole_answer_has_its_length_and_usage(passage: Passage, *, at_once: bool) -> None:
     """What was read whole is sent whole."""
+    passage.reply = RecordingReply(takes_whole=at_once)
     passage.east.completes("Hello", usage=(9, 2))
     await passage.play(PLAIN)
     assert passage.reply.headers["content-length"] == str(len(passage.reply.body))

@@ -33,6 +33,20 @@ async def test_the_client_gets_what_is_kept() -> None:
     assert (recording.status, reply.finished) == (200, True)
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_what_is_sent_at_once_is_kept(*, is_taken: bool) -> None:
+    """Where it was sent."""
+    reply = RecordingReply(takes_whole=is_taken)
+    recording = Recording(reply, CHAT, at_most=100)
+    assert recording.put_whole(200, JSON, b"one") is is_taken
+    if is_taken:
+        assert recording.body(USAGE) is None
+        await recording.finish()
+        assert recording.body(USAGE) == b"one" == reply.body
+    else:
+        assert recording.size == len(reply.body) == 0
+
+
 async def test_what_is_too_large_is_passed_on_and_not_kept() -> None:
     """Nor is its beginning."""
     reply = RecordingReply()
