@@ -5,25 +5,28 @@ from __future__ import annotations
 from app.domain.policy.findings import PolicyKind
 from app.domain.quota.reservation import Reservation
 from app.observation import Observation
-from app.wire.rate_limits import add_rate_limits
+from app.wire.rate_limits import RateLimits
 
 
-def add_own_headers(headers: dict[str, str], observation: Observation) -> None:
+def add_own_headers(
+    headers: dict[str, str], observation: Observation, rate_limits: RateLimits
+) -> None:
     """Where the answer came from, and the caller's own limits."""
     headers["x-spillgate-cache"] = observation.cache.result
     headers["x-spillgate-spill"] = observation.spill
     headers["x-spillgate-attempts"] = str(len(observation.attempts))
-    if observation.reservation is not None:
-        _add_own_limits(headers, observation.reservation)
+    reservation = observation.reservation
+    if reservation is not None:
+        rate_limits.add(headers, reservation.ask.limits, reservation.left)
+        if reservation.over or reservation.degraded:
+            _add_uncommon(headers, reservation)
     found = observation.findings
     if found and any(each.kind is PolicyKind.UNCHECKED for each in found):
         _add_unchecked(headers)
 
 
-def _add_own_limits(headers: dict[str, str], reservation: Reservation) -> None:
-    """The caller's own rate limits, and what was out of the ordinary in granting the request."""
-    left = zip(reservation.ask.limits, reservation.left, strict=False)  # degraded: not known
-    add_rate_limits(headers, left)
+def _add_uncommon(headers: dict[str, str], reservation: Reservation) -> None:
+    """What was out of the ordinary in granting the request."""
     if reservation.over and (soft := reservation.soft):
         headers["x-spillgate-over-limit"] = ", ".join(soft)
     if reservation.degraded:

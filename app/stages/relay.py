@@ -18,6 +18,7 @@ from app.headers import add_own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
 from app.wire.events import Kind, is_notable, is_plain, read_event
+from app.wire.rate_limits import RateLimits
 from app.wire.sse import HEARTBEAT, FrameBuffer, frames_of
 from app.wire.usage import usage_of_body, usage_of_tail
 
@@ -35,12 +36,13 @@ class Relay:
     def __init__(self, *, heartbeat_s: float = 15.0) -> None:
         """`heartbeat_s` seconds of silence in a stream are filled with a comment."""
         self._heartbeat_s = heartbeat_s
+        self._rate_limits = RateLimits()
 
     def pass_on(
         self, answer: Answer, reply: Reply, observation: Observation
     ) -> Coroutine[Any, Any, None]:
         """Send the whole answer. A break is reported to the client and kept in `observation`."""
-        headers = _headers(answer, observation)
+        headers = self._headers(answer, observation)
         if answer.rest is None:
             return _whole_body(answer, headers, reply, observation.meter)
         return self._as_it_comes(answer, answer.rest, headers, reply, observation)
@@ -64,6 +66,16 @@ class Relay:
             await reply.break_off(error)
         else:
             await reply.finish()
+
+    def _headers(self, answer: Answer, observation: Observation) -> dict[str, str]:
+        upstream = answer.headers
+        headers = {}
+        for name in _PASSED_ON:
+            if name in upstream:
+                headers[name] = upstream[name]
+        headers["x-spillgate-deployment"] = answer.deployment.name
+        add_own_headers(headers, observation, self._rate_limits)
+        return headers
 
     async def _frames(
         self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
@@ -222,14 +234,3 @@ async def _send(data: bytes, reply: Reply, meter: Meter) -> None:
     if data:
         await reply.send(data)
         meter.bytes += len(data)
-
-
-def _headers(answer: Answer, observation: Observation) -> dict[str, str]:
-    upstream = answer.headers
-    headers = {}
-    for name in _PASSED_ON:
-        if name in upstream:
-            headers[name] = upstream[name]
-    headers["x-spillgate-deployment"] = answer.deployment.name
-    add_own_headers(headers, observation)
-    return headers

@@ -12,6 +12,7 @@ from app.observation import Observation
 from app.ports import Clock, Reply
 from app.wire.cache.echo import as_asked
 from app.wire.cache.unfold import unfold
+from app.wire.rate_limits import RateLimits
 
 _STREAM: Final = "text/event-stream; charset=utf-8"
 #: Shorter waits are put together: a loop's timer is not finer.
@@ -27,6 +28,7 @@ class Replay:
         """Streams have `tokens_per_s` tokens a second; 0: all at once."""
         self._clock = clock
         self._tokens_per_s = tokens_per_s
+        self._rate_limits = RateLimits()
 
     async def send(
         self, entry: Entry, request: InferenceRequest, reply: Reply, observation: Observation
@@ -36,7 +38,7 @@ class Replay:
         if observation.meter.edges is not None:
             observation.meter.edges.body = body
         headers: dict[str, str] = {}
-        add_own_headers(headers, observation)
+        add_own_headers(headers, observation, self._rate_limits)
         headers["age"] = str(int(observation.cache.age_s or 0))
         if request.stream:
             await reply.start(200, headers | {"content-type": _STREAM})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.quota.limit import Limit, LimitName, LimitRule, limit_of
-from app.wire.rate_limits import duration, rate_limit_headers
+from app.wire.rate_limits import RateLimits, duration, rate_limit_headers
 
 
 def limit(name: LimitName, amount: float, model: str | None = None) -> Limit:
@@ -35,6 +35,24 @@ def test_beyond_a_soft_limit_nothing_is_left() -> None:
     """Not less than nothing."""
     headers = rate_limit_headers([(limit(LimitName.TPM, 10), -5)])
     assert headers["x-ratelimit-remaining-tokens"] == "0"
+
+
+def test_the_same_limits_are_known_again() -> None:
+    """By themselves: others that are equal, or have their place, are looked at anew."""
+    rate_limits, headers = RateLimits(), dict[str, str]()
+    limits = (limit(LimitName.CONCURRENCY, 5), limit(LimitName.TPM, 10), limit(LimitName.RPM, 6))
+    for left in ((0, 7, 5), (1, 4, 6)):
+        rate_limits.add(headers, limits, left)
+        assert headers == rate_limit_headers(zip(limits, left, strict=True))
+    rate_limits.add(headers, (limit(LimitName.TPM, 20),), (20,))
+    assert headers["x-ratelimit-limit-tokens"] == "20"
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    """As without the account."""
+    headers: dict[str, str] = {}
+    RateLimits().add(headers, (limit(LimitName.TPM, 10),), ())
+    assert headers == {}
 
 
 @pytest.mark.parametrize(
