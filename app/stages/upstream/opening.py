@@ -32,6 +32,7 @@ from app.wire.usage import response_id_of_body
 
 #: Three digits from 1 to 5 are HTTP's (RFC 9110, section 15); others cannot be passed on.
 _STATUSES: Final = range(100, 600)
+_OK: Final = int(HTTPStatus.OK)
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _ACCEPT, _RESPONSES = Verdict.ACCEPT, Operation.RESPONSES
 
@@ -75,13 +76,24 @@ async def open_answer(
     status = response.status
     answer = Answer(deployment, request, status, response.headers, response)
     try:
-        return await _read_until_known(answer, response)
+        return _here(answer, response) or await _read_until_known(answer, response)
     except UpstreamError as error:
         response.close()
         return Opened(Verdict.FAILED, status, response.headers, code=error.code, error=error)
     except BaseException:
         response.close()
         raise
+
+
+def _here(answer: Answer, response: UpstreamResponse) -> Opened | None:
+    """An answer that is all here, as most are that are no streams."""
+    if answer.status != _OK or is_event_stream(response.headers):
+        return None
+    whole = response.whole()
+    if whole is None:
+        return None
+    answer.head, answer.rest = whole, None
+    return _accepted(answer, response)
 
 
 async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:
@@ -92,14 +104,14 @@ async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opene
         return await _refused(answer, response)
     if is_event_stream(response.headers):
         return await _streaming(answer, response)
-    whole = response.whole()
-    if whole is None:
-        await _fill(answer, response)
-    else:
-        answer.head, answer.rest = whole, None
+    await _fill(answer, response)
+    return _accepted(answer, response)
+
+
+def _accepted(answer: Answer, response: UpstreamResponse) -> Opened:
     if answer.request.stores and answer.request.operation is _RESPONSES:
         answer.response_id = response_id_of_body(answer.head)
-    return Opened(_ACCEPT, status, response.headers, answer=answer, response=response)
+    return Opened(_ACCEPT, answer.status, response.headers, answer=answer, response=response)
 
 
 async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
