@@ -54,7 +54,8 @@ def trace_headers(trace: TraceContext, span_id: str) -> dict[str, str]:
     """
     caller = trace.caller
     is_sampled = trace.is_sampled if caller is None else caller.is_sampled
-    headers = {TRACEPARENT: f"00-{trace.trace_id}-{span_id}-{is_sampled:02x}"}
+    flags = "01" if is_sampled else "00"
+    headers = {TRACEPARENT: f"00-{trace.trace_id}-{span_id}-{flags}"}
     if caller is not None and caller.state:
         headers[TRACESTATE] = caller.state
     return headers

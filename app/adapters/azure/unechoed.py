@@ -79,10 +79,8 @@ def unechoed(response: UpstreamResponse, credential: str) -> UpstreamResponse:
         return response
     if response.status >= _REFUSALS:
         return Unechoed(response, secret)
-    for value in response.headers.values():
-        if secret in value:
-            return UnechoedHead(response, secret)
-    return response
+    echoes = secret in "\n".join(response.headers.values())  # and no secret has a line's end
+    return UnechoedHead(response, secret) if echoes else response
 
 
 def _begun(data: bytes, secret: bytes) -> int:

@@ -47,9 +47,7 @@ class RequestHeads:
         """
         if not self._names.issuperset(headers):
             self._check_names(headers)
-        fields, count = "", len(headers)
-        for name, value in headers.items():
-            fields += f"{name}: {value}\r\n"
+        fields, count = "\r\n".join([*map(": ".join, headers.items()), ""]), len(headers)
         if fields.count("\n") != count or fields.count("\r") != count or "\0" in fields:
             raise _invalid()
         framing = f"content-length: {length}\r\n" if length or method == "POST" else ""
