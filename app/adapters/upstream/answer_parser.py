@@ -48,7 +48,6 @@ class AnswerParser:
         "_names",
         "_parser",
         "_quiet",
-        "ends_with_close",
         "headers",
         "is_begun",
         "is_ended",
@@ -62,6 +61,8 @@ class AnswerParser:
         self._names = names
         self._fields: dict[str, str] = {}
         self.parts: list[bytes] = []
+        self.status = 0
+        self.headers = _NO_HEADERS
         self.is_spent = False  # nothing can be asked on the connection any more
         # The parser keeps what it is given: no method is looked up while it runs.
         events = SimpleNamespace(
@@ -75,15 +76,18 @@ class AnswerParser:
         self.start()
 
     def start(self) -> None:
-        """Be ready for another answer."""
+        """Be ready for another answer; `status` and `headers` are of it once it `is_begun`."""
         self.is_begun = False  # its head is here
         self.is_ended = False  # all of it is here
-        self.ends_with_close = False
-        self.status = 0
-        self.headers = _NO_HEADERS
         self._interim = 0
         self._is_interim = False
         self._quiet = self._fed = 0
+
+    @property
+    def ends_with_close(self) -> bool:
+        """Whether nothing in the head says where the body ends."""
+        framing = "transfer-encoding" in self.headers or "content-length" in self.headers
+        return self.is_begun and not framing and self.status not in _NO_BODY
 
     def feed(self, data: memoryview) -> None:
         """Read on. Raises UpstreamProtocolError; what was read before that is there all the same.
@@ -134,9 +138,6 @@ class AnswerParser:
             raise ValueError
         self.headers = fields
         self.is_begun = True
-        self.ends_with_close = (
-            coding is None and "content-length" not in fields and status not in _NO_BODY
-        )
 
     def _pass_over(self, status: int) -> None:
         self._interim += 1

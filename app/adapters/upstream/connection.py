@@ -152,7 +152,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """The upstream says no more; what we have still to say is of no use to it."""
         answer, parser = self._answer, self._parser
-        if answer is None or not (parser.is_begun and parser.ends_with_close):
+        if answer is None or not parser.ends_with_close:
             self._lose(UpstreamDisconnected, "The upstream closed the connection.")
         elif _is_cut(self._transport):
             self._lose(UpstreamDisconnected, "The connection to the upstream broke.")
@@ -189,13 +189,14 @@ class Connection(asyncio.BufferedProtocol):
         if not answer.is_begun:
             self._begin(answer)
         parser, self._answer = self._parser, None
-        is_unsent = self._upload is not None and not self._upload.is_over
-        self._upload = None
+        if self._upload is not None:  # what is left of it will not be sent
+            parser.is_spent |= not self._upload.is_over
+            self._upload = None
         answer.end(parser.parts[:])
         parser.parts.clear()
         if self._unread:
             self.taken()
-        if parser.is_spent or is_unsent:
+        if parser.is_spent:
             self.close()
         else:
             self._home.returned(self)
