@@ -17,7 +17,7 @@ from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.headers import add_own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
-from app.wire.events import Kind, is_notable, is_plain, read_event
+from app.wire.events import Kind, is_notable, is_plain, is_plain_frame, read_event
 from app.wire.rate_limits import RateLimits
 from app.wire.sse import HEARTBEAT, FrameBuffer, frames_of
 from app.wire.usage import usage_of_body, usage_of_tail
@@ -130,11 +130,17 @@ class _Flow:
     def take(self, data: bytes) -> bool:
         """Send what is whole of it; False where that has to wait, or there is more to be done."""
         self.heard += 1
-        frames, number = joined = self._buffer.joined(data)
-        if not frames:
-            return True
-        if not is_plain(frames, number) or not self._reply.put(frames):
-            self.last = joined
+        if self._buffer.is_empty() and is_plain_frame(data):
+            frames, number = data, 1
+        else:
+            frames, number = self._buffer.joined(data)
+            if not frames:
+                return True
+            if not is_plain(frames, number):
+                self.last = frames, number
+                return False
+        if not self._reply.put(frames):
+            self.last = frames, number
             return False
         meter = self._meter
         _count(meter, frames, number)

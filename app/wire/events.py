@@ -112,6 +112,20 @@ def is_notable(frames: bytes) -> bool:
     return _NOTABLE.search(frames) is not None
 
 
+def is_plain_frame(data: bytes) -> bool:
+    """Whether this is one whole frame, and plain content for sure, as most reads of a stream are.
+
+    It has a line of data, and that an object.
+    """
+    return (
+        data.startswith(b"data: {")
+        and data.endswith(b"\n\n")
+        and data.find(_LF) == len(data) - 2
+        and _CR not in data
+        and _TELLS(data) is None
+    )
+
+
 def is_plain(frames: bytes, number: int) -> bool:
     """Whether so many whole frames are plain content for sure; a tenth of what `is_notable` takes.
 

@@ -30,6 +30,10 @@ class FrameBuffer:
         self._rest = b""
         self._limit = limit
 
+    def is_empty(self) -> bool:
+        """Whether what is fed next begins a frame."""
+        return not self._rest
+
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes. Raises UpstreamProtocolError for an endless one."""
         seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)

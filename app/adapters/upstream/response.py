@@ -160,15 +160,16 @@ class Response(msgspec.Struct, eq=False):
         if now + TICK_S >= deadline:  # which its reader has to know
             return False
         try:
-            self._is_declined = not take(_joined(parts))
+            wants_more = take(parts.pop() if len(parts) == 1 else _joined(parts))
         except Exception as error:  # noqa: BLE001  # whatever it is, the reader's call raises it
             self._waiter, self._alarm.due = None, inf
             waiter.set_exception(error)
             return True
-        if self._is_declined:
-            self.wake()
-        else:
+        if wants_more:
             self._alarm.set(min(now + self._patience_s, deadline))
+        else:
+            self._is_declined = True
+            self.wake()
         return True
 
     def _taken(self) -> bytes:

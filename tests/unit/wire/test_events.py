@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from app.domain.quota.usage import Usage
 from app.errors import MalformedRequest, UpstreamDisconnected
-from app.wire.events import Event, Kind, error_frame, error_object, is_notable, is_plain, read_event
+from app.wire.events import (
+    Event,
+    Kind,
+    error_frame,
+    error_object,
+    is_notable,
+    is_plain,
+    is_plain_frame,
+    read_event,
+)
 from app.wire.sse import FrameBuffer, data_of
 from app.wire.sse import frames_of as joined_frames
 from tests.streams.recordings import RECORDINGS, THROTTLED, Recording, recording
@@ -78,6 +87,17 @@ def test_what_is_plain_for_sure_is_not_notable(parts: list[str]) -> None:
         assert not is_notable(b"".join(frames))
 
 
+@given(texts)
+@example(["data: {", "}", "\n\n"])
+@example(["data: {", "}", "\n", "\n\n"])
+@example(["data: {", "}", "\r", "\n\n"])
+def test_a_plain_frame_is_one_frame_and_plain(parts: list[str]) -> None:
+    """The quickest look says what cutting and the quick look say."""
+    data = "".join(parts).encode()
+    one = FrameBuffer().joined(data) == (data, 1) and is_plain(data, 1)
+    assert is_plain_frame(data) == (one and data.startswith(b"data: {") and data.count(b"\n") == 2)
+
+
 @pytest.mark.parametrize("one", RECORDINGS, ids=lambda one: one.name)
 def test_what_says_something_is_never_plain(one: Recording) -> None:
     """In recorded streams, by itself and among its neighbours; most of their frames are plain."""
@@ -91,6 +111,8 @@ def test_frames_of_content_are_plain() -> None:
     """Alone and joined: or the quick look would be none."""
     chat_frame = b'data: {"choices":[{"delta":{"content":" sea"}}],"usage":null}\n\n'
     event = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
+    assert is_plain_frame(chat_frame)
+    assert not is_plain_frame(chat_frame * 2)
     assert is_plain(chat_frame, 1)
     assert is_plain(chat_frame * 3, 3)
     assert is_plain(event, 1)
