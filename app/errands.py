@@ -145,7 +145,7 @@ class _Gathered:
         self.broken: SpillgateError | None = None
         self._size = 0
 
-    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:  # noqa: ARG002  # as below
+    def put_first(self, status: int, headers: Mapping[str, str], data: bytes) -> bool:  # noqa: ARG002  # as below
         """Never, as with a part."""
         return False
 

@@ -37,12 +37,12 @@ class HttpReply(msgspec.Struct, eq=False):
     _finished: bool = False
     status: int | None = None
 
-    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
-        """Send status, headers and all of the body where that takes no waiting; whether it did."""
-        if self._call.line.would_block or len(body) > _PIECE_BYTES:
+    def put_first(self, status: int, headers: Mapping[str, str], data: bytes) -> bool:
+        """Send status, headers and a first part where that takes no waiting; whether it did."""
+        if self._call.line.would_block or len(data) > _PIECE_BYTES:
             return False
         self._begin(status, headers)
-        self._write(body)
+        self._write(data)
         return True
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:

@@ -62,8 +62,8 @@ class Reply(Protocol):
         """The status that was sent; None before."""
         ...
 
-    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
-        """Send status, headers and all of the body where that takes no waiting; whether it did."""
+    def put_first(self, status: int, headers: Mapping[str, str], data: bytes) -> bool:
+        """Send status, headers and a first part where that takes no waiting; whether it did."""
         ...
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:

@@ -55,11 +55,11 @@ class Relay:
         reply: Reply,
         observation: Observation,
     ) -> None:
-        await reply.start(answer.status, headers)
         try:
             if answer.is_stream:
-                await self._frames(answer, rest, reply, observation.meter)
+                await self._frames(answer, rest, headers, reply, observation.meter)
             else:
+                await reply.start(answer.status, headers)
                 await _large_body(answer, rest, reply, observation.meter)
         except UpstreamError as error:
             observation.broken = error
@@ -78,11 +78,21 @@ class Relay:
         return headers
 
     async def _frames(
-        self, answer: Answer, rest: UpstreamResponse, reply: Reply, meter: Meter
+        self,
+        answer: Answer,
+        rest: UpstreamResponse,
+        headers: dict[str, str],
+        reply: Reply,
+        meter: Meter,
     ) -> None:
         request, flow = answer.request, _Flow(answer.buffer, reply, meter)
         first, ended = answer.take_frames(), False
         frames = kept_frames(b"".join(first), len(first), request, meter)
+        if frames and not meter.done and reply.put_first(answer.status, headers, frames):
+            meter.bytes += len(frames)
+            frames = b""
+        else:
+            await reply.start(answer.status, headers)
         while not meter.done and not ended:
             await _send(frames, reply, meter)
             ended = not await self._poured(answer, rest, reply, flow)
@@ -208,7 +218,7 @@ async def _whole_body(answer: Answer, headers: dict[str, str], reply: Reply, met
     """A body that is here: the client has it before anybody reads in it, where it can be so."""
     body = answer.head
     headers["content-length"] = str(len(body))
-    is_sent = reply.put_whole(answer.status, headers, body)
+    is_sent = reply.put_first(answer.status, headers, body)
     if not is_sent:
         await reply.start(answer.status, headers)
     meter.usage = meter.usage or usage_of_body(body)

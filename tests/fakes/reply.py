@@ -11,10 +11,10 @@ from app.errors import ClientGone, SpillgateError
 class RecordingReply:
     """Remembers an answer, and refuses what HTTP could not send."""
 
-    def __init__(self, *, leaves_after: int | None = None, takes_whole: bool = False) -> None:
+    def __init__(self, *, leaves_after: int | None = None, takes_first: bool = False) -> None:
         """The client is gone after it was sent so many parts of the body.
 
-        Few take a whole answer at once: one in parts can be interrupted between them.
+        Few take an answer's beginning at once: one in parts can be interrupted between them.
         """
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
@@ -22,18 +22,18 @@ class RecordingReply:
         self.finished = False
         self.broken: SpillgateError | None = None
         self._leaves_after = leaves_after
-        self._takes_whole = takes_whole
+        self._takes_first = takes_first
 
     @property
     def body(self) -> bytes:
         return b"".join(self.parts)
 
-    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    def put_first(self, status: int, headers: Mapping[str, str], data: bytes) -> bool:
         assert self.status is None, "an answer starts once"
-        if self._takes_whole:
+        if self._takes_first:
             self.status, self.headers = status, dict(headers)
-            self.parts.append(body)
-        return self._takes_whole
+            self.parts.append(data)
+        return self._takes_first
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         assert self.status is None, "an answer starts once"

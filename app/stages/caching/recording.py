@@ -51,12 +51,12 @@ class Recording:
         body = self._folder.body(usage)
         return None if isinstance(body, Unkept) or len(body) > self._at_most else body
 
-    def put_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
-        """Send status, headers and all of the body where that takes no waiting; whether it did."""
-        is_sent = self._reply.put_whole(status, headers, body)
+    def put_first(self, status: int, headers: Mapping[str, str], data: bytes) -> bool:
+        """Send status, headers and a first part where that takes no waiting; whether it did."""
+        is_sent = self._reply.put_first(status, headers, data)
         if is_sent:
             self._begin(headers)
-            self._keep(body)
+            self._keep(data)
         return is_sent
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:

@@ -183,7 +183,7 @@ class TestAnswers:
         async def whole(_call: Call, reply: Reply) -> None:
             if is_slow:
                 client.connection.pause_writing()
-            assert reply.put_whole(200, headers, b"x" * size) is is_put
+            assert reply.put_first(200, headers, b"x" * size) is is_put
             assert len(client.wire.writes) == is_put
             client.connection.resume_writing()
             if not is_put:

@@ -65,9 +65,13 @@ def passage() -> Passage:
     return Passage()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("request_", [WANTS, RESPONSES], ids=["chat", "responses"])
-async def test_a_stream_passes_byte_for_byte(passage: Passage, request_: InferenceRequest) -> None:
+async def test_a_stream_passes_byte_for_byte(
+    passage: Passage, request_: InferenceRequest, *, at_once: bool
+) -> None:
     """A caller that asked for everything gets everything, and the usage is known."""
+    passage.reply = RecordingReply(takes_first=at_once)
     passage.east.streams(*WORDS, usage=(9, 4))
     await passage.play(request_)
     sent = frames(request_, WORDS, (9, 4))
@@ -262,7 +266,7 @@ async def test_an_endless_event_is_broken_off(passage: Passage) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_whole_answer_has_its_length_and_usage(passage: Passage, *, at_once: bool) -> None:
     """What was read whole is sent whole."""
-    passage.reply = RecordingReply(takes_whole=at_once)
+    passage.reply = RecordingReply(takes_first=at_once)
     passage.east.completes("Hello", usage=(9, 2))
     await passage.play(PLAIN)
     assert passage.reply.headers["content-length"] == str(len(passage.reply.body))

@@ -36,9 +36,9 @@ async def test_the_client_gets_what_is_kept() -> None:
 @pytest.mark.parametrize("is_taken", [True, False])
 async def test_what_is_sent_at_once_is_kept(*, is_taken: bool) -> None:
     """Where it was sent."""
-    reply = RecordingReply(takes_whole=is_taken)
+    reply = RecordingReply(takes_first=is_taken)
     recording = Recording(reply, CHAT, at_most=100)
-    assert recording.put_whole(200, JSON, b"one") is is_taken
+    assert recording.put_first(200, JSON, b"one") is is_taken
     if is_taken:
         assert recording.body(USAGE) is None
         await recording.finish()
