@@ -137,7 +137,8 @@ class Connection(asyncio.BufferedProtocol):
         try:
             parser.feed(self._buffer[:nbytes])
         except UpstreamProtocolError as error:
-            self._begin(answer)
+            if parser.is_begun and not answer.is_begun:
+                self._begin(answer)
             self._lose(UpstreamProtocolError, error.message)
             return
         if parser.is_ended:
@@ -173,12 +174,9 @@ class Connection(asyncio.BufferedProtocol):
             self._upload.go_on()
 
     def _begin(self, answer: Response) -> None:
-        """The answer's head is here, perhaps since long."""
-        parser = self._parser
-        if answer.is_begun or not parser.is_begun:
-            return
+        """The answer's head is here."""
+        parser, upload = self._parser, self._upload
         answer.begin(parser.status, parser.headers)
-        upload = self._upload
         if upload is not None and not upload.is_over and parser.status >= _FIRST_ERROR:
             # It refuses what it has not read: the rest is not sent, and no other request here.
             self._upload = None

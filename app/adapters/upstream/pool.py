@@ -48,20 +48,19 @@ class Pool:
         self._max_age_s = max_age_s
         self._open: set[Connection] = set()
         self._waiting: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
-        self._idle = 0
         self._sweep: TimerHandle | None = None
         self._is_closed = False
 
     def count(self) -> Connections:
         """Those that are open now."""
-        return Connections(len(self._open) - self._idle, self._idle)
+        idle = sum(map(len, self._waiting.values()))
+        return Connections(len(self._open) - idle, idle)
 
     def take(self, origin: Origin) -> Connection | None:
         """One that waits, if any is fresh enough."""
         waiting, since = self._waiting[origin], self._loop.time() - self._keep_alive_s
         while waiting:
             connection = waiting.pop()
-            self._idle -= 1
             if connection.idle_since > since:
                 connection.idle_since = inf
                 return connection
@@ -85,7 +84,6 @@ class Pool:
             return
         connection.idle_since = now
         self._waiting[connection.origin].append(connection)
-        self._idle += 1
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._keep_alive_s, self._close_old)
 
@@ -95,7 +93,6 @@ class Pool:
         if connection.idle_since != inf:
             connection.idle_since = inf
             self._waiting[connection.origin].remove(connection)
-            self._idle -= 1
 
     def close(self) -> None:
         """Close all, and what is opened or comes back from now on."""
