@@ -88,12 +88,12 @@ class HttpCall(msgspec.Struct, eq=False):
             self._refuse_encoded(self.headers["content-encoding"])
         if not self._whole or self._size > self.limits.max_body:
             self._refuse_long()  # the parser has held a body that is whole to its length
-        if not self._whole:
-            await self._rest()
+            if not self._whole:
+                await self._rest()
+            if not self._gone and self._size > self.limits.max_body:
+                raise self._too_large()
         if self._gone:
             raise ClientGone
-        if self._size > self.limits.max_body:
-            raise self._too_large()
         self._watched = True
         if self._size > UNASKED_BYTES:
             self.line.resume_reading()

@@ -9,7 +9,7 @@ too: it would be charged, or given back. Embeddings generate nothing: their usag
 from __future__ import annotations
 
 import re
-from typing import Final, TypeGuard
+from typing import Final
 
 import msgspec
 
@@ -111,9 +111,5 @@ def _answer(body: bytes) -> _Answer:
         return _Answer()
 
 
-def _is_count(count: int | None) -> TypeGuard[int]:
-    return count is not None and 0 <= count <= MOST_TOKENS
-
-
 def _part(count: int | None) -> int:
-    return count if _is_count(count) else 0
+    return count if count is not None and 0 <= count <= MOST_TOKENS else 0
