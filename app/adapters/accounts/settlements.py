@@ -11,12 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from app.adapters.accounts.spool import Spool, Tenanted
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
@@ -89,12 +90,14 @@ class Settlements:
 
     def add(self, tenant: str, settlement: Settlement) -> None:
         """Have it settled; nobody waits for it."""
-        queue = self._queues.setdefault(tenant, _Queue())
+        queue = self._queues.get(tenant)
+        if queue is None:
+            queue = self._queues[tenant] = _Queue()
+            self._idle.clear()
         queue.waiting.append(settlement)
         self.unsettled += 1
         if queue.failing:
             self._to_spool.set()
-        self._idle.clear()
         if _is_urgent(settlement) or len(queue.waiting) >= _AT_ONCE:
             self._news.set()
         elif not self._lingers:

@@ -7,14 +7,13 @@ the forms are described beside the script's operations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from app.domain.quota.calendar import CalendarWindow, hours_of
 from app.domain.quota.limit import Kind, Limit, Measure
-from app.domain.quota.reservation import UNUSED, Ask, Charge, Part, Refusal, Reservation
+from app.domain.quota.reservation import UNUSED, Ask, Charge, Refusal, Reservation
 
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
@@ -28,8 +27,7 @@ class Unseeded(Exception):  # a state, not an error to report
     """The account has no generation: it is new, or Redis was flushed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """A reservation to be settled, as it waits to be sent; without one, a row alone."""
 
     reservation: Reservation | None
@@ -170,9 +168,13 @@ class _Charges:
         self._places: dict[tuple[object, ...], int] = {}
 
     def place(self, scopes: tuple[str, ...], reservation: Reservation) -> int:
-        """Its number, from 1 on as Lua counts."""
-        ask, day, hour = reservation.ask, reservation.day, reservation.hour
-        key = (scopes, ask.aside, id(ask.limits), id(day), id(reservation.month), id(hour))
+        """Its number, from 1 on as Lua counts. Parts of a lease differ in nothing but scopes."""
+        part, key = reservation.part, tuple[object, ...]()
+        if part is not None:
+            key = (scopes, part.lease)
+        else:
+            ask, day, hour = reservation.ask, reservation.day, reservation.hour
+            key = (scopes, ask.aside, id(ask.limits), id(day), id(reservation.month), id(hour))
         place = self._places.get(key)
         if place is None:
             self.packed.append(_charge(scopes, reservation))
@@ -217,39 +219,26 @@ def _row_alone(settlement: Settlement) -> dict[str, object]:
     return {"sent": int(max(0.0, settlement.sent - SKEW_S) * 1000)}
 
 
-def _item(settlement: Settlement, charges: _Charges) -> dict[str, Any]:
+def _item(settlement: Settlement, charges: _Charges) -> dict[str, object]:
     reservation, charge = settlement.reservation, settlement.charge
     assert reservation is not None  # noqa: S101  # for the type checker: the caller looked
-    actual = charge.actual
+    ask, part = reservation.ask, reservation.part
     scopes = reservation.scopes_charged(spilled=charge.spilled)
-    item: dict[str, Any] = {
-        "id": reservation.ask.id,
+    place = charges.place(scopes, reservation)
+    item: dict[str, object] = {
+        "id": ask.id,
         "generation": reservation.generation,
-        "charge": charges.place(scopes, reservation),
-        "requests": actual.requests,
-        "tokens": actual.tokens,
-        "nano_usd": actual.nano_usd,
-    }
-    if reservation.part is not None:
-        item["part"] = _part(reservation, reservation.part)
-    elif reservation.at_ms:
-        place = charges.place(reservation.scopes_held, reservation)
-        item["hold"] = {"charge": place, **_held(reservation)}
-    return item
-
-
-def _held(reservation: Reservation) -> dict[str, Any]:
-    held = reservation.ask.amounts
-    return {
+        "charge": place,
+        "actual": charge.actual,
+        "held": ask.amounts,
         "at": reservation.at_ms,
-        "requests": held.requests,
-        "tokens": held.tokens,
-        "nano_usd": held.nano_usd,
     }
-
-
-def _part(reservation: Reservation, part: Part) -> dict[str, Any]:
-    unused = {}
-    if part.number == UNUSED:
-        unused = {"unused": _sliding(reservation.ask.limits, Measure.REQUESTS)}
-    return {"lease": part.lease, "number": part.number, **_held(reservation), **unused}
+    if part is not None:
+        item["lease"] = part.lease
+        item["number"] = part.number
+        if part.number == UNUSED:
+            item["unused"] = _sliding(ask.limits, Measure.REQUESTS)
+    elif reservation.at_ms:
+        held_in = reservation.scopes_held
+        item["hold"] = place if held_in is scopes else charges.place(held_in, reservation)
+    return item

@@ -106,7 +106,8 @@ class Reservation(msgspec.Struct, frozen=True):
     @property
     def may_spill(self) -> bool:
         """Whether what leaving its first tier may cost is held for it."""
-        return all(self.ask.limits[index].mode is not Mode.SPILL for index in self.over)
+        limits = self.ask.limits
+        return not self.over or all(limits[index].mode is not Mode.SPILL for index in self.over)
 
     def window(self, kind: Kind) -> CalendarWindow:
         """The calendar window that its budgets of this kind count in; of any other the day."""

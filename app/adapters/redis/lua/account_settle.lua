@@ -96,9 +96,9 @@ local function claim_part(item, generation)
     not call('SET', PREFIX .. 'charged:' .. item.id, '1', 'NX', 'EX', REMEMBERED_S) then
     return nil, 'duplicate'
   end
-  local lease = lease_of(item.part.lease)
+  local lease = lease_of(item.lease)
   if lease.hold then
-    if call('SETBIT', lease.parts, item.part.number, 1) == 1 then return nil, 'duplicate' end
+    if call('SETBIT', lease.parts, item.number, 1) == 1 then return nil, 'duplicate' end
     return lease, lease.is_alive and 'settled' or 'late'
   end
   return nil, foreign and 'adopted' or 'duplicate'
@@ -139,19 +139,15 @@ end
 local function check(item, charges)
   if not item.id then return end
   for _, measure in ipairs(MEASURES) do
-    assert(type(item[measure]) == 'number', 'settle: an item without its amounts')
+    assert(type(item.actual[measure]) == 'number', 'settle: an item without its amounts')
+    assert(type(item.held[measure]) == 'number', 'settle: an item without what it held')
   end
   local charge = charges[item.charge]
   assert(#charge.scopes > 0 and item.generation, 'settle: an item without its account')
   assert(charge.day.ends and charge.month.ends, 'settle: an item without its windows')
   item.charge = charge
-  local part = item.part
-  if not part then return end
-  assert(type(part.number) == 'number' and part.lease, 'settle: a part without its lease')
-  assert(part.number >= 0 and type(part.at) == 'number', 'settle: a part without its number')
-  for _, measure in ipairs(MEASURES) do
-    assert(type(part[measure]) == 'number', 'settle: a part without its amounts')
-  end
+  if not item.lease then return end
+  assert(type(item.number) == 'number' and item.number >= 0, 'settle: a part without its number')
 end
 
 -- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
@@ -192,29 +188,30 @@ local function free_known(items, generation)
   return freed
 end
 
--- Adds an item to what others of the same account have, so that totals change once for all of them.
-local function sum_up(sums, charge, item)
+-- Adds amounts to what others of the same account have, so that totals change once for all of them.
+local function sum_up(sums, charge, amounts)
   local sum = sums[charge]
   if not sum then
     sum = { charge = charge, requests = 0, tokens = 0, nano_usd = 0, count = 0 }
     sums[charge] = sum
     sums[#sums + 1] = sum
   end
-  sum.requests, sum.tokens = sum.requests + item.requests, sum.tokens + item.tokens
-  sum.nano_usd, sum.count = sum.nano_usd + item.nano_usd, sum.count + 1
+  sum.requests, sum.tokens = sum.requests + amounts.requests, sum.tokens + amounts.tokens
+  sum.nano_usd, sum.count = sum.nano_usd + amounts.nano_usd, sum.count + 1
 end
 
 local function settle_claimed(item, generation, sums)
   local hold, how = claim(item, generation)
   if not hold then return how end
   -- Where there is a hold, its windows are charged.
-  sums.total(hold, 'committed', item, 1, item.charge.scopes)
+  sums.total(hold, 'committed', item.actual, 1, item.charge.scopes)
   if how == 'settled' then
     sums.total(hold, 'held', hold, -1, hold.scopes)
     sums.live(hold, hold.scopes, -1)
   end
   for _, taken in ipairs(how ~= 'adopted' and hold.windows or {}) do
-    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, item.tokens - hold.tokens)
+    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket,
+      item.actual.tokens - hold.tokens)
   end
   return how
 end
@@ -224,32 +221,33 @@ end
 local function settle_part(item, generation, committed)
   local lease, how = claim_part(item, generation)
   if how == 'duplicate' then return how end
-  sum_up(committed, item.charge, item)
+  sum_up(committed, item.charge, item.actual)
   if how == 'adopted' then return how end
-  local part = item.part
+  local actual, held = item.actual, item.held
   for _, taken in ipairs(lease.hold.windows) do
-    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, item.tokens - part.tokens)
+    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket,
+      actual.tokens - held.tokens)
   end
-  for _, window in ipairs(part.unused or {}) do
-    correct(window[1], window[2], bucket_at(part.at, window[2]), -part.requests)
+  for _, window in ipairs(item.unused or {}) do
+    correct(window[1], window[2], bucket_at(item.at, window[2]), -held.requests)
   end
   for _, measure in ipairs(MEASURES) do
-    lease.settled[measure] = lease.settled[measure] + part[measure]
+    lease.settled[measure] = lease.settled[measure] + held[measure]
   end
   return how
 end
 
 -- {charges: [{scopes, day, month, hour?, sliding: [[NAME:SCOPE, window_ms]], aside}],
---  items: [{id, generation, charge, requests, tokens, nano_usd,
---           hold?: {charge, at, requests, tokens, nano_usd},
---           part?: {lease, number, at, requests, tokens, nano_usd,
---                   unused?: [[NAME:SCOPE, window_ms]]}}]}; then, as an argument for each item, its
--- row, if it has one -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
+--  items: [{id, generation, charge, actual: AMOUNTS, held: AMOUNTS, at, hold?, lease?, number?,
+--           unused?: [[NAME:SCOPE, window_ms]]} | {sent?}]}, where AMOUNTS is {requests, tokens,
+-- nano_usd}; then, as an argument for each item, its row, if it has one
+-- -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
 -- A release is a settlement of nothing. The scopes of `charge` are those that are charged, be it
--- fewer than are held in, or others; its windows are used where no hold is. `hold` is what the asker
--- was told of its hold, `at` when: it is not read then. An item of a row alone is a request that
--- reserved nothing; `sent` is when it was sent before without an answer, if it was. A `part` was
--- granted of a lease, a hold of that name: its number is unlike that of any other part.
+-- fewer than are held in, or others; its windows are used where no hold is. What is `held` was taken
+-- `at` that moment. `hold` is the charge that it was told to be held in: it is not read then. An
+-- item of a row alone is a request that reserved nothing; `sent` is when it was sent before without
+-- an answer, if it was. A part was granted of a `lease`, a hold of that name: its `number` is unlike
+-- that of any other part.
 local function settle(given)
   local generation = call('GET', PREFIX .. 'generation')
   if not generation then return 'unseeded' end
@@ -262,15 +260,15 @@ local function settle(given)
     if not item.id then
       how = item.sent and known[row] and 'duplicate' or 'recorded'
     elseif freed[item.id] then
-      local hold = item.hold
-      local charge = charges[hold.charge]
-      sum_up(committed, item.charge, item)
-      sum_up(held, charge, hold)
+      local charge = charges[item.hold]
+      sum_up(committed, item.charge, item.actual)
+      sum_up(held, charge, item.held)
       for _, window in ipairs(charge.sliding) do
-        correct(window[1], window[2], bucket_at(hold.at, window[2]), item.tokens - hold.tokens)
+        correct(window[1], window[2], bucket_at(item.at, window[2]),
+          item.actual.tokens - item.held.tokens)
       end
       how, freed[item.id] = 'settled', nil
-    elseif item.part then
+    elseif item.lease then
       how = settle_part(item, generation, committed)
       mark = how == 'settled' and '' or how
     else
