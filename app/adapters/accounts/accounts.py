@@ -132,12 +132,14 @@ class SharedAccounts:
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:
         """Have it charged, once; nobody waits for it."""
-        tenant = reservation.ask.tenant
-        self._live[tenant].discard(reservation.ask.id)
+        ask = reservation.ask
         if reservation.part is not None:
             self.leases.settled(reservation.part)
-        self._local.settle(reservation, charge.actual, spilled=charge.spilled)
-        self.settlements.add(tenant, Settlement(reservation, charge))
+        elif reservation.degraded is None:
+            self._live[ask.tenant].discard(ask.id)
+        else:
+            self._local.settle(reservation, charge.actual, spilled=charge.spilled)
+        self.settlements.add(ask.tenant, Settlement(reservation, charge))
 
     async def read(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,32 +20,38 @@ class Lease:
     """Granted as a whole by the account, and in parts from here.
 
     Attributes:
-        running: parts that are not settled yet.
+        settled: how many of its parts are.
         ends: when nothing is granted from it any more, by the monotonic clock.
+        renewed_at: when it is time to take the next one: at once, where little is left.
     """
 
-    __slots__ = ("_left", "_limits", "_parts", "ends", "running", "whole")
+    __slots__ = ("_left", "_limits", "_low", "_parts", "ends", "renewed_at", "settled", "whole")
 
     def __init__(self, whole: Reservation, ends: float) -> None:
         amounts = whole.ask.amounts
         self.whole = whole
         self.ends = ends
-        self.running = 0
+        self.renewed_at = ends - LEASE_S / 2
+        self.settled = 0
         self._parts = UNUSED
-        self._left = [amounts.requests, amounts.tokens, amounts.nano_usd]
+        self._left = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
+        self._low = tuple(_LOW * each for each in left)
         limits = zip(whole.ask.limits, whole.left, strict=True)
-        self._limits = [(left, _MEASURES.index(limit.measure)) for limit, left in limits]
+        self._limits = [(beyond, _MEASURES.index(limit.measure)) for limit, beyond in limits]
 
     def part(self, ask: Ask) -> Reservation | None:
         """What is asked for, if so much is left; `left` counts what nobody has of the lease."""
-        amounts, left = ask.amounts, self._left
-        requests, tokens = left[0] - amounts.requests, left[1] - amounts.tokens
-        nano_usd = left[2] - amounts.nano_usd
-        if requests < 0 or tokens < 0 or nano_usd < 0:
-            return None
-        self._left = left = [requests, tokens, nano_usd]
+        amounts, (requests, tokens, nano_usd) = ask.amounts, self._left
+        requests -= amounts.requests
+        tokens -= amounts.tokens
+        nano_usd -= amounts.nano_usd
+        low = self._low
+        if requests < low[0] or tokens < low[1] or nano_usd < low[2]:
+            if requests < 0 or tokens < 0 or nano_usd < 0:
+                return None
+            self.renewed_at = 0.0
+        self._left = left = (requests, tokens, nano_usd)
         self._parts += 1
-        self.running += 1
         whole = self.whole
         return Reservation(
             ask,
@@ -60,19 +67,14 @@ class Lease:
         )
 
     @property
-    def is_low(self) -> bool:
-        """Whether it is time to take the next one."""
-        amounts, (requests, tokens, nano_usd) = self.whole.ask.amounts, self._left
-        return (
-            requests < _LOW * amounts.requests
-            or tokens < _LOW * amounts.tokens
-            or nano_usd < _LOW * amounts.nano_usd
-        )
+    def runs(self) -> bool:
+        """Whether some of its parts are not settled yet."""
+        return self.settled < self._parts
 
     def close(self) -> Reservation | None:
         """What was not used of it, to be given back; nothing is granted from it any more."""
         unused = Amounts(*self._left)
-        self._left = [0, 0, 0]
+        self._left = (0, 0, 0)
         if unused == Amounts():
             return None
         ask = replace(self.whole.ask, amounts=unused)
@@ -86,6 +88,7 @@ class Demand:
         ask: the last that was asked of the account; others differ in id, amounts and draft.
         left: what was left of each limit when the account was last asked.
         wanted: all that was asked for in the last whole period.
+        is_busy: whether that was enough for a lease.
         again_at: when there may be a lease, after there was none.
     """
 
@@ -94,6 +97,7 @@ class Demand:
         "_began",
         "again_at",
         "ask",
+        "is_busy",
         "is_leasable",
         "leases",
         "left",
@@ -107,29 +111,24 @@ class Demand:
         self.leases: list[Lease] = []
         self.taking = False
         self.wanted = Amounts()
+        self.is_busy = False
         self.again_at = now
         self.is_leasable = is_leasable(ask)
-        self._asked = [0, 0, 0]
+        self._asked: list[Amounts] = []  # in this period
         self._began = now
-
-    def note(self, amounts: Amounts, now: float) -> None:
-        """So much is asked for."""
-        asked = self._asked
-        if now - self._began >= PERIOD_S:
-            self._turn(now)
-            asked = self._asked
-        asked[0] += amounts.requests
-        asked[1] += amounts.tokens
-        asked[2] += amounts.nano_usd
 
     def _turn(self, now: float) -> None:
         is_next = now - self._began < 2 * PERIOD_S
-        self.wanted = Amounts(*self._asked) if is_next else Amounts()
-        self._asked = [0, 0, 0]
+        self.wanted = _sum(self._asked) if is_next else Amounts()
+        self.is_busy = self.wanted.requests >= MANY
+        self._asked = []
         self._began = now
 
     def part(self, ask: Ask, now: float) -> Reservation | None:
-        """Of the first lease that has room for it."""
+        """Of the first lease that has room for what is asked for, which counts in any case."""
+        if now - self._began >= PERIOD_S:
+            self._turn(now)
+        self._asked.append(ask.amounts)
         for lease in self.leases:
             if now < lease.ends and (part := lease.part(ask)) is not None:
                 return part
@@ -137,11 +136,12 @@ class Demand:
 
     def wants(self, now: float) -> bool:
         """Whether another lease should be taken now."""
-        if self.taking or now < self.again_at or self.wanted.requests < MANY:
+        if self.taking or not self.is_busy or now < self.again_at:
             return False
-        if len(self.left) < len(self.ask.limits):  # all were refused, and none was told of room
-            return False
-        return all(each.is_low or now >= each.ends - LEASE_S / 2 for each in self.leases)
+        if self.leases:
+            return now >= self.leases[-1].renewed_at  # of those before it, it is past
+        # Where all were refused, none was told of room.
+        return len(self.left) >= len(self.ask.limits)
 
     def ended(self, now: float) -> list[Lease]:
         """Leases that nothing is granted from any more, taken out."""
@@ -149,3 +149,11 @@ class Demand:
         if ended:
             self.leases = [each for each in self.leases if now < each.ends]
         return ended
+
+
+def _sum(asked: Sequence[Amounts]) -> Amounts:
+    return Amounts(
+        sum([each.requests for each in asked]),
+        sum([each.tokens for each in asked]),
+        sum([each.nano_usd for each in asked]),
+    )

@@ -78,11 +78,10 @@ class Leases:
         """What is asked for, from a lease; None where it is to be asked of the account."""
         if self._workers is None or ask.aside:
             return None
-        demand = self._demand(ask)
+        demand = self._demands.get(_kind(ask)) or self._new_demand(ask)
         if not demand.is_leasable:
             return None
         now = self._clock.now()
-        demand.note(ask.amounts, now)
         part = demand.part(ask, now)
         if demand.wants(now):
             demand.taking = True
@@ -92,6 +91,8 @@ class Leases:
 
     def note(self, granted: Reservation) -> None:
         """The account granted it by itself, and said what is left."""
+        if self._workers is None:
+            return
         demand = self._demands.get(_kind(granted.ask))
         if demand is not None:
             demand.ask, demand.left = granted.ask, granted.left
@@ -100,8 +101,9 @@ class Leases:
         """A part of a lease ran to its end."""
         lease = self._open.get(part.lease)
         if lease is not None:
-            lease.running -= 1
-            self._forget_ended(lease)
+            lease.settled += 1
+            if not lease.ends:
+                self._forget_ended(lease)
 
     def held(self) -> Iterator[tuple[str, str]]:
         """Tenants and names of leases that are not settled as a whole."""
@@ -127,14 +129,11 @@ class Leases:
             wanted, self._wanted = self._wanted, []
             await asyncio.gather(*map(self._take, wanted))
 
-    def _demand(self, ask: Ask) -> Demand:
-        kind = _kind(ask)
-        known = self._demands.get(kind)
-        if known is None:
-            if len(self._demands) >= _REMEMBERED:
-                self._forget_idle()
-            known = self._demands[kind] = Demand(ask, self._clock.now())
-        return known
+    def _new_demand(self, ask: Ask) -> Demand:
+        if len(self._demands) >= _REMEMBERED:
+            self._forget_idle()
+        made = self._demands[_kind(ask)] = Demand(ask, self._clock.now())
+        return made
 
     def _forget_idle(self) -> None:
         kept = {kind: each for kind, each in self._demands.items() if each.leases or each.taking}
@@ -155,7 +154,7 @@ class Leases:
             self._forget_ended(lease)
 
     def _forget_ended(self, lease: Lease) -> None:
-        if not lease.running and not lease.ends:
+        if not lease.runs and not lease.ends:
             self._open.pop(lease.whole.ask.id, None)
 
     async def _take(self, demand: Demand) -> None:
