@@ -52,6 +52,7 @@ class _Index:
     tenants: Mapping[str, Tenant]
     enabled: Mapping[str, Tenant]
     callers: CallerRules
+    policies: Mapping[str, RoutePolicy]  # of those that are enabled
     #: Keys that were shown and found right, by a digest; they end with this version.
     recent: dict[bytes, _Key] = field(default_factory=dict, repr=False)
 
@@ -73,7 +74,9 @@ class DirectoryKeys:
 
     def find(self, key: str) -> Principal | None:
         """The principal of a key that is in force, None for any other text."""
-        index = self._index()
+        index = self._made
+        if index.current is not self._store.in_force:
+            index = self._index()
         shown = blake2b(key.encode("utf-8", "surrogatepass")).digest()
         known = index.recent.get(shown)
         if known is None:
@@ -112,8 +115,10 @@ class DirectoryKeys:
 
     def policy(self, tenant: Tenant) -> RoutePolicy | None:
         """Its route policy by now, whatever it was before; None once it may ask for nothing."""
-        found = self._index().enabled.get(tenant.name)
-        return None if found is None else found.routing
+        index = self._made
+        if index.current is not self._store.in_force:
+            index = self._index()
+        return index.policies.get(tenant.name)
 
     def caller_rules(self) -> CallerRules:
         """Whose tokens are whose; tenants are there also while they are disabled."""
@@ -181,7 +186,9 @@ def _index(current: Current) -> _Index:
     }
     entries = current.directory.tenants
     enabled = {name: tenant for name, tenant in tenants.items() if not entries[name].disabled}
-    return _Index(current, keys, tenants, enabled, _caller_rules(current.directory, tenants))
+    callers = _caller_rules(current.directory, tenants)
+    policies = {name: tenant.routing for name, tenant in enabled.items()}
+    return _Index(current, keys, tenants, enabled, callers, policies)
 
 
 def _caller_rules(directory: Directory, tenants: Mapping[str, Tenant]) -> CallerRules:
