@@ -73,7 +73,7 @@ class OnTestClock(Batch):
     def __init__(self, server: Redis) -> None:
         self._server = server
 
-    async def call(self, command: Command) -> Any:
+    async def call(self, command: Command, *, as_told: bool = False) -> Any:
         server: Any = self._server
         return await server.execute_command(*command)
 

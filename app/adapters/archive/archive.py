@@ -12,8 +12,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,6 +33,8 @@ from app.ports import Clock
 Entry = tuple[str, bytes]
 
 _DAY_S: Final = 86_400
+#: Rows of one part of a batch: some 0.2 ms.
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,8 @@ class Archive:
         with self._turn:
             writer = self._current()
             written = _Batch(self._tally.n)
-            each = ((tenant, entry) for tenant, entries in batch.items() for entry in entries)
-            for tenant, some in groupby(gently(each), key=itemgetter(0)):
-                entries = (entry for _, entry in some)
-                written.add(tenant, entries, self.last_position(tenant))
+            for tenant, some in gently(_parts(batch)):
+                written.add(tenant, some, self.last_position(tenant))
             if written.lines:
                 writer.write(b"".join(written.lines))
                 written.told_to(self._tally)
@@ -212,39 +211,45 @@ class Archive:
 
 @dataclass(slots=True)
 class _Batch:
-    """Lines to be written together, and what the tally is told once they are."""
+    """Lines to be written together, and what the tally is told once they are.
 
-    n: int
+    `before`: so many there are already.
+    """
+
+    before: int
     lines: list[bytes] = field(default_factory=list)
     positions: dict[str, str] = field(default_factory=dict)
     times: list[float | None] = field(default_factory=list)
 
     def add(self, tenant: str, entries: Iterable[Entry], position: str) -> None:
-        """Take the entries that follow the position."""
-        name, reached = msgspec.json.encode(tenant), parsed(position)
+        """Take the entries that follow the position, and those of this batch before them."""
+        name, reached = msgspec.json.encode(tenant), parsed(self.positions.get(tenant, position))
         for stream_id, row in entries:
             moment = parsed(stream_id)
-            if moment > reached:
-                reached = moment
-                self.positions[tenant] = stream_id
-                self._add(tenant, name, stream_id, row)
+            if moment <= reached:
+                continue
+            reached, at = moment, _time(tenant, row)
+            self.positions[tenant] = stream_id
+            self.times.append(at)
+            n = self.before + len(self.times)
+            if at is None:
+                kept = base64.b64encode(row).decode()
+                line = other_line(Line(n=n, tenant=tenant, id=stream_id, unreadable=kept))
+            else:
+                line = row_line(n, name, stream_id, one_line(row))
+            self.lines.append(line)
 
     def told_to(self, tally: Tally) -> None:
-        tally.n = self.n
+        tally.n = self.before + len(self.times)
         tally.positions |= self.positions
-        for at in self.times:
-            tally.count(at)
+        tally.count(self.times)
 
-    def _add(self, tenant: str, name: bytes, stream_id: str, row: bytes) -> None:
-        self.n += 1
-        at = _time(tenant, row)
-        self.times.append(at)
-        if at is None:
-            kept = base64.b64encode(row).decode()
-            line = other_line(Line(n=self.n, tenant=tenant, id=stream_id, unreadable=kept))
-        else:
-            line = row_line(self.n, name, stream_id, one_line(row))
-        self.lines.append(line)
+
+def _parts(batch: Mapping[str, Sequence[Entry]]) -> Iterator[tuple[str, Sequence[Entry]]]:
+    """So few rows that whoever writes them may rest in between."""
+    for tenant, entries in batch.items():
+        for start in range(0, len(entries), _AT_ONCE):
+            yield tenant, entries[start : start + _AT_ONCE]
 
 
 def one_line(row: bytes) -> bytes:

@@ -21,6 +21,8 @@ Entry = tuple[str, bytes]
 #: request is served; and the fewest of one.
 _AT_ONCE: Final = 128
 _FEWEST: Final = 4
+#: Of an entry's fields, as the account writes them.
+_NAMES: Final = [b"row", b"mark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class LedgerStreams:
 
     async def _answer(self, command: Command) -> Any:
         try:
-            return await self._batch.call(command)
+            return await self._batch.call(command, as_told=True)
         except StoreUnavailable as error:
             return error
 
@@ -130,21 +132,20 @@ def key_of(tenant: str) -> str:
 
 
 def _page(tenant: str, position: str, found: Sequence[Any], length: int) -> Page:
-    entries = [(_id(stream_id), fields) for stream_id, fields in found]
-    if position == START:
-        return Page(tenant, [_entry(*each) for each in entries], length)
-    if not entries or entries[0][0] != position:
-        return Page(tenant, (), length, rolled_back=True)
-    return Page(tenant, [_entry(*each) for each in entries[1:]], length)
+    if position != START:
+        if not found or found[0][0] != position.encode():
+            return Page(tenant, (), length, rolled_back=True)
+        found = found[1:]
+    return Page(tenant, [_entry(stream_id, fields) for stream_id, fields in found], length)
 
 
-def _id(stream_id: bytes) -> str:
-    return stream_id.decode("ascii")
-
-
-def _entry(stream_id: str, fields: Mapping[bytes, bytes]) -> Entry:
-    """The row, with what the account noted beside it worked in."""
-    row, mark = fields.get(b"row", b""), fields.get(b"mark", b"")
+def _entry(told: bytes, fields: Sequence[bytes]) -> Entry:
+    """The row, with what the account noted beside it worked in; names and values take turns."""
+    stream_id = told.decode("ascii")
+    if fields[::2] == _NAMES and not fields[3]:  # as nearly all
+        return stream_id, fields[1]
+    known = dict(zip(fields[::2], fields[1::2], strict=True))
+    row, mark = known.get(b"row", b""), known.get(b"mark", b"")
     if not mark:
         return stream_id, row
     try:

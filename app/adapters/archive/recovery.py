@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,12 +47,11 @@ class Tally:
         self.positions = dict(header.positions)
         self.rows, self.first_at, self.last_at = 0, None, None
 
-    def count(self, at: float | None) -> None:
-        """One more row, made `at`; None where that cannot be read."""
-        self.rows += 1
-        if at is not None:
-            self.first_at = at if self.first_at is None else min(self.first_at, at)
-            self.last_at = at if self.last_at is None else max(self.last_at, at)
+    def count(self, times: Sequence[float | None]) -> None:
+        """So many more rows, and when each was made; None where that cannot be read."""
+        self.rows += len(times)
+        known = [at for at in (self.first_at, self.last_at, *times) if at is not None]
+        self.first_at, self.last_at = min(known, default=None), max(known, default=None)
 
     def take(self, line: Line) -> None:
         """One line, as it was read."""
@@ -61,7 +61,7 @@ class Tally:
         if line.tenant and line.reached:
             self.positions[line.tenant] = line.reached
         if line.entry is not None:
-            self.count(None if line.unreadable else _at(line.entry))
+            self.count([None if line.unreadable else _at(line.entry)])
 
     def summary(self, end: End) -> Summary:
         """The last segment, as the next one's header tells of it."""

@@ -95,10 +95,11 @@ class Batch:
         self._is_about_to_send = False
         self._closed = False
 
-    async def call(self, command: Command) -> Any:
-        """The answer to one command. Raises StoreUnavailable: NotSent at once while it is lost.
+    async def call(self, command: Command, *, as_told: bool = False) -> Any:
+        """The answer to one command; `as_told`: Redis' own, not as redis-py reads it.
 
-        Otherwise the command may have been carried out although no answer came in time.
+        Raises StoreUnavailable: NotSent at once while it is lost. Otherwise the command may have
+        been carried out although no answer came in time.
         """
         if self._closed or self._breaker.state is not State.CLOSED:
             raise _not_sent()
@@ -108,7 +109,7 @@ class Batch:
             raise
         except RedisError as error:
             raise _refusal(error) from error
-        read = self._reading.get(command[0])
+        read = None if as_told else self._reading.get(command[0])
         return reply if read is None else read(reply)
 
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:

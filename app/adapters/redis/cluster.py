@@ -209,8 +209,8 @@ class ClusterBatch(Batch):
     def __init__(self, cluster: Cluster) -> None:  # the base's own parts are each node's
         self._cluster = cluster
 
-    async def call(self, command: Command) -> Any:
-        """The answer to one command, whose first key decides where it goes.
+    async def call(self, command: Command, *, as_told: bool = False) -> Any:
+        """The answer to one command, whose first key decides where it goes; see Batch.
 
         Raises StoreUnavailable while that key's node is lost, and while its slot is being moved key
         by key: a script would find some of its keys here and some there.
@@ -218,7 +218,7 @@ class ClusterBatch(Batch):
         for _ in range(_MOST_MOVES):
             node = self._cluster.node_of(_key(command))
             try:
-                return await node.batch.call(command)
+                return await node.batch.call(command, as_told=as_told)
             except StoreUnavailable as refused:
                 if not isinstance(refused.__cause__, MovedError):
                     raise

@@ -158,8 +158,8 @@ class TestCopying:
         await world.settle(tenant, *range(1000))
         call = world.batch.call
 
-        async def seen(command: Command) -> Any:
-            answer = await call(command)
+        async def seen(command: Command, *, as_told: bool = False) -> Any:
+            answer = await call(command, as_told=as_told)
             brought.append(len(answer) if command[0] == "XRANGE" else 0)
             return answer
 

@@ -33,7 +33,7 @@ class ToldBatch(Batch):
         self.answer = answer
         self.asked: list[Command] = []
 
-    async def call(self, command: Command) -> Any:
+    async def call(self, command: Command, *, as_told: bool = False) -> Any:
         self.asked.append(command)
         if isinstance(self.answer, Exception):
             raise self.answer
