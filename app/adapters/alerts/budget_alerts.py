@@ -10,7 +10,7 @@ from typing import Final
 from app.adapters.alerts.webhook import Webhook, webhook
 from app.adapters.background import background
 from app.adapters.redis.batch import Batch
-from app.domain.quota.budget_alert import BudgetAlert, alerts_of
+from app.domain.quota.budget_alert import BudgetAlert, Budgets
 from app.domain.quota.limit import FORMS, NANO, Measure
 from app.domain.quota.reservation import Reservation
 from app.errors import StoreUnavailable
@@ -24,7 +24,7 @@ class BudgetAlerts:
     def __init__(self, hook: Webhook, thresholds: Sequence[float]) -> None:
         """`thresholds` are shares of a budget, 0 to 1."""
         self._hook = hook
-        self._thresholds = thresholds
+        self._budgets = Budgets(thresholds)
         self._noticed: dict[tuple[object, ...], None] = {}
         self._untold: asyncio.Queue[BudgetAlert] = asyncio.Queue()
 
@@ -45,7 +45,7 @@ class BudgetAlerts:
 
     def watch(self, reservation: Reservation) -> None:
         """Notice what this reservation brought near its end; costs no I/O."""
-        for alert in alerts_of(reservation, self._thresholds):
+        for alert in self._budgets.alerts(reservation):
             told_once = _told_once(alert)
             if told_once not in self._noticed:
                 self._noticed[told_once] = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.domain.quota.budget_alert import alerts_of
+from app.domain.quota.budget_alert import Budgets, alerts_of
 from app.domain.quota.calendar import days_around, hour_of, months_around
 from app.domain.quota.limit import (
     NANO,
@@ -36,6 +38,23 @@ def test_the_highest_threshold_is_told(left: int, told: list[float]) -> None:
     """Not before it is reached, and beyond the limit too."""
     alerts = alerts_of(granted((LimitName.TOKENS_PER_DAY, 100, left)), (0.8, 0.95))
     assert [alert.threshold for alert in alerts] == told
+
+
+@given(
+    amount=st.integers(0, 10**12),
+    lefts=st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=5),
+    thresholds=st.lists(st.floats(0, 1), max_size=3),
+)
+def test_what_is_known_at_once_is_what_is_found_by_looking(
+    amount: int, lefts: list[int], thresholds: list[float]
+) -> None:
+    """Of many reservations with the same limits, whatever is left."""
+    budgets = Budgets(thresholds)
+    first = granted((LimitName.TPM, 10, 3), (LimitName.TOKENS_PER_DAY, amount, 0))
+    for left in lefts:
+        each = replace(first, left=(3, left))
+        assert budgets.alerts(each) == alerts_of(each, thresholds)
+    assert budgets.alerts(replace(first, left=())) == ()
 
 
 def test_only_budgets_are_told_of() -> None:
