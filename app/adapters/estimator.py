@@ -30,11 +30,14 @@ class Estimator:
         """Load the vocabularies of base models: about a third of a second each, once."""
         self._counter.warm(models)
 
+    def short_prompt(self, request: InferenceRequest, model: str) -> int | None:
+        """Tokens of the input as `model`, a base model, reads it; None: it is long."""
+        return self._prompt(request, model) if len(request.body) <= _INLINE_BYTES else None
+
     async def prompt(self, request: InferenceRequest, model: str) -> int:
-        """Tokens of the input as `model`, a base model, reads it."""
-        if len(request.body) <= _INLINE_BYTES:
-            return self._prompt(request, model)
-        return await asyncio.to_thread(self._prompt, request, model)
+        """Tokens of the input, however long it is."""
+        short = self.short_prompt(request, model)
+        return await asyncio.to_thread(self._prompt, request, model) if short is None else short
 
     def _prompt(self, request: InferenceRequest, model: str) -> int:
         return tokens_of(read_prompt(request), self._counter.counting(model), model)

@@ -63,6 +63,10 @@ class Countable(Protocol):
 class TokenEstimator(Protocol):
     """Token counts where no upstream has told any."""
 
+    def short_prompt(self, request: InferenceRequest, model: str) -> int | None:
+        """As `prompt`, at once; None where it is so long that it has to be waited for."""
+        ...
+
     async def prompt(self, request: InferenceRequest, model: str) -> int:
         """Tokens of the input as `model`, a base model, reads it; never much too few."""
         ...

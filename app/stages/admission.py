@@ -31,6 +31,9 @@ from app.observation import Observation
 from app.ports import Accounts, Clock, TokenEstimator
 from app.wire.rate_limits import rate_limit_headers
 
+_NO_ACCOUNTING: Final = Accounting.NONE
+_EMBEDDINGS: Final = Operation.EMBEDDINGS
+_RELEASED: Final = RowKind.RELEASED
 #: OpenAI and Azure refuse more, so more is never generated.
 MOST_CHOICES: Final = 128
 #: Keys and models whose terms are remembered; beyond so many all are forgotten.
@@ -78,17 +81,22 @@ class Admission:
         What measures the cache has to fit the limits of `measuring`, too, and counts in no rate.
         Raises QuotaExceeded or BudgetExhausted with the limit that refused, QuotaUnavailable.
         """
-        if request.route.accounting is Accounting.NONE:
+        if request.route.accounting is _NO_ACCOUNTING:
             return
         terms = self._terms_of(principal, request.model, choices, observation.started_at)
         observation.base_model = terms.model
         prompt = observation.prompt  # counted before, where a policy bounds it
         if prompt is None:
+            prompt = self._estimator.short_prompt(request, terms.model)
+        if prompt is None:
             prompt = await self._estimator.prompt(request, terms.model)
-        most, expected = self._answer(principal.tenant.name, request, terms.longest)
+        tenant = terms.tenant.name
+        most, expected = self._answer(tenant, request, terms.longest)
         observation.demand = Demand(prompt, expected)
         amounts = Amounts(1, prompt + most, terms.prices.bound(prompt, most))
-        ask = self._ask(principal.tenant.name, amounts, terms)
+        ask = Ask(
+            self._new_id(), tenant, terms.scopes, amounts, terms.limits, terms.days, terms.months
+        )
         if measuring:
             ask = _measuring(ask, measuring, terms)
         granted = self._accounts.leased(ask)
@@ -116,21 +124,18 @@ class Admission:
 
         Azure, too, counts the cap at admission, else an answer as they usually are.
         """
-        if request.operation is Operation.EMBEDDINGS:
+        if request.route.operation is _EMBEDDINGS:
             return 0, 0
         most = expected = request.output_cap
         if not most or not expected:
             most = self._estimator.output(tenant, request.model)
             expected = self._estimator.typical_output(tenant, request.model)
-        if longest:  # no answer is longer than the context window
+        if longest and (most > longest or expected > longest):  # the context window's tokens
             most, expected = min(most, longest), min(expected, longest)
+        if request.choices == 1:
+            return most, expected
         choices = min(request.choices, MOST_CHOICES)
         return choices * most, choices * expected
-
-    def _ask(self, tenant: str, amounts: Amounts, terms: _Terms) -> Ask:
-        return Ask(
-            self._new_id(), tenant, terms.scopes, amounts, terms.limits, terms.days, terms.months
-        )
 
     def _terms_of(
         self, principal: Principal, model: str, choices: Choices, started_at: float
@@ -217,13 +222,13 @@ def _draft(
     """The ledger row that is written should nobody ever settle."""
     return LedgerRow(
         id=ask.id,
-        kind=RowKind.RELEASED,
+        kind=_RELEASED,
         at=observation.started_at,
         tenant=principal.tenant.name,
         request_id=observation.request_id,
         key_id=principal.key_id,
         model=request.model,
-        operation=request.operation,
+        operation=request.route.operation,
         stream=request.stream,
         reserved_tokens=ask.amounts.tokens,
         reserved_nano_usd=ask.amounts.nano_usd,

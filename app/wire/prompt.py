@@ -13,6 +13,7 @@ from app.domain.call.prompt import Prompt
 from app.domain.call.request import InferenceRequest, Operation
 from app.wire.image_size import size_of, size_of_base64
 
+_CHAT_COMPLETIONS: Final = Operation.CHAT_COMPLETIONS
 _PLAIN: Final = {Operation.COMPLETIONS: ("prompt", "suffix"), Operation.EMBEDDINGS: ("input",)}
 #: Beside the messages, what the model is shown too; and a predicted answer, which is charged as far
 #: as it turns out to be wrong.
@@ -64,7 +65,7 @@ def read_prompt(request: InferenceRequest) -> Prompt:
     What only the upstream has is not seen: the conversation that `previous_response_id` continues,
     stored prompts, and what hosted tools find.
     """
-    if request.route.operation is Operation.CHAT_COMPLETIONS:
+    if request.route.operation is _CHAT_COMPLETIONS:
         prompt = _texts_alone(request.body)
         if prompt is not None:
             return prompt

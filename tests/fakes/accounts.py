@@ -86,6 +86,11 @@ class FakeEstimator:
         self.ready = asyncio.Event()
         self.ready.set()
 
+    def short_prompt(self, request: InferenceRequest, model: str) -> int | None:
+        """The set number."""
+        del request, model
+        return self.prompt_tokens
+
     async def prompt(self, request: InferenceRequest, model: str) -> int:
         """The set number."""
         del request, model

@@ -34,6 +34,7 @@ from app.adapters.redis.multiplexed import Answer, Multiplexed
 from app.adapters.redis.patience import SLICES, Patience
 from app.errors import StoreUnavailable
 
+_LETS_THROUGH: Final = State.CLOSED
 #: Of one write, unless it is of one command.
 _MOST_BYTES: Final = 32 * 1024
 #: How often a store that was lost is asked whether it is back, once the breaker lets it be asked.
@@ -101,7 +102,7 @@ class Batch:
         Raises StoreUnavailable: NotSent at once while it is lost. Otherwise the command may have
         been carried out although no answer came in time.
         """
-        if self._closed or self._breaker.state is not State.CLOSED:
+        if self._closed or self._breaker.state is not _LETS_THROUGH:
             raise _not_sent()
         try:
             reply = await self._ask(command)
@@ -118,7 +119,7 @@ class Batch:
         They are Redis' own, not as redis-py reads them. Whoever waits for all of them is woken up
         once: no command costs a task.
         """
-        if self._closed or self._breaker.state is not State.CLOSED:
+        if self._closed or self._breaker.state is not _LETS_THROUGH:
             return [_not_sent() for _ in commands]
         asked = [self._ask(command) for command in commands]
         try:
@@ -146,7 +147,7 @@ class Batch:
         """Ask a lost store whether it is back, so that no request has to; for ever."""
         while True:
             await asyncio.sleep(_PROBE_S)
-            if self._breaker.state is State.CLOSED or not self._breaker.admits():
+            if self._breaker.state is _LETS_THROUGH or not self._breaker.admits():
                 continue
             try:
                 with suppress(StoreUnavailable, RedisError):
@@ -285,7 +286,7 @@ class Batch:
 
     def _failed(self) -> None:
         self._breaker.failed()
-        if self._breaker.state is not State.CLOSED:
+        if self._breaker.state is not _LETS_THROUGH:
             self._refuse(len(self._asked))
 
     def _refuse(self, count: int, error: Exception | None = None) -> None:

@@ -15,6 +15,9 @@ from app.domain.quota.limit import BUDGETS, SPILLED, Kind, Limit, Measure, Mode
 
 #: The number of that part of a lease which nobody used: it is given back, requests too.
 UNUSED: Final = 0
+_LIVE: Final = Kind.LIVE
+_TOKENS: Final = Measure.TOKENS
+_NANO_USD: Final = Measure.NANO_USD
 
 
 class Amounts(msgspec.Struct, frozen=True):
@@ -26,9 +29,9 @@ class Amounts(msgspec.Struct, frozen=True):
 
     def of(self, measure: Measure) -> int:
         """The amount in one measure."""
-        if measure is Measure.TOKENS:
+        if measure is _TOKENS:
             return self.tokens
-        return self.nano_usd if measure is Measure.NANO_USD else self.requests
+        return self.nano_usd if measure is _NANO_USD else self.requests
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     def need(self, limit: Limit) -> int:
         """What it takes of a limit."""
-        return 1 if limit.kind is Kind.LIVE else self.amounts.of(limit.measure)
+        return 1 if limit.kind is _LIVE else self.amounts.of(limit.measure)
 
     def within(self, limits: tuple[Limit, ...]) -> Ask:
         """The same, within further limits, whose scopes it counts in, too."""
