@@ -121,12 +121,21 @@ class Batch:
         """
         if self._closed or self._breaker.state is not _LETS_THROUGH:
             return [_not_sent() for _ in commands]
-        asked = [self._ask(command) for command in commands]
+        asked = self._ask_all(commands)
+        told: list[Any] = []
         try:
-            return [await _outcome(answer) for answer in asked]
+            for answer in asked:
+                try:
+                    told.append(await answer)
+                except StoreUnavailable as error:
+                    told.append(error)
+                except RedisError as error:
+                    told.append(_refusal(error))
         finally:
-            for answer in asked:  # where it was cancelled, nobody waits for the others
-                answer.cancel()
+            if len(told) < len(asked):  # it was cancelled: nobody waits for the others
+                for answer in asked:
+                    answer.cancel()
+        return told
 
     async def script(self, script: Script, key: str, *args: bytes | str) -> Any:
         """Run a script on one key, loading it where the server does not know it (yet, or again)."""
@@ -203,9 +212,22 @@ class Batch:
         answer: Answer = loop.create_future()
         self._asked.append((packed, answer))
         if not self._is_about_to_send:
-            self._is_about_to_send = True
-            loop.call_soon(self._send)
+            self._send_soon(loop)
         return answer
+
+    def _ask_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """The same of several, none of them where one cannot be packed."""
+        packed = [_pack(tuple(command)) for command in commands]
+        loop = asyncio.get_running_loop()
+        answers: list[Answer] = [loop.create_future() for _ in packed]
+        self._asked.extend(zip(packed, answers, strict=True))
+        if not self._is_about_to_send:
+            self._send_soon(loop)
+        return answers
+
+    def _send_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_about_to_send = True
+        loop.call_soon(self._send)
 
     def _send(self) -> None:
         """Send what is asked, as far as there is room for it."""
@@ -224,13 +246,16 @@ class Batch:
         commands: list[bytes] = []
         answers: list[Answer] = []
         size = 0
-        while asked and len(answers) < room and size < _MOST_BYTES:
+        before = len(asked)
+        for _ in range(min(room, before)):
             command, answer = asked.popleft()
-            self._taken += 1
             if not answer.done():
                 commands.append(command)
                 answers.append(answer)
                 size += len(command)
+                if size >= _MOST_BYTES:
+                    break
+        self._taken += before - len(asked)
         if answers:
             line.send(commands, answers)
 
@@ -296,15 +321,6 @@ class Batch:
             self._taken += 1
             if not answer.done():
                 answer.set_exception(_not_sent(error))
-
-
-async def _outcome(answer: Answer) -> Any:
-    try:
-        return await answer
-    except StoreUnavailable as error:
-        return error
-    except RedisError as error:
-        return _refusal(error)
 
 
 def _not_sent(cause: Exception | None = None) -> NotSent:
