@@ -27,7 +27,7 @@ class Unseeded(Exception):  # a state, not an error to report
     """The account has no generation: it is new, or Redis was flushed."""
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """A reservation to be settled, as it waits to be sent; without one, a row alone."""
 
     reservation: Reservation | None

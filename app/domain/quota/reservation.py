@@ -1,6 +1,7 @@
 """What a request takes from its tenant's account before it runs, and what it has cost after.
 
-Structs, because every request has one of each: frozen dataclasses take several times as long.
+Structs, because every request has one of each: frozen dataclasses take several times as long. They
+are made of what is there before them, and so in no cycle that a collector would have to look for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _TOKENS: Final = Measure.TOKENS
 _NANO_USD: Final = Measure.NANO_USD
 
 
-class Amounts(msgspec.Struct, frozen=True):
+class Amounts(msgspec.Struct, frozen=True, gc=False):
     """How much, in every measure."""
 
     requests: int = 0
@@ -34,7 +35,7 @@ class Amounts(msgspec.Struct, frozen=True):
         return self.nano_usd if measure is _NANO_USD else self.requests
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """A reservation asked for; `id` makes asking twice the same as asking once.
 
     `aside`: it counts in no concurrency.
@@ -54,7 +55,12 @@ class Ask(msgspec.Struct, frozen=True):
 
     def need(self, limit: Limit) -> int:
         """What it takes of a limit."""
-        return 1 if limit.kind is _LIVE else self.amounts.of(limit.measure)
+        amounts, measure = self.amounts, limit.measure
+        if measure is _TOKENS:
+            return amounts.tokens
+        if measure is _NANO_USD:
+            return amounts.nano_usd
+        return 1 if limit.kind is _LIVE else amounts.requests
 
     def within(self, limits: tuple[Limit, ...]) -> Ask:
         """The same, within further limits, whose scopes it counts in, too."""
@@ -74,14 +80,14 @@ class Ask(msgspec.Struct, frozen=True):
         return replace(self, days=days, months=months)
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """What was granted of a lease, by the lease's name; each number is another part of it."""
 
     lease: str
     number: int
 
 
-class Reservation(msgspec.Struct, frozen=True):
+class Reservation(msgspec.Struct, frozen=True, gc=False):
     """What was granted: `left` is what remains of each limit of the ask.
 
     `generation` is the account's when it was granted; a flushed account has another. `hour` is None
@@ -143,7 +149,7 @@ class Reservation(msgspec.Struct, frozen=True):
         return tuple(limit.name.value for limit in limits if limit.mode is Mode.SOFT)
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """What a reservation is settled with; all zero gives everything back."""
 
     actual: Amounts
@@ -151,7 +157,7 @@ class Charge(msgspec.Struct, frozen=True):
     spilled: bool = False  # served outside its first tier: charged in the scope of that, too
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Which limit had no room, and for how long (seconds); None: waiting is pointless."""
 
     limit: Limit
