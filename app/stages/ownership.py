@@ -14,6 +14,7 @@ from app.ports import ResponseOwners
 from app.wire.stored import made_by_body, made_by_frames
 
 _TELLING = frozenset({Operation.RESPONSES, Operation.RETRIEVE_RESPONSE})
+_OF_RESPONSES = _TELLING | {Operation.DELETE_RESPONSE}
 
 
 class Ownership:
@@ -55,6 +56,8 @@ class Ownership:
         read whole, only the response itself is remembered.
         """
         operation, status = answer.request.route.operation, answer.status
+        if operation not in _OF_RESPONSES and answer.response_id is None:
+            return
         if operation is Operation.DELETE_RESPONSE and status < HTTPStatus.MULTIPLE_CHOICES:
             deleted = answer.request.route.response_id or ""
             await self._owners.forget(principal.tenant.name, deleted)

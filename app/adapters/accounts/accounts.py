@@ -112,7 +112,10 @@ class SharedAccounts:
         Raises QuotaUnavailable where the account is out of reach and the policy is to refuse.
         """
         try:
-            granted = await self._reserve(ask, tenant)
+            try:
+                granted = await self._script.reserve(ask)
+            except (Skewed, Unseeded) as state:
+                granted = await self._reserved_after_all(ask, tenant, state)
         except (NotSent, Skewed, Unseeded):
             return self._without_store(ask, tenant.redis_loss)
         except StoreUnavailable:
@@ -171,15 +174,13 @@ class SharedAccounts:
         """Wait until Redis has everything; False where time ran out."""
         return await self.settlements.settled(within_s)
 
-    async def _reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
-        try:
-            return await self._script.reserve(ask)
-        except Unseeded:
+    async def _reserved_after_all(
+        self, ask: Ask, tenant: Tenant, state: Skewed | Unseeded
+    ) -> Reservation | Refusal:
+        if isinstance(state, Unseeded):
             return await self._when_seeded(ask)
-        except Skewed as skewed:
-            moment, zone = skewed.now, tenant.zone
-            days, months = days_around(moment, zone), months_around(moment, zone)
-            return await self._script.reserve(ask.at(days, months))
+        days, months = days_around(state.now, tenant.zone), months_around(state.now, tenant.zone)
+        return await self._script.reserve(ask.at(days, months))
 
     async def _when_seeded(self, ask: Ask) -> Reservation | Refusal:
         """Wait a moment for a new or lost account; once in a while where nobody seeds it."""
