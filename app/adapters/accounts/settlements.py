@@ -35,6 +35,8 @@ LINGER_S: Final = 0.01
 #: the size take.
 _AMPLE: Final = 0.1
 _FEW: Final = 64
+_REQUESTS: Final = Measure.REQUESTS
+_TOKENS: Final = Measure.TOKENS
 #: Settlements of one script call; some 0.01 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
@@ -268,13 +270,17 @@ def _is_urgent(settlement: Settlement) -> bool:
     reservation = settlement.reservation
     if reservation is None or reservation.part is not None:  # where leases are, much is left
         return False
-    ask, actual = reservation.ask, settlement.charge.actual
+    ask, amounts = reservation.ask, reservation.ask.amounts
+    few_tokens, few_nano_usd = _FEW * amounts.tokens, _FEW * amounts.nano_usd
     # Degraded: of no limit it is known what is left.
     for limit, left in zip(ask.limits, reservation.left, strict=False):
-        if left <= _AMPLE * limit.amount or left <= _FEW * ask.need(limit):
-            is_of_requests = limit.measure is Measure.REQUESTS and limit.kind is not Kind.LIVE
-            if not (is_of_requests and actual.requests):  # of these, nothing is given back
-                return True
+        few = _FEW  # a request takes one
+        if limit.measure is not _REQUESTS:
+            few = few_tokens if limit.measure is _TOKENS else few_nano_usd
+        if left <= few or left <= _AMPLE * limit.amount:
+            is_of_requests = limit.measure is _REQUESTS and limit.kind is not Kind.LIVE
+            if not (is_of_requests and settlement.charge.actual.requests):
+                return True  # of requests, nothing is given back
     return False
 
 

@@ -134,16 +134,17 @@ def _answer(ask: Ask, words: list[str], generation: str, now_ms: int) -> Answer:
         return now_ms / 1000
     kind, day_name, month_name, hour_name, left, over = words
     day = _named(ask.days, day_name)
-    return Reservation(
+    return Reservation(  # in the order of its fields: by their names it takes longer
         ask,
         generation,
         day,
         _named(ask.months, month_name),
         tuple(map(int, left.split(","))) if left else (),
         tuple(map(int, over.split(","))) if over else (),
-        hour=hours_of(day)[int(hour_name[-2:])],
+        None,
+        hours_of(day)[int(hour_name[-2:])],
         # One that was there before may be of another day, or none: it is looked at when settled.
-        at_ms=now_ms if kind == "admitted" else 0,
+        now_ms if kind == "admitted" else 0,
     )
 
 

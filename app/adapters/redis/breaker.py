@@ -24,6 +24,9 @@ class State(StrEnum):
     HALF_OPEN = "half_open"  # one, to find out
 
 
+_CLOSED: Final = State.CLOSED
+
+
 class Breaker:
     """Opens after five failures in a row: for a second at first, then for two each time.
 
@@ -60,8 +63,8 @@ class Breaker:
     def succeeded(self) -> None:
         """The store answered."""
         self._in_a_row = 0
-        if self.state is not State.CLOSED:
-            self.state = State.CLOSED
+        if self.state is not _CLOSED:
+            self.state = _CLOSED
             self._pauses = 0
             self._on_change(False)  # noqa: FBT003  # the parameter is the message
 
