@@ -133,11 +133,12 @@ class _Probe:
 class Health:
     """The deployments of one process; nothing is kept of one that has never failed."""
 
-    __slots__ = ("_records", "out", "policy")
+    __slots__ = ("out", "policy", "records")
 
     def __init__(self, policy: HealthPolicy | None = None) -> None:
         self.policy = policy or HealthPolicy()
-        self._records: dict[str, _Record] = {}
+        #: Those that have failed before.
+        self.records: dict[str, _Record] = {}
         #: Those that were ejected and are not fully back.
         self.out: dict[str, _Record] = {}
 
@@ -146,7 +147,7 @@ class Health:
 
         `jitter` is uniform in [0, 1).
         """
-        record = self._records.setdefault(name, _Record())
+        record = self.records.setdefault(name, _Record())
         status = self._status(record, now)
         if status is Status.EJECTED:
             # Asked all the same, for want of others: who fails least is asked first.
@@ -165,7 +166,7 @@ class Health:
 
         So rows of them are counted by themselves.
         """
-        record = self._records.setdefault(name, _Record())
+        record = self.records.setdefault(name, _Record())
         if self._status(record, now) is Status.EJECTED or started < record.until:
             return False
         record.breaks += 1
@@ -176,13 +177,13 @@ class Health:
 
     def completed(self, name: str) -> None:
         """An answer came to its end."""
-        record = self._records.get(name)
+        record = self.records.get(name)
         if record is not None:
             record.breaks = 0
 
     def succeeded(self, name: str, now: float, *, started: float) -> bool:
         """A request that was asked at `started` was served; whether this lets it back."""
-        record = self._records.get(name)
+        record = self.records.get(name)
         if record is None:
             return False
         if self._status(record, now) in {Status.EJECTED, Status.HALF_OPEN}:
@@ -196,7 +197,7 @@ class Health:
 
     def forget(self, name: str) -> None:
         """Think nothing of it, as of one that never failed."""
-        self._records.pop(name, None)
+        self.records.pop(name, None)
         self.out.pop(name, None)
 
     def probing(self, name: str, now: float) -> AbstractContextManager[None]:

@@ -37,13 +37,14 @@ class Asked(msgspec.Struct, eq=False):
     started: float
     occupancy: Occupancy
     opened: Opened
+    ended: float  # when its answer could be judged
 
     @property
     def serves(self) -> bool:
         """Whether its answer is to be passed on."""
         return self.opened.answer is not None and self.opened.verdict is _ACCEPT
 
-    def attempt(self, ended: float) -> Attempt:
+    def attempt(self) -> Attempt:
         """What is kept of it, of what it said codes and names alone."""
         turn, opened = self.turn, self.opened
         headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
@@ -54,7 +55,7 @@ class Asked(msgspec.Struct, eq=False):
             verdict=verdict,
             status=opened.status,
             started=self.started,
-            ended=ended,
+            ended=self.ended,
             code=None if code is None else code_told(code),
             retry_after_s=opened.retry_after_s,
             kind=deployment.kind,

@@ -47,7 +47,7 @@ from app.wire.trace_context import TRACEPARENT, caller_of, passed_on, trace_head
 #: `x-ms-spillover-deployment` among them, stop here. So does `idempotency-key`: two tenants may
 #: choose the same one, and an upstream sees one caller.
 _FORWARDED: Final = ("accept", "openai-beta", "aoai-evals")
-_FAILED: Final = Verdict.FAILED
+_ACCEPT, _FAILED = Verdict.ACCEPT, Verdict.FAILED
 _REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
@@ -64,9 +64,8 @@ class _Search(msgspec.Struct, eq=False):
     upstreams: Upstreams
     plan: RoutePlan
     request: InferenceRequest
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     observation: Observation
-    asker: Asker
     turns: dict[str, Turn] = {}  # of those that were asked
     errors: int = 0
     is_over: bool = False  # nobody else may be asked
@@ -76,6 +75,11 @@ class _Search(msgspec.Struct, eq=False):
     failure: UpstreamError | None = None
     answering: Asked | None = None  # whose answer is passed on
     _prospects: Prospects | None = None
+
+    @property
+    def asker(self) -> Asker:
+        """Whose request it is, where a failure may be theirs alone."""
+        return asker_of(self.observation, self.request)
 
     @property
     def prospects(self) -> Prospects:
@@ -124,6 +128,10 @@ class Upstreams:
         self._rules = rules
         self._hedging = retries.hedging
         self._throttling = Throttling(judging.standing)
+        self._out = judging.standing.health.out
+        self._doubted = judging.doubts.out
+        limits = (each.timeouts.total for each in fleet.deployments.values())
+        self._shortest_s = min(limits, default=0.0)  # of all that a request may take
 
     def answer(
         self,
@@ -138,8 +146,7 @@ class Upstreams:
         one failed, NowhereAllowed or InvalidApiKey when the tenant's policy by now permits none of
         them.
         """
-        forwarded, asker = _forwarded(headers, observation), asker_of(observation, request)
-        return _Search(self, plan, request, forwarded, observation, asker)
+        return _Search(self, plan, request, _forwarded(headers, observation), observation)
 
     def prospects(self, search: _Search) -> Prospects:
         """Of a plan that is worked off."""
@@ -151,18 +158,19 @@ class Upstreams:
 
     async def opened(self, search: _Search) -> Answer:
         """The first answer worth passing on, whose deployment is `answering`, or a refusal."""
-        now, hedging = self._clock.now(), self._hedging
+        now, hedging, turns = self._clock.now(), self._hedging, search.turns
         self._retries.budget.started(now)
         if hedging is not None:
             hedging.started(search.observation, now)
         for candidate in search.plan.candidates:
-            if not self._worth_asking(candidate, search, now):
+            is_looked_at = turns or not self._is_as_planned(candidate, search, now)
+            if is_looked_at and not self._worth_asking(candidate, search, now):
                 continue
             turn = self._turn(candidate, search)
             delay_s = None if hedging is None else self._hedge_after_s(turn, search)
             if hedging is None or delay_s is None:
                 asked = await self._ask(turn, search, now)
-                answer = self._taken(asked, search) if asked is not None else None
+                answer = None if asked is None else self._taken(asked, search)
             else:
                 answer = await self._of_two(hedging, turn, delay_s, search)
             if answer is not None:
@@ -175,10 +183,10 @@ class Upstreams:
         asked = search.answering
         if asked is None:
             return
+        deployment, broken = asked.turn.deployment, search.observation.broken
         try:
-            if not failed:
-                deployment, now = asked.turn.deployment, self._clock.now()
-                broken = search.observation.broken
+            if not failed and (broken is not None or self._judging.minds(deployment.name)):
+                now = self._clock.now()
                 self._judging.ended(deployment, search.asker, asked.started, now, broken)
         finally:
             asked.close()
@@ -225,12 +233,12 @@ class Upstreams:
 
     def _taken(self, asked: Asked, search: _Search) -> Answer | None:
         """The answer where it serves; else it is let go of, with its consequences drawn."""
-        observation, opened, now = search.observation, asked.opened, self._clock.now()
+        observation, opened = search.observation, asked.opened
         try:
-            attempt = asked.attempt(now)
+            attempt = asked.attempt()
             observation.attempts.append(attempt)
-            asked.occupancy.opened(opened, observation.meter, now)
-            if asked.serves:
+            asked.occupancy.opened(opened, observation.meter, asked.ended)
+            if opened.verdict is _ACCEPT and opened.answer is not None:
                 self._accepted(attempt, search)
                 search.answering = asked
                 return opened.answer
@@ -262,27 +270,28 @@ class Upstreams:
 
     async def _ask(self, turn: Turn, search: _Search, started: float) -> Asked | None:
         """Ask it; None where there is nothing to pay another attempt from."""
-        deployment, clock = turn.deployment, self._clock
+        deployment, observation = turn.deployment, search.observation
         place = self._standing.take(deployment.name, search.plan, started)
-        occupancy = turn.occupancy = Occupancy(place, search.observation, clock)
+        occupancy = turn.occupancy = Occupancy(place, observation, self._clock)
         turn.started = started
         headers, opened = search.headers, None
-        if search.observation.trace is not None:  # its span is the upstream's caller
-            headers = {**headers, **trace_headers(search.observation.trace, turn.span_id)}
+        if observation.trace is not None:  # its span is the upstream's caller
+            headers = headers | trace_headers(observation.trace, turn.span_id)
         try:
-            if search.errors or not self._judging.all_well:
+            if search.errors or self._out or self._doubted:
                 opened = await self._probe(deployment, headers, search)
             else:  # it costs nothing, and is nobody's probe
                 opened = await open_answer(self._upstream, deployment, search.request, headers)
-                now, asker = clock.now(), search.asker
-                self._judging.opened(deployment.name, asker, opened, started, now)
+                if opened.verdict is not _ACCEPT or self._judging.minds(deployment.name):
+                    now = self._clock.now()
+                    self._judging.opened(deployment.name, search.asker, opened, started, now)
         finally:
             if opened is None:
                 occupancy.end()
         if opened is None:
             search.is_unpaid = True
             return None
-        return Asked(turn, started, occupancy, opened)
+        return Asked(turn, started, occupancy, opened, self._clock.now())
 
     async def _probe(
         self, deployment: Deployment, headers: Mapping[str, str], search: _Search
@@ -299,9 +308,10 @@ class Upstreams:
                 return opened
 
     def _accepted(self, attempt: Attempt, search: _Search) -> None:
-        observation = search.observation
+        observation, plan = search.observation, search.plan
         self._retries.budget.served()
-        self._standing.accepted(attempt.deployment, search.plan, attempt.started)
+        if plan.affinity is not None:
+            self._standing.accepted(attempt.deployment, plan, attempt.started)
         self._throttling.accepted(attempt.deployment)
         if self._hedging is not None and (attempt.status or 0) < _REFUSALS:  # it is content
             waited_s = attempt.ended - attempt.started
@@ -321,8 +331,6 @@ class Upstreams:
 
     def _worth_asking(self, candidate: Candidate, search: _Search, now: float) -> bool:
         """Whether this one may and could help, as things stand now rather than when planned."""
-        if not search.turns and self._is_as_planned(candidate, search, now):
-            return not self._is_late(candidate, search, now)
         prospects = search.prospects
         if search.is_unpaid or candidate.deployment in search.turns:  # asked beside another one
             return False
@@ -336,13 +344,15 @@ class Upstreams:
         return may_go_on and not self._is_late(candidate, search, now)
 
     def _is_as_planned(self, candidate: Candidate, search: _Search, now: float) -> bool:
-        """Whether nothing can have come between plan and search: nobody had a turn meanwhile."""
+        """Whether nothing can have come between plan and search, and the request is not late."""
         plan, principal = search.plan, search.observation.principal
-        if now - plan.made_at > _JUST_NOW_S or self._rules.operations():
+        if now - plan.made_at > _JUST_NOW_S or now > search.observation.started + self._shortest_s:
+            return False
+        if self._out or self._doubted or self._rules.operations():
             return False
         if principal is not None and self._rules.policy(principal.tenant) is not plan.policy:
             return False
-        return self._judging.all_well and not self._standing.may_be_held(candidate.deployment)
+        return not self._standing.may_be_held(candidate.deployment)
 
     def _learn(self, attempt: Attempt, opened: Opened, search: _Search) -> None:
         """Draw the consequences of an attempt that did not serve."""

@@ -52,7 +52,7 @@ def asked(verdict: Verdict, *, answered: bool = True, held: Held | None = None) 
     answer = Answer(deployment("a"), STREAM, 200, {}) if answered else None
     turn, clock = Turn(Candidate("a", 0), deployment("a")), FakeClock()
     occupancy = turn.occupancy = Occupancy(held, Observation(FakeCall(), clock), clock)
-    return Asked(turn, 0.0, occupancy, Opened(verdict, answer=answer, response=held))
+    return Asked(turn, 0.0, occupancy, Opened(verdict, answer=answer, response=held), 1.0)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
