@@ -11,7 +11,10 @@ HTTP layer; after it, the relay ends the stream honestly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from app.domain.call.request import STORED_RESPONSE, Operation, Route
+from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
@@ -30,6 +33,11 @@ from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 from app.wire.openai import read_request
 from app.wire.tags import request_tags
+
+#: What makes, or names, what is stored upstream.
+_OF_RESPONSES: Final = STORED_RESPONSE | {Operation.RESPONSES}
+#: What no upstream is asked for.
+_ANSWERED_HERE: Final = catalogue.OPERATIONS | statement.OPERATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +74,17 @@ class Gateway:
         observation.enter("authenticate")
         principal = observation.principal = await self.authentication.principal(call.headers)
         observation.tags = request_tags(call.headers)
-        if route.operation in catalogue.OPERATIONS:
+        if route.operation in _ANSWERED_HERE:
             observation.enter("answer")
-            await self.catalogue.answer(principal, route, reply)
-            return
-        if route.operation in statement.OPERATIONS:
-            observation.enter("answer")
-            await self.statement.answer(principal, reply)
+            await self._answer(principal, route, reply)
             return
         observation.enter("read")
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
-        owner = await self.ownership.owner(principal, request)
+        owner = None
+        if request.references or request.previous_response_id or route.response_id:
+            owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
         # Before anything is taken: what its policy refuses costs a tenant nothing.
         await self.policies.check(principal, request, choices, observation)
@@ -100,6 +106,13 @@ class Gateway:
             observation.enter("upstream")
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
                 # Before the first byte: with it the client learns the id and may come back at once.
-                await self.ownership.claim(principal, answer)
+                if route.operation in _OF_RESPONSES:
+                    await self.ownership.claim(principal, answer)
                 await self.relay.pass_on(answer, consulted.recorded(reply), observation)
                 observation.answered()
+
+    async def _answer(self, principal: Principal, route: Route, reply: Reply) -> None:
+        if route.operation in catalogue.OPERATIONS:
+            await self.catalogue.answer(principal, route, reply)
+        else:
+            await self.statement.answer(principal, reply)
