@@ -43,47 +43,49 @@ class Lowered:
 
 
 class _Window:
-    """One counter; it begins with the first request after its end."""
+    """One counter; it begins with the first request after its end.
 
-    __slots__ = ("_configured", "_ends", "_length", "_told", "_told_until", "_used")
+    What is known of it holds until it is `due`; then it is renewed before it is looked at.
+    """
+
+    __slots__ = ("_configured", "_length", "_told_until", "due", "ends", "limit", "used")
 
     def __init__(self, configured: float, length_s: float) -> None:
-        self._configured = configured
+        self._configured = self.limit = configured
         self._length = length_s
-        self._used = 0.0
-        self._ends = -inf
-        self._told = inf
-        self._told_until = -inf
+        self._told_until = inf  # when the configured limit holds again; inf: it does
+        self.used = 0.0
+        self.ends = self.due = -inf
 
-    def look(self, now: float) -> tuple[float, float]:
-        """From when on there is room, and the used part; 0 where no limit is known."""
-        if now >= self._ends:
-            self._begin(now)
-        limit = self._told if now < self._told_until else self._configured
-        used = self._used
-        return now if used < limit else self._ends, used / limit if 0 < limit < inf else 0.0
-
-    def limit(self, now: float) -> float:
-        return self._told if now < self._told_until else self._configured
+    def renew(self, now: float) -> None:
+        if now >= self.ends:
+            self.used, self.ends = 0.0, now + self._length
+        if now >= self._told_until:
+            self._forget_limit()
+        self.due = min(self.ends, self._told_until)
 
     def add(self, amount: float, now: float) -> None:
-        if now >= self._ends:
-            self._begin(now)
-        used = self._used + amount
-        self._used = used if used > 0 else 0.0
+        if now >= self.due:
+            self.renew(now)
+        used = self.used + amount
+        self.used = used if used > 0 else 0.0
+
+    def limit_at(self, now: float) -> float:
+        return self.limit if now < self._told_until else self._configured
 
     def told(self, told: WindowTold, now: float) -> None:
         if told.limit is not None and self._length == TOKENS_WINDOW_S:
-            self._told, self._told_until = told.limit, now + _TOLD_FOR_S
+            self.limit, self._told_until = told.limit, now + _TOLD_FOR_S
+        elif now >= self._told_until:
+            self._forget_limit()
         if told.reset_s is not None and 0 < told.reset_s <= self._length:
-            self._ends = now + told.reset_s
-        if told.remaining is not None:
-            limit = self._told if now < self._told_until else self._configured
-            if limit < inf:
-                self._used = max(self._used, limit - told.remaining)
+            self.ends = now + told.reset_s
+            self.due = min(self.ends, self._told_until)
+        if told.remaining is not None and self.limit < inf:
+            self.used = max(self.used, self.limit - told.remaining)
 
-    def _begin(self, now: float) -> None:
-        self._used, self._ends = 0.0, now + self._length
+    def _forget_limit(self) -> None:
+        self.limit, self._told_until = self._configured, inf
 
 
 class Paygo:
@@ -106,25 +108,43 @@ class Paygo:
 
     def room(self, _load: Load, now: float) -> Room:
         """When neither counter is used up."""
-        at, used = self._tokens.look(now)
-        calls_at, _ = self._calls.look(now)
-        at = max(at, calls_at)
-        return Room(at, _PREDICTED if at > now else _NONE, used, firm=False)
+        tokens, calls = self._tokens, self._calls
+        if now >= tokens.due:
+            tokens.renew(now)
+        if now >= calls.due:
+            calls.renew(now)
+        used, limit = tokens.used, tokens.limit
+        part = used / limit if limit else 0.0
+        if used < limit and calls.used < calls.limit:
+            return Room(now, _NONE, part, firm=False)
+        at = now if used < limit else tokens.ends
+        if calls.used >= calls.limit and calls.ends > at:
+            at = calls.ends
+        return Room(at, _PREDICTED, part, firm=False)
 
     def take(self, load: Load, now: float) -> Paygo:
         """Count a request."""
-        tokens = estimate(load.demand)
-        self._tokens.add(tokens, now)
-        self._calls.add(1, now)
-        self._peers.add(tokens)
-        if self._news is None:
-            self._news = DeploymentNews()
-        self._news.calls += 1
+        demand, tokens, calls = load.demand, self._tokens, self._calls
+        if now >= tokens.due:
+            tokens.renew(now)
+        if now >= calls.due:
+            calls.renew(now)
+        taken = demand.prompt + demand.output
+        tokens.used += taken
+        calls.used += 1
+        self._peers.add(taken)
+        news = self._news
+        if news is None:
+            news = self._news = DeploymentNews()
+        news.calls += 1
         return self
 
     def accepted(self, told: CapacityTold, now: float) -> None:
         """A request was let in."""
-        tokens, calls = told.windows.get("tokens"), told.windows.get("requests")
+        windows = told.windows
+        if not windows:
+            return
+        tokens, calls = windows.get("tokens"), windows.get("requests")
         if tokens is not None:
             self._tokens.told(tokens, now)
         if calls is not None:
@@ -139,11 +159,14 @@ class Paygo:
 
     def utilization(self, now: float) -> float:
         """The used part of the minute's tokens; 0 where no limit is known."""
-        return self._tokens.look(now)[1]
+        tokens = self._tokens
+        if now >= tokens.due:
+            tokens.renew(now)
+        return tokens.used / tokens.limit if tokens.limit else 0.0
 
     def lowered(self, now: float) -> Lowered | None:
         """What Azure lets in where that is less than configured: a temporary adjustment."""
-        configured, limit = self._configured_tpm, self._tokens.limit(now)
+        configured, limit = self._configured_tpm, self._tokens.limit_at(now)
         return Lowered(int(limit), configured) if configured and limit < configured else None
 
     def news(self, _now: float) -> DeploymentNews | None:
