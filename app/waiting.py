@@ -62,12 +62,7 @@ class WaitingRoom:
         self._numbers = count()
         self._lines: defaultdict[_Key, Line[_Waiter]] = defaultdict(Line)
         self.at_most = at_most
-        self.waiting = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody waits for anything, so that who finds room has it."""
-        return not self._lines
+        self.waiting = 0  # while nobody does, who finds room has it
 
     async def planned(
         self,

@@ -10,7 +10,7 @@ from app.domain.call.request import InferenceRequest, shown
 from app.domain.capacity.demand import Load
 from app.domain.capacity.shares import Claim, RequestClass
 from app.domain.identity.route_policy import RoutePolicy
-from app.domain.identity.tenant import Principal
+from app.domain.identity.tenant import Principal, Tenant
 from app.domain.routing.deployment import Fleet, Target
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
 from app.domain.routing.no_capacity import SPILL_SPENT, no_capacity, not_permitted
@@ -53,7 +53,7 @@ class _Known:
 
     policy: RoutePolicy
     claim: Claim
-    choices: dict[str, Choices] = field(default_factory=dict)  # by model
+    choices: dict[str, Choices] = field(default_factory=dict)  # by model; each has its policy
 
 
 class Routing:
@@ -90,41 +90,41 @@ class Routing:
         disabled or deleted meanwhile, UnsupportedParameter where the models of those that are left
         do not take one that the request names.
         """
-        model = request.model
-        if model and (model not in self._fleet.models or not principal.tenant.may_use(model)):
-            raise _unknown(model)
-        if owner is None:
-            choices = self._choices(principal, model)
-        else:
-            choices = self._choices_of(owner, principal, model)
-        if not choices.deployments:
-            raise not_permitted(choices.policy)
+        tenant, model = principal.tenant, request.model
+        if model and (tenant.models is not None or model not in self._fleet.models):
+            self._refuse_unknown(model, tenant)
+        known = self._known.get(tenant.name) or self._known_of(tenant)
+        choices = known.choices.get(model) if owner is None else None
+        if choices is None or choices.policy is not self._rules.policy(tenant):
+            choices = self._choices(known, tenant, model, owner)
         if self._some_refuse:
             return taking(choices, self._fleet.deployments, request.body)
         return choices
 
-    def _choices(self, principal: Principal, model: str) -> Choices:
-        policy, tenant = self._in_force(principal), principal.tenant.name
-        known = self._known.get(tenant)
-        if known is None or known.policy is not policy:
-            known = self._of(tenant, policy)
-        choices = known.choices.get(model)
-        if choices is None:
-            made = choices_for(self._fleet.models[model], self._fleet.deployments, policy)
-            choices = known.choices[model] = made
+    def _choices(self, known: _Known, tenant: Tenant, model: str, owner: str | None) -> Choices:
+        fleet = self._fleet
+        if owner is None:
+            tiers = fleet.models[model]
+        else:
+            self._refuse_retired(owner)
+            if model:
+                self._refuse_another_model(model, owner)
+            tiers = ((Target(owner),),)
+        policy = self._rules.policy(tenant)
+        if policy is None:
+            raise not_permitted(None)
+        choices = choices_for(tiers, fleet.deployments, policy)
+        if not choices.deployments:
+            raise not_permitted(policy)
+        if owner is None:
+            known.choices[model] = choices
         return choices
 
-    def _choices_of(self, owner: str, principal: Principal, model: str) -> Choices:
-        self._refuse_retired(owner)
-        if model:
-            self._refuse_another_model(model, owner)
-        policy = self._in_force(principal)
-        return choices_for(((Target(owner),),), self._fleet.deployments, policy)
-
-    def _of(self, tenant: str, policy: RoutePolicy) -> _Known:
+    def _known_of(self, tenant: Tenant) -> _Known:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        known = self._known[tenant] = _Known(policy, policy.claim(tenant))
+        known = _Known(tenant.routing, tenant.routing.claim(tenant.name))
+        self._known[tenant.name] = known
         return known
 
     async def plan(
@@ -147,10 +147,10 @@ class Routing:
         if observation.demand is not None:  # it costs something
             known = self._known.get(tenant.name)
             if known is None or known.policy is not tenant.routing:
-                known = self._of(tenant.name, tenant.routing)
+                known = self._known_of(tenant)
             load = Load(known.claim, observation.demand)
         plan = self._plan(principal, request, choices, load)
-        if not plan.candidates or not self._waiting.room.is_empty:
+        if not plan.candidates or self._waiting.room.waiting:
             patience_s = self._waiting.patience_s[tenant.routing.request_class]
             plan = await self._waiting.room.planned(
                 lambda: self._plan(principal, request, choices, load),
@@ -174,7 +174,9 @@ class Routing:
         load: Load | None,
     ) -> RoutePlan:
         # Here rather than with the choices: who waited for room sees what has changed meanwhile.
-        policy = self._in_force(principal)
+        policy = self._rules.policy(principal.tenant)
+        if policy is None:
+            raise not_permitted(None)
         if choices.policy is not policy:
             choices = permitted(choices, self._fleet.deployments, policy)
         if not choices.deployments and not choices.spill_spent:
@@ -195,15 +197,15 @@ class Routing:
             load=load,
         )
 
-    def _in_force(self, principal: Principal) -> RoutePolicy:
-        policy = self._rules.policy(principal.tenant)
-        if policy is None:
-            raise not_permitted(None)
-        return policy
-
     def _wait_left(self, observation: Observation) -> float:
         """Half of the time for which the client still waits: the answer takes some, too."""
         return max(0.0, (observation.awaited_until - self._clock.now()) / 2)
+
+    def _refuse_unknown(self, model: str, tenant: Tenant) -> None:
+        if model not in self._fleet.models or not tenant.may_use(model):
+            raise UnknownModel(
+                f"The model `{shown(model)}` does not exist or you do not have access to it."
+            )
 
     def _refuse_another_model(self, model: str, owner: str) -> None:
         """The owner would answer with its own model, whatever this tenant may use and pays for."""
@@ -218,9 +220,3 @@ class Routing:
         if owner not in self._fleet.deployments:
             message = "The deployment that holds this response is no longer configured."
             raise UnknownResponse(message)
-
-
-def _unknown(model: str) -> UnknownModel:
-    return UnknownModel(
-        f"The model `{shown(model)}` does not exist or you do not have access to it."
-    )
