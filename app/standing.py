@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
@@ -47,16 +48,16 @@ class Standing:
 
         `now` is the moment that their rooms are to be compared with.
         """
+        holds, capacity = self.holds.holds(), self.capacity
         found: dict[str, Outlook] = {}
-        holds, health, capacity = self.holds.holds(), self.health, self.capacity
-        is_calm = not holds and not self.size_holds and not health.out
+        if not holds and not self.size_holds and not self.health.out:
+            if load is not None:  # what is believed of their rooms is all that is known
+                for name, room in capacity.rooms(chain.from_iterable(tiers), load, now).items():
+                    found[name] = Outlook(room)
+            return found
         for names in tiers:
             rooms = capacity.rooms(names, load, now) if load is not None else _NO_ROOMS
-            if is_calm:  # what is believed of its room is all that is known
-                for name, room in rooms.items():
-                    found[name] = Outlook(room)
-            else:
-                found |= dict(self._outlooks(names, rooms, holds, load, now))
+            found |= dict(self._outlooks(names, rooms, holds, load, now))
         return found
 
     def _outlooks(

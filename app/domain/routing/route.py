@@ -28,8 +28,6 @@ WARM_S: Final = 3.0
 NEARLY_FULL: Final = 0.8
 #: What a whole capacity is in seconds.
 _WHOLE_S: Final = 60.0
-#: Of so many one has to be put first.
-_SOME: Final = 2
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -233,18 +231,18 @@ def plan_route(
     for tier, targets in enumerate(choices.tiers):
         ready: list[Candidate] = []
         for target in targets:
-            name, outlook = target.deployment, outlooks.get(target.deployment, _OPEN)
+            name = target.deployment
+            outlook = outlooks.get(name, _OPEN)
             room = outlook.room
             used = room.utilization
             if room.at <= now:
                 wait_s = (used - NEARLY_FULL) * _WHOLE_S if used and used > NEARLY_FULL else 0.0
-                weight = target.weight * outlook.factor
-                ready.append(Candidate(name, tier, used, weight, wait_s))
+                ready.append(Candidate(name, tier, used, target.weight * outlook.factor, wait_s))
                 continue
             absences.append(Absence(name, tier, room.reason, room.until, used))
             if not room.firm:
                 doubtful.append((tier, room.until, Candidate(name, tier, used)))
-        candidates += ready if len(ready) < _SOME else _ranked(ready, draw, affinity)
+        candidates += _ranked(ready, draw, affinity) if len(ready) > 1 else ready
     return RoutePlan(
         tuple(candidates) or tuple(each for *_, each in sorted(doubtful, key=itemgetter(0, 1))),
         (*absences, *choices.absences),
