@@ -71,7 +71,9 @@ def match(method: str, raw_path: str, query: str) -> Route:
         route = _looked_up(method, raw_path)
     else:
         route = _known(method, raw_path)
-    forwarded = _forwarded(query) if query else ""
+    if not query:
+        return route
+    forwarded = _forwarded(query)
     return replace(route, query=forwarded) if forwarded else route
 
 

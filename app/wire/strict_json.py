@@ -49,12 +49,18 @@ def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         _refuse_unread_depth(body, max_depth)
         message = f"The request body is not valid JSON: {_what_is_wrong(body, error)}."
         raise MalformedRequest(message, code="invalid_json") from error
-    if _is_deeper(value, body, max_depth):
+    is_flat = len(body) < _SMALL and body.count(b"[") + body.count(b"{") <= max_depth
+    if not is_flat and _is_deeper(value, max_depth):
         raise _too_deep(max_depth)
     if not isinstance(value, dict):
         message = "The request body must be a JSON object."
         raise MalformedRequest(message, code="invalid_json")
-    if _lost_members(body, value):
+    # Whether a later member took the name of another: each has a colon. All other colons are in
+    # strings, and stand in both once escapes are counted: the encoder writes them as they are.
+    colons = body.count(b":")
+    if b"\\" in body and b"\\u003" in body:
+        colons += len(_ESCAPED_COLON.findall(body))
+    if colons != _ENCODED(value).count(b":"):
         _refuse_duplicate(body)
     return value
 
@@ -80,10 +86,8 @@ def _what_is_wrong(body: bytes, error: Exception) -> str:
     return f"half of a utf-16 surrogate pair (byte {lone.start(1)})"
 
 
-def _is_deeper(value: object, body: bytes, limit: int) -> bool:
-    """Whether the value that `body` holds is nested deeper; one level down in each turn."""
-    if len(body) < _SMALL and body.count(b"[") + body.count(b"{") <= limit:
-        return False
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether a value is nested deeper; one level down in each turn."""
     level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
         level = [
@@ -118,18 +122,6 @@ def _without_strings(body: bytes) -> bytes:
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(body.split(b'"')[::2])
-
-
-def _lost_members(body: bytes, value: dict[str, Any]) -> bool:
-    """Whether `body` has members that `value` has not, because a later one took the name.
-
-    Each has a colon. All other colons are in strings, and stand in both again once escapes are
-    counted: the encoder writes them as they are.
-    """
-    colons = body.count(b":")
-    if b"\\" in body and b"\\u003" in body:
-        colons += len(_ESCAPED_COLON.findall(body))
-    return colons != _ENCODED(value).count(b":")
 
 
 def _refuse_duplicate(body: bytes) -> None:
