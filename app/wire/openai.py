@@ -14,6 +14,7 @@ import msgspec
 from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation, Route, shown
 from app.errors import MalformedRequest
 from app.wire.cache_key import cache_key
+from app.wire.plain_chat import PlainChat, plain_chat
 from app.wire.splice import with_model, with_usage_asked_for
 from app.wire.stored import references_of
 from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
@@ -24,18 +25,40 @@ _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 #: what else a tenant may not do, its policy looks for in any spelling.
 _DECIDING = frozenset({"model", "stream", "previous_response_id", "conversation"})
 _MAX_NAME = 256
+_CHAT, _RESPONSES = Operation.CHAT_COMPLETIONS, Operation.RESPONSES
 #: From here on a double has no fractions to leave out.
 _MOST_WHOLE = 2.0**53
 
 
 def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> InferenceRequest:
     """The request that a route and body make. Raises MalformedRequest naming the field at fault."""
-    if route.operation in STORED_RESPONSE:
+    operation = route.operation
+    if operation in STORED_RESPONSE:
         return InferenceRequest(route, model="", body=body, stream=_streams_again(route))
     fields = parse_object(body, max_depth=max_depth)
     _refuse_spellings(fields)
+    chat = plain_chat(fields) if operation is _CHAT else None
+    return _read(route, body, fields) if chat is None else _of_chat(route, body, chat)
+
+
+def _of_chat(route: Route, body: bytes, chat: PlainChat) -> InferenceRequest:
+    options = chat.stream_options
+    return InferenceRequest(
+        route,
+        model=route.model or chat.model,
+        body=body,
+        stream=chat.stream is True,
+        wants_usage=options is not None and options.include_usage is True,
+        output_cap=chat.output_cap(),
+        choices=max(chat.n, chat.best_of),
+        cache_key=cache_key(_CHAT, body, chat.prompt_cache_key),
+    )
+
+
+def _read(route: Route, body: bytes, fields: dict[str, Any]) -> InferenceRequest:
+    """Field by field."""
     operation = route.operation
-    is_response = operation is Operation.RESPONSES
+    is_response = operation is _RESPONSES
     return InferenceRequest(
         route,
         model=route.model or _model(fields),

@@ -18,6 +18,8 @@ from app.domain.call.request import Operation
 from app.errors import MalformedRequest
 from app.wire.sse import FrameBuffer, data_of
 
+_RESPONSES: Final = Operation.RESPONSES
+
 #: A request takes up so many items at most: each is looked up.
 MOST_REFERENCES: Final = 1000
 _LONGEST_ID: Final = 512
@@ -87,7 +89,7 @@ def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str,
     for name in _PARTS.get(operation, ()):
         if name in fields and (path := _through(fields[name], made)) is not None:
             raise _unknown_owner(name + path)
-    items = fields.get("input") if operation is Operation.RESPONSES else None
+    items = fields.get("input") if operation is _RESPONSES else None
     if isinstance(items, list):
         made += _items_taken_up(items)
     return _checked(made) if made else ()
