@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from app.domain.call.errand import Answered, Errand
 from app.domain.call.request import Route
@@ -41,8 +42,7 @@ from app.stages.upstream import Upstreams
 MOST_BYTES: Final = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Errands:
+class Errands(msgspec.Struct, frozen=True):
     """The stages that a request of the gateway's own has, of one configuration snapshot."""
 
     clock: Clock

@@ -10,8 +10,9 @@ HTTP layer; after it, the relay ends the stream honestly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from app.domain.call.request import STORED_RESPONSE, Operation, Route
 from app.domain.identity.tenant import Principal
@@ -40,8 +41,7 @@ _OF_RESPONSES: Final = STORED_RESPONSE | {Operation.RESPONSES}
 _ANSWERED_HERE: Final = catalogue.OPERATIONS | statement.OPERATIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(msgspec.Struct, frozen=True):
     """The stages of one configuration snapshot; a request runs on the snapshot it started with."""
 
     clock: Clock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ UNASKED_BYTES = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class DataPlaneLimits:
+class DataPlaneLimits(msgspec.Struct, frozen=True):
     """What one client may take; sizes in bytes, times in seconds."""
 
     max_body: int

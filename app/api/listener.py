@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import sys
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import structlog
 
 BACKLOG: Final = 2048
@@ -14,8 +14,7 @@ BACKLOG: Final = 2048
 SPREADS: Final = sys.platform == "linux"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
+class ConnectionLimits(msgspec.Struct, frozen=True):
     """What the connections of a listener may take; times in seconds."""
 
     #: From a connection, or a request's first byte, to its last header.

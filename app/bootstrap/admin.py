@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
 
@@ -31,8 +31,7 @@ from app.bootstrap.state import State
 from app.settings import Ledger, Settings, load_catalog
 
 
-@dataclass(frozen=True, slots=True)
-class Telemetry:
+class Telemetry(msgspec.Struct, frozen=True):
     """By what the process is watched; `tracing` None: no spans of the admin API."""
 
     readiness: Readiness

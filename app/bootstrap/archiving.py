@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from app.adapters.archive.archive import Archive, ArchivePolicy
 from app.adapters.archive.audit_log import copying_audit
@@ -32,8 +34,7 @@ from app.settings import Ledger
 _PAGE_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """What keeps it."""
 
     seeder: Seeder
@@ -41,8 +42,7 @@ class Kept:
     drift: LedgerDrift
 
 
-@dataclass(frozen=True, slots=True)
-class Archiving:
+class Archiving(msgspec.Struct, frozen=True):
     """Opens it; it alone can tell what a lost account held."""
 
     store: Store

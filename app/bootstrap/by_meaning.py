@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from app.adapters.embedder.remembering import RememberingEmbedder
 from app.adapters.phrasebook import load_phrasebook
@@ -26,8 +28,7 @@ from app.stages.caching import Judge
 _MS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(msgspec.Struct, frozen=True):
     """What finds by meaning, what judges what it finds, and what measures that."""
 
     embedder: RememberingEmbedder

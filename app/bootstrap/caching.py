@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from app.adapters.redis.answers import AnswerLimits, RedisAnswers, kept_answers
 from app.adapters.redis.answers_script import Room
@@ -45,8 +46,7 @@ Tenants = Callable[[], Mapping[str, Tenant]]
 _LARGEST_TENANT: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Cached:
+class Cached(msgspec.Struct, frozen=True):
     """Kept answers, and the way to find them by meaning; `own` is how the cache asks itself."""
 
     answers: RedisAnswers

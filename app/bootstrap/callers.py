@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.domain.identity.caller_token import CallerRules
 from app.ports import CallerTokens, Clock
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 SigningKeysByPlace = dict[tuple[str, str], "SigningKeys"]
 
 
-@dataclass(frozen=True, slots=True)
-class Directories:
+class Directories(msgspec.Struct, frozen=True):
     """Signing keys by where they come from: they outlive snapshots and end with the process."""
 
     lifetimes: AsyncExitStack

@@ -6,10 +6,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 import uvloop
 
@@ -73,8 +73,7 @@ def run(main: Coroutine[Any, Any, None]) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Signals:
+class _Signals(msgspec.Struct, frozen=True):
     """What a gateway is told; heard from the start, so that an early SIGHUP does not end it."""
 
     end: asyncio.Event
@@ -97,8 +96,7 @@ async def _serving(settings: Settings, file: ConfigFile, logs: Logs, *, simulate
         await _serve(_Start(settings, file, logs, simulator_url), told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(msgspec.Struct, frozen=True):
     """What a gateway is started with; `simulator_url` stands in for its deployments."""
 
     settings: Settings

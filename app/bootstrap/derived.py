@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.adapters.alerts.webhook import Webhook, webhook
 from app.adapters.anomalies.found import Anomalies
 from app.adapters.background import background
@@ -37,8 +39,7 @@ class Derived:
     hook: Webhook | None = None  # that anomalies are told by
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """What it is made of: the archive with all that its rows name, and what tells of something."""
 
     progress: ArchiveProgress

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from app.adapters.azure.deployments import AzureOpenAI
 from app.adapters.azure.entra import EntraCredential
 from app.adapters.drawn_ids import DrawnIds
@@ -64,8 +66,7 @@ if TYPE_CHECKING:  # it takes the SDK along, which is for those who trace
     from app.adapters.tracing.request_tracing import RequestTracing
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """One validated configuration and the gateway that runs on it."""
 
     settings: Settings

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from app.adapters.archive.errors import ArchiveBusy
@@ -26,8 +27,7 @@ PAUSE_S: Final = (0.5, 1.5)
 FAILED_PAUSE_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What its keeper has."""
 
     kept: Kept

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from app.adapters.background import background
@@ -30,8 +30,7 @@ if TYPE_CHECKING:  # embedders, guards and redisvl are for who asks for them
 LOOK_S: Final = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """What it is opened with: kept answers, where they are, and how to ask for something itself."""
 
     answers: RedisAnswers

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from app.adapters.aside import Aside, aside
 from app.adapters.redis.measured_errors import Measure, RedisMeasuredErrors, measuring_errors
@@ -21,8 +23,7 @@ from app.stages.caching.comparing import ByModel, ByText
 _PATIENCE_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """The stage's part, the evidence, and the work that nobody waits for."""
 
     measuring: Measuring
@@ -30,8 +31,7 @@ class Measured:
     aside: Aside
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """What is measured, and by what: cosine distances of prompts and of answers.
 
     `widest` is how far apart prompts of one answer may be, `answers` how far two answers may be

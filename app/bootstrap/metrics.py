@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from app.adapters.accounts.leases import Try
 from app.adapters.metrics import families as f
@@ -59,8 +60,7 @@ def read_all(metrics: Metrics, process: Process, state: State, breakers: Breaker
     _Itself(process).add_to(metrics)
 
 
-@dataclass(frozen=True, slots=True)
-class _Deployments:
+class _Deployments(msgspec.Struct, frozen=True):
     process: Process
     metrics: Metrics
 
@@ -136,8 +136,7 @@ class _Deployments:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Dependencies:
+class _Dependencies(msgspec.Struct, frozen=True):
     process: Process
     state: State
     breakers: Breakers
@@ -217,8 +216,7 @@ class _Dependencies:
         return [*resources.credentials.values(), *resources.signing_keys.values()]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ledger:
+class _Ledger(msgspec.Struct, frozen=True):
     state: State
     metrics: Metrics
 
@@ -269,8 +267,7 @@ class _Ledger:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Cache:
+class _Cache(msgspec.Struct, frozen=True):
     process: Process
 
     def add_to(self, metrics: Metrics) -> None:
@@ -300,8 +297,7 @@ def _error(found: MeasuredRate) -> Values:
     return told
 
 
-@dataclass(frozen=True, slots=True)
-class _Itself:
+class _Itself(msgspec.Struct, frozen=True):
     process: Process
 
     def add_to(self, metrics: Metrics) -> None:

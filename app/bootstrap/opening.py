@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from app.adapters.background import background, counting_failures
@@ -48,8 +49,7 @@ EMBEDDED_DIRECTORY: Final = Path(".spillgate")
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """A process with everything open, and listening nowhere yet."""
 
     process: Process

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
+
+import msgspec
 
 from app.adapters.plan_runner import PlanRunner
 from app.errors import MalformedRequest
@@ -16,8 +18,7 @@ from app.settings import Deployment, Settings
 COMMAND: Final = (sys.executable, "-P", "-m", "app.bootstrap.plan_process", "--json", "--beside")
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredPlanner:
+class ConfiguredPlanner(msgspec.Struct, frozen=True):
     """A Planner of the admin API, by the settings in force."""
 
     runner: PlanRunner

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import get_args
+
+import msgspec
 
 from app.adapters.archive.errors import ArchiveDamaged
 from app.adapters.archive.reader import ArchiveReader
@@ -79,8 +81,7 @@ def _terms(asked: Asked, catalog: ModelCatalog, factor: float) -> Iterator[Term]
     yield Term("yearly", yearly / (12 * HOURS_OF_A_MONTH))
 
 
-@dataclass(frozen=True, slots=True)
-class _Within:
+class _Within(msgspec.Struct, frozen=True):
     """A period; None is open."""
 
     since: float | None

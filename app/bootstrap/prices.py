@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from app.domain.billing.purchase import HourPrice
 from app.domain.quota.price import (
@@ -70,8 +71,7 @@ def hour_prices(
     return tuple(HourPrice(_unix(day), sources.hour(day)) for day in sources.beginnings())
 
 
-@dataclass(frozen=True, slots=True)
-class _Sources:
+class _Sources(msgspec.Struct, frozen=True):
     """All that may price one deployment; overrides in the order of their beginning."""
 
     is_ptu: bool

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Role:
+
+class Role(msgspec.Struct, frozen=True):
     """What one process does; of several on one machine each has a part.
 
     `redis_url` leads to a Redis that another process keeps; None: the configured one, or one of

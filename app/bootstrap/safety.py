@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from pydantic import SecretStr
 
 from app.adapters.azure.credentials import ApiKeyCredential, Credential
@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # an HTTP client, only for those who check texts
     from app.adapters.content_safety.azure import Post, SafetyStanding
 
 
-@dataclass(frozen=True, slots=True)
-class SafetyPlace:
+class SafetyPlace(msgspec.Struct, frozen=True):
     """A resource that has been asked: the way to it, and what is known of it."""
 
     post: Post

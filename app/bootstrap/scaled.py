@@ -7,10 +7,11 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+import msgspec
 
 from app.adapters.background import background
 from app.adapters.logs import Logs
@@ -36,8 +37,7 @@ LOOK_S: Final = 1.0
 _ENDING_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(msgspec.Struct, frozen=True):
     """What workers are told of the configuration; `simulator_url` stands in for deployments."""
 
     config: Path

@@ -6,11 +6,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from app.adapters.accounts.accounts import Options as AccountOptions
@@ -53,8 +54,7 @@ _EMBEDDED_PATIENCE_S: Final = 0.5
 _DIRECTORY_PATIENCE_S: Final = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
+class Watching(msgspec.Struct, frozen=True):
     """Whoever wants to know: of the ways to Redis, and of what accounts grant and refuse."""
 
     breakers: Breakers
@@ -62,8 +62,7 @@ class Watching:
     refused: Callable[[Ask, Refusal], None]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """The shared state behind its ports.
 
     It follows the configuration in force: of whose deployments holds are read, and whose tenants

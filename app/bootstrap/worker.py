@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import structlog
 import uvloop
 
@@ -98,8 +99,7 @@ def _worked(worker: _Worker, lines: Iterator[bytes]) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
+class _Worker(msgspec.Struct, frozen=True):
     begin: Begin
     news: _Messenger
     logs: Logs

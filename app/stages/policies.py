@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from app.domain.call.request import INFERENCE, InferenceRequest
 from app.domain.identity.tenant import Principal
@@ -42,8 +43,7 @@ _MOST_KNOWN: Final = 10_000
 _RETRY_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     """What a tenant says, and what comes of it; `policy` None: nothing."""
 
     own: InputPolicy

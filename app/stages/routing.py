@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from app.domain.call.request import InferenceRequest, shown
 from app.domain.capacity.demand import Load
 from app.domain.capacity.shares import Claim, RequestClass
@@ -39,8 +41,7 @@ from app.waiting import WaitingRoom
 _MOST_KNOWN: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """Where requests wait for room, and for how long by class, seconds."""
 
     room: WaitingRoom

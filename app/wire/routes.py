@@ -8,10 +8,12 @@ for what has no deployment in its URL. What is not in the table is a 404.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
+
+import msgspec
 
 from app.domain.call.request import Accounting, Operation, Route, shown
 from app.errors import MalformedRequest, MethodNotAllowed, UnknownRoute
@@ -26,8 +28,7 @@ _LONGEST_KNOWN = 256
 _RESPONSE = rf"{_BASE}/responses/(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(msgspec.Struct, frozen=True):
     """One served method and path; the whole path must match."""
 
     operation: Operation

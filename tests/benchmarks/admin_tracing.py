@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -24,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
 from app.api.admin.application import create_admin
 from tests.fakes.admin import OWNER_KEY, AdminHouse
+from tests.fakes.changed import replace
 
 _ROUNDS: Final = 15
 _REQUESTS: Final = 200

@@ -17,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from redis.asyncio import Redis
 from app.adapters.background import background
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.patient import patient_batch, patient_client
 

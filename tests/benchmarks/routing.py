@@ -13,7 +13,7 @@ import gc
 import statistics
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, Final
@@ -47,6 +47,7 @@ from app.waiting import WaitingRoom
 from app.wire.openai import read_request
 from app.wire.routes import match
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import House
 

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any, Final
 
 from app.adapters.bunches import Bunches, in_bunches
@@ -28,6 +27,7 @@ from app.bootstrap.running import running
 from app.bootstrap.tracing import tracing
 from app.ports import Observer
 from app.settings import Settings, build
+from tests.fakes.changed import replace
 
 #: By their names, who is told of receipts, and the part of requests that is traced; None: off.
 WAYS: Final[dict[str, tuple[tuple[type, ...], float | None]]] = {

@@ -11,7 +11,6 @@ beside requests in `test_canary_beside`, processes and commands in `test_canary_
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from tests.e2e.planted import CHAT, RIVAL, Planted, conversation, planted
 from tests.e2e.raw import chat, exchange, request
 from tests.e2e.sinks import OWNER, Canaries
 from tests.e2e.stack import eventually, ptu_and_paygo
+from tests.fakes.changed import replace
 
 
 async def serve_all(it: Planted) -> None:

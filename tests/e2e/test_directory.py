@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,6 +30,7 @@ from app.domain.identity.directory_change import creation, place_of
 from app.domain.quota.limit import LimitName, LimitRule
 from app.settings import build
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.fakes.changed import replace
 from tests.fakes.patient import patient_batch, patient_client
 
 ANNA = Actor("anna", Role.OWNER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import openai
@@ -14,6 +13,7 @@ from app.cli.key import new_key
 from app.domain.identity.directory import Actor, Change, EntryKind, Role
 from app.domain.ledger.completion import Outcome
 from tests.e2e.stack import Stack, ptu_and_paygo, stack
+from tests.fakes.changed import replace
 
 KEYS = {"search": new_key("test"), "sales": new_key("test")}
 MESSAGE: Any = {"role": "user", "content": "Hi"}

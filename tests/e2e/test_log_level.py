@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 from app.adapters.logs import configure_logs
 from app.domain.identity.directory import Actor, Change, EntryKind, LogsEntry, Role
@@ -11,6 +10,7 @@ from app.settings.logs import LogRules
 from tests.e2e.sinks import OWNER
 from tests.e2e.stack import eventually, ptu_and_paygo, stack
 from tests.e2e.test_directory import other_worker
+from tests.fakes.changed import replace
 
 
 async def test_a_level_is_in_force_everywhere_until_it_ends(redis_url: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 
 from app.simulator.deployment import SimulatedDeployment
 from app.simulator.server import serve_simulator
+from tests.fakes.changed import replace
 
 KEY = "a-key"
 # 60 PTUs of 1,000 input tokens per minute: 1,000 a second, 60,000 deep.

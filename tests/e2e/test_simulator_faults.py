@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from openai import AsyncOpenAI
 
 from app.simulator.deployment import SimulatedDeployment
 from app.simulator.server import serve_simulator
+from tests.fakes.changed import replace
 
 CHAT = SimulatedDeployment(
     name="chat",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from types import SimpleNamespace
@@ -25,6 +25,7 @@ from app.domain.identity.api_key import ApiKey, digest, mint
 from app.domain.identity.directory import AdminEntry, AuditRecord, KeyEntry, Role, TenantEntry
 from app.domain.ledger.completion import Outcome
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.directory import FakeDirectoryStore
 from tests.fakes.ledger import FakeUsageReader

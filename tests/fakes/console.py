@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.quota.limit import LimitName, LimitRule
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.admin import OWNER_KEY, AdminHouse
+from tests.fakes.changed import replace
 
 BASE = "http://admin/console"
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.errors import AlreadyRunning
 from app.planner.sizing.job import PlanAsk, PlanJob, PlanState
+from tests.fakes.changed import replace
 
 
 @dataclass(slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.domain.cache.entry import Entry, Neighbour, Question
 from app.domain.cache.kept import KeptAnswer, KeptPage, KeptTotals, Selection, prompt_beginning
 from app.errors import StoreUnavailable
 from app.ports import Clock
+from tests.fakes.changed import replace
 from tests.fakes.embedder import distance, unpacked
 
 

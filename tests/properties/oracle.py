@@ -8,12 +8,13 @@ and never early: there, `least` and `most` bound what the account may believe.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final
 
 from app.domain.quota.limit import SPILLED, Kind, Limit, Measure, Mode
 from app.domain.quota.reservation import UNUSED, Amounts, Part
+from tests.fakes.changed import replace
 
 #: A window forgets within this part of its length.
 _GRAINS: Final = 60

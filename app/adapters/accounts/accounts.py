@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.accounts.leases import Leases
@@ -49,8 +50,7 @@ def _nobody(*_told: object) -> None:
     """Where nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(msgspec.Struct, frozen=True):
     """Whoever wants to know what accounts grant and refuse; not told where one is out of reach."""
 
     granted: Callable[[Reservation], None] = _nobody

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.accounts.settlements import Settlements
@@ -35,8 +35,7 @@ _MARGIN_S: Final = 3600.0
 Identity = tuple[str, str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """Looks after the spools below `archive`, the ledger's archive on this machine."""
 
     archive: Path

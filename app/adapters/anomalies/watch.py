@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from typing import Final
+
+import msgspec
 
 from app.adapters.alerts.webhook import Webhook
 from app.adapters.anomalies.found import Anomalies
@@ -38,8 +39,7 @@ from app.ports import Clock
 _MOST_REMEMBERED: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """Whose usage is looked at, by which rules, and how often (seconds)."""
 
     archive: Path

@@ -37,8 +37,7 @@ _DAY_S: Final = 86_400
 _AT_ONCE: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivePolicy:
+class ArchivePolicy(msgspec.Struct, frozen=True):
     """A file is closed at this size, and at the end of its day (UTC); then it may be compressed.
 
     A file is deleted once all of its rows were archived `retention_days` ago or earlier. Accounts

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 import structlog
 
 from app.adapters.archive.archive import Archive
@@ -44,8 +44,7 @@ async def _nobody(_tenant: str) -> None:
     """Where nobody wants to know."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyPlan:
+class CopyPlan(msgspec.Struct, frozen=True):
     """Whose ledgers are copied, and how much of them Redis keeps once it is archived.
 
     `tenants` names all that may have rows, deleted ones until theirs are archived.

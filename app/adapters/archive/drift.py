@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 
 from app.adapters.archive.errors import ArchiveError
@@ -53,8 +53,7 @@ class Commands(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
+class _Compared(msgspec.Struct, frozen=True):
     day: str
     nano_usd: int  # how far apart they were
     at: float

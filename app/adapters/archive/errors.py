@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 
 class ArchiveError(Exception):
@@ -29,8 +30,7 @@ class ArchiveClosed(ArchiveError):
     """The archive was closed, or a failed write could not be undone: open it again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """What is wrong at a line of a file; lines count from 1."""
 
     file: str

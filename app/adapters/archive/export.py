@@ -50,8 +50,7 @@ class ParquetUnavailable(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """Records with these columns, in this order; all that are not whole numbers are named so."""
 
     columns: tuple[str, ...]

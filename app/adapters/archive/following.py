@@ -7,10 +7,10 @@ by its next writer, and is read again until something good follows it. Everythin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.archive.segment import Read, Segment, lines, segments, size_of
@@ -18,8 +18,7 @@ from app.adapters.archive.verification import row_of
 from app.domain.ledger.ledger_row import LedgerRow, UnreadableRow
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """In which file, how far into it before it was compressed, behind which line of the archive."""
 
     segment: int = 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from app.adapters.archive.stream_id import START, unix_time
@@ -25,8 +25,7 @@ _FEWEST: Final = 4
 _NAMES: Final = [b"row", b"mark"]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Entries that follow a position; `length` is the whole stream's, in entries."""
 
     tenant: str
@@ -36,8 +35,7 @@ class Page:
     answered: bool = True  # where not, the stream's server is lost
 
 
-@dataclass(frozen=True, slots=True)
-class Trim:
+class Trim(msgspec.Struct, frozen=True):
     """What is archived up to `position`, and too old before `minimum`, which is no later."""
 
     tenant: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from app.adapters.archive.archive import Archive
 from app.adapters.archive.copier import LedgerCopier
@@ -13,8 +14,7 @@ from app.ports import Clock
 MOST_WAIT_S: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveProgress:
+class ArchiveProgress(msgspec.Struct, frozen=True):
     """Of one archive; times are Unix seconds."""
 
     archive: Archive

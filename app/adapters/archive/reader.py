@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from math import inf
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.archive.errors import ArchiveDamaged, Problem
@@ -23,8 +24,7 @@ from app.domain.ledger.usage_query import within
 _SKEW_S: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveReader:
+class ArchiveReader(msgspec.Struct, frozen=True):
     """The archive in a directory. With `skip_damaged` what is damaged is logged and left out."""
 
     directory: Path

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from app.adapters.archive.errors import ArchiveDamaged
@@ -23,8 +24,7 @@ from app.adapters.archive.segment import (
 from app.domain.ledger.ledger_row import UnreadableRow, decode
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """Where to go on writing: `digest` is of all that the segment holds before `offset`."""
 
     segment: Segment

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, Protocol, cast
 
+import msgspec
+
 from app.adapters.archive.errors import Problem
 from app.adapters.archive.line import Damaged, Header, Line, UnknownForm, opened
 
@@ -28,8 +30,7 @@ class Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """One file; numbers grow by one, and a file's rows were archived from its day (UTC) on."""
 
     number: int

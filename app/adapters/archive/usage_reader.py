@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
+
+import msgspec
 
 from app.adapters.archive.errors import ArchiveDamaged
 from app.adapters.archive.export import (
@@ -21,8 +22,7 @@ from app.domain.ledger.usage_query import UsageGroup, UsageQuery
 from app.errors import MalformedRequest, SpillgateError
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveUsage:
+class ArchiveUsage(msgspec.Struct, frozen=True):
     """A UsageReader; what is damaged is told, never left out: sums would be wrong."""
 
     reader: ArchiveReader

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+import msgspec
+
 from app.adapters.azure.credentials import Credential
 from app.adapters.content_safety.calls import (
     MalformedVerdict,
@@ -81,8 +83,7 @@ class _Refused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class AzureContentSafety:
+class AzureContentSafety(msgspec.Struct, frozen=True):
     """A ContentSafety."""
 
     post: Post

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+import msgspec
 
 #: Characters of a text that an encoder reads; what comes after them has no part in the vector.
 #: 4,000 Chinese characters take a quarter of a second, as much as anybody waits.
@@ -100,8 +101,7 @@ class MiniLM:
         return _packed(hidden.mean(axis=1))[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(msgspec.Struct, frozen=True):
     """An encoder that can be had by name."""
 
     load: Callable[[], Encoder]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from dataclasses import dataclass
 from hashlib import blake2b
 from types import TracebackType
 from typing import Final, Protocol, Self
+
+import msgspec
 
 from app.adapters.embedder.embeddings_api import request_body, vector_of
 from app.adapters.embedder.trouble import Notes, Trouble, unavailable
@@ -41,8 +42,7 @@ class Ask(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingModel:
+class EmbeddingModel(msgspec.Struct, frozen=True):
     """A key of `models:`, the one base model of all of its deployments, and what is asked of it."""
 
     model: str

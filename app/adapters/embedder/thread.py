@@ -6,16 +6,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
+
+import msgspec
 
 #: What came of a job: its result, or what it raised.
 Outcome = Callable[[Any, Exception | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     work: Callable[[], Any]
     then: Outcome
 

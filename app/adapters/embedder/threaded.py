@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 import structlog
 
 from app.adapters.embedder.local import DEFAULT, MODELS, EmbedderMissing, Encoder, load
@@ -29,8 +29,7 @@ BATCH_CHARS: Final = 1500
 CLOSE_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(msgspec.Struct, frozen=True):
     text: str
     vector: asyncio.Future[bytes | Trouble]
 

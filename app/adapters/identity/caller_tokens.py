@@ -6,11 +6,11 @@ A token is kept as the SHA-256 of all of it, and neither logged nor shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 import jwt
+import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.types import Options
@@ -37,8 +37,7 @@ _OPTIONS: Final[Options] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What a token must say; `directory` is compared with `tid` where that is there."""
 
     directory: str

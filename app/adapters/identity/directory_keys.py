@@ -8,6 +8,8 @@ from hashlib import blake2b
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from app.adapters.redis.directory import Current
 from app.domain.identity.api_key import ApiKey, KeyRecord, digest
 from app.domain.identity.caller_token import CallerRules
@@ -35,8 +37,7 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(msgspec.Struct, frozen=True):
     record: KeyRecord
     entry: KeyEntry
     principal: Principal

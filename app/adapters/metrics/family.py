@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class FamilyKind(StrEnum):
@@ -22,8 +23,7 @@ class Merge(StrEnum):
     MIN = "min"  # the same where little is bad: whether a dependency is up, an expiry
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True):
     """One metric family. `name` is the exposed one: a counter's ends in `_total`.
 
     `labels` have closed sets of values, or are capped; `buckets` are upper bounds, without +Inf.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -39,8 +38,7 @@ class Skewed(Exception):  # a state, not an error to report
         self.now = now
 
 
-@dataclass(frozen=True, slots=True)
-class SeedTotals:
+class SeedTotals(msgspec.Struct, frozen=True):
     """Committed totals of one calendar window; `fields` are `MEASURE:SCOPE`."""
 
     period: str  # hour | day | month

@@ -10,9 +10,10 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from app.adapters.background import background
 from app.adapters.redis.answers_encoding import BLOCKING_BYTES, encoded
@@ -39,8 +40,7 @@ class Fate(StrEnum):
     UNREADABLE = "unreadable"  # no Unicode
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """An answer to be kept; `began` is when its request did, on the clock."""
 
     tag: str
@@ -50,16 +50,14 @@ class Waiting:
     findable: dict[str, bytes | str]
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True):
     """How many answers may wait to be kept, and their bytes."""
 
     answers: int = 256
     size: int = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """What a tenant's answers may take, what may wait, and whether the server has no more room."""
 
     room: Room

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from app.adapters.redis.batch import Batch, Script
 
@@ -47,16 +48,14 @@ class Kept(StrEnum):
     FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(msgspec.Struct, frozen=True):
     """What the answers of one tenant may take: how many, and bytes."""
 
     answers: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ToKeep:
+class ToKeep(msgspec.Struct, frozen=True):
     """An answer: the fields of its hash, and for how long they are kept."""
 
     fingerprint: str  # hex

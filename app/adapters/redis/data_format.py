@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
 import structlog
 
 from app.adapters.background import background
@@ -38,8 +39,7 @@ class UnreadableData(RuntimeError):
     """What is in Redis has a format that this version cannot read; the message says what helps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Formats:
+class Formats(msgspec.Struct, frozen=True):
     """Those that a version reads; an empty Redis gets the newest."""
 
     oldest: int = FORMAT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -49,8 +48,7 @@ class Found(StrEnum):
     LOST = "lost"  # the same generation, not as far
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A directory as a worker knows it: its state, its generation, and its audit log's end.
 
     The generation is empty while nothing was read.
@@ -61,16 +59,14 @@ class Known:
     end: ChainEnd = NO_RECORDS
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """How far a worker has read."""
 
     generation: str
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """An answer to `sync`; entries None were deleted. It is the last one if `upto` is `version`.
 
     `origin` is the generation that this one continues, empty for none.

@@ -15,10 +15,11 @@ import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from app.adapters.redis.embedded_binaries import Binaries, installed_binaries
 from app.adapters.redis.embedded_errors import (
@@ -37,8 +38,7 @@ LOCK_TIMEOUT_S: Final = 2.0
 MAX_SOCKET_PATH_BYTES: Final = 103
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedRedis:
+class EmbeddedRedis(msgspec.Struct, frozen=True):
     """A server that answers. `search_note` says why it is without search, where it is."""
 
     url: str

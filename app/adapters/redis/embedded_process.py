@@ -7,9 +7,10 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from app.adapters.redis.embedded_errors import EmbeddedRedisFailed
 
@@ -32,8 +33,7 @@ os.execv(command[0], command)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFiles:
+class ServerFiles(msgspec.Struct, frozen=True):
     """What the server has in its directory. `lock` is an open descriptor that holds the lock."""
 
     directory: Path

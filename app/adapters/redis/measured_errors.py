@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 
 from app.adapters.background import background
@@ -55,16 +56,14 @@ class Commands(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(msgspec.Struct, frozen=True):
     """What is measured: distances of one embedder, and how far they may go."""
 
     embedder: str
     widest: float
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredRate:
+class MeasuredRate(msgspec.Struct, frozen=True):
     """How often answers by meaning were wrong, and the strictest bound; None: nothing is known."""
 
     rate: ErrorRate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from redis.asyncio.client import PubSub
 
 from app.adapters.redis.batch import Batch, batching
@@ -30,8 +30,7 @@ class Subscriber(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """Commands on keys, subscriptions, and the servers one by one, for what has no key.
 
     `hurry` has lost servers asked at once whether they are back.

@@ -10,8 +10,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -24,8 +24,7 @@ from app.domain.tracing.span_attributes import Server
 from app.domain.tracing.span_tree import span_tree
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """Of each receiver: spans that wait, spans sent at once, and times in seconds."""
 
     queue: int = 4096

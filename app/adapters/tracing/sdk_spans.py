@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -34,8 +34,7 @@ _UNSET: Final = Status(StatusCode.UNSET)
 _FAILED: Final = Status(StatusCode.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class SpanForm:
+class SpanForm(msgspec.Struct, frozen=True):
     """Who the spans are from, and what some receivers want beside the conventions.
 
     `gen_ai_system`: the provider also under its deprecated name. `mlflow`: the cost also in

@@ -9,9 +9,10 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import inf
 from typing import Final
+
+import msgspec
 
 from app.adapters.upstream.connection import Connection
 from app.adapters.upstream.target import Origin
@@ -25,8 +26,7 @@ MAX_AGE_S: Final = 600.0
 _SWEEP_EVERY_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(msgspec.Struct, frozen=True):
     """How many are in use, and how many are kept for the next request."""
 
     active: int

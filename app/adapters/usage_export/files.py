@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -30,8 +30,7 @@ from app.domain.ledger.repeated_charges import RepeatedCharges
 STATE: Final = "usage-export-files.json"
 
 
-@dataclass(frozen=True, slots=True)
-class FileOptions:
+class FileOptions(msgspec.Struct, frozen=True):
     """Where to, in which format, how much time a file is about, and how long after its end."""
 
     directory: Path

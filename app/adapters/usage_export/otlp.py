@@ -58,8 +58,7 @@ class Cursor(msgspec.Struct, frozen=True):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(msgspec.Struct, frozen=True):
     rows: int
     body: bytes
     cursor: Cursor

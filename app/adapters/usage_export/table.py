@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from app.adapters.archive.export import Table, row_record, rows_table
 from app.domain.ledger.ledger_row import LedgerRow
 
@@ -36,8 +38,7 @@ class Sums:
     nano_usd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(msgspec.Struct, frozen=True):
     """A row, the number of its line in the archive, and whether it charges an id once more."""
 
     line: int

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final
 
+import msgspec
+
 from app.domain.cache.entry import Bypass, Entry
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.cache.policy import CachePolicy, CacheRule
@@ -76,16 +78,14 @@ _NOTHING_SAID: Final = Consulted()
 _NOT_ASKED: Final = _NotAsked()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What holds for a tenant's requests for a model, and what else shapes their answers."""
 
     policy: Callable[[str, CacheRule], CachePolicy]
     salt: Callable[[str], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Lookups:
+class Lookups(msgspec.Struct, frozen=True):
     """Where answers are found; `by_meaning` None: there is no embedder.
 
     `measuring` is how often meaning was wrong, None where nobody wants to know.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from app.domain.cache.entry import Entry
 from app.errors import StoreUnavailable
@@ -10,8 +10,7 @@ from app.ports import AnswerCache, Clock
 from app.stages.caching.asked import Asked
 
 
-@dataclass(frozen=True, slots=True)
-class Same:
+class Same(msgspec.Struct, frozen=True):
     """What a look came to."""
 
     entry: Entry | None = None

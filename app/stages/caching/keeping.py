@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from app.domain.cache.entry import Entry
 from app.domain.call.request import Operation
@@ -24,8 +26,7 @@ from app.wire.cache.unkept import unkept
 _BLOCKING_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
+class _Whole(msgspec.Struct, frozen=True):
     """A whole body; `for_the_same`: it is no answer to another request that means the same."""
 
     body: bytes

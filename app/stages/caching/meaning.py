@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Protocol
+
+import msgspec
 
 from app.domain.cache.entry import Entry, Neighbour
 from app.errors import EmbedderUnavailable, StoreUnavailable
@@ -39,8 +40,7 @@ _BLOCKING_CHARS = 1000
 Judge = Callable[[str, str, float, float], Judgement]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How far a look goes: in seconds, embedding included, and in cosine distance.
 
     `widest` is the embedder's own threshold, `tightened` what measured errors have left of it for
@@ -52,8 +52,7 @@ class Limits:
     tightened: Callable[[str, str], float] = lambda _tenant, _model: inf
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a look by meaning came to; `vector` is there where the prompt was embedded."""
 
     vector: bytes | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -34,8 +33,7 @@ SPENT_S: Final = 600.0
 _MOST_SPENT: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """Who asked, and what of the request is not in its body: `headers` are those passed on."""
 
     principal: Principal
@@ -44,8 +42,7 @@ class Asker:
     trace: TraceContext | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A kept answer that was given, or would have been; `distance` is that of the prompts."""
 
     asker: Asker
@@ -67,8 +64,7 @@ class Comparator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What measuring takes."""
 
     errands: Errands

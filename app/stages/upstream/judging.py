@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -51,8 +50,7 @@ def asker_of(observation: Observation, request: InferenceRequest) -> Asker:
     return Asker(principal.tenant.name if principal else "", request.route.operation)
 
 
-@dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(msgspec.Struct, frozen=True):
     """Told of every attempt, twice where it served: when its answer began, and when it ended."""
 
     standing: Standing

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import msgspec
+
 from app.domain.routing.retry_budget import RetryBudget
 from app.stages.upstream.hedging import Hedging
 
@@ -18,8 +20,7 @@ class Payment:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(msgspec.Struct, frozen=True):
     """`most` errors of one request, and a budget of all requests together."""
 
     budget: RetryBudget

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from app.errors import MalformedRequest
 
@@ -30,8 +31,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _DISTANCE: Final = re.compile(r"[0-9](?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class Directives:
+class Directives(msgspec.Struct, frozen=True):
     """What one request allows; seconds, and a cosine distance. None: nothing said.
 
     A kept answer may be given where `read` is true and it is not older than `max_age_s`; the

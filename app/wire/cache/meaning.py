@@ -6,8 +6,9 @@ Only where both are plain may another request that means the same have the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from app.domain.cache.entry import Bypass
 from app.domain.call.request import Operation
@@ -20,8 +21,7 @@ _ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
 _CALLS: Final = ("tool_calls", "function_call", "tool_call_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """`text` is what the user says last; `rest` the fields with that taken out, shape and all."""
 
     text: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -69,8 +68,7 @@ def _taking_turns(streams: Iterable[Iterator[Told]]) -> Iterator[Told]:
             waiting.append(stream)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunks:
+class _Chunks(msgspec.Struct, frozen=True):
     """What all chunks of a stream have in common."""
 
     base: Fields

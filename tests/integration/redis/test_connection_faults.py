@@ -10,7 +10,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +30,7 @@ from app.adapters.redis.breaker import FAILURES_TO_OPEN, Breaker, State
 from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.errors import StoreUnavailable
+from tests.fakes.changed import replace
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_client
 from tests.fakes.scripted_redis import scripted_redis
 from tests.integration.redis.cluster import Server, is_up

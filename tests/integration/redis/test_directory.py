@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +38,7 @@ from app.domain.identity.directory import (
 )
 from app.domain.identity.directory_change import creation
 from app.errors import AlreadyMapped, StoreUnavailable, VersionConflict
+from tests.fakes.changed import replace
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_batch, patient_client
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from app.adapters.redis.login import EntraLogin, object_id
 from app.adapters.redis.looking import look
 from app.adapters.redis.store import Store, opened_store
 from app.errors import StoreUnavailable, UpstreamMisconfigured
+from tests.fakes.changed import replace
 from tests.fakes.patient import PATIENCE_S, patient
 from tests.integration.redis.cluster import Server, is_up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.identity.directory import Actor, Change, EntryKind, Role, TenantEntry
 from app.domain.identity.directory_change import creation
+from tests.fakes.changed import replace
 from tests.fakes.patient import PATIENCE_S, patient_batch, patient_client
 
 pytestmark = pytest.mark.skipif(

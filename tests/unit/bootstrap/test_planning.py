@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from app.cli.plan import Asked, CannotPlan
 from app.planner.sizing.traffic import UnreadableTraffic
 from app.planner.sizing.what_if import WhatIf
 from app.settings import load_catalog
+from tests.fakes.changed import replace
 
 ASKED = Asked(
     "gpt-4o",

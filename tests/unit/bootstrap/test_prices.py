@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from app.bootstrap.prices import exact, price_table
 from app.domain.quota.price import Cost, PriceTable
 from app.domain.quota.usage import Usage
 from app.settings import ModelCatalog, TokenPrices, build, load_catalog
+from tests.fakes.changed import replace
 
 Own = dict[str, Any]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from app.cli.demo_text import DemoAddresses, Here, demo_text
+from tests.fakes.changed import replace
 
 SHOWN = DemoAddresses(
     base_url="http://127.0.0.1:1/v1",

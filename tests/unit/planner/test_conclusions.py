@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.quota.usage import Usage
 from app.planner.conclusions import sums, verdicts
 from app.planner.outcome import Outcome, Tally, summed
 from app.planner.report import as_markdown
+from tests.fakes.changed import replace
 
 SHARED, EACH = "retry-after, shared", "retry-after, per replica"
 OURS, FAIR, INFORMED = "shadow bucket", "shadow bucket, fair shares", "informed"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.planner.scenarios import Scenario, scenarios
 from app.planner.simulate import simulate
 from app.planner.strategy import Headers, Site, Target, Usage
 from app.planner.traffic import Request
+from tests.fakes.changed import replace
 
 SHORT = scenarios("contended/right", hours=0.1)[0]
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice, pairwise
 from statistics import mean, median
 
@@ -8,6 +7,7 @@ import pytest
 
 from app.planner.scenarios import CASES, CONTENDED
 from app.planner.traffic import HOUR, Arrival, arrivals, curve
+from tests.fakes.changed import replace
 
 
 def drawn(seed: str = "1", *, hours: float = 0.5, replicas: int = 3) -> list[Arrival]:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,6 +14,7 @@ from app.simulator.answer import Answer, Author
 from app.simulator.ask import Ask, Tool
 from app.simulator.prompt import Prompt
 from app.simulator.words import prose
+from tests.fakes.changed import replace
 
 COUNTER = TokenCounter()
 PROMPT = Prompt([1, 2, 3], "What is it?")

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.simulator.deployment import SimulatedDeployment
 from app.simulator.meter import Admitted, Demand, PaygoMeter, PtuMeter, Throttled
+from tests.fakes.changed import replace
 
 # 60 PTUs of 1,000 input tokens per minute: 1,000 tokens a second, 60,000 deep.
 PTU = SimulatedDeployment(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from app.adapters.archive.segment import segments
 from app.domain.identity.audit import verify_audit
 from app.domain.identity.directory import Actor, Role, TenantEntry
 from app.domain.identity.directory_change import creation
+from tests.fakes.changed import replace
 from tests.fakes.directory import FakeDirectoryStore
 
 ANNA = Actor("anna", Role.OWNER, "req-1")

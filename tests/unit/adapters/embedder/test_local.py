@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from importlib import import_module
 
 import pytest
 
 from app.adapters.embedder import local
+from tests.fakes.changed import replace
 from tests.fakes.embedder import distance, real_encoder
 
 USE = "use-multilingual-3"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from app.domain.identity.directory_change import directory_of
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import LossPolicy, Principal, Tenant
 from app.domain.quota.limit import LimitName, LimitRule
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 
 PEPPER = b"pepper"

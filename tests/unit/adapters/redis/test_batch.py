@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +29,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.multiplexed import MOST_UNANSWERED
 from app.errors import StoreUnavailable
+from tests.fakes.changed import replace
 from tests.fakes.patient import FROZEN_AFTER_S, PATIENCE_S, patient_batch, patient_client
 
 

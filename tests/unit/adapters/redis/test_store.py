@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.store import Place, opened_store
 from app.errors import StoreUnavailable
+from tests.fakes.changed import replace
 from tests.fakes.patient import PATIENCE_S, patient
 
 CLOCK = SystemClock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from app.domain.ledger.completion import Outcome
 from app.domain.tracing.said import AnswerFacts, Content, Said
 from app.domain.tracing.sampling import Sampler, SamplingPolicy
 from app.domain.tracing.span_attributes import Server
+from tests.fakes.changed import replace
 from tests.fakes.receipts import receipt
 
 NONE = SamplingPolicy(ratio=0, caller_ratio=0, errors=False, spills=False)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from app.domain.quota.anomaly import (
     UsageMeasure,
 )
 from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, AdminHouse
+from tests.fakes.changed import replace
 
 
 def hour_of(tenant: str, score: float) -> HourFound:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import httpx2
 import pytest
 
 from tests.fakes.admin import AdminHouse
+from tests.fakes.changed import replace
 
 
 @pytest.fixture

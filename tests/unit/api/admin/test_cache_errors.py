@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from app.domain.cache.outcome import CacheResult
 from app.domain.explain.explanation import CachedRecord, Explanation
 from app.domain.ledger.completion import Outcome
 from tests.fakes.admin import AdminHouse
+from tests.fakes.changed import replace
 from tests.fakes.entries import an_entry
 
 DIGEST = b"q" * 16

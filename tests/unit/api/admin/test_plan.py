@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -14,6 +13,7 @@ from app.planner.sizing.job import PlanAsk, PlanState
 from app.planner.sizing.plan import plan
 from app.planner.sizing.told import as_json
 from tests.fakes.admin import ADMIN_KEYS, AdminHouse
+from tests.fakes.changed import replace
 from tests.unit.planner.sizing.test_plan import question, steady
 
 

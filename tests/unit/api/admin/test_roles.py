@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.api.admin.roles import Authentication, Caller
 from app.domain.identity.directory import AdminEntry, Directory, Role
 from app.errors import InvalidApiKey
 from tests.fakes.admin import PEPPER, AdminHouse, admin_entry, key_text
+from tests.fakes.changed import replace
 
 KEY = key_text(5)
 ENTRY = admin_entry(KEY, Role.OPERATOR, name="Ada", expires_at=100.0)

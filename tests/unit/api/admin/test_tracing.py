@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from app.api.admin.application import create_admin
 from tests.fakes.admin import OWNER_KEY, AdminHouse, key_text
+from tests.fakes.changed import replace
 
 CANARY = "c4nary-5ecret"
 

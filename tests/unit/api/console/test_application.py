@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import app.api.console
 from app.api.admin.application import create_admin
 from app.api.console.application import create_console
+from tests.fakes.changed import replace
 from tests.fakes.console import BASE, Browser, ConsoleHouse
 
 STATIC = Path(app.api.console.__file__).parent / "static"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -29,6 +29,7 @@ from app.domain.ledger.completion import Outcome
 from app.domain.quota.limit import LimitName, LimitRule
 from app.domain.routing.attempt import Verdict
 from tests.fakes.admin import OWNER_KEY, key_entry, key_text
+from tests.fakes.changed import replace
 from tests.fakes.console import METRICS, Browser, ConsoleHouse
 from tests.fakes.ledger_rows import ledger_row
 

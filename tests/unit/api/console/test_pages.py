@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -9,6 +8,7 @@ from app.domain.identity.api_key import ApiKey
 from app.domain.identity.directory import Role
 from app.errors import StoreUnavailable
 from tests.fakes.admin import ADMIN_KEYS, SEARCH_KEY_ID, key_text
+from tests.fakes.changed import replace
 from tests.fakes.console import Browser, ConsoleHouse, crowded
 from tests.fakes.ledger_rows import ledger_row
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -13,6 +12,7 @@ from app.planner.sizing.job import PlanAsk, PlanJob, PlanState
 from app.planner.sizing.plan import plan
 from app.planner.sizing.told import as_json
 from tests.fakes.admin import ADMIN_KEYS
+from tests.fakes.changed import replace
 from tests.fakes.console import Browser, ConsoleHouse
 from tests.unit.planner.sizing.test_plan import question, steady
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 
 import pytest
@@ -16,6 +15,7 @@ from app.api.console.sessions import (
 )
 from app.domain.identity.directory import Actor, Change, EntryKind, Role
 from tests.fakes.admin import ADMIN_KEYS, OWNER_KEY, VIEWER_ID, AdminHouse
+from tests.fakes.changed import replace
 
 VIEWER_KEY = ADMIN_KEYS[Role.VIEWER]
 OWNER = Actor("owner", Role.OWNER)
@@ -135,7 +135,7 @@ async def test_a_session_ends_with_its_key(
     """At the next request: disabled, deleted, expired, replaced, or of another role."""
     session_id = begun(house, sessions, VIEWER_KEY)
     entry = house.store.current.admins[VIEWER_ID]
-    after = None if change is None else replace(entry, **change)  # type: ignore[arg-type]
+    after = None if change is None else replace(entry, **change)
     await house.store.change([Change(EntryKind.ADMIN, VIEWER_ID, after)], OWNER)
     assert not is_on(sessions, session_id)
 

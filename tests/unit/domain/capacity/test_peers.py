@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.capacity.peers import GONE_S, Change, DeploymentNews, Peers
+from tests.fakes.changed import replace
 
 
 def news(peers: Peers) -> DeploymentNews:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -18,6 +17,7 @@ from app.domain.capacity.refusals import Waits
 from app.domain.capacity.shadow_bucket import Belief
 from app.domain.capacity.shares import Claim
 from app.domain.capacity.soundness import unsound
+from tests.fakes.changed import replace
 from tests.properties.test_retry_after import Lived, Step, histories
 
 SOUND = DeploymentNews(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from app.domain.identity.audit import ChainEnd, Step, chained, entry_hash, verif
 from app.domain.identity.directory import Actor, AuditRecord, Change, EntryKind, Role, TenantEntry
 from app.domain.identity.route_policy import ANYWHERE, RoutePolicy
 from app.domain.quota.limit import LimitName, LimitRule
+from tests.fakes.changed import replace
 
 ANNA = Actor("anna", Role.OWNER, "req-1")
 BEFORE = TenantEntry("search")

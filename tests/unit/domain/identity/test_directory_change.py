@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.identity.directory import (
@@ -26,6 +24,7 @@ from app.domain.identity.directory_change import (
     without_claimed_ids,
 )
 from app.errors import AlreadyMapped, VersionConflict
+from tests.fakes.changed import replace
 
 SEARCH = TenantEntry("search", version=3)
 KEY = KeyEntry("k1", "search", "ab")

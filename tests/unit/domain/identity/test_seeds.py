@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from app.cli.key import new_key
@@ -15,6 +14,7 @@ from app.domain.identity.seeds import configured_pepper, differences, seeded_ten
 from app.domain.identity.tenant import LossPolicy
 from app.domain.quota.limit import LimitName, LimitRule
 from app.settings import Settings, build
+from tests.fakes.changed import replace
 
 KEY = new_key("test")
 ID = KEY.split("_")[2]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.domain.routing.deployment import Timeouts
+from tests.fakes.changed import replace
 from tests.fakes.house import deployment
 
 

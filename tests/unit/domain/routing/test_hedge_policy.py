@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -11,6 +9,7 @@ from app.domain.call.request import InferenceRequest
 from app.domain.capacity.shares import RequestClass
 from app.domain.routing.hedge_policy import HedgePolicy, may_stand_in
 from app.wire.routes import match
+from tests.fakes.changed import replace
 from tests.fakes.house import deployment
 
 POLICY = HedgePolicy(frozenset({RequestClass.CRITICAL}))

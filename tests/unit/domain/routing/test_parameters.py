@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from app.domain.routing.deployment import Deployment, Target
 from app.domain.routing.parameters import parameters_set, taking
 from app.domain.routing.route import NEVER, Absence, Choices
 from app.errors import UnsupportedParameter
+from tests.fakes.changed import replace
 from tests.fakes.house import deployment
 
 TIERS = ((Target("ptu"),), (Target("a", 3.0), Target("b")))

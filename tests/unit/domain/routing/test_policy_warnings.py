@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from app.domain.identity.seeds import seeded_tenants
 from app.domain.quota.limit import LimitName, LimitRule
 from app.domain.routing.policy_warnings import policy_warnings
 from app.settings import Settings, build
+from tests.fakes.changed import replace
 
 AZURE: dict[str, Any] = {
     "endpoint": "https://x.openai.azure.com",

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from app.domain.call.tokens import TokenCounter
 from app.domain.routing.deployment import Api, Deployment, Kind
 from app.planner.latency.plan import Plan
 from app.planner.latency.question import Questions
+from tests.fakes.changed import replace
 
 GPT_4O = Deployment("paygo", Kind.PAYGO, "https://x", Api.V1, "my-gpt", "gpt-4o")
 COUNTER = TokenCounter()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.planner.probing.finding import State
 from app.planner.probing.redis import Needs, RedisFacts, judged
+from tests.fakes.changed import replace
 
 GOOD = RedisFacts("8.2.1", "master", False, "noeviction", frozenset({"search"}), 0.1, 0.001)  # noqa: FBT003  # no cluster
 NEEDS = Needs("redis", cluster=False, patience_s=0.05, search=True)

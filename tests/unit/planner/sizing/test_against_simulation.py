@@ -6,7 +6,6 @@ router, prompt caches and learnt lengths. The plan is given what the ledger woul
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -20,6 +19,7 @@ from app.planner.sizing.replay import replay, weighed
 from app.planner.sizing.traffic import Recorded
 from app.planner.strategy import Site, Target, Usage
 from app.planner.traffic import Request
+from tests.fakes.changed import replace
 
 CAPACITY = PtuCapacity(INPUT_TPM_PER_PTU / 60, OUTPUT_RATIO, CACHED_WEIGHT)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.capacity.provisioned import PtuCapacity
 from app.planner.sizing.costs import PayGo, Term
 from app.planner.sizing.plan import PtuPlan, Question, Sizes, plan, plan_all
 from app.planner.sizing.traffic import Recorded
+from tests.fakes.changed import replace
 
 DAY = 86_400
 #: A PTU does a thousand tokens a minute.

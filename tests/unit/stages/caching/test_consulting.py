@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from app.domain.ledger.ledger_row import RowKind
 from app.errors import ClientGone, MalformedRequest, NotCached
 from tests.fakes.answer_cache import FakeAnswerCache
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import at_angle
 from tests.fakes.house import House, Near, deployment, fleet

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.cache.policy import CachePolicy, ExactPolicy
@@ -12,6 +10,7 @@ from app.stages.caching.asked import Asked
 from app.stages.caching.exact import Same, TheSame
 from app.wire.cache.directives import Directives
 from tests.fakes.answer_cache import FakeAnswerCache
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.entries import an_entry
 

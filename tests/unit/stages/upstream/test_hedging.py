@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.capacity.shares import RequestClass
 from app.domain.routing.hedge_policy import HedgePolicy
+from tests.fakes.changed import replace
 from tests.fakes.hedged import ALWAYS, PROMPT, STREAM, Hedged
 from tests.fakes.house import deployment
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -18,6 +17,7 @@ from app.domain.quota.limit import LimitName, LimitRule, limit_of
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.hedge_policy import HedgePolicy
 from app.errors import NowhereAllowed, UpstreamError, UpstreamUnreachable
+from tests.fakes.changed import replace
 from tests.fakes.hedged import ALWAYS, PROMPT, STREAM, Hedged, streams
 
 TWO = ("paygo-a", "paygo-b")

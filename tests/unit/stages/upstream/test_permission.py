@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.capacity.capacity_book import CapacityBook
@@ -20,6 +18,7 @@ from app.stages.upstream.judging import Asker, Judging
 from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.standing import Standing
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.house import deployment, fleet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
 import pytest
 
@@ -40,6 +39,7 @@ from app.standing import Standing
 from app.wire.openai import read_request
 from app.wire.routes import match
 from tests.fakes.call import FakeCall
+from tests.fakes.changed import replace
 from tests.fakes.clock import FakeClock
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.house import deployment, fleet

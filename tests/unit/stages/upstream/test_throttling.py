@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -20,6 +18,7 @@ from app.domain.routing.warm_cache import WarmCaches
 from app.stages.upstream.opening import Opened
 from app.stages.upstream.throttling import Throttling, throttle_class
 from app.standing import Standing
+from tests.fakes.changed import replace
 from tests.fakes.holds import FakeHoldBoard
 from tests.fakes.house import deployment
 
