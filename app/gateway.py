@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from app.domain.call.request import STORED_RESPONSE, Operation, Route
+from app.domain.call.request import Route
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Receipt
 from app.observation import Observation
@@ -35,8 +35,6 @@ from app.stages.upstream import Upstreams
 from app.wire.openai import read_request
 from app.wire.tags import request_tags
 
-#: What makes, or names, what is stored upstream.
-_OF_RESPONSES: Final = STORED_RESPONSE | {Operation.RESPONSES}
 #: What no upstream is asked for.
 _ANSWERED_HERE: Final = catalogue.OPERATIONS | statement.OPERATIONS
 
@@ -82,9 +80,7 @@ class Gateway(msgspec.Struct, frozen=True):
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
         # Before routing: a stored response lives on one deployment, and only there.
-        owner = None
-        if request.references or request.previous_response_id or route.response_id:
-            owner = await self.ownership.owner(principal, request)
+        owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
         # Before anything is taken: what its policy refuses costs a tenant nothing.
         await self.policies.check(principal, request, choices, observation)
@@ -106,8 +102,7 @@ class Gateway(msgspec.Struct, frozen=True):
             observation.enter("upstream")
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
                 # Before the first byte: with it the client learns the id and may come back at once.
-                if route.operation in _OF_RESPONSES:
-                    await self.ownership.claim(principal, answer)
+                await self.ownership.claim(principal, answer)
                 await self.relay.pass_on(answer, consulted.recorded(reply), observation)
                 observation.answered()
 

@@ -118,6 +118,15 @@ class Cluster:
         names = (f"{prefix}-{number}" for number in range(10_000))
         return next(name for name in names if self.server_of(f"{{{name}}}") is server)
 
+    def name_in_empty_slot(self, server: Server, prefix: str) -> str:
+        """Such a name, of whose slot no other test has a key there."""
+        with server.client() as client:
+            while True:
+                name = self.name_on(server, prefix)
+                if not client.execute_command("CLUSTER COUNTKEYSINSLOT", key_slot(name.encode())):
+                    return name
+                prefix += "+"
+
     def client(self) -> RedisCluster:
         """redis-py's own client: `async with` it."""
         return RedisCluster.from_url(self.url)

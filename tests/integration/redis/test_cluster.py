@@ -142,7 +142,7 @@ def asked_for_slots(servers: Iterable[Server]) -> int:
 async def test_a_moved_slot_is_followed(redis_cluster: Cluster) -> None:
     """At once by whoever asks; and everybody asks the cluster for the rest once, not each."""
     first, second, _ = redis_cluster.servers
-    key = redis_cluster.name_on(first, uuid4().hex)
+    key = redis_cluster.name_in_empty_slot(first, uuid4().hex)
     async with opened(redis_cluster.url) as store:
         assert await store.batch.call(("GET", key)) is None
         with moved(redis_cluster, key_slot(key.encode()), second):
