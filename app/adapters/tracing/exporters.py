@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from app.adapters.tracing.gentle_exporter import GentleExporter
 from app.adapters.tracing.otlp_transport import KeptConnection
 
 _PATH: Final = "/v1/traces"
@@ -53,13 +52,8 @@ def silence_libraries() -> None:
 def otlp_over_http(place: OtlpPlace) -> SpanExporter:
     """Protobuf, compressed."""
     url = http_endpoint(place.endpoint)
-    return OTLPSpanExporter(
-        endpoint=url,
-        headers=dict(place.headers),
-        timeout=place.timeout_s,
-        compression=Compression.Gzip,
-        _transport=KeptConnection(url, _OWN_HEADERS | place.headers.keys(), place.ca),
-    )
+    connection = KeptConnection(url, _OWN_HEADERS | place.headers.keys(), place.ca)
+    return GentleExporter(url, dict(place.headers), place.timeout_s, connection)
 
 
 def http_endpoint(url: str) -> str:

@@ -1,0 +1,57 @@
+"""The SDK's exporter over HTTP, packing what it sends little by little.
+
+The SDK encodes and compresses a batch in one go: some 7 ms for a hundred spans, in which the
+interpreter, and on one core the processor, serves no request.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from app.adapters.pace import gently
+from app.adapters.tracing.otlp_transport import KeptConnection
+
+#: Spans that are packed in one go: some 0.3 ms.
+_AT_ONCE: Final = 4
+#: The fastest.
+_LEVEL: Final = 1
+#: Of zlib's, for the form of gzip.
+_GZIP: Final = 31
+
+
+class GentleExporter(OTLPSpanExporter):
+    """One receiver's; protobuf, compressed."""
+
+    def __init__(
+        self, url: str, headers: dict[str, str], timeout_s: float, connection: KeptConnection
+    ) -> None:
+        """`headers` and time-out are told so that none are taken from the environment."""
+        super().__init__(
+            endpoint=url,
+            headers=headers | {"content-encoding": "gzip"},
+            timeout=timeout_s,
+            compression=Compression.NoCompression,  # by the SDK, that is
+            _transport=connection,
+        )
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send them, in the exporter's own thread; tried again as the SDK does."""
+        sent = self._client.export(b"".join(_packed(spans)))
+        return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
+
+
+def _packed(spans: Sequence[ReadableSpan]) -> Iterator[bytes]:
+    """One request: messages of protobuf that follow each other are one, with the lists of all."""
+    compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    for start in gently(range(0, len(spans), _AT_ONCE)):
+        part = encode_spans(spans[start : start + _AT_ONCE])
+        yield compressor.compress(part.SerializeToString())
+    yield compressor.flush()
