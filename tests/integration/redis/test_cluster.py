@@ -114,17 +114,22 @@ async def test_a_frozen_node_costs_its_own_keys_an_operations_time(
 @contextmanager
 def moved(cluster: Cluster, slot: int, to: Server) -> Iterator[None]:
     """A slot that holds no key is given to another server, and afterwards back."""
-    _give(cluster, slot, to)
+    home = cluster.servers[slot * NODES // SLOTS]
+    _give(cluster, slot, home, to)
     try:
         yield
     finally:
-        _give(cluster, slot, cluster.servers[slot * NODES // SLOTS])
+        _give(cluster, slot, to, home)
 
 
-def _give(cluster: Cluster, slot: int, to: Server) -> None:
-    with to.client() as client:
+def _give(cluster: Cluster, slot: int, giver: Server, taker: Server) -> None:
+    """Who takes over what it imports has a newer claim, which gossip of the older one leaves be."""
+    with giver.client() as client:
+        from_ = client.execute_command("CLUSTER MYID")
+    with taker.client() as client:
         id_ = client.execute_command("CLUSTER MYID")
-    for server in (to, *(each for each in cluster.servers if each is not to)):
+        client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", from_)
+    for server in (taker, *(each for each in cluster.servers if each is not taker)):
         with server.client() as client:
             client.execute_command("CLUSTER SETSLOT", slot, "NODE", id_)
 
