@@ -101,11 +101,8 @@ class Explanations:
             await self._write(receipts)
 
     async def _write(self, receipts: Sequence[Receipt]) -> None:
-        keep_s, packed = self.policy.keep_s or 1, self._packed
-        commands: list[Command] = [
-            ("SET", key_of(each.tenant or "", each.request_id), packed(each), "EX", keep_s)
-            for each in receipts
-        ]
+        commands = self._kept(receipts)
+        self.dropped_total += len(receipts) - len(commands)
         try:
             answers = await self._batch.call_all(commands)
         except asyncio.CancelledError:
@@ -114,6 +111,16 @@ class Explanations:
         lost = len([1 for answer in answers if isinstance(answer, StoreUnavailable)])
         self.dropped_total += lost  # told by the breaker
         self.kept_total += len(answers) - lost
+
+    def _kept(self, receipts: Sequence[Receipt]) -> list[Command]:
+        """What keeps them; without one that cannot be packed, which costs the others nothing."""
+        keep_s, packed = self.policy.keep_s or 1, self._packed
+        commands: list[Command] = []
+        for each in receipts:
+            with suppress(OverflowError, TypeError, ValueError):
+                key = key_of(each.tenant or "", each.request_id)
+                commands.append(("SET", key, packed(each), "EX", keep_s))
+        return commands
 
 
 class _Alive:

@@ -40,7 +40,7 @@ class Answer(BaseHTTPResult):
 
 
 class KeptConnection(BaseHTTPTransport):
-    """To one receiver; of one thread at a time. It reads no environment and follows nobody."""
+    """To one receiver; of one thread at a time. No proxy, no redirect, no password file."""
 
     def __init__(self, url: str, allowed: frozenset[str], ca: str | None = None) -> None:
         """`allowed` are the headers that are sent, in lower case; `ca` is a PEM file."""

@@ -29,6 +29,8 @@ from app.domain.routing.route import Absence, Candidate, RoutePlan
 
 #: Sets of limits that are remembered; of one key and model all requests of a day have the same.
 _MOST_LIMITS: Final = 4096
+#: MessagePack has no larger integers; a config may name any amount, as good as no limit.
+_MOST: Final = 2**63 - 1
 
 
 class KeptPlan(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -152,7 +154,8 @@ class Packing:
         if len(self._limits) >= _MOST_LIMITS:
             self._limits.clear()
         records = [
-            LimitRecord(each.name, each.scope, each.amount, mode=each.mode) for each in limits
+            LimitRecord(each.name, each.scope, min(each.amount, _MOST), mode=each.mode)
+            for each in limits
         ]
         packed = msgspec.Raw(self._encode(records))
         self._limits[id(limits)] = limits, packed

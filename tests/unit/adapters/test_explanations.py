@@ -107,6 +107,18 @@ async def test_while_redis_is_away_explanations_are_dropped_and_counted(redis: F
         assert list(redis.kept) == [key_of("search", "req-2")]
 
 
+async def test_one_that_cannot_be_kept_costs_the_others_nothing(redis: FakeRedis) -> None:
+    """It is dropped and counted, at the end, too."""
+    async with keeping(redis) as explanations:
+        for number in range(3):
+            explanations.observe(of(number, nano_usd=10**30 if number == 1 else 1))
+        await until(lambda: explanations.kept_total == 2)
+        assert explanations.dropped_total == 1
+        explanations.observe(served(request_id="\ud800"))
+    assert explanations.dropped_total == 2
+    assert list(redis.kept) == [key_of("search", "req-0"), key_of("search", "req-2")]
+
+
 async def test_a_frozen_redis_costs_bounded_memory_and_no_time(redis: FakeRedis) -> None:
     """`observe` is no coroutine: what does not fit into the queue is dropped at once."""
     redis.thawed.clear()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from msgspec.structs import replace
-
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.capacity.spill import SpillReason
 from app.domain.explain.explained import explained
@@ -16,6 +14,7 @@ from app.domain.policy.findings import Finding, PolicyKind
 from app.domain.policy.rules import Action
 from app.domain.quota.limit import Kind, Limit, LimitName, Measure
 from app.domain.routing.route import Absence, Candidate
+from tests.fakes.changed import replace
 from tests.fakes.receipts import plan, reservation, served
 
 RPM = Limit(LimitName.RPM, "tenant", Kind.WINDOW, Measure.REQUESTS, 600, window_ms=60_000)
@@ -61,6 +60,15 @@ def test_limits_are_told_with_what_was_left_of_them() -> None:
             LimitRecord(limit.name, "tenant", limit.amount, left[number] if left else None)
             for number, limit in enumerate(limits)
         )
+
+
+def test_a_limit_of_any_size_can_be_kept() -> None:
+    """A config that wants none may say 10^20."""
+    granted = reservation(replace(TPM, amount=10**20), left=(5,))
+    kept = read_back(served(reservation=granted))
+    assert kept.reserved is not None
+    (limit,) = kept.reserved.limits
+    assert (limit.amount, limit.left) == (2**63 - 1, 5)
 
 
 def test_no_word_of_the_request_is_kept() -> None:
