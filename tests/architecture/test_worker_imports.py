@@ -47,6 +47,7 @@ HEAVY: Final = (
     "jinja2",
     "numpy",
     "opentelemetry",
+    "orjson",
     "prometheus_client",
     "pyarrow",
     "pygments",

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
 from structlog.typing import EventDict, WrappedLogger
 
 from app.adapters.logs.redaction import Redaction
@@ -25,8 +24,6 @@ _LONGEST_SECRET: Final = 4096
 #: and halves of characters, which are none.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_NEWLINE: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-#: What is no plain value is left to `_shown`, rather than taken apart field by field.
-_PLAIN_ONLY: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 class Renderer:
@@ -87,8 +84,8 @@ def _plain(event: EventDict) -> str | None:
     JSON escapes by a backslash; a line that is shorter than a field may be has no longer one.
     """
     try:
-        line = orjson.dumps(event, option=_PLAIN_ONLY).decode()
-    except (TypeError, ValueError):
+        line = json.dumps(event, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
         return None
     is_plain = len(line) <= MAX_FIELD and "\\" not in line and line.isascii()
     return line if is_plain and line.isprintable() else None
