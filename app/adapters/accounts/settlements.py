@@ -29,8 +29,8 @@ from app.ports import Clock
 
 RETRY_S: Final = 0.25
 #: How long a settlement waits for others of its worker, where nobody waits for its room: most of
-#: what one costs is the same for many. At 3 ms Redis takes twice the time for a request of few, and
-#: where it shares a core with others the first frames of 400 streams come 10 ms later.
+#: what one costs is the same for many. At 3 ms Redis took twice the time for a request, on one
+#: connection.
 LINGER_S: Final = 0.01
 #: Nobody waits for room where more is left than this part of a limit, and than so many requests of
 #: the size take.
