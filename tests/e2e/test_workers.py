@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -322,7 +323,8 @@ async def test_told_to_end_they_drain_and_told_again_they_hurry(tmp_path: Path) 
         assert gateway.command.process.returncode == 0
         assert await endless == 200
         requests = gateway.said("request")
-        assert [line["outcome"] for line in requests] == ["finished"] * 12 + ["shut_down"]
+        # Each worker writes its lines in bunches: in which order theirs come is not promised.
+        assert Counter(line["outcome"] for line in requests) == {"finished": 12, "shut_down": 1}
         assert {line["worker"] for line in requests} == {1, 2}
 
 
