@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add, itemgetter, sub
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,7 +26,17 @@ class Lease:
         renewed_at: when it is time to take the next one: at once, where little is left.
     """
 
-    __slots__ = ("_left", "_limits", "_low", "_parts", "ends", "renewed_at", "settled", "whole")
+    __slots__ = (
+        "_by_limit",
+        "_left",
+        "_low",
+        "_parts",
+        "_told",
+        "ends",
+        "renewed_at",
+        "settled",
+        "whole",
+    )
 
     def __init__(self, whole: Reservation, ends: float) -> None:
         amounts = whole.ask.amounts
@@ -34,10 +45,11 @@ class Lease:
         self.renewed_at = ends - LEASE_S / 2
         self.settled = 0
         self._parts = UNUSED
-        self._left = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
+        self._left = self._told = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
         self._low = tuple(_LOW * each for each in left)
-        limits = zip(whole.ask.limits, whole.left, strict=True)
-        self._limits = [(beyond, _MEASURES.index(limit.measure)) for limit, beyond in limits]
+        places = [_MEASURES.index(limit.measure) for limit in whole.ask.limits]
+        # Of one place alone it would give no tuple.
+        self._by_limit = itemgetter(*places, 0, 0)
 
     def part(self, ask: Ask) -> Reservation | None:
         """What is asked for, if so much is left; `left` counts what nobody has of the lease."""
@@ -58,13 +70,19 @@ class Lease:
             whole.generation,
             whole.day,
             whole.month,
-            tuple([beyond + left[place] for beyond, place in self._limits]),
+            tuple(map(add, whole.left, self._by_limit(left))),
             (),
             None,
             whole.hour,
             whole.at_ms,
             Part(whole.ask.id, self._parts),
         )
+
+    def news(self) -> Amounts:
+        """What was granted of it since this was asked before."""
+        left, told = self._left, self._told
+        self._told = left
+        return Amounts(*map(sub, told, left))
 
     @property
     def runs(self) -> bool:
@@ -114,10 +132,12 @@ class Demand:
         self.is_busy = False
         self.again_at = now
         self.is_leasable = is_leasable(ask)
-        self._asked: list[Amounts] = []  # in this period
+        #: In this period; what is granted of leases is asked of them when it is over.
+        self._asked: list[Amounts] = []
         self._began = now
 
     def _turn(self, now: float) -> None:
+        self._asked += [each.news() for each in self.leases]
         is_next = now - self._began < 2 * PERIOD_S
         self.wanted = _sum(self._asked) if is_next else Amounts()
         self.is_busy = self.wanted.requests >= MANY
@@ -128,25 +148,26 @@ class Demand:
         """Of the first lease that has room for what is asked for, which counts in any case."""
         if now - self._began >= PERIOD_S:
             self._turn(now)
-        self._asked.append(ask.amounts)
         for lease in self.leases:
             if now < lease.ends and (part := lease.part(ask)) is not None:
                 return part
+        self._asked.append(ask.amounts)
         return None
 
     def wants(self, now: float) -> bool:
         """Whether another lease should be taken now."""
-        if self.taking or not self.is_busy or now < self.again_at:
-            return False
         if self.leases:
-            return now >= self.leases[-1].renewed_at  # of those before it, it is past
-        # Where all were refused, none was told of room.
-        return len(self.left) >= len(self.ask.limits)
+            if now < self.leases[-1].renewed_at:  # of those before it, it is past
+                return False
+        elif len(self.left) < len(self.ask.limits):  # all were refused: none was told of room
+            return False
+        return self.is_busy and not self.taking and now >= self.again_at
 
     def ended(self, now: float) -> list[Lease]:
         """Leases that nothing is granted from any more, taken out."""
         ended = [each for each in self.leases if now >= each.ends]
         if ended:
+            self._asked += [each.news() for each in ended]
             self.leases = [each for each in self.leases if now < each.ends]
         return ended
 
