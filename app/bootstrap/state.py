@@ -180,7 +180,7 @@ def _account_options(
 ) -> AccountOptions:
     return AccountOptions(
         archive=Path((settings.ledger or Ledger()).archive),
-        watch=Watch(_both(alerts.watch, watching.granted), watching.refused),
+        watch=_watch(alerts, watching),
         leases=settings.redis is None or settings.redis.leases,
     )
 
@@ -190,14 +190,15 @@ def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _both(
-    first: Callable[[Reservation], None], second: Callable[[Reservation], None]
-) -> Callable[[Reservation], None]:
-    def told(granted: Reservation) -> None:
-        first(granted)
-        second(granted)
+def _watch(alerts: BudgetAlerts, watching: Watching) -> Watch:
+    def both(granted: Reservation) -> None:
+        alerts.watch(granted)
+        watching.granted(granted)
 
-    return told
+    def parts(lease: Reservation) -> Callable[[Reservation], None]:
+        return both if alerts.may_come(lease) else watching.granted
+
+    return Watch(both, watching.refused, parts)
 
 
 @asynccontextmanager

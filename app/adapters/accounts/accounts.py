@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from app.adapters.accounts.leases import Leases
+from app.adapters.accounts.leases import Leases, Watchers
 from app.adapters.accounts.local_accounts import LocalAccounts
 from app.adapters.accounts.replay import Replay
 from app.adapters.accounts.settlements import Settlements
@@ -51,10 +51,14 @@ def _nobody(*_told: object) -> None:
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Whoever wants to know what accounts grant and refuse; not told where one is out of reach."""
+    """Whoever wants to know what accounts grant and refuse; not told where one is out of reach.
+
+    `parts` says of a lease who is told of its parts, for not all that watch need be; None: as ever.
+    """
 
     granted: Callable[[Reservation], None] = _nobody
     refused: Callable[[Ask, Refusal], None] = _nobody
+    parts: Watchers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +96,14 @@ class SharedAccounts:
         self._watch = options.watch
         self._local = LocalAccounts(clock)
         workers = (lambda: replicas.count) if options.leases else None
-        self.leases = Leases(script.reserve, self._end_lease, clock, workers)
+        watchers = self._watch.parts or (lambda _lease: self._watch.granted)
+        self.leases = Leases(script.reserve, self._end_lease, clock, workers, watchers)
+        self.leased = self.leases.part
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         self._not_seeded_until: dict[str, float] = {}
         self.granted_degraded_total = 0
         self.out_of_reach_total: Counter[LossPolicy] = Counter()  # by the policy that held
         self.dropped_total = 0
-
-    def leased(self, ask: Ask) -> Reservation | None:
-        """Grant the ask from a lease, if there is one with room for it."""
-        part = self.leases.part(ask)
-        if part is not None:
-            self._watch.granted(part)
-        return part
 
     async def reserve(self, ask: Ask, tenant: Tenant) -> Reservation | Refusal:
         """Take the ask in every scope, or say which limit has no room.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import add, itemgetter, sub
 from typing import Final
 
@@ -17,6 +17,10 @@ _LOW: Final = 0.5
 _MEASURES: Final = tuple(Measure)  # as in `Amounts`
 
 
+def nobody(_part: Reservation) -> None:
+    """Where nobody watches."""
+
+
 class Lease:
     """Granted as a whole by the account, and in parts from here.
 
@@ -24,6 +28,7 @@ class Lease:
         settled: how many of its parts are.
         ends: when nothing is granted from it any more, by the monotonic clock.
         renewed_at: when it is time to take the next one: at once, where little is left.
+        told: who is told of each of its parts.
     """
 
     __slots__ = (
@@ -35,15 +40,19 @@ class Lease:
         "ends",
         "renewed_at",
         "settled",
+        "told",
         "whole",
     )
 
-    def __init__(self, whole: Reservation, ends: float) -> None:
+    def __init__(
+        self, whole: Reservation, ends: float, told: Callable[[Reservation], None] = nobody
+    ) -> None:
         amounts = whole.ask.amounts
         self.whole = whole
         self.ends = ends
         self.renewed_at = ends - LEASE_S / 2
         self.settled = 0
+        self.told = told
         self._parts = UNUSED
         self._left = self._told = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
         self._low = tuple(_LOW * each for each in left)
@@ -150,6 +159,7 @@ class Demand:
             self._turn(now)
         for lease in self.leases:
             if now < lease.ends and (part := lease.part(ask)) is not None:
+                lease.told(part)
                 return part
         self._asked.append(ask.amounts)
         return None

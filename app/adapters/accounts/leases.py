@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.adapters.accounts.lease import Demand, Lease
+from app.adapters.accounts.lease import Demand, Lease, nobody
 from app.adapters.redis.account import Skewed, Unseeded
 from app.adapters.redis.batch import NotSent
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, UnreadableRow, decode, encode
@@ -35,6 +35,8 @@ _AT_ONCE: Final = 2
 
 #: Of which tenant, and by the identity of its scopes, limits and days which of its asks.
 _Kind = tuple[str, int, int, int]
+#: Who is told of each part of a lease.
+Watchers = Callable[[Reservation], Callable[[Reservation], None]]
 
 
 class Try(StrEnum):
@@ -58,15 +60,18 @@ class Leases:
         give_back: Callable[[Ask | Reservation], None],
         clock: Clock,
         workers: Callable[[], int] | None,
+        watchers: Watchers = lambda _lease: nobody,
     ) -> None:
         """`give_back` is told what nobody uses, and asks that may have been granted unheard.
 
-        `workers` is by how many a limit is shared; None: no lease is taken.
+        `workers` is by how many a limit is shared; None: no lease is taken. `watchers` says of a
+        lease who is told of its parts.
         """
         self._reserve = reserve
         self._give_back = give_back
         self._clock = clock
         self._workers = workers
+        self._watchers = watchers
         self._demands: dict[_Kind, Demand] = {}
         self._leasing: set[Demand] = set()  # of the demands, those that have leases
         self._open: dict[str, Lease] = {}  # by name, until its last part is settled
@@ -185,7 +190,7 @@ class Leases:
             return Try.LOST
         if isinstance(granted, Refusal):
             return Try.REFUSED
-        lease = self._open[whole.id] = Lease(granted, now + LEASE_S)
+        lease = self._open[whole.id] = Lease(granted, now + LEASE_S, self._watchers(granted))
         demand.left = granted.left
         if self._workers is None or granted.over or not is_ample(ask.limits, granted.left):
             self._end([lease])

@@ -43,6 +43,10 @@ class BudgetAlerts:
         """Whether the webhook took the last alert."""
         return self._hook.is_heard
 
+    def may_come(self, lease: Reservation) -> bool:
+        """Whether there is something to notice of its parts: each leaves at least as much."""
+        return bool(self._budgets.alerts(lease))
+
     def watch(self, reservation: Reservation) -> None:
         """Notice what this reservation brought near its end; costs no I/O."""
         for alert in self._budgets.alerts(reservation):

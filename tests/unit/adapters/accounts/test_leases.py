@@ -368,6 +368,21 @@ async def test_whoever_watches_is_told_of_parts() -> None:
     assert all(not each.ask.aside for each in told)
 
 
+async def test_of_a_lease_it_is_said_who_is_told_of_its_parts() -> None:
+    """Where much is left of budgets, alerts need not know of each part."""
+    told: list[Reservation] = []
+    leases: list[Reservation] = []
+
+    def parts(lease: Reservation) -> Callable[[Reservation], None]:
+        leases.append(lease)
+        return told.append
+
+    async with working(watch=Watch(parts=parts)) as worker:
+        first = await worker.warm()
+    assert told == [first]
+    assert [each.ask for each in leases] == worker.account.leases
+
+
 async def test_there_need_be_none() -> None:
     """Where that is configured each request is asked for by itself."""
     async with working(leases=False) as worker:

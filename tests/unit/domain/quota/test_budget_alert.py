@@ -57,6 +57,22 @@ def test_what_is_known_at_once_is_what_is_found_by_looking(
     assert budgets.alerts(replace(first, left=())) == ()
 
 
+@given(
+    amount=st.integers(0, 1000),
+    left=st.integers(-100, 1100),
+    more=st.integers(0, 100),
+    thresholds=st.lists(st.floats(0, 1), max_size=3),
+)
+def test_nothing_is_told_of_parts_where_nothing_is_of_their_lease(
+    amount: int, left: int, more: int, thresholds: list[float]
+) -> None:
+    """They leave as much as the lease does, or more."""
+    budgets = Budgets(thresholds)
+    lease = granted((LimitName.TPM, 10, 3), (LimitName.TOKENS_PER_DAY, amount, left))
+    part = replace(lease, left=(3, left + more))
+    assert budgets.alerts(lease) or not budgets.alerts(part)
+
+
 def test_only_budgets_are_told_of() -> None:
     """A full minute is nobody's budget; a limit of nothing is always full."""
     reservation = granted(
