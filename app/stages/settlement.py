@@ -12,7 +12,7 @@ import msgspec
 from app.domain.call.request import Accounting
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
-from app.domain.quota.price import PriceTable
+from app.domain.quota.price import UNPRICED, PriceTable
 from app.domain.quota.reservation import Amounts, Charge, Reservation
 from app.domain.quota.usage import Usage
 from app.observation import Observation
@@ -110,11 +110,11 @@ class Settlement:
             if reservation.over or reservation.degraded:
                 flags += reservation.flags
             if served is not None:
-                cost = self._prices.cost(served.deployment, usage, observation.started_at)
-                nano_usd = cost.nano_usd
-                if cost.flags:
-                    flags = (*flags, *sorted(cost.flags))
-                if is_exact and observation.outcome is _FINISHED:
+                price = self._prices.price(served.deployment, observation.started_at)
+                nano_usd = price.charge(usage)
+                if not price.known:
+                    flags = (*flags, UNPRICED)
+                if is_exact and usage.output and observation.outcome is _FINISHED:
                     self._learn(observation, usage)
         receipt = observation.charged(usage, nano_usd, flags)
         if receipt.tenant is None:
@@ -128,7 +128,7 @@ class Settlement:
     def _learn(self, observation: Observation, usage: Usage) -> None:
         """How long answers are, from those that ended by themselves."""
         principal, request = observation.principal, observation.request
-        if principal is not None and request is not None and usage.output:
+        if principal is not None and request is not None:
             each = usage.output // request.choices
             self._estimator.observe(principal.tenant.name, request.model, each)
 
@@ -190,10 +190,11 @@ def _kind(observation: Observation, reservation: Reservation | None) -> RowKind:
     """A failure costs nothing, be it an upstream's own words that were passed on."""
     if reservation is not None:
         served = observation.served
-        if observation.cache.is_hit and observation.status is not None:
-            return _SETTLED  # a request for the quota, at no cost, read to its end or not
-        failed = served is None or (served.status or 0) >= _FAILED
-        return RowKind.RELEASED if failed else _SETTLED
+        if served is not None and (served.status or 0) < _FAILED:
+            return _SETTLED
+        # A hit is a request for the quota, at no cost, read to its end or not.
+        is_replayed = observation.cache.is_hit and observation.status is not None
+        return _SETTLED if is_replayed else RowKind.RELEASED
     route = observation.route
     metered = route is None or route.accounting is not Accounting.NONE
     return RowKind.REFUSED if metered else RowKind.UNMETERED
