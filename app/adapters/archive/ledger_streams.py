@@ -21,8 +21,8 @@ Entry = tuple[str, bytes]
 #: request is served; and the fewest of one.
 _AT_ONCE: Final = 128
 _FEWEST: Final = 4
-#: Of an entry's fields, as the account writes them.
-_NAMES: Final = [b"row", b"mark"]
+#: Names and values of an entry, as the account writes them: its row, and a mark, mostly empty.
+_FIELDS: Final = 4
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -134,14 +134,17 @@ def _page(tenant: str, position: str, found: Sequence[Any], length: int) -> Page
         if not found or found[0][0] != position.encode():
             return Page(tenant, (), length, rolled_back=True)
         found = found[1:]
-    return Page(tenant, [_entry(stream_id, fields) for stream_id, fields in found], length)
+    entries = [
+        (told.decode(), fields[1])
+        if len(fields) == _FIELDS and fields[0] == b"row" and not fields[3]
+        else _entry(told.decode(), fields)
+        for told, fields in found
+    ]
+    return Page(tenant, entries, length)
 
 
-def _entry(told: bytes, fields: Sequence[bytes]) -> Entry:
-    """The row, with what the account noted beside it worked in; names and values take turns."""
-    stream_id = told.decode("ascii")
-    if fields[::2] == _NAMES and not fields[3]:  # as nearly all
-        return stream_id, fields[1]
+def _entry(stream_id: str, fields: Sequence[bytes]) -> Entry:
+    """The row, with what the account noted beside it worked in."""
     known = dict(zip(fields[::2], fields[1::2], strict=True))
     row, mark = known.get(b"row", b""), known.get(b"mark", b"")
     if not mark:
