@@ -22,7 +22,7 @@ from app.domain.quota.limit import (
     scopes_of,
     unchanged_until,
 )
-from app.domain.quota.price import PricesInForce, PriceTable
+from app.domain.quota.price import PriceTable
 from app.domain.quota.reservation import Amounts, Ask, Refusal, Reservation
 from app.domain.routing.deployment import Deployment, Fleet, Tiers
 from app.domain.routing.route import Choices
@@ -93,7 +93,7 @@ class Admission:
         tenant = terms.tenant.name
         most, expected = self._answer(tenant, request, terms.longest)
         observation.demand = Demand(prompt, expected)
-        amounts = Amounts(1, prompt + most, terms.prices.bound(prompt, most))
+        amounts = Amounts(1, prompt + most, terms.bound(prompt, most))
         ask = Ask(
             self._new_id(), tenant, terms.scopes, amounts, terms.limits, terms.days, terms.months
         )
@@ -174,7 +174,7 @@ class Admission:
             until=min(prices.until, today.ends / 1000, unchanged_until(tenant.limits, now)),
             model=deployments[0].model,
             longest=_longest_window(deployments),
-            prices=prices,
+            bound=prices.bound if len(prices.prices) > 1 else prices.prices[0].most,
             scopes=tuple(dict.fromkeys((*scopes, *(limit.scope for limit in spilling)))),
             limits=(*limits, *spilling),
             spilling=spilling,
@@ -195,7 +195,7 @@ class _Terms(msgspec.Struct, frozen=True):
     until: float
     model: str
     longest: int | None  # context window of any of its deployments
-    prices: PricesInForce
+    bound: Callable[[int, int], int]  # the most that so many tokens, in and out, may cost
     scopes: tuple[str, ...]
     limits: tuple[Limit, ...]
     spilling: tuple[Limit, ...]  # of the limits, those of its spill budgets

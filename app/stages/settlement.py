@@ -143,12 +143,12 @@ def _is_accepted(observation: Observation) -> bool:
 
 def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:
     """The receipt as its line in the tenant's ledger."""
-    usage, reservation = receipt.usage or NOTHING, observation.reservation
-    row_id, amounts, day, hour = receipt.request_id, _NO_AMOUNTS, "", None
-    if reservation is not None:
+    usage, reservation, cache = receipt.usage or NOTHING, receipt.reservation, receipt.cache
+    if reservation is None:
+        row_id, amounts, day, hour = receipt.request_id, _NO_AMOUNTS, "", None
+    else:
         ask, day, hour = reservation.ask, reservation.day.name, reservation.hour
         row_id, amounts = ask.id, ask.amounts
-    cache = receipt.cache
     return LedgerRow(  # in the order of its fields: by their names it takes thrice as long
         row_id,
         _kind(observation, reservation),

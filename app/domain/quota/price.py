@@ -122,8 +122,6 @@ class PricesInForce(NamedTuple):
 
     def bound(self, input_tokens: int, output_tokens: int) -> int:
         """The most that any of them charges for at most so many tokens."""
-        if len(self.prices) == 1:  # of one model's deployments, as mostly
-            return self.prices[0].most(input_tokens, output_tokens)
         return max([price.most(input_tokens, output_tokens) for price in self.prices])
 
 
@@ -140,7 +138,10 @@ class PriceTable:
 
     def price(self, deployment_name: str, at: float) -> Price:
         """The price that holds at a Unix time: of the periods that have begun, the newest."""
-        for period in reversed(self.periods.get(deployment_name, ())):
+        periods = self.periods.get(deployment_name, ())
+        if periods and periods[-1].since <= at:  # as nearly always
+            return periods[-1].price
+        for period in reversed(periods):
             if period.since <= at:
                 return period.price
         return self.maximum
