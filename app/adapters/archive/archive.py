@@ -222,21 +222,22 @@ class _Batch:
 
     def add(self, tenant: str, entries: Iterable[Entry], position: str) -> None:
         """Take the entries that follow the position, and those of this batch before them."""
-        name, reached = msgspec.json.encode(tenant), parsed(self.positions.get(tenant, position))
+        last, name = self.positions.get(tenant, position), msgspec.json.encode(tenant)
+        reached, n = parsed(last), self.before + len(self.times)
         for stream_id, row in entries:
             moment = parsed(stream_id)
             if moment <= reached:
                 continue
-            reached, at = moment, _time(tenant, row)
-            self.positions[tenant] = stream_id
+            reached, last, n, at = moment, stream_id, n + 1, _time(tenant, row)
             self.times.append(at)
-            n = self.before + len(self.times)
             if at is None:
                 kept = base64.b64encode(row).decode()
                 line = other_line(Line(n=n, tenant=tenant, id=stream_id, unreadable=kept))
             else:
                 line = row_line(n, name, stream_id, one_line(row))
             self.lines.append(line)
+        if last != position:
+            self.positions[tenant] = last
 
     def told_to(self, tally: Tally) -> None:
         tally.n = self.before + len(self.times)
