@@ -20,10 +20,10 @@ import structlog
 from msgspec.structs import replace
 
 from app.adapters.accounts.spool import Spool, Tenanted
+from app.adapters.accounts.urgency import Urgency
 from app.adapters.redis.account import AccountScript, Settlement, Unseeded
 from app.adapters.redis.batch import NotSent, Refused
 from app.domain.ledger.ledger_row import UnreadableRow, decode
-from app.domain.quota.limit import Kind, Measure
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -32,12 +32,6 @@ RETRY_S: Final = 0.25
 #: what one costs is the same for many. At 3 ms Redis took twice the time for a request, on one
 #: connection.
 LINGER_S: Final = 0.01
-#: Nobody waits for room where more is left than this part of a limit, and than so many requests of
-#: the size take.
-_AMPLE: Final = 0.1
-_FEW: Final = 64
-_REQUESTS: Final = Measure.REQUESTS
-_TOKENS: Final = Measure.TOKENS
 #: Settlements of one script call; some 0.01 ms each.
 _AT_ONCE: Final = 100
 _TENANTS_AT_ONCE: Final = 16
@@ -85,6 +79,7 @@ class Settlements:
         self._idle.set()
         self._spool = spool
         self._to_spool = asyncio.Event()
+        self._urgency = Urgency()
         self._lingers = False  # nobody is in a hurry, and it will be sent
         self._spooling = True  # no trouble with the disk was told of
         self.unsettled = 0
@@ -101,7 +96,7 @@ class Settlements:
         self.unsettled += 1
         if queue.failing:
             self._to_spool.set()
-        if _is_urgent(settlement) or len(queue.waiting) >= _AT_ONCE:
+        if self._urgency.is_urgent(settlement) or len(queue.waiting) >= _AT_ONCE:
             self._news.set()
         elif not self._lingers:
             self._lingers = True
@@ -264,25 +259,6 @@ async def _all_ended(works: Sequence[Coroutine[object, object, bool]]) -> None:
     ended = await asyncio.gather(*works, return_exceptions=True)
     if failed := [each for each in ended if isinstance(each, BaseException)]:
         raise failed[0]
-
-
-def _is_urgent(settlement: Settlement) -> bool:
-    """Whether somebody may be refused for want of the room that it gives back."""
-    reservation = settlement.reservation
-    if reservation is None or reservation.part is not None:  # where leases are, much is left
-        return False
-    ask, amounts = reservation.ask, reservation.ask.amounts
-    few_tokens, few_nano_usd = _FEW * amounts.tokens, _FEW * amounts.nano_usd
-    # Degraded: of no limit it is known what is left.
-    for limit, left in zip(ask.limits, reservation.left, strict=False):
-        few = _FEW  # a request takes one
-        if limit.measure is not _REQUESTS:
-            few = few_tokens if limit.measure is _TOKENS else few_nano_usd
-        if left <= few or left <= _AMPLE * limit.amount:
-            is_of_requests = limit.measure is _REQUESTS and limit.kind is not Kind.LIVE
-            if not (is_of_requests and settlement.charge.actual.requests):
-                return True  # of requests, nothing is given back
-    return False
 
 
 def _written(spool: Spool, settlements: list[Tenanted], at: float, *, anew: bool) -> int:
