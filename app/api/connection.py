@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 import httptools
@@ -19,7 +19,7 @@ from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
 from app.api.forwarded import TrustedProxies, plain
 from app.api.header_names import HeaderNames
-from app.api.line import Line
+from app.api.line import Line, dropped
 from app.api.listener import ConnectionLimits, Crowd
 from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
@@ -93,6 +93,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, serving: Serving, state: State, common: CommonLines) -> None:
         """`state` knows the connections and tasks of a server."""
         self.would_block = False
+        self.write: Callable[[bytes], None] = dropped  # the transport's, while it is open
         self._serving = serving
         self._plane = serving.plane
         self._names = serving.names
@@ -131,10 +132,11 @@ class ClientConnection(asyncio.Protocol):
             proxies, self._peer = self._serving.proxies, plain(str(peer[0]))
             self._is_proxied = proxies is not None and proxies.trust(self._peer)
         if not self._serving.crowd.lets_in(len(self._state.connections)):
-            self._is_over = self._is_closed = True
+            self._end()
             transport.write(TOO_MANY)
             transport.close()
             return
+        self.write = transport.write
         self._state.connections.add(self)
         self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
 
@@ -158,7 +160,7 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Who sends no more is taken for gone: the transport closes."""
-        self._is_over = self._is_closed = True
+        self._end()
         self._linger()
 
     def pause_writing(self) -> None:
@@ -170,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
             self._has_room.set_result(None)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._is_over = self._is_closed = True
+        self._end()
         self._state.connections.discard(self)
         for timer in (self._head_timer, self._idle_timer):
             if timer is not None:
@@ -259,17 +261,13 @@ class ClientConnection(asyncio.Protocol):
             return self._serving.proxies.client(self._peer, headers.get("x-forwarded-for", ""))
         return self._peer
 
-    def write(self, data: bytes) -> None:
-        if not self._is_closed:
-            self.transport.write(data)
-
     async def room(self) -> None:
         while self.would_block and not self._is_closed:
             self._has_room = self._loop.create_future()
             await self._has_room
 
     def abort(self) -> None:
-        self._is_over = self._is_closed = True
+        self._end()
         self.transport.abort()
 
     def pause_reading(self) -> None:
@@ -382,9 +380,14 @@ class ClientConnection(asyncio.Protocol):
             self.write(refusal(bad.status, bad.message, bad.code, self._peer))
         self._close()
 
+    def _end(self) -> None:
+        """Neither read nor write any more."""
+        self._is_over = self._is_closed = True
+        self.write = dropped
+
     def _close(self) -> None:
         """After what was written has been taken."""
-        self._is_over = self._is_closed = True
+        self._end()
         self.transport.close()
         self._linger()
 

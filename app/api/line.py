@@ -48,3 +48,7 @@ class Line(Protocol):
     def left(self, task: asyncio.Task[None] | None, *, is_answered: bool) -> None:
         """The task of a call is about to end; one without a whole answer ends the connection."""
         ...
+
+
+def dropped(_data: bytes) -> None:
+    """What is written where nobody reads any more."""

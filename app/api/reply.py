@@ -63,9 +63,13 @@ class HttpReply(msgspec.Struct, eq=False):
 
     def put(self, data: bytes) -> bool:
         """Send a part of the body where that takes no waiting; whether it was sent."""
-        if self._call.line.would_block or len(data) > _PIECE_BYTES:
+        line, size = self._call.line, len(data)
+        if line.would_block or size > _PIECE_BYTES:
             return False
-        self._write(data)
+        if self._chunked and data and not self._head:
+            line.write(b"%x\r\n%b\r\n" % (size, data))
+        else:
+            self._write(data)
         return True
 
     async def finish(self) -> None:
