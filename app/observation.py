@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from app.domain.cache.outcome import BYPASSED, CacheRecord
@@ -32,7 +33,6 @@ from app.errors import (
     UpstreamError,
 )
 from app.ports import Call, Clock
-from app.wire.answer_edges import AnswerEdges
 from app.wire.client_timeout import client_timeout_s
 from app.wire.messages import content_of
 from app.wire.relayed import RelayedText
@@ -45,20 +45,19 @@ _UPSTREAM_ABORTED: Final = Outcome.UPSTREAM_ABORTED
 _NO_SPILL: Final = SpillReason.NONE
 
 
-class Meter:
-    """What has been relayed; counts frames and bytes that were handed to the client."""
+class Meter(msgspec.Struct, eq=False):
+    """What has been relayed; counts frames and bytes that were handed to the client.
 
+    `relayed` is counted where usage is missing; its edges are what traces show of the answer.
+    """
+
+    relayed: RelayedText
     usage: Usage | None = None
-    frames = 0
-    bytes = 0
+    frames: int = 0
+    bytes: int = 0
     first_token_at: float | None = None
-    done = False  # the end of the answer has come, be it an error event
+    done: bool = False  # the end of the answer has come, be it an error event
     error: str | None = None  # the code of an error that the upstream put into its stream
-    edges: AnswerEdges | None = None  # what traces show of the answer; None: nothing is traced
-
-    def __init__(self) -> None:
-        """Nothing has."""
-        self.relayed = RelayedText()  # counted where usage is missing
 
 
 class Observation:
@@ -107,7 +106,7 @@ class Observation:
             self.errand, self.cause = errand, cause
         self.started = self._now()  # when the request came, on the monotonic clock
         self.started_at = clock.unix()  # and as Unix time
-        self.meter = Meter()
+        self.meter = Meter(RelayedText())
         self.attempts: list[Attempt] = []
         self.skipped: list[Absence] = []
         self._stages: list[tuple[Stage, float]] = []
@@ -255,15 +254,16 @@ class Observation:
 
         `most_chars`: so much of the prompt, and of the answer; 0: it is not allowed.
         """
-        edges, request, principal = self.meter.edges, self.request, self.principal
+        relayed, request, principal = self.meter.relayed, self.request, self.principal
+        edges = relayed.edges
         if edges is None:
             return NOTHING_SAID
-        facts = edges.facts()
+        facts = edges.facts(*relayed.unread)
         if not most_chars or request is None or principal is None:
             return Said(facts)
         if not principal.tenant.trace_content:
             return Said(facts)
-        return Said(facts, content_of(request, edges, self.meter.relayed, most_chars))
+        return Said(facts, content_of(request, edges, relayed, most_chars))
 
     def recorded(self) -> Receipt:
         """The receipt, with the trace that spans of it are recorded in."""

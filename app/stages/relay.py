@@ -195,8 +195,6 @@ def kept_frames(frames: bytes, number: int, request: InferenceRequest, meter: Me
 def _count(meter: Meter, frames: bytes, number: int) -> None:
     meter.frames += number
     meter.relayed.add(frames)
-    if meter.edges is not None:
-        meter.edges.add(frames)
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
@@ -222,10 +220,11 @@ async def _whole_body(answer: Answer, headers: dict[str, str], reply: Reply, met
     if not is_sent:
         await reply.start(answer.status, headers)
     meter.usage = meter.usage or usage_of_body(body)
-    if meter.edges is not None:
-        meter.edges.body = body
+    relayed = meter.relayed
+    if relayed.edges is not None:
+        relayed.edges.body = body
     if meter.usage is None:
-        meter.relayed.add_body(body)
+        relayed.add_body(body)
     if not is_sent and body:
         await reply.send(body)
     meter.bytes += len(body)

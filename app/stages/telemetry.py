@@ -27,7 +27,7 @@ class Telemetry:
             wanted = cause is not None and cause.is_sampled
             caller = caller_of(observation.headers)
             observation.trace = tracing.begin(caller, observation.started, wanted=wanted)
-            observation.meter.edges = AnswerEdges()
+            observation.meter.relayed.edges = AnswerEdges()
         return Observed(observation, self._observers, tracing)
 
 

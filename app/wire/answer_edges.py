@@ -7,7 +7,6 @@ may echo what a caller wrote.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 import msgspec
@@ -22,25 +21,31 @@ _READS: Final = 4
 _NO_LIMIT: Final = 1 << 40
 
 
-class AnswerEdges:
+class AnswerEdges(msgspec.Struct, eq=False):
     """A stream's first and last reads, or a whole body; looked at when the request is over."""
 
-    body = b""
-    _first = b""
-    _last: deque[bytes] | None = None  # most answers are no streams
+    body: bytes = b""
+    _parts: tuple[bytes, ...] = ()
 
-    def add(self, frames: bytes) -> None:
-        """Take whole frames of a stream: about 0.1 µs."""
-        if self._last is None:
-            self._first, self._last = frames[:_KEPT_BYTES], deque(maxlen=_READS)
-        self._last.append(frames[-_KEPT_BYTES:])
+    def add(self, *reads: bytes) -> None:
+        """Take what was read of a stream, whole frames each time."""
+        self._parts = _edges(self._parts, reads)
 
-    def facts(self) -> AnswerFacts:
-        """What is known; takes time with the size of a whole body."""
+    def facts(self, *later: bytes) -> AnswerFacts:
+        """What is known, `later` reads included; takes time with the size of a whole body."""
         if self.body:
             return _told([self.body])
-        chunks = [chunk for part in (self._first, *(self._last or ())) for chunk in _data(part)]
-        return _told(chunks)
+        parts = _edges(self._parts, later)
+        return _told([chunk for part in parts for chunk in _data(part)])
+
+
+def _edges(parts: tuple[bytes, ...], reads: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The first of all reads and the last ones, where `parts` are those until now."""
+    if not reads:
+        return parts
+    first = parts[0] if parts else reads[0][:_KEPT_BYTES]
+    last = (*parts[1:], *reads)[-_READS:]
+    return first, *(read[-_KEPT_BYTES:] for read in last)
 
 
 class _Choice(msgspec.Struct):

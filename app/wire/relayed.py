@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from app.wire.answer_edges import AnswerEdges
+
 #: Bytes of text that are kept of one answer; of what comes after, only the number of bytes.
 _KEPT_BYTES: Final = 64 * 1024
 
@@ -32,19 +34,21 @@ class RelayedText(msgspec.Struct, eq=False):
     """Collects the text of one answer; 64 KiB of it are kept, and a frame more at most.
 
     Most answers tell their usage in the end, and nobody asks for their text: frames are kept as
-    they came, up to 64 KiB of them, and read when there are more or somebody asks.
+    they came, up to 64 KiB of them, and read when there are more or somebody asks. What is read
+    the edges are told of, where somebody looks at them.
     """
 
+    edges: AnswerEdges | None = None
+    unread: list[bytes] = []
     _kept: bytearray = bytearray()
     _missed: int = 0  # bytes of text that were not kept
     _texts: Callable[[bytes], list[bytes]] | None = None
     _body: bytes = b""
-    _unread: list[bytes] = []
     _unread_bytes: int = 0
 
     def add(self, frames: bytes) -> None:
         """Take whole frames of a stream: about 0.1 µs, and later 0.5 µs for each of long ones."""
-        self._unread.append(frames)
+        self.unread.append(frames)
         self._unread_bytes += len(frames)
         if self._unread_bytes > _KEPT_BYTES:
             self._read()
@@ -66,8 +70,10 @@ class RelayedText(msgspec.Struct, eq=False):
         return kept + round(kept * self._missed / len(self._kept)) if self._missed else kept
 
     def _read(self) -> None:
-        unread, self._unread = self._unread, []
+        unread, self.unread = self.unread, []
         self._unread_bytes = 0
+        if self.edges is not None:
+            self.edges.add(*unread)
         for frames in unread:
             self._read_frames(frames)
 

@@ -35,8 +35,9 @@ class Replay:
     ) -> None:
         """Send all of it; usage is what the answer had taken."""
         body = as_asked(entry.body, request)
-        if observation.meter.edges is not None:
-            observation.meter.edges.body = body
+        edges = observation.meter.relayed.edges
+        if edges is not None:
+            edges.body = body
         headers: dict[str, str] = {}
         add_own_headers(headers, observation, self._rate_limits)
         headers["age"] = str(int(observation.cache.age_s or 0))

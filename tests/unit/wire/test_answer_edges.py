@@ -43,6 +43,15 @@ def test_a_stream_tells_at_its_edges() -> None:
     assert facts_of(saying("a") + END + usage + done) == FACTS
 
 
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_reads_may_come_later_and_several_at_a_time(before: int, later: int) -> None:
+    """What is told is that of reads one by one; asking keeps nothing."""
+    reads = [frame({"index": n, "finish_reason": f"r{n}"}) for n in range(before + later)]
+    edges = AnswerEdges()
+    edges.add(*reads[:before])
+    assert edges.facts(*reads[before:]) == edges.facts(*reads[before:]) == facts_of(*reads)
+
+
 def test_azures_first_frame_names_nothing() -> None:
     """Its empty strings are passed over for what the next one says."""
     nobody = b'data: {"choices":[],"id":"","model":"","prompt_filter_results":[]}\n\n'

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.call.tokens import TokenCounter, without_surrogates
+from app.wire.answer_edges import AnswerEdges
 from app.wire.relayed import RelayedText, tokens_of_body
 from app.wire.sse import FrameBuffer
 from tests.streams.recordings import RECORDINGS, THROTTLED, Recording, recording
@@ -165,6 +166,20 @@ def test_a_long_answer_is_kept_in_part_and_counted_whole() -> None:
 
     assert 64 * 1024 <= len(text.text()) <= 64 * 1024 + len(block)
     assert text.tokens(count) == pytest.approx(200_000, rel=0.001)
+
+
+def test_the_edges_of_a_long_answer_are_told() -> None:
+    """With what was not read yet, and after that as well."""
+    words = [chat({"content": " word" * 500}) for _ in range(100)]
+    reads = [chat({}, finish_reason="first"), *words, chat({}, finish_reason="stop")]
+    text = RelayedText(edges=(edges := AnswerEdges()))
+    for each in reads:
+        text.add(each)
+    assert text.unread != reads, "some were read"
+
+    assert edges.facts(*text.unread).finish_reasons == ("stop",)
+    assert text.text()
+    assert edges.facts().finish_reasons == ("stop",)
 
 
 @pytest.mark.parametrize(
