@@ -17,7 +17,7 @@ from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 from app.headers import add_own_headers
 from app.observation import Meter, Observation
 from app.ports import Reply, UpstreamResponse
-from app.wire.events import Kind, is_notable, is_plain, is_plain_frame, read_event
+from app.wire.events import Kind, is_notable, is_plain, plain_frames, read_event
 from app.wire.rate_limits import RateLimits
 from app.wire.sse import HEARTBEAT, FrameBuffer, frames_of
 from app.wire.usage import usage_of_body, usage_of_tail
@@ -115,11 +115,11 @@ class Relay:
         """
         idle, silent = answer.deployment.timeouts.idle, 0.0
         while True:
-            patience, heard = min(self._heartbeat_s, idle - silent), flow.heard
+            patience, heard = min(self._heartbeat_s, idle - silent), flow.heard()
             try:
                 return await rest.pour(flow.take, patience)
             except TimeoutError:
-                silent = patience if flow.heard != heard else silent + patience
+                silent = patience if flow.heard() != heard else silent + patience
             if silent >= idle:
                 raise UpstreamTimeout(f"The upstream sent nothing for {idle:g} s.")
             await reply.send(HEARTBEAT)
@@ -128,21 +128,22 @@ class Relay:
 class _Flow:
     """Frames on their way, sent where they are read as long as they are plain content."""
 
-    __slots__ = ("_buffer", "_meter", "_reply", "heard", "last")
+    __slots__ = ("_buffer", "_meter", "_reply", "last")
 
     def __init__(self, buffer: FrameBuffer, reply: Reply, meter: Meter) -> None:
         self._buffer = buffer
         self._meter = meter
         self._reply = reply
-        self.heard = 0  # reads, so far
         self.last: tuple[bytes, int] = b"", 0  # what was not sent: frames, and their number
+
+    def heard(self) -> int:
+        """Bytes, so far."""
+        return self._meter.bytes + len(self._buffer.unfinished)
 
     def take(self, data: bytes) -> bool:
         """Send what is whole of it; False where that has to wait, or there is more to be done."""
-        self.heard += 1
-        if self._buffer.is_empty() and is_plain_frame(data):
-            frames, number = data, 1
-        else:
+        frames, number = data, 0 if self._buffer.unfinished else plain_frames(data)
+        if not number:
             frames, number = self._buffer.joined(data)
             if not frames:
                 return True
@@ -153,8 +154,9 @@ class _Flow:
             self.last = frames, number
             return False
         meter = self._meter
-        _count(meter, frames, number)
+        meter.frames += number
         meter.bytes += len(frames)
+        meter.relayed.add(frames)
         return True
 
 
@@ -184,17 +186,13 @@ def kept_frames(frames: bytes, number: int, request: InferenceRequest, meter: Me
     """What the client gets of so many frames; plain content is neither cut up nor decoded."""
     if not frames:
         return b""
-    _count(meter, frames, number)
+    meter.frames += number
+    meter.relayed.add(frames)
     if is_plain(frames, number):
         return frames
     each = frames_of(frames)
     kept = [frame for frame in each if is_plain(frame, 1) or _keep(frame, request, meter)]
     return frames if len(kept) == len(each) else b"".join(kept)
-
-
-def _count(meter: Meter, frames: bytes, number: int) -> None:
-    meter.frames += number
-    meter.relayed.add(frames)
 
 
 def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:

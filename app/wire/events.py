@@ -112,18 +112,20 @@ def is_notable(frames: bytes) -> bool:
     return _NOTABLE.search(frames) is not None
 
 
-def is_plain_frame(data: bytes) -> bool:
-    """Whether this is one whole frame, and plain content for sure, as most reads of a stream are.
+def plain_frames(data: bytes) -> int:
+    """How many frames these are, where they are whole and plain content for sure; else 0.
 
-    It has a line of data, and that an object.
+    What most reads of a stream are is told soonest. Each has one line of data, and that an object.
     """
-    return (
-        data.startswith(b"data: {")
-        and data.endswith(b"\n\n")
-        and data.find(_LF) == len(data) - 2
-        and _CR not in data
-        and _TELLS(data) is None
-    )
+    is_whole = data.startswith(b"data: {") and data.endswith(b"\n\n")
+    if not is_whole or _CR in data or _TELLS(data) is not None:
+        return 0
+    if data.find(_LF) == len(data) - 2:
+        return 1
+    number = data.count(b"\n\n")
+    begin = 1 + data.count(b"\n\ndata: {")
+    is_cut = begin == number == data.count(b"data:") and not data.endswith(b"\n\n\n")
+    return number if is_cut else 0
 
 
 def is_plain(frames: bytes, number: int) -> bool:

@@ -23,36 +23,32 @@ _DATA_LINE = re.compile(rb"^data:[ ]?([^\r\n]*)", re.MULTILINE)
 class FrameBuffer:
     """Cuts a stream of bytes into frames; what was fed comes out again, byte for byte."""
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_limit", "unfinished")
 
     def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
-        """`limit` is the size in bytes at which an unfinished frame is an error."""
-        self._rest = b""
+        """`limit` is the size in bytes at which an unfinished frame, which is kept, is an error."""
+        self.unfinished = b""
         self._limit = limit
-
-    def is_empty(self) -> bool:
-        """Whether what is fed next begins a frame."""
-        return not self._rest
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes. Raises UpstreamProtocolError for an endless one."""
-        seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
-        return self._cut(self._rest + data if self._rest else data, seen)
+        seen = max(0, len(self.unfinished) - _LONGEST_BLANK_LINE)
+        return self._cut(self.unfinished + data if self.unfinished else data, seen)
 
     def joined(self, data: bytes) -> tuple[bytes, int]:
         """The same frames in one piece, and how many they are.
 
         Where all lines end with LF, as they mostly do, they are not cut up.
         """
-        seen = max(0, len(self._rest) - _LONGEST_BLANK_LINE)
-        buffer = self._rest + data if self._rest else data
+        seen = max(0, len(self.unfinished) - _LONGEST_BLANK_LINE)
+        buffer = self.unfinished + data if self.unfinished else data
         blank = buffer.rfind(b"\n\n", seen)
         if blank > 0 and _CR not in buffer and buffer[blank - 1] != _LF:
             end = blank + 2
             if end == len(buffer):
-                frames, self._rest = buffer, b""
+                frames, self.unfinished = buffer, b""
             else:
-                frames, self._rest = buffer[:end], self._bounded(buffer[end:])
+                frames, self.unfinished = buffer[:end], self._bounded(buffer[end:])
             # Most reads are one line and a blank one: the first line's end tells it soonest.
             return frames, 1 if buffer.find(_LF) == blank else frames.count(b"\n\n")
         cut = self._cut(buffer, seen)
@@ -65,7 +61,7 @@ class FrameBuffer:
         for blank in _BLANK_LINE.finditer(buffer, seen):
             frames.append(buffer[start : blank.end()])
             start = blank.end()
-        self._rest = self._bounded(buffer[start:])
+        self.unfinished = self._bounded(buffer[start:])
         return frames
 
     def _bounded(self, rest: bytes) -> bytes:
@@ -76,7 +72,7 @@ class FrameBuffer:
 
     def rest(self) -> bytes:
         """What came after the last frame; at the end of a stream, its unfinished tail."""
-        rest, self._rest = self._rest, b""
+        rest, self.unfinished = self.unfinished, b""
         return rest
 
     def last(self) -> list[bytes]:

@@ -17,7 +17,7 @@ from app.wire.events import (
     error_object,
     is_notable,
     is_plain,
-    is_plain_frame,
+    plain_frames,
     read_event,
 )
 from app.wire.sse import FrameBuffer, data_of
@@ -91,11 +91,15 @@ def test_what_is_plain_for_sure_is_not_notable(parts: list[str]) -> None:
 @example(["data: {", "}", "\n\n"])
 @example(["data: {", "}", "\n", "\n\n"])
 @example(["data: {", "}", "\r", "\n\n"])
-def test_a_plain_frame_is_one_frame_and_plain(parts: list[str]) -> None:
+@example(["data: {", "}", "\n\n", "\n"])
+@example(["data: {", "}", "\n\n", "data: {", "}", "\n\n"])
+@example(["data: {", "}", "\n\n", "\n", "data: {", "}", "\n\n", "\n\n"])
+def test_plain_frames_are_whole_and_plain(parts: list[str]) -> None:
     """The quickest look says what cutting and the quick look say."""
     data = "".join(parts).encode()
-    one = FrameBuffer().joined(data) == (data, 1) and is_plain(data, 1)
-    assert is_plain_frame(data) == (one and data.startswith(b"data: {") and data.count(b"\n") == 2)
+    frames, number = FrameBuffer().joined(data)
+    plain = frames == data and data.startswith(b"data: {") and is_plain(frames, number)
+    assert plain_frames(data) == (number if plain else 0)
 
 
 @pytest.mark.parametrize("one", RECORDINGS, ids=lambda one: one.name)
@@ -111,8 +115,9 @@ def test_frames_of_content_are_plain() -> None:
     """Alone and joined: or the quick look would be none."""
     chat_frame = b'data: {"choices":[{"delta":{"content":" sea"}}],"usage":null}\n\n'
     event = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
-    assert is_plain_frame(chat_frame)
-    assert not is_plain_frame(chat_frame * 2)
+    assert plain_frames(chat_frame) == 1
+    assert plain_frames(chat_frame * 2) == 2
+    assert not plain_frames(chat_frame + chat_frame[:-1])
     assert is_plain(chat_frame, 1)
     assert is_plain(chat_frame * 3, 3)
     assert is_plain(event, 1)
