@@ -94,18 +94,20 @@ class AnswerParser:
 
         After the end of an answer nothing is an error: the connection is spent.
         """
-        self._fed = size = len(data)
-        known = len(self.parts)
+        if not self.is_begun:
+            self._fed = len(data)
+        parts = self.parts
+        known = len(parts)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             self.is_spent = True
             if not self.is_ended:
                 raise _no_http() from None
-        if self.is_ended or len(self.parts) != known:
+        if len(parts) != known or self.is_ended:
             self._quiet = 0
             return
-        self._quiet += size
+        self._quiet += len(data)
         if self._quiet > MOST_HEAD_BYTES:
             raise _no_http()
 

@@ -146,7 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         elif parser.is_begun:
             if not answer.is_begun:
                 self._begin(answer)
-            if parser.parts and not answer.hand_on(parser.parts):
+            if not answer.hand_on():
                 self._hold_back(nbytes)
                 answer.wake()
 
@@ -207,7 +207,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _late(self) -> None:
         if self._answer is not None:
-            self._answer.wake(late=True)
+            self._answer.ring()
 
     def _lose(self, kind: type[UpstreamError], message: str) -> None:
         if self.is_closed:

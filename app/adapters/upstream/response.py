@@ -49,7 +49,8 @@ class Response(msgspec.Struct, eq=False):
     _failure: tuple[type[UpstreamError], str] | None = None
     _waiter: Future[bool] | None = None
     _take: Callable[[bytes], bool] | None = None  # who is handed what comes
-    _patience_s: float = inf
+    _patience_s: float = 0.0
+    _handed_at: float = -inf  # when something was handed on to whoever waits
     _is_declined: bool = False  # the last that it was handed was the last that it wanted
 
     # For the reader.
@@ -148,29 +149,37 @@ class Response(msgspec.Struct, eq=False):
             if not waiter.done():
                 waiter.set_result(not late)
 
-    def hand_on(self, parts: list[bytes]) -> bool:
-        """Hand on what came, and empty `parts`, where somebody waits for that; whether it was so.
+    def hand_on(self) -> bool:
+        """Hand on what came to whoever waits for that; whether there is nothing left to be read.
 
         The reader is woken only where it has to do something about it.
         """
-        take, waiter = self._take, self._waiter
+        parts, take, waiter = self._parts, self._take, self._waiter
+        if not parts:
+            return True
         if take is None or waiter is None or waiter.done():
             return False
-        now, deadline = self._loop.time(), self._deadline
-        if now + TICK_S >= deadline:  # which its reader has to know
-            return False
+        self._handed_at = self._loop.time()
+        data = b"".join(parts)  # of one part, that part itself
+        parts.clear()
         try:
-            wants_more = take(parts.pop() if len(parts) == 1 else _joined(parts))
+            wants_more = take(data)
         except Exception as error:  # noqa: BLE001  # whatever it is, the reader's call raises it
             self._waiter, self._alarm.due = None, inf
             waiter.set_exception(error)
             return True
-        if wants_more:
-            self._alarm.set(min(now + self._patience_s, deadline))
-        else:
+        if not wants_more:
             self._is_declined = True
             self.wake()
         return True
+
+    def ring(self) -> None:
+        """What the alarm was set for is due, unless something was handed on since then."""
+        due = min(self._handed_at + self._patience_s, self._deadline)
+        if self._loop.time() + TICK_S < due:
+            self._alarm.set(due)
+        else:
+            self.wake(late=True)
 
     def _taken(self) -> bytes:
         self._check_deadline()
@@ -185,7 +194,7 @@ class Response(msgspec.Struct, eq=False):
 
     def _news(self, due: float) -> Future[bool]:
         """Comes to whether there is something new before `due`."""
-        self._waiter = waiter = self._loop.create_future()
+        self._waiter, self._handed_at = (waiter := self._loop.create_future()), -inf
         self._alarm.set(due)
         return waiter
 
@@ -197,6 +206,6 @@ class Response(msgspec.Struct, eq=False):
 
 def _joined(parts: list[bytes]) -> bytes:
     """The parts as one, taken out of the list."""
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    data = b"".join(parts)
     parts.clear()
     return data

@@ -159,6 +159,25 @@ async def test_patience_is_for_each_silence(transport: Transport) -> None:
         response.close()
 
 
+async def test_patience_begins_anew_with_each_part(transport: Transport) -> None:
+    """All of them together may take longer."""
+
+    async def word_after_word(line: Line) -> None:
+        await line.request()
+        await line.say(CHUNKED)
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            await line.say(chunk(b"word"))
+        await line.say(END)
+
+    taker = Taker()
+    async with server(word_after_word) as upstream:
+        response = await post(transport, upstream.url)
+        assert await response.pour(taker, 0.5) is False
+        response.close()
+    assert taker.all == b"word" * 8
+
+
 async def test_the_whole_calls_time_is_over_while_parts_come(transport: Transport) -> None:
     """Parts that keep coming do not prolong it."""
 
