@@ -60,8 +60,8 @@ class PlainChat(msgspec.Struct, gc=False):
 
     def output_cap(self) -> int | None:
         """The largest one that is declared."""
-        caps = self.max_tokens, self.max_completion_tokens, self.max_output_tokens
-        return max(filter(None, caps), default=None)
+        caps = self.max_tokens or 0, self.max_completion_tokens or 0, self.max_output_tokens or 0
+        return max(caps) or None
 
 
 def plain_chat(fields: Mapping[str, Any]) -> PlainChat | None:
