@@ -47,7 +47,7 @@ class RelayedText(msgspec.Struct, eq=False):
     _unread_bytes: int = 0
 
     def add(self, frames: bytes) -> None:
-        """Take whole frames of a stream: about 0.1 µs, and later 0.5 µs for each of long ones."""
+        """Take whole frames of a stream: about 0.1 µs, and later 0.6 µs for each of long ones."""
         self.unread.append(frames)
         self._unread_bytes += len(frames)
         if self._unread_bytes > _KEPT_BYTES:
@@ -74,19 +74,20 @@ class RelayedText(msgspec.Struct, eq=False):
         self._unread_bytes = 0
         if self.edges is not None:
             self.edges.add(*unread)
-        for frames in unread:
-            self._read_frames(frames)
-
-    def _read_frames(self, frames: bytes) -> None:
-        if self._texts is None:
-            if _DATA not in frames:  # comments only: not known yet whose events these are
-                return
-            self._texts = (_EVENT if _IS_EVENT.search(frames) else _CHUNK).findall
-        for text in self._texts(frames):
+        texts = self._texts = self._texts or _texts_of(unread)
+        for text in texts(b"".join(unread)) if texts is not None else ():
             if len(self._kept) < _KEPT_BYTES:
                 self._kept += text
             else:
                 self._missed += len(text)
+
+
+def _texts_of(reads: list[bytes]) -> Callable[[bytes], list[bytes]] | None:
+    """What finds texts in such frames; None: comments only, not known yet whose events come."""
+    for frames in reads:
+        if _DATA in frames:
+            return (_EVENT if _IS_EVENT.search(frames) else _CHUNK).findall
+    return None
 
 
 class _Answer(msgspec.Struct):
