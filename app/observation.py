@@ -40,30 +40,47 @@ from app.wire.tags import NO_TAGS
 
 #: In records, for a model that the tenant cannot use, or of which that was not found out.
 UNKNOWN_MODEL: Final = "(unknown)"
+#: What refuses a request whose model was found, before admission: any other is whatever a caller
+#: wrote, be it a key.
+_AFTER_ROUTING: Final = (NowhereAllowed, PolicyViolation, SafetyUnavailable)
 _FINISHED: Final = Outcome.FINISHED
 _UPSTREAM_ABORTED: Final = Outcome.UPSTREAM_ABORTED
 _NO_SPILL: Final = SpillReason.NONE
 
 
-class Meter(msgspec.Struct, eq=False):
+class Meter:
     """What has been relayed; counts frames and bytes that were handed to the client.
 
-    `relayed` is counted where usage is missing; its edges are what traces show of the answer.
+    `relayed` is counted where usage is missing; its edges are what traces show of the answer. No
+    struct: setting a struct's fields takes twice as long, and each frame sets two.
     """
 
-    relayed: RelayedText
     usage: Usage | None = None
-    frames: int = 0
-    bytes: int = 0
+    frames = 0
+    bytes = 0
     first_token_at: float | None = None
-    done: bool = False  # the end of the answer has come, be it an error event
+    done = False  # the end of the answer has come, be it an error event
     error: str | None = None  # the code of an error that the upstream put into its stream
 
+    def __init__(self) -> None:
+        """Nothing has."""
+        self.relayed = RelayedText()
 
-class Observation:
-    """One request under way; `receipt` is there once it is concluded."""
 
-    # What it does not come to stays as it is here, and costs it nothing.
+class Observation(msgspec.Struct, eq=False):
+    """One request under way; `receipt` is there once it is concluded.
+
+    `errand`: nobody sent it, the gateway makes it itself.
+    """
+
+    _call: Call
+    _clock: Clock
+    errand: Purpose | None = None
+    cause: TraceContext | None = None  # the request that an errand is made for
+    request_id: str = ""  # and of its reservation
+    headers: Mapping[str, str] = {}  # names in lower case
+    started: float = 0.0  # when its headers were here, on the monotonic clock
+    started_at: float = 0.0  # and as Unix time
     route: Route | None = None
     principal: Principal | None = None
     tags: Mapping[str, str] = NO_TAGS  # the request's own
@@ -71,45 +88,32 @@ class Observation:
     reservation: Reservation | None = None
     findings: tuple[Finding, ...] = ()  # of input policies
     prompt: int | None = None  # tokens, where a policy had them counted
-    base_model = ""  # whose vocabulary the prompt was counted in
+    base_model: str = ""  # whose vocabulary the prompt was counted in
     demand: Demand | None = None  # what it will ask of a deployment; None: no tokens
     plan: RoutePlan | None = None
+    attempts: list[Attempt] = []
+    skipped: list[Absence] = []
     served: Attempt | None = None
+    meter: Meter = msgspec.field(default_factory=Meter)
     broken: SpillgateError | None = None
     cache: CacheRecord = BYPASSED
     trace: TraceContext | None = None  # None: nothing is traced
     relayed: float | None = None  # when the answer was out
-    errand: Purpose | None = None
-    cause: TraceContext | None = None  # the request that an errand is made for
     outcome: Outcome | None = None  # None: it is not concluded
     status: int | None = None  # that the client was told
     error: str | None = None  # its code
     _limit: str | None = None
     _model: str | None = None
-    _duration = 0.0
-    _span_ids = 0
+    _duration: float = 0.0
+    _span_ids: int = 0
+    _stages: list[tuple[Stage, float]] = []
     _receipt: Receipt | None = None
 
-    def __init__(
-        self,
-        call: Call,
-        clock: Clock,
-        errand: Purpose | None = None,
-        cause: TraceContext | None = None,
-    ) -> None:
-        """Observation starts when the request's headers are here; `errand`: nobody sent it."""
-        self._call = call
-        self._now = clock.now
-        self.request_id = call.request_id  # and of its reservation
-        self.headers = call.headers  # names in lower case
-        if errand is not None:
-            self.errand, self.cause = errand, cause
-        self.started = self._now()  # when the request came, on the monotonic clock
-        self.started_at = clock.unix()  # and as Unix time
-        self.meter = Meter(RelayedText())
-        self.attempts: list[Attempt] = []
-        self.skipped: list[Absence] = []
-        self._stages: list[tuple[Stage, float]] = []
+    def __post_init__(self) -> None:
+        """It begins now."""
+        call, clock = self._call, self._clock
+        self.request_id, self.headers = call.request_id, call.headers
+        self.started, self.started_at = clock.now(), clock.unix()
 
     def new_span_id(self) -> str:
         """Of an attempt that is about to be made; empty where nothing is traced."""
@@ -119,11 +123,11 @@ class Observation:
     def enter(self, stage: Stage) -> None:
         """Note that a stage begins, and the one before it is over: traces tell it."""
         if self.trace is not None:
-            self._stages.append((stage, self._now()))
+            self._stages.append((stage, self._clock.now()))
 
     def answered(self) -> None:
         """Note when the answer was out."""
-        self.relayed = self._now()
+        self.relayed = self._clock.now()
 
     @property
     def awaited_until(self) -> float:
@@ -133,10 +137,8 @@ class Observation:
     @property
     def ledger_tags(self) -> dict[str, str]:
         """Tags of the row: the request's own before its key's, those before its tenant's."""
-        tags = dict(self.principal.tenant.tags) if self.principal else {}
-        if self.tags:
-            tags.update(self.tags)
-        return tags
+        tags = self.principal.tenant.tags if self.principal is not None else {}
+        return {**tags, **self.tags} if self.tags else tags
 
     @property
     def spill(self) -> SpillReason:
@@ -159,7 +161,7 @@ class Observation:
     def conclude(self, status: int | None, error: BaseException | None) -> None:
         """Note how it ended: `status` went to the client, `error` ended the request."""
         ended = self._call.interruption or error or self.broken
-        self._duration = self._now() - self.started
+        self._duration = self._clock.now() - self.started
         code = self.meter.error
         if ended is None:
             self.status = status
@@ -173,8 +175,10 @@ class Observation:
                 self._limit = ended.limit
         if code is not None:
             self.error = code
-        if self.request is not None and self.request.model:
-            self._model = self.request.model if self._has_known_model(ended) else UNKNOWN_MODEL
+        if self.request is not None and (model := self.request.model):
+            # Admission, which comes after routing, has set `base_model`.
+            is_known = self.base_model or isinstance(ended, _AFTER_ROUTING)
+            self._model = model if is_known else UNKNOWN_MODEL
 
     def redact_codes(self, redacted: Callable[[str], str]) -> None:
         """Take secrets out of the codes that upstreams gave, the only words of theirs in receipts.
@@ -239,15 +243,6 @@ class Observation:
             self.findings,
             self._call.client,
         )
-
-    def _has_known_model(self, ended: BaseException | None) -> bool:
-        """Whether its model is configured: any other is whatever a caller wrote, be it a key.
-
-        Admission, which comes after routing, has set `base_model`.
-        """
-        if self.base_model:
-            return True
-        return isinstance(ended, NowhereAllowed | PolicyViolation | SafetyUnavailable)
 
     def said(self, most_chars: int) -> Said:
         """What traces show of the answer; its text only where the tenant asked for that.

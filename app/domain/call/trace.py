@@ -39,4 +39,5 @@ class TraceContext(msgspec.Struct, frozen=True, gc=False):
 
         Ids have to differ within a trace alone; two requests of one trace drew theirs at random.
         """
-        return f"{(int(self.span_id, 16) - 1 + number) % _IDS + 1:016x}"
+        following = (int(self.span_id, 16) + number) % _IDS or _IDS
+        return following.to_bytes(8).hex()

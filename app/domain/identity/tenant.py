@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
@@ -34,7 +33,7 @@ class Tenant:
     limits: tuple[LimitRule, ...] = ()
     zone: tzinfo = UTC
     redis_loss: LossPolicy = LossPolicy.LOCAL_SHARE
-    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    tags: dict[str, str] = field(default_factory=dict, hash=False)
     routing: RoutePolicy = ANYWHERE
     cache: CacheRule = UNSAID
     policy: InputPolicy = NO_POLICY
