@@ -315,7 +315,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _start(self, call: HttpCall) -> None:
         self._running = call
-        call.task = self._loop.create_task(self._plane.serve(call))
+        # Not by the loop: it has a name made up first, and then takes the one that it is given.
+        serving = self._plane.serve(call)
+        call.task = asyncio.Task(serving, loop=self._loop, name=call.request_id)
         self._state.tasks.add(call.task)
 
     def _repeat(self, name: str, value: str) -> None:
