@@ -58,7 +58,6 @@ class HttpCall(msgspec.Struct, eq=False):
     task: asyncio.Task[None] | None = None
     is_begun: bool = False  # its answer has
     is_answered: bool = False
-    _route: Route | None = None
     _parts: list[bytes] = []
     _size: int = 0
     _whole: bool = False
@@ -75,10 +74,8 @@ class HttpCall(msgspec.Struct, eq=False):
     @property
     def route(self) -> Route:
         """What its method and path name; matched on the raw path, before any decoding."""
-        if self._route is None:
-            head = self.head
-            self._route = match(head.method, head.path, head.query)
-        return self._route
+        head = self.head
+        return match(head.method, head.path, head.query)
 
     async def body(self) -> bytes:
         """The whole body; from then on the connection is watched."""

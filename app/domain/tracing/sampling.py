@@ -128,9 +128,11 @@ def _first_unchosen(ratio: float) -> str:
 
 def is_telling(receipt: Receipt, policy: SamplingPolicy) -> bool:
     """Whether how it ended is worth a trace by itself."""
-    if policy.spills and receipt.spill is not _NO_SPILL:
+    if receipt.duration >= policy.slow_s or (policy.spills and receipt.spill is not _NO_SPILL):
         return True
-    return (policy.errors and is_failure(receipt)) or receipt.duration >= policy.slow_s
+    if receipt.outcome is _FINISHED and (receipt.status or _OK) < _REFUSED:
+        return False  # nearly all
+    return policy.errors and is_failure(receipt)
 
 
 def is_failure(receipt: Receipt) -> bool:
@@ -139,8 +141,6 @@ def is_failure(receipt: Receipt) -> bool:
     What a caller did wrong, and its own limits, are not: a flood of bad keys would be all that is
     traced.
     """
-    if receipt.outcome is _FINISHED and (receipt.status or _OK) < _REFUSED:
-        return False  # nearly all
     if receipt.is_server_error:
         return True
     # A limit refuses before anything is reserved; what is refused later found nobody with room.
