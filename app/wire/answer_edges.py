@@ -21,7 +21,7 @@ _READS: Final = 4
 _NO_LIMIT: Final = 1 << 40
 
 
-class AnswerEdges(msgspec.Struct, eq=False):
+class AnswerEdges(msgspec.Struct, eq=False, gc=False):
     """A stream's first and last reads, or a whole body; looked at when the request is over."""
 
     body: bytes = b""

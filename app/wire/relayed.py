@@ -30,7 +30,7 @@ _IS_EVENT: Final = re.compile(rb'"type"\s*:\s*"response\.')
 _DATA: Final = b"data:"
 
 
-class RelayedText(msgspec.Struct, eq=False):
+class RelayedText(msgspec.Struct, eq=False, gc=False):
     """Collects the text of one answer; 64 KiB of it are kept, and a frame more at most.
 
     Most answers tell their usage in the end, and nobody asks for their text: frames are kept as
