@@ -9,7 +9,6 @@ import msgspec
 
 from app.domain.capacity.capacity import Place
 from app.domain.capacity.demand import Demand
-from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Verdict
 from app.observation import Meter, Observation
 from app.ports import Clock
@@ -33,7 +32,6 @@ class Occupancy(msgspec.Struct, eq=False):
     place: Place | None
     observation: Observation
     clock: Clock
-    settled: Usage | None = None
     is_lost: bool = False  # another deployment answered first: the prompt was read for nothing
 
     def opened(self, opened: Opened, meter: Meter, now: float) -> None:
@@ -47,9 +45,10 @@ class Occupancy(msgspec.Struct, eq=False):
             return
         if opened.verdict is _ACCEPT and (opened.status or 0) < _REFUSALS:  # a model was at work
             if answer is not None and answer.rest is None:
-                usage = meter.usage = self.settled = usage_of_body(answer.head)
+                usage = meter.usage = usage_of_body(answer.head)
                 if usage is not None:
                     place.settle(Demand(usage.input, usage.output, usage.cached), now)
+                    self.place = None  # nothing is left to be told at its end
             place.accepted(opened.capacity_told(), now)
         elif opened.verdict is _THROTTLED:
             wait = wait_told(opened.retry_after_s, opened.headers)
@@ -64,8 +63,6 @@ class Occupancy(msgspec.Struct, eq=False):
         if self.is_lost:
             used = _read(observation.demand)
         elif observation.served is not None:
-            if self.settled is not None and observation.meter.usage is self.settled:
-                return
             used = _used(observation)
         place.settle(used, self.clock.now())
 
