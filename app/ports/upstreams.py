@@ -83,7 +83,10 @@ class UpstreamResponse(Protocol):
         ...
 
     def whole(self) -> bytes | None:
-        """What is left of the body, where all of it is here; None: it has to be read."""
+        """What is left of the body, where all of it is here; None: it has to be read.
+
+        With all of it here its connection is let go of: there is nothing to close.
+        """
         ...
 
     async def pour(self, take: Callable[[bytes], bool], patience_s: float) -> bool:

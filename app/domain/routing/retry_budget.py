@@ -58,11 +58,12 @@ class RetryBudget:
 
     def started(self, now: float) -> None:
         """A request came in; its attempts after errors are not further requests."""
-        second, percent = now // 1, self.policy.percent
-        if not self._deposits or self._deposits[-1].second != second:
+        deposits, percent = self._deposits, self.policy.percent
+        if deposits and now < deposits[-1].second + 1:
+            deposits[-1].percent += percent
+        else:
             self._expire(now)
-            self._deposits.append(_Deposit(second))
-        self._deposits[-1].percent += percent
+            deposits.append(_Deposit(now // 1, percent))
         self._balance += percent
 
     def try_spend(self, now: float) -> Draw | None:

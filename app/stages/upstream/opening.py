@@ -73,13 +73,13 @@ async def open_answer(
         response = await upstream.open(deployment, request, headers)
     except UpstreamError as error:
         return Opened(Verdict.FAILED, code=error.code, error=error)
-    status = response.status
-    answer = Answer(deployment, request, status, response.headers, response)
+    answer = Answer(deployment, request, response.status, response.headers, response)
     try:
         return _here(answer, response) or await _read_until_known(answer, response)
     except UpstreamError as error:
         response.close()
-        return Opened(Verdict.FAILED, status, response.headers, code=error.code, error=error)
+        failed = Verdict.FAILED
+        return Opened(failed, answer.status, answer.headers, code=error.code, error=error)
     except BaseException:
         response.close()
         raise
@@ -93,7 +93,7 @@ def _here(answer: Answer, response: UpstreamResponse) -> Opened | None:
     if whole is None:
         return None
     answer.head, answer.rest = whole, None
-    return _accepted(answer, response)
+    return _accepted(answer, None)
 
 
 async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opened:
@@ -108,10 +108,12 @@ async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opene
     return _accepted(answer, response)
 
 
-def _accepted(answer: Answer, response: UpstreamResponse) -> Opened:
-    if answer.request.stores and answer.request.operation is _RESPONSES:
+def _accepted(answer: Answer, response: UpstreamResponse | None) -> Opened:
+    """`response` is what is still to be closed."""
+    request = answer.request
+    if request.stores and request.route.operation is _RESPONSES:
         answer.response_id = response_id_of_body(answer.head)
-    return Opened(_ACCEPT, answer.status, response.headers, answer=answer, response=response)
+    return Opened(_ACCEPT, answer.status, answer.headers, answer=answer, response=response)
 
 
 async def _refused(answer: Answer, response: UpstreamResponse) -> Opened:
