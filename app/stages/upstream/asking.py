@@ -44,7 +44,7 @@ class Asked(msgspec.Struct, eq=False):
         """Whether its answer is to be passed on."""
         return self.opened.answer is not None and self.opened.verdict is _ACCEPT
 
-    def attempt(self) -> Attempt:
+    def attempt(self, utilization: float | None) -> Attempt:
         """What is kept of it, of what it said codes and names alone."""
         turn, opened = self.turn, self.opened
         headers, deployment, verdict = opened.headers, turn.deployment, opened.verdict
@@ -64,7 +64,7 @@ class Asked(msgspec.Struct, eq=False):
                 headers.get("x-request-id") or headers.get("apim-request-id")
             ),
             native_spillover_from=None if moved_from is None else name_told(moved_from),
-            utilization=opened.capacity_told().utilization,
+            utilization=utilization,
             span_id=turn.span_id,
         )
 

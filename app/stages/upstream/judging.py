@@ -70,10 +70,6 @@ class Judging(msgspec.Struct, frozen=True):
         """Whether nobody waits for a probe, nor is kept out."""
         return not self.standing.health.out and not self.doubts.out
 
-    def minds(self, name: str) -> bool:
-        """Whether anything is remembered against it, or against some requests."""
-        return name in self.standing.health.records or not self.doubts.is_empty
-
     def opened(self, name: str, asker: Asker, opened: Opened, started: float, now: float) -> None:
         """An attempt that was begun at `started` came to this."""
         verdict = opened.verdict

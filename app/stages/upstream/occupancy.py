@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from app.domain.capacity.capacity import Place
+from app.domain.capacity.capacity import CapacityTold, Place
 from app.domain.capacity.demand import Demand
 from app.domain.routing.attempt import Verdict
-from app.observation import Meter, Observation
+from app.observation import Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened
 from app.wire.capacity import wait_told
@@ -34,8 +34,8 @@ class Occupancy(msgspec.Struct, eq=False):
     clock: Clock
     is_lost: bool = False  # another deployment answered first: the prompt was read for nothing
 
-    def opened(self, opened: Opened, meter: Meter, now: float) -> None:
-        """Tell what its answer said.
+    def opened(self, opened: Opened, told: CapacityTold, now: float) -> None:
+        """Tell what its answer said, in its headers and of its usage.
 
         The headers of an answer that is here whole were written after it had been made, so that
         what it used goes before what they say of the capacity.
@@ -45,14 +45,14 @@ class Occupancy(msgspec.Struct, eq=False):
             return
         if opened.verdict is _ACCEPT and (opened.status or 0) < _REFUSALS:  # a model was at work
             if answer is not None and answer.rest is None:
-                usage = meter.usage = usage_of_body(answer.head)
+                usage = self.observation.meter.usage = usage_of_body(answer.head)
                 if usage is not None:
                     place.settle(Demand(usage.input, usage.output, usage.cached), now)
                     self.place = None  # nothing is left to be told at its end
-            place.accepted(opened.capacity_told(), now)
+            place.accepted(told, now)
         elif opened.verdict is _THROTTLED:
             wait = wait_told(opened.retry_after_s, opened.headers)
-            place.refused(opened.capacity_told(), wait, now)
+            place.refused(told, wait, now)
 
     def end(self) -> None:
         """Put what was used in place of what was taken; again changes nothing."""

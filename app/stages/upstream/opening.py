@@ -14,7 +14,6 @@ import msgspec
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
-from app.domain.capacity.capacity import CapacityTold
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.patience import patience_for
@@ -26,7 +25,6 @@ from app.errors import (
 )
 from app.ports import Upstream, UpstreamResponse
 from app.wire.azure import error_code, is_error_object, retry_after_s
-from app.wire.capacity import capacity_told
 from app.wire.events import Event, Kind, read_event
 from app.wire.usage import response_id_of_body
 
@@ -48,13 +46,6 @@ class Opened(msgspec.Struct, eq=False):
     answer: Answer | None = None
     error: UpstreamError | None = None
     response: UpstreamResponse | None = None
-    _capacity: CapacityTold | None = None
-
-    def capacity_told(self) -> CapacityTold:
-        """What its headers say of the deployment's capacity; they are read once."""
-        if self._capacity is None:
-            self._capacity = capacity_told(self.headers)
-        return self._capacity
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -41,6 +41,7 @@ from app.stages.upstream.permission import Permission
 from app.stages.upstream.prospects import Prospects
 from app.stages.upstream.retries import Retries
 from app.stages.upstream.throttling import Throttling
+from app.wire.capacity import capacity_told
 from app.wire.trace_context import TRACEPARENT, caller_of, passed_on, trace_headers
 
 #: Request headers that reach an upstream; all others, keys and steering headers such as
@@ -97,7 +98,8 @@ class _Search(msgspec.Struct, eq=False):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.upstreams.closed(self, failed=kind is not None)
+        if self.answering is not None:
+            self.upstreams.closed(self, self.answering, failed=kind is not None)
 
     @property
     def is_too_long(self) -> bool:
@@ -129,7 +131,8 @@ class Upstreams:
         self._hedging = retries.hedging
         self._throttling = Throttling(judging.standing)
         self._out = judging.standing.health.out
-        self._doubted = judging.doubts.out
+        self._failed = judging.standing.health.records
+        self._doubts, self._doubted = judging.doubts, judging.doubts.out
         limits = (each.timeouts.total for each in fleet.deployments.values())
         self._shortest_s = min(limits, default=0.0)  # of all that a request may take
 
@@ -178,14 +181,12 @@ class Upstreams:
             now = self._clock.now()
         return self._fallback(search)
 
-    def closed(self, search: _Search, *, failed: bool) -> None:
+    def closed(self, search: _Search, asked: Asked, *, failed: bool) -> None:
         """The caller is through with the answer; `failed`: it did not come to its end."""
-        asked = search.answering
-        if asked is None:
-            return
         deployment, broken = asked.turn.deployment, search.observation.broken
         try:
-            if not failed and (broken is not None or self._judging.minds(deployment.name)):
+            is_told = broken is not None or not self._doubts.is_empty
+            if not failed and (is_told or deployment.name in self._failed):
                 now = self._clock.now()
                 self._judging.ended(deployment, search.asker, asked.started, now, broken)
         finally:
@@ -235,9 +236,10 @@ class Upstreams:
         """The answer where it serves; else it is let go of, with its consequences drawn."""
         observation, opened = search.observation, asked.opened
         try:
-            attempt = asked.attempt()
+            told = capacity_told(opened.headers)
+            attempt = asked.attempt(told.utilization)
             observation.attempts.append(attempt)
-            asked.occupancy.opened(opened, observation.meter, asked.ended)
+            asked.occupancy.opened(opened, told, asked.ended)
             if opened.verdict is _ACCEPT and opened.answer is not None:
                 self._accepted(attempt, search)
                 search.answering = asked
@@ -282,7 +284,8 @@ class Upstreams:
                 opened = await self._probe(deployment, headers, search)
             else:  # it costs nothing, and is nobody's probe
                 opened = await open_answer(self._upstream, deployment, search.request, headers)
-                if opened.verdict is not _ACCEPT or self._judging.minds(deployment.name):
+                is_told = opened.verdict is not _ACCEPT or not self._doubts.is_empty
+                if is_told or deployment.name in self._failed:
                     now = self._clock.now()
                     self._judging.opened(deployment.name, search.asker, opened, started, now)
         finally:
