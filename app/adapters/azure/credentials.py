@@ -20,16 +20,16 @@ class Credential(Protocol):
 
 
 class ApiKeyCredential:
-    """A key that stays as configured."""
+    """A key that stays as configured; `fixed` is its header, which nobody need wait for."""
 
     def __init__(self, key: str, api: Api) -> None:
         """Azure takes a key as `api-key` on both of its URL shapes, other servers as a bearer."""
         bearer = api is Api.OPENAI
-        self._header = ("authorization", f"Bearer {key}") if bearer else ("api-key", key)
+        self.fixed = ("authorization", f"Bearer {key}") if bearer else ("api-key", key)
 
     async def header(self) -> tuple[str, str]:
         """Name and value of the header."""
-        return self._header
+        return self.fixed
 
     async def refresh(self, rejected: str) -> bool:  # noqa: ARG002  # the port's signature
         """There is no other key."""

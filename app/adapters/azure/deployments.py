@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol
 
-from app.adapters.azure.credentials import Credential
+from app.adapters.azure.credentials import ApiKeyCredential, Credential
 from app.adapters.azure.unechoed import unechoed
 from app.domain.call.request import InferenceRequest, Operation
 from app.domain.routing.deployment import Deployment, Timeouts
@@ -48,6 +48,7 @@ class _Way:
 
     deployment: Deployment
     credential: Credential
+    header: tuple[str, str] | None  # of the credential, where it stays the same
     places: dict[Operation, _Place] = field(default_factory=dict)
 
     def place(self, request: InferenceRequest) -> _Place:
@@ -86,7 +87,7 @@ class AzureOpenAI:
         if way is None or way.deployment is not deployment:
             way = self._way(deployment)
         credential, (url, model) = way.credential, way.place(request)
-        name, value = await credential.header()
+        name, value = way.header or await credential.header()
         sent = {**headers, "content-type": "application/json", name: value}
         body = body_for(request, model)
         method, timeouts = request.route.method, patience_for(request, deployment)
@@ -98,7 +99,9 @@ class AzureOpenAI:
         return unechoed(response, sent[name])
 
     def _way(self, deployment: Deployment) -> _Way:
-        way = self._ways[deployment.name] = _Way(deployment, self._credentials[deployment.name])
+        credential = self._credentials[deployment.name]
+        header = credential.fixed if isinstance(credential, ApiKeyCredential) else None
+        way = self._ways[deployment.name] = _Way(deployment, credential, header)
         return way
 
 

@@ -184,12 +184,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end(self, answer: Response) -> None:
         """All of the answer is here, if not yet taken: the connection is free before the reader."""
-        if not answer.is_begun:
-            self._begin(answer)
         parser, self._answer = self._parser, None
         if self._upload is not None:  # what is left of it will not be sent
             parser.is_spent |= not self._upload.is_over
             self._upload = None
+        if not answer.is_begun:
+            answer.begin(parser.status, parser.headers)
         answer.end(parser.parts[:])
         parser.parts.clear()
         if self._unread:
