@@ -189,7 +189,10 @@ def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Re
 
 
 def _rules(resources: Resources) -> LiveRules:
-    return LiveRules(lambda: resources.directory.current.deployments, resources.keys.policy)
+    directory = resources.directory
+    return LiveRules(
+        lambda: directory.current.deployments, resources.keys.policy, lambda: directory.current
+    )
 
 
 def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:

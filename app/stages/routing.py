@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -96,7 +96,7 @@ class Routing:
             self._refuse_unknown(model, tenant)
         known = self._known.get(tenant.name) or self._known_of(tenant)
         choices = known.choices.get(model) if owner is None else None
-        if choices is None or choices.policy is not self._rules.policy(tenant):
+        if choices is None or choices.rules is not self._rules.version():
             choices = self._choices(known, tenant, model, owner)
         if self._some_refuse:
             return taking(choices, self._fleet.deployments, request.body)
@@ -111,10 +111,10 @@ class Routing:
             if model:
                 self._refuse_another_model(model, owner)
             tiers = ((Target(owner),),)
-        policy = self._rules.policy(tenant)
+        version, policy = self._rules.version(), self._rules.policy(tenant)
         if policy is None:
             raise not_permitted(None)
-        choices = choices_for(tiers, fleet.deployments, policy)
+        choices = replace(choices_for(tiers, fleet.deployments, policy), rules=version)
         if not choices.deployments:
             raise not_permitted(policy)
         if owner is None:
@@ -174,14 +174,9 @@ class Routing:
         choices: Choices,
         load: Load | None,
     ) -> RoutePlan:
-        # Here rather than with the choices: who waited for room sees what has changed meanwhile.
-        policy = self._rules.policy(principal.tenant)
-        if policy is None:
-            raise not_permitted(None)
-        if choices.policy is not policy:
-            choices = permitted(choices, self._fleet.deployments, policy)
-        if not choices.deployments and not choices.spill_spent:
-            raise not_permitted(policy)
+        # Here, too: who waited, to be admitted or for room, sees what has changed meanwhile.
+        if choices.rules is not self._rules.version():
+            choices = self._permitted(choices, principal.tenant)
         operations = self._rules.operations()
         if operations and not request.is_bound:
             choices = operated(choices, request.model, operations)
@@ -197,6 +192,16 @@ class Routing:
             affinity=affinity,
             load=load,
         )
+
+    def _permitted(self, choices: Choices, tenant: Tenant) -> Choices:
+        """What the tenant's policy by now leaves of them."""
+        policy = self._rules.policy(tenant)
+        if policy is None:
+            raise not_permitted(None)
+        choices = permitted(choices, self._fleet.deployments, policy)
+        if not choices.deployments and not choices.spill_spent:
+            raise not_permitted(policy)
+        return choices
 
     def _wait_left(self, observation: Observation) -> float:
         """Half of the time for which the client still waits: the answer takes some, too."""

@@ -34,6 +34,7 @@ from app.domain.identity.tenant import Principal, Tenant
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Tiers, Timeouts
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
+from app.domain.routing.live_rules import LiveRules
 from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.warm_cache import WarmCaches
 from app.observation import Observation
@@ -185,7 +186,10 @@ class Scene:
         standing = Standing(self.holds, self.book, Health(), WarmCaches(), lambda: 0.5)
         credentials = {name: ApiKeyCredential("k" * 32, Api.CLASSIC) for name in names}
         waiting = Waiting(WaitingRoom(self.clock), dict.fromkeys(RequestClass, 1.0))
-        self.routing = Routing(fleet, standing, self.clock, waiting=waiting, draw=lambda: 0.5)
+        rules = LiveRules(version=lambda: fleet)  # nobody says anything
+        self.routing = Routing(
+            fleet, standing, self.clock, waiting=waiting, draw=lambda: 0.5, rules=rules
+        )
         self.caching = _caching_that_is_off(fleet)
         self.upstreams = Upstreams(
             fleet,
@@ -193,6 +197,7 @@ class Scene:
             Judging(standing, Doubts()),
             self.clock,
             retries=Retries(RetryBudget()),
+            rules=rules,
         )
         body = _BODY % (b',"stream":true' if stream else b"")
         self.request = read_request(match("POST", "/v1/chat/completions", ""), body)

@@ -22,6 +22,8 @@ class LiveRules:
     operations: Callable[[], Operations] = dict
     policy: Callable[[Tenant], RoutePolicy | None] = _unchanged
     """Where a tenant's requests may go; None once it may ask for nothing."""
+    version: Callable[[], object] = object
+    """The same object again: nobody has said anything since. A new one each time: nobody knows."""
 
 
 #: Nobody says anything, and tenants stay what they were when their requests came.

@@ -73,6 +73,8 @@ class Choices:
     spill_spent: bool = False  # the tenant's spill budget leaves the first tier alone
     #: The policy that has been applied; many requests of a tenant have the same choices.
     policy: RoutePolicy | None = field(default=None, compare=False, repr=False)
+    #: The version of the rules that it is of; None: it is not known.
+    rules: object = field(default=None, compare=False, repr=False)
     #: The deployments of each tier, and all of them.
     names: tuple[tuple[str, ...], ...] = field(init=False, compare=False, repr=False)
     deployments: tuple[str, ...] = field(init=False, compare=False, repr=False)
@@ -96,7 +98,8 @@ class Choices:
             for target in targets
         )
         kept = (first, *(() for _ in others))
-        return Choices(kept, (*self.absences, *absences), spill_spent=True, policy=self.policy)
+        absent, policy, rules = (*self.absences, *absences), self.policy, self.rules
+        return Choices(kept, absent, spill_spent=True, policy=policy, rules=rules)
 
 
 class Affinity(msgspec.Struct, frozen=True, gc=False):
@@ -125,7 +128,7 @@ class RoutePlan(msgspec.Struct, frozen=True, eq=False):
     last_resort: bool = False  # nobody was expected to serve: all are asked in the end
     spill_spent: bool = False  # as of the choices
     waited_s: float | None = None  # in line; None: it did not wait
-    policy: RoutePolicy | None = None  # that permits the candidates; None: it is not known
+    rules: object = None  # the version of those that it was made by; None: it is not known
     made_at: float = -math.inf  # on the caller's clock, seconds; nobody knows of an older one
 
     @property
@@ -251,7 +254,7 @@ def plan_route(
         not candidates,
         choices.spill_spent,
         None,
-        choices.policy,
+        choices.rules,
         now,
     )
 

@@ -348,12 +348,10 @@ class Upstreams:
 
     def _is_as_planned(self, candidate: Candidate, search: _Search, now: float) -> bool:
         """Whether nothing can have come between plan and search, and the request is not late."""
-        plan, principal = search.plan, search.observation.principal
+        plan = search.plan
         if now - plan.made_at > _JUST_NOW_S or now > search.observation.started + self._shortest_s:
             return False
-        if self._out or self._doubted or self._rules.operations():
-            return False
-        if principal is not None and self._rules.policy(principal.tenant) is not plan.policy:
+        if self._out or self._doubted or plan.rules is not self._rules.version():
             return False
         return not self._standing.may_be_held(candidate.deployment)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from msgspec import structs
@@ -337,6 +338,41 @@ async def test_a_plan_follows_the_policy_of_its_own_moment(
     made = await plan(bound_later(policy, holds, clock), ACME, request(), None)
     assert [each.deployment for each in made.candidates] == ["eu"]
     assert made.absences == (Absence("us", 1, SpillReason.POLICY, NEVER),)
+
+
+async def test_policies_are_asked_for_once_in_a_version_of_the_rules(
+    holds: FakeHoldBoard, clock: FakeClock
+) -> None:
+    """A new version is asked by requests that are under way, too, and for those that come."""
+    said = {"version": object(), "policy": RoutePolicy()}
+    asked: list[object] = []
+
+    def policy(_: Tenant) -> RoutePolicy | None:
+        asked.append(said["version"])
+        return cast("RoutePolicy", said["policy"])
+
+    standing = Standing(holds, CapacityBook("a"), Health(), WarmCaches(), lambda: 0.5)
+    routing = Routing(
+        fleet("ptu", "paygo"),
+        standing,
+        clock,
+        waiting=no_waiting(clock),
+        draw=lambda: 0.5,
+        rules=LiveRules(policy=policy, version=lambda: said["version"]),
+    )
+    for _ in range(2):
+        assert len((await plan(routing, ACME, request(), None)).candidates) == 2
+    assert asked == [said["version"]]
+    choices, observation = routing.choices(ACME, request(), None), Observation(FakeCall(), clock)
+    said |= {"version": object(), "policy": RoutePolicy(spill=Spill.DENY)}
+    made = await routing.plan(ACME, request(), choices, observation)
+    assert [each.deployment for each in made.candidates] == ["ptu"]
+    assert made.rules is not said["version"]  # whoever searches by it looks once more
+    later = await plan(routing, ACME, request(), None)
+    assert ([each.deployment for each in later.candidates], later.rules) == (
+        ["ptu"],
+        said["version"],
+    )
 
 
 NOWHERE = RoutePolicy(data_zones=frozenset({"apac"}))

@@ -48,6 +48,7 @@ from tests.streams.recordings import THROTTLED, Recording
 
 CHAT = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"gpt-4o"}')
 STREAM = read_request(match("POST", "/v1/responses", ""), b'{"model":"gpt-4o","stream":true}')
+UNSAID = object()  # the rules while operators say nothing
 OURS, RIVALS = (Principal(Tenant(name), name) for name in ("acme", "rival"))
 
 
@@ -72,7 +73,7 @@ class Search:
             Judging(self.standing, self.doubts),
             self.clock,
             retries=Retries(RetryBudget()),
-            rules=LiveRules(lambda: self.operations),
+            rules=LiveRules(lambda: self.operations, version=lambda: self.operations or UNSAID),
         )
 
     async def play(
@@ -109,7 +110,7 @@ class Search:
         return caught.value
 
     def plan(self, load: Load | None = None) -> RoutePlan:
-        choices = Choices(self.fleet.models["gpt-4o"], policy=OURS.tenant.routing)
+        choices = Choices(self.fleet.models["gpt-4o"], rules=UNSAID)
         now = self.clock.now()
         outlooks = self.standing.outlooks(choices.names, load, now)
         return plan_route(choices, outlooks, now=now, draw=lambda: 0.5, load=load)
