@@ -56,9 +56,9 @@ class Pool:
         idle = sum(map(len, self._waiting.values()))
         return Connections(len(self._open) - idle, idle)
 
-    def take(self, origin: Origin) -> Connection | None:
-        """One that waits, if any is fresh enough."""
-        waiting, since = self._waiting[origin], self._loop.time() - self._keep_alive_s
+    def take(self, origin: Origin, now: float) -> Connection | None:
+        """One that waits, if any is fresh enough; `now` is of the loop's clock."""
+        waiting, since = self._waiting[origin], now - self._keep_alive_s
         while waiting:
             connection = waiting.pop()
             if connection.idle_since > since:

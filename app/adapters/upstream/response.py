@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Mapping
 from math import inf
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ from app.errors import UpstreamDisconnected, UpstreamError, UpstreamTimeout
 
 _NO_ANSWER: Final = "The upstream did not answer in time."
 _NO_END: Final = "The upstream did not end its answer in time."
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _BROKEN: Final = "The upstream's answer broke off."
 
 
@@ -40,7 +42,7 @@ class Response(msgspec.Struct, eq=False):
     _alarm: Alarm
     _deadline: float
     status: int = 0
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = _NO_HEADERS
     is_begun: bool = False
     is_unheard: bool = True
     _connection: Source | None = None

@@ -100,7 +100,7 @@ class HttpTransport:
         head = self._heads.head(method, target, headers, len(body))
         started = self._loop.time()
         due = started + min(timeouts.first_byte, timeouts.total)
-        connection = self._pool.take(target.origin)
+        connection = self._pool.take(target.origin, started)
         is_reused = connection is not None
         while True:
             if connection is None:
