@@ -12,7 +12,7 @@ from typing import Final
 from app.adapters.metrics import families as f
 from app.adapters.metrics.instruments import Instruments
 from app.adapters.metrics.names import OTHER, TenantLabels, model_label
-from app.adapters.metrics.tallies import Alike, Tallies, Tally, disjoint
+from app.adapters.metrics.tallies import Alike, Places, Tallies, Tally, disjoint
 from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
 from app.domain.capacity.shares import RequestClass
@@ -22,6 +22,7 @@ from app.domain.ledger.error_type import FAULTS, error_type
 from app.domain.ledger.ledger_row import LedgerRow
 from app.domain.policy.findings import Finding
 from app.domain.quota.limit import NANO
+from app.domain.quota.reservation import Reservation
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Attempt, Verdict
 
@@ -32,8 +33,10 @@ REPORTED_FOR_S: Final = 60.0
 #: How a hedge ends that is paid for: another deployment had answered first.
 GIVEN_UP: Final = "given_up"
 _ESTIMATED: Final = "estimated"
-#: Labels that are remembered, of a model and a tenant.
-_MOST_LABELS: Final = 10_000
+#: Requests that are not alike, beyond which they are counted before anybody looks.
+_MOST_TALLIES: Final = 10_000
+#: Receipts whose times and sizes wait for each other: some 50 µs of work.
+_MOST_WAITING: Final = 128
 _FINISHED: Final = Outcome.FINISHED
 _THROTTLED: Final = Verdict.THROTTLED
 #: An enum's `name` is computed each time.
@@ -46,8 +49,9 @@ class ReceiptMetrics:
     def __init__(self, instruments: Instruments, tenants: TenantLabels) -> None:
         """`tenants` is shared with whatever else has series of tenants."""
         self._tenants = tenants
-        self._labels: dict[tuple[str | None, str | None], tuple[str, str]] = {}
-        self._tallies = Tallies()
+        self._tallies = Tallies(self._places_of)
+        self._waiting = 0  # receipts, for histograms to catch up
+        self._catch_up = instruments.catch_up
         self._spending = _Spending(instruments)
         self._routing = _Routing(instruments)
         self._cache = _Cache(instruments)
@@ -55,9 +59,11 @@ class ReceiptMetrics:
         self._requests = instruments.counters(f.REQUESTS)
         self._errors = instruments.counters(f.ERRORS)
         self._latency = instruments.histograms(f.LATENCY)
+        self._input = instruments.histograms(f.INPUT_TOKENS)
+        self._output = instruments.histograms(f.OUTPUT_TOKENS)
         self._first_token = instruments.histograms(f.FIRST_TOKEN)
         self._output_token = instruments.histograms(f.OUTPUT_TOKEN)
-        self._overhead = instruments.histograms(f.OVERHEAD)[()]
+        self._estimated = instruments.counters(f.ESTIMATED)
         self._refusals = instruments.counters(f.QUOTA_REFUSALS)
         self._degraded = instruments.counters(f.DEGRADED)
         self._policies = instruments.counters(f.POLICY_FINDINGS)
@@ -66,39 +72,56 @@ class ReceiptMetrics:
         """Count them."""
         for receipt in receipts:
             self._observe(receipt)
+        self._waiting += len(receipts)
+        if self._waiting >= _MOST_WAITING:
+            self._waiting = 0
+            self._catch_up()
+        if len(self._tallies) >= _MOST_TALLIES:
+            self.count_tallies()
 
     def _observe(self, receipt: Receipt) -> None:
         """An errand counts only among errands."""
         if receipt.errand is not None:
             self._errands.count(receipt.errand, receipt)
             return
-        asked = receipt.model, receipt.tenant
-        model, tenant = self._labels.get(asked) or self._labels_of(*asked)
-        if self._tallies.add(receipt, model, tenant).is_well:
-            self._latency[(model,)].observe(receipt.duration, _example(receipt))
+        places = self._tallies.add(receipt)
+        if places.latency is not None:
+            if receipt.trace_id is None:
+                places.latency.later(receipt.duration)
+            else:
+                places.latency.observe(receipt.duration, _example(receipt))
         else:
-            self._failed(receipt, model, tenant)
-        self._time(receipt, model)
+            self._failed(receipt, places)
+        if receipt.time_to_first_token is not None:
+            self._streamed(receipt, receipt.time_to_first_token, places.model)
         if receipt.findings:
             self._found(receipt.findings)
         self._routing.observe(receipt)
-        reservation = receipt.reservation
-        if reservation is not None:
-            self._spending.observe(receipt, model)
-            if reservation.degraded is not None:
-                self._degraded[tenant, reservation.degraded].value += 1
-            if receipt.cache is not BYPASSED:
-                self._cache.observe(receipt.cache, model, tenant)
+        if receipt.reservation is not None:
+            self._reserved(receipt, receipt.reservation, places)
+
+    def _reserved(self, receipt: Receipt, reservation: Reservation, places: Places) -> None:
+        if receipt.flags and _ESTIMATED in receipt.flags:
+            self._guessed(receipt)
+        if reservation.degraded is not None:
+            self._degraded[places.tenant, reservation.degraded].value += 1
+        if receipt.cache is not BYPASSED:
+            self._cache.observe(receipt.cache, places)
+
+    def _guessed(self, receipt: Receipt) -> None:
+        if receipt.deployment is not None and receipt.usage is not None:
+            self._estimated[(receipt.deployment,)].value += 1
 
     def count_tallies(self) -> None:
-        """Count what was added up; before anybody looks."""
-        for alike, tally in self._tallies.take():
-            labels = alike.model, alike.tenant, _status(alike.status)
+        """Count what was added up, and what waits; before anybody looks."""
+        self._catch_up()
+        for tally in self._tallies.take():
+            labels = tally.places.model, tally.places.tenant, _status(tally.alike.status)
             self._requests[labels].value += tally.requests
-            self._routing.count(alike, tally)
+            self._routing.count(tally)
             if tally.reserved:
-                self._spending.count(alike, tally)
-                self._cache.count(alike, tally)
+                self._spending.count(tally)
+                self._cache.count(tally)
 
     def hedged(self, row: LedgerRow) -> None:
         """Count what a hedge cost: it has a row of its own, and no receipt."""
@@ -108,33 +131,31 @@ class ReceiptMetrics:
         """By PTU deployment, how full its last answer said that it is; `now` is monotonic."""
         return self._routing.reported(now)
 
-    def _labels_of(self, model: str | None, tenant: str | None) -> tuple[str, str]:
-        """A tenant's label stays as it is, once it has one."""
-        if len(self._labels) >= _MOST_LABELS:
-            self._labels.clear()
-        labels = self._labels[model, tenant] = model_label(model), self._tenants(tenant)
-        return labels
+    def _places_of(self, alike: Alike) -> Places:
+        model = model_label(alike.model)
+        of_model, is_served = (model,), alike.deployment is not None
+        return Places(
+            model,
+            self._tenants(alike.tenant),
+            self._latency[of_model] if alike.is_well else None,
+            self._input[of_model] if is_served else None,
+            self._output[of_model] if is_served else None,
+        )
 
-    def _failed(self, receipt: Receipt, model: str, tenant: str) -> None:
+    def _failed(self, receipt: Receipt, places: Places) -> None:
         kind = error_type(receipt)
         if kind is not None:
-            self._errors[model, kind, FAULTS[kind]].value += 1
+            self._errors[places.model, kind, FAULTS[kind]].value += 1
         if receipt.limit is not None:
-            self._refusals[tenant, receipt.limit].value += 1
+            self._refusals[places.tenant, receipt.limit].value += 1
 
     def _found(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self._policies[finding.kind, finding.action].value += 1
 
-    def _time(self, receipt: Receipt, model: str) -> None:
-        attempts, plan = receipt.attempts, receipt.plan
-        if attempts:
-            before = attempts[0].started - receipt.started
-            if plan is not None and plan.waited_s is not None:
-                before -= plan.waited_s
-            self._overhead.observe(max(0.0, before))
-        first, deployment = receipt.time_to_first_token, receipt.deployment
-        if first is None or deployment is None or not receipt.stream:
+    def _streamed(self, receipt: Receipt, first: float, model: str) -> None:
+        deployment = receipt.deployment
+        if deployment is None or not receipt.stream:
             return
         example = _example(receipt)
         self._first_token[model, deployment].observe(first, example)
@@ -153,22 +174,9 @@ class _Spending:
         self._cost = instruments.counters(f.COST)
         self._cost_of_deployment = instruments.counters(f.DEPLOYMENT_COST)
         self._spill_cost = instruments.counters(f.SPILL_COST)
-        self._input = instruments.histograms(f.INPUT_TOKENS)
-        self._output = instruments.histograms(f.OUTPUT_TOKENS)
-        self._estimated = instruments.counters(f.ESTIMATED)
 
-    def observe(self, receipt: Receipt, model: str) -> None:
-        usage, deployment = receipt.usage, receipt.deployment
-        if deployment is None or usage is None:
-            return
-        if usage.input or usage.output:
-            self._input[(model,)].observe(usage.input)
-            self._output[(model,)].observe(usage.output)
-        if receipt.flags and _ESTIMATED in receipt.flags:
-            self._estimated[(deployment,)].value += 1
-
-    def count(self, alike: Alike, tally: Tally) -> None:
-        model, tenant = alike.model, alike.tenant
+    def count(self, tally: Tally) -> None:
+        alike, model, tenant = tally.alike, tally.places.model, tally.places.tenant
         for kind, tokens in tally.tokens.by_type():
             self._tokens[model, tenant, kind].value += tokens
             self._of_deployment[alike.deployment, kind].value += tokens
@@ -190,22 +198,31 @@ class _Routing:
         self._throttles = instruments.counters(f.THROTTLES)
         self._retry_after = instruments.histograms(f.RETRY_AFTER)
         self._wait = instruments.histograms(f.QUEUE_WAIT)
+        self._overhead = instruments.histograms(f.OVERHEAD)[()]
         self._reported: dict[str, tuple[float, float]] = {}  # what, and when
 
     def observe(self, receipt: Receipt) -> None:
-        for attempt in receipt.attempts:
-            self._attempts[attempt.deployment, attempt.verdict].value += 1
+        plan, attempts = receipt.plan, receipt.attempts
+        waited_s = None if plan is None else plan.waited_s
+        if attempts:
+            before = attempts[0].started - receipt.started
+            if waited_s is not None:
+                before = max(0.0, before - waited_s)
+            self._overhead.later(before)
+        for attempt in attempts:
+            tried = attempt.deployment, attempt.verdict
+            (self._attempts.get(tried) or self._attempts[tried]).value += 1  # twice as fast
             if attempt.verdict is _THROTTLED:
                 self._throttled(attempt)
             if attempt.utilization is not None:
                 self._reported[attempt.deployment] = (attempt.utilization, attempt.ended)
-        plan = receipt.plan
-        if plan is not None and plan.waited_s is not None and plan.load is not None:
-            self._wait[(_CLASSES[plan.load.claim.request_class],)].observe(plan.waited_s)
+        if plan is not None and waited_s is not None and plan.load is not None:
+            self._wait[(_CLASSES[plan.load.claim.request_class],)].observe(waited_s)
 
-    def count(self, alike: Alike, tally: Tally) -> None:
+    def count(self, tally: Tally) -> None:
+        alike = tally.alike
         if alike.spill is not SpillReason.NONE:
-            self._spill[alike.model, alike.spill].value += tally.requests
+            self._spill[tally.places.model, alike.spill].value += tally.requests
         if alike.request_class is not None and alike.deployment is not None:
             name = _CLASSES[alike.request_class]
             self._classes[name, alike.spill].value += tally.requests
@@ -233,17 +250,19 @@ class _Cache:
         self._saved_tokens = instruments.counters(f.CACHE_SAVED_TOKENS)
         self._saved_time = instruments.counters(f.CACHE_SAVED_TIME)
 
-    def count(self, alike: Alike, tally: Tally) -> None:
+    def count(self, tally: Tally) -> None:
+        alike = tally.alike
         self._results[(alike.cache,)].value += tally.reserved
         if alike.cache_reason:
             self._reasons[alike.cache, alike.cache_reason].value += tally.reserved
 
-    def observe(self, cache: CacheRecord, model: str, tenant: str) -> None:
+    def observe(self, cache: CacheRecord, places: Places) -> None:
         if cache.distance is not None:
             self._distance[(cache.result,)].observe(cache.distance)
         if not cache.is_hit:
             return
-        self._saved_cost[model, tenant].value += cache.saved_nano_usd / NANO
+        model = places.model
+        self._saved_cost[model, places.tenant].value += cache.saved_nano_usd / NANO
         self._saved_time[(model,)].value += max(0.0, cache.saved_s)
         if cache.saved is not None:
             for kind, tokens in disjoint(cache.saved):
