@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -42,15 +41,15 @@ class Logs:
         self._lines = lines
         #: In every line of this process.
         self.fields: dict[str, int] = {}
-        self._begin = b"{"
 
     def share(self, worker: int, turns: Path | None) -> None:
         """Several processes write one log: say which in each line, and keep long lines whole.
 
         `turns` is a file that all of them lock while they write; None: this process alone writes.
         """
-        self.fields = {"worker": worker, "pid": os.getpid()}
-        self._begin = msgspec.json.encode(self.fields)[:-1] + b","
+        requests = self._requests
+        requests.worker, requests.pid = worker, os.getpid()
+        self.fields = {"worker": worker, "pid": requests.pid}
         if turns is not None:
             self._lines.take_turns(turns)
 
@@ -65,11 +64,9 @@ class Logs:
             return
         if self._generation != self.redaction.generation:
             self._generation = self.redaction.generation
-            self._requests.names.forget()
+            self._requests.forget()
         ids = self.renderer.texts([each.request_id for each in receipts])
-        begin, line_of = self._begin, self._requests.line
-        lines = [begin + encoded(line_of(*each))[1:] for each in zip(receipts, ids, strict=True)]
-        self._lines.write_all(lines)
+        self._lines.write_all(encoded(map(self._requests.line, receipts, ids)))
 
     def tell_held_back(self) -> None:
         """Write how many lines a flood had more, if any."""

@@ -13,7 +13,7 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ class Lines:
         """`descriptor` is written to as it is; the caller keeps it open."""
         self._descriptor = descriptor
         self._most = most_waiting
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes] = deque()  # each one line or several, with their ends
         self._size = 0
         self._untold = 0
         self.dropped_total = 0
@@ -60,7 +60,8 @@ class Lines:
 
     def write(self, line: str | bytes) -> None:
         """Have it written soon, or dropped where too many wait."""
-        written = line if isinstance(line, bytes) else line.encode("ascii", "backslashreplace")
+        data = line if isinstance(line, bytes) else line.encode("ascii", "backslashreplace")
+        written = data + b"\n"
         with self._lock:
             size = self._size + len(written)
             if size > self._most or self._ending:
@@ -71,17 +72,17 @@ class Lines:
             self._waiting.append(written)
             self._size = size
 
-    def write_all(self, lines: Sequence[bytes]) -> None:
-        """Have them written soon, all of them together where there is room for that."""
+    def write_all(self, lines: bytes) -> None:
+        """Have lines written soon, each with its end; together where there is room for all."""
         with self._lock:
-            size = self._size + sum(map(len, lines))
+            size = self._size + len(lines)
             if size <= self._most and not self._ending:
                 if not self._waiting:
                     self._wake()
-                self._waiting += lines
+                self._waiting.append(lines)
                 self._size = size
                 return
-        for line in lines:
+        for line in lines.splitlines():
             self.write(line)
 
     debug = info = warning = error = critical = write
@@ -96,7 +97,7 @@ class Lines:
         if self._thread is not None:
             self._thread.join(limit_s)
         with self._lock:
-            self._note_dropped(len(self._waiting))
+            self._note_dropped(_count(self._waiting))
             self._waiting.clear()
 
     def _wake(self) -> None:
@@ -120,7 +121,7 @@ class Lines:
             if not self._is_whole(piece):
                 with self._lock:
                     self._note_dropped(count)
-        if untold and not self._is_whole(_joined([_dropped(untold)])):
+        if untold and not self._is_whole(_dropped(untold)):
             with self._lock:
                 self._untold += untold
 
@@ -163,10 +164,9 @@ class DirectLines:
         """Write it."""
         self._write(f"{line.decode() if isinstance(line, bytes) else line}\n")
 
-    def write_all(self, lines: Sequence[bytes]) -> None:
-        """Write them."""
-        for line in lines:
-            self.write(line)
+    def write_all(self, lines: bytes) -> None:
+        """Write several, which have their ends."""
+        self._write(lines.decode())
 
     debug = info = warning = error = critical = write
 
@@ -184,25 +184,25 @@ def lines_to(stream: object) -> Lines | DirectLines:
     return DirectLines(stream.write)  # type: ignore[attr-defined]  # any text stream's
 
 
-def _pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Whole lines together, in pieces of such a size or one line; with their number."""
+def _pieces(waiting: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """What came together, in pieces of such a size or of what came at once; with their lines."""
     part: list[bytes] = []
     size = 0
-    for line in lines:
-        if part and size + len(line) + 1 > _PIECE:
-            yield len(part), _joined(part)
+    for lines in waiting:
+        if part and size + len(lines) > _PIECE:
+            yield _count(part), b"".join(part)
             part, size = [], 0
-        part.append(line)
-        size += len(line) + 1
+        part.append(lines)
+        size += len(lines)
     if part:
-        yield len(part), _joined(part)
+        yield _count(part), b"".join(part)
 
 
-def _joined(part: Sequence[bytes]) -> bytes:
-    return b"\n".join((*part, b""))
+def _count(part: Iterable[bytes]) -> int:
+    return sum(lines.count(b"\n") for lines in part)
 
 
 def _dropped(count: int) -> bytes:
     time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     event = {"count": count, "event": "log_lines_dropped", "level": "warning", "time": time}
-    return json.dumps(event, separators=(",", ":")).encode()
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"

@@ -9,19 +9,20 @@ request is the caller's own, and is looked at each time.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from math import floor
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from app.adapters.logs.levels import REQUEST
 from app.adapters.logs.rendering import MAX_ITEMS
 from app.domain.ledger.completion import Receipt
 from app.domain.ledger.error_type import error_type
 from app.domain.policy.findings import Finding
-from app.domain.routing.attempt import Attempt
+from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.route import Absence
 
 _NANO: Final = 1_000_000_000
@@ -31,11 +32,15 @@ _MOST_NAMES: Final = 10_000
 
 #: What a text is where it may be written.
 Shown = Callable[[str], str]
+#: A tenant, its key, a model, its deployment, and an error.
+_Named = tuple[str | None, str | None, str | None, str | None, str | None]
 
 
 class RequestLine(msgspec.Struct, gc=False):
     """The line, in its order. docs/logs.md says what each field is."""
 
+    worker: int | UnsetType
+    pid: int | UnsetType
     request_id: str
     trace_id: str | None
     client: str | None
@@ -83,13 +88,9 @@ class Names(dict[str | None, str | None]):
 
     def __missing__(self, name: str | None) -> str | None:
         if len(self) >= _MOST_NAMES:
-            self.forget()
+            self.clear()
         shown = self[name] = None if name is None else self._shown(name)
         return shown
-
-    def forget(self) -> None:
-        """Look at all of them anew: there are secrets that were not known."""
-        self.clear()
 
 
 class Moments:
@@ -98,7 +99,7 @@ class Moments:
     def __init__(self) -> None:
         self._second, self._text = -1, ""
 
-    def __call__(self, unix: float) -> str:
+    def written(self, unix: float) -> str:
         """In UTC, ISO 8601, to the microsecond."""
         second = int(unix)
         if second != self._second:
@@ -113,37 +114,53 @@ class RequestLines:
 
     def __init__(self, shown: Shown) -> None:
         """`shown` makes of any text one that may be written."""
-        self.names = Names(shown)
-        self._moment = Moments()
+        self._names = Names(shown)
+        self._moments = Moments()
+        #: What many receipts have in common: names as they are written, and how an attempt ended.
+        self._known: dict[_Named, _Named] = {}
+        self._tried: dict[tuple[str, int | None, Verdict], str] = {}
+        #: In each line, where several processes write one log.
+        self.worker: int | UnsetType = UNSET
+        self.pid: int | UnsetType = UNSET
+
+    def forget(self) -> None:
+        """Look at all names anew: there are secrets that were not known."""
+        self._names.clear()
+        self._known.clear()
+        self._tried.clear()
 
     def line(self, receipt: Receipt, request_id: str) -> RequestLine:
         """It holds ids and counts, and no word of what was asked or answered.
 
         `request_id` is the receipt's as it may be written.
         """
-        cache, first, names = receipt.cache, receipt.time_to_first_token, self.names
+        cache, first, plan = receipt.cache, receipt.time_to_first_token, receipt.plan
         reservation, usage = receipt.reservation, receipt.usage
+        names = receipt.tenant, receipt.key_id, receipt.model, receipt.deployment, receipt.error
+        tenant, key_id, model, deployment, error = self._known.get(names) or self._looked_up(names)
         return RequestLine(
+            self.worker,
+            self.pid,
             request_id,
             receipt.trace_id,
             receipt.client,  # an address in the form of ours
-            names[receipt.tenant],
-            names[receipt.key_id],
+            tenant,
+            key_id,
             receipt.operation,
-            names[receipt.model],
+            model,
             receipt.stream,
-            names[receipt.deployment],
+            deployment,
             receipt.deployment_kind,
             receipt.status,
             receipt.outcome,
-            names[receipt.error],
+            error,
             error_type(receipt),
             receipt.spill,
             cache.result,
             cache.reason or None,
             len(receipt.attempts),
             [self._attempt(each) for each in receipt.attempts[:MAX_ITEMS]],
-            self._skipped(receipt),
+            self._skipped(receipt) if receipt.skipped or (plan and plan.absences) else [],
             None if usage is None else usage.input,
             None if usage is None else usage.cached,
             None if usage is None else usage.output,
@@ -159,26 +176,38 @@ class RequestLines:
             receipt.errand,
             REQUEST,
             "info",
-            self._moment(receipt.started_at + receipt.duration),
+            self._moments.written(receipt.started_at + receipt.duration),
         )
+
+    def _looked_up(self, names: _Named) -> _Named:
+        if len(self._known) >= _MOST_NAMES:
+            self._known.clear()
+        tenant, key_id, model, deployment, error = map(self._names.__getitem__, names)
+        shown = self._known[names] = (tenant, key_id, model, deployment, error)
+        return shown
+
+    def _told(self, deployment: str, status: int | None, verdict: Verdict) -> str:
+        if len(self._tried) >= _MOST_NAMES:
+            self._tried.clear()
+        answer = "no_answer" if status is None else status
+        told = f"{self._names[deployment]} {answer} {verdict}"
+        self._tried[deployment, status, verdict] = told
+        return told
 
     def _skipped(self, receipt: Receipt) -> list[str]:
         absences = receipt.plan.absences if receipt.plan is not None else ()
-        if not absences and not receipt.skipped:
-            return []
         return [self._absence(each) for each in (*absences, *receipt.skipped)[:MAX_ITEMS]]
 
     def _finding(self, finding: Finding) -> str:
-        return f"{finding.action} {finding.kind} {self.names[finding.name]}"
+        return f"{finding.action} {finding.kind} {self._names[finding.name]}"
 
     def _attempt(self, attempt: Attempt) -> str:
-        name, status = self.names[attempt.deployment] or "", attempt.status
-        told = "no_answer" if status is None else str(status)
-        took_ms = round((attempt.ended - attempt.started) * 1000)
-        return " ".join((name, told, attempt.verdict, f"{took_ms}ms"))
+        ended = attempt.deployment, attempt.status, attempt.verdict
+        told = self._tried.get(ended) or self._told(*ended)
+        return f"{told} {round((attempt.ended - attempt.started) * 1000)}ms"
 
     def _absence(self, absence: Absence) -> str:
-        return f"{self.names[absence.deployment]} {absence.reason}"
+        return f"{self._names[absence.deployment]} {absence.reason}"
 
 
 def _rounded(seconds: float) -> float:
@@ -186,12 +215,14 @@ def _rounded(seconds: float) -> float:
     return floor(seconds * _PARTS + 0.5) / _PARTS
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode_lines
 
 
-def encoded(line: RequestLine) -> bytes:
-    """As JSON, in ASCII, without an end."""
-    data = _encode(line)
-    if data.isascii():
-        return data
-    return json.dumps(msgspec.structs.asdict(line), separators=(",", ":")).encode()
+def encoded(lines: Iterable[RequestLine]) -> bytes:
+    """Each as JSON, in ASCII, and its end."""
+    data = _encode(lines)
+    return data if data.isascii() else b"".join(map(_in_ascii, data.splitlines()))
+
+
+def _in_ascii(line: bytes) -> bytes:
+    return json.dumps(msgspec.json.decode(line), separators=(",", ":")).encode() + b"\n"

@@ -93,10 +93,10 @@ def test_a_log_that_nobody_reads_stops_nobody(pipe: Pipe) -> None:
 def test_of_lines_that_come_together_those_are_kept_that_fit(pipe: Pipe) -> None:
     """The others are counted, as they would be one by one."""
     pipe.fill()
-    lines = Lines(pipe.into, most_waiting=100)
+    lines = Lines(pipe.into, most_waiting=110)
     lines.write(b"taken by the thread")
-    lines.write_all([b"a" * 40, b"b" * 40])
-    lines.write_all([b"c", b"d" * 101])
+    lines.write_all(b"a" * 40 + b"\n" + b"b" * 40 + b"\n")
+    lines.write_all(b"c\n" + b"d" * 101 + b"\n")
     assert lines.dropped_total >= 1
     pipe.read(b"a" * 40 + b"\n" + b"b" * 40)
     lines.close()
