@@ -33,6 +33,8 @@ MOST_WAITING: Final = 2000
 _AT_ONCE: Final = 16
 #: What waits at the end is written within this time, or not at all.
 _LAST_S: Final = 0.5
+#: What packing raises.
+_UNPACKABLE: Final = (OverflowError, TypeError, ValueError)
 
 
 class Commands(Protocol):
@@ -114,13 +116,22 @@ class Explanations:
 
     def _kept(self, receipts: Sequence[Receipt]) -> list[Command]:
         """What keeps them; without one that cannot be packed, which costs the others nothing."""
+        try:
+            return self._commands(receipts)
+        except _UNPACKABLE:
+            return [command for each in receipts for command in self._command(each)]
+
+    def _command(self, receipt: Receipt) -> list[Command]:
+        with suppress(*_UNPACKABLE):
+            return self._commands([receipt])
+        return []
+
+    def _commands(self, receipts: Sequence[Receipt]) -> list[Command]:
         keep_s, packed = self.policy.keep_s or 1, self._packed
-        commands: list[Command] = []
-        for each in receipts:
-            with suppress(OverflowError, TypeError, ValueError):
-                key = key_of(each.tenant or "", each.request_id)
-                commands.append(("SET", key, packed(each), "EX", keep_s))
-        return commands
+        return [
+            ("SET", key_of(each.tenant or "", each.request_id), packed(each), "EX", keep_s)
+            for each in receipts
+        ]
 
 
 class _Alive:

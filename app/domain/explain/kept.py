@@ -139,18 +139,16 @@ class Packing:
 
     def _taken(self, reservation: Reservation) -> tuple[object, ...]:
         ask = reservation.ask
+        known = self._limits.get(id(ask.limits))  # what is remembered keeps its limits and their id
         return (
             ask.amounts,
-            self._limits_of(ask.limits),
+            known[1] if known is not None else self._limits_of(ask.limits),
             reservation.left,
             reservation.over,
             reservation.degraded,
         )
 
     def _limits_of(self, limits: tuple[Limit, ...]) -> msgspec.Raw:
-        known = self._limits.get(id(limits))
-        if known is not None:  # what is remembered keeps its limits, and they their id
-            return known[1]
         if len(self._limits) >= _MOST_LIMITS:
             self._limits.clear()
         records = [
