@@ -92,7 +92,7 @@ class ReceiptMetrics:
                 places.latency.observe(receipt.duration, _example(receipt))
         else:
             self._failed(receipt, places)
-        if receipt.time_to_first_token is not None:
+        if receipt.stream and receipt.time_to_first_token is not None:
             self._streamed(receipt, receipt.time_to_first_token, places.model)
         if receipt.findings:
             self._found(receipt.findings)
@@ -155,7 +155,7 @@ class ReceiptMetrics:
 
     def _streamed(self, receipt: Receipt, first: float, model: str) -> None:
         deployment = receipt.deployment
-        if deployment is None or not receipt.stream:
+        if deployment is None:
             return
         example = _example(receipt)
         self._first_token[model, deployment].observe(first, example)
