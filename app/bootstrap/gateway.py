@@ -33,6 +33,7 @@ from app.domain.routing.deployment import Fleet
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health, HealthPolicy
 from app.domain.routing.live_rules import LiveRules
+from app.domain.routing.operations import Operations
 from app.domain.routing.retry_budget import RetryBudget, RetryPolicy
 from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
@@ -190,9 +191,13 @@ def _routing(settings: Settings, fleet: Fleet, standing: Standing, resources: Re
 
 def _rules(resources: Resources) -> LiveRules:
     directory = resources.directory
-    return LiveRules(
-        lambda: directory.current.deployments, resources.keys.policy, lambda: directory.current
-    )
+
+    def operations() -> Operations:
+        return directory.current.deployments
+
+    # Each directory has its own mapping of them, a small one: whoever keeps it as a version keeps
+    # no directory alive that is in force no more.
+    return LiveRules(operations, resources.keys.policy, operations)
 
 
 def _patience(routing: RoutingSettings) -> dict[RequestClass, float]:
