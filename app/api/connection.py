@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import httptools
 
@@ -19,8 +19,9 @@ from app.api.answer_head import CommonLines
 from app.api.call import Head, HttpCall
 from app.api.forwarded import TrustedProxies, plain
 from app.api.header_names import HeaderNames
-from app.api.line import Line, dropped
+from app.api.line import dropped
 from app.api.listener import ConnectionLimits, Crowd
+from app.api.plane import Plane, State
 from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
     AROUND_EACH_BYTE,
@@ -41,26 +42,6 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 #: Calls that may wait for the one before them; while more do, nothing is read.
 _MOST_WAITING: Final = 8
 _INVALID: Final = "Invalid HTTP request received."
-
-
-class State(Protocol):
-    """What a server knows of its connections, and tells them."""
-
-    connections: set[Any]
-    tasks: set[asyncio.Task[Any]]
-    default_headers: list[tuple[bytes, bytes]]
-
-
-class Plane(Protocol):
-    """What serves calls."""
-
-    def call(self, head: Head, line: Line) -> HttpCall:
-        """A call that has come; its body is still on its way."""
-        ...
-
-    def serve(self, call: HttpCall) -> Coroutine[Any, Any, None]:
-        """Answer it; the call is left at the end, whatever happens."""
-        ...
 
 
 class Serving:

@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator
 from email.utils import formatdate
 from typing import Any, Final
 
-from app.api.connection import ClientConnection, Plane, Serving
+from app.api.connection import ClientConnection, Serving
 from app.api.forwarded import TrustedProxies
 from app.api.listener import BACKLOG, ConnectionLimits
+from app.api.plane import Plane
 from app.api.tls import RenewedContext, tls_options
 
 _DATE_S: Final = 1.0
