@@ -66,7 +66,7 @@ class Logs:
             self._generation = self.redaction.generation
             self._requests.forget()
         ids = self.renderer.texts([each.request_id for each in receipts])
-        self._lines.write_all(encoded(map(self._requests.line, receipts, ids)))
+        self._lines.write_all(encoded(list(map(self._requests.line, receipts, ids))))
 
     def tell_held_back(self) -> None:
         """Write how many lines a flood had more, if any."""

@@ -9,7 +9,7 @@ request is the caller's own, and is looked at each time.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import floor
 from typing import Final
@@ -218,11 +218,16 @@ def _rounded(seconds: float) -> float:
 _encode = msgspec.json.Encoder().encode_lines
 
 
-def encoded(lines: Iterable[RequestLine]) -> bytes:
-    """Each as JSON, in ASCII, and its end."""
+def encoded(lines: list[RequestLine]) -> bytes:
+    """Each as JSON, in ASCII, and its end.
+
+    A list: of anything else msgspec 0.22 keeps the iterator, and with it all that it came from.
+    """
     data = _encode(lines)
     return data if data.isascii() else b"".join(map(_in_ascii, data.splitlines()))
 
 
 def _in_ascii(line: bytes) -> bytes:
+    if line.isascii():
+        return line + b"\n"
     return json.dumps(msgspec.json.decode(line), separators=(",", ":")).encode() + b"\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections import Counter
 
 import pytest
@@ -44,6 +45,20 @@ def log(request: pytest.FixtureRequest, stream: Logged) -> RequestLog:
     """As a gateway writes it, and as a process that has its own logging: the same lines."""
     logs = configure_logs("info", stream)
     return RequestLog(None, logs.write_request) if request.param == "its own way" else RequestLog()
+
+
+def test_nothing_is_left_of_what_was_told(log: RequestLog, stream: Logged) -> None:
+    """Neither of receipts nor of what went over them: a worker has lines for months."""
+    receipts = [served(), served(tenant="grünwald")]
+    log.observe(*receipts)
+    gc.collect()
+    known = len(gc.get_objects())
+    for _ in range(100):
+        log.observe(*receipts)
+        stream.seek(0)
+        stream.truncate()
+    gc.collect()
+    assert len(gc.get_objects()) < known + 100
 
 
 def test_a_request_is_one_line(log: RequestLog, stream: Logged) -> None:
