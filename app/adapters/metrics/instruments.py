@@ -61,6 +61,8 @@ class Distribution:
     def catch_up(self) -> None:
         """Count what waits."""
         counts, waiting = self.counts, self._waiting
+        if not waiting:  # as of most series of most families
+            return
         for bucket in map(bisect_left, repeat(self._bounds), waiting):
             counts[bucket] += 1
         self.total = sum(waiting, self.total)

@@ -57,6 +57,35 @@ async def test_every_family_is_there_before_anything_happens() -> None:
         assert f"# HELP {family.name} " in page.decode()
 
 
+async def test_what_is_counted_together_is_counted_once() -> None:
+    """Times and sizes wait for each other, and requests for those that they are like."""
+    metrics, together = Metrics(10, FakeClock()), Metrics(10, FakeClock())
+    receipts = [
+        served(
+            duration=place / 64, trace_id=None if place % 3 else "ab" * 16, model=f"m{place % 7}"
+        )
+        for place in range(300)
+    ]
+    for receipt in receipts:
+        metrics.receipts.observe(receipt)
+        metrics.receipts.count_tallies()
+    for begin in range(0, 300, 16):
+        together.receipts.observe(*receipts[begin : begin + 16])
+    expected = await samples_of(metrics)
+    assert expected["llm_requests_total", frozenset(_labels_of("m1"))] == 43
+    assert _lasting(await samples_of(together)) == _lasting(expected)
+    assert _lasting(await samples_of(together)) == _lasting(expected)
+
+
+def _labels_of(model: str) -> set[tuple[str, str]]:
+    return {("model", model), ("tenant", "search"), ("status", "200")}
+
+
+def _lasting(samples: Samples) -> Samples:
+    """What does not count the process itself."""
+    return {each: round(value, 9) for each, value in samples.items() if each[0].startswith("llm_")}
+
+
 async def test_a_stream_is_counted_timed_and_priced() -> None:
     """Tokens by types that are disjoint; 49 tokens in 490 ms are 10 ms each."""
     value = await counted(served())
