@@ -102,11 +102,13 @@ class Response(msgspec.Struct, eq=False):
                     return False
                 elif self._failure is not None:
                     self._raise()
-                elif not await self._news(min(self._loop.time() + patience_s, self._deadline)):
-                    self._check_deadline()
-                    raise TimeoutError
-                elif self._is_declined:
-                    return True
+                else:
+                    self._check_deadline()  # what is declined each time moves the alarm each time
+                    if not await self._news(min(self._loop.time() + patience_s, self._deadline)):
+                        self._check_deadline()
+                        raise TimeoutError
+                    if self._is_declined:
+                        return True
         finally:
             self._take = None
 

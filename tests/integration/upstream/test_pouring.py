@@ -195,6 +195,28 @@ async def test_the_whole_calls_time_is_over_while_parts_come(transport: Transpor
         response.close()
 
 
+async def test_the_whole_calls_time_is_over_while_parts_are_declined(transport: Transport) -> None:
+    """Nor do those that nobody takes."""
+
+    async def for_ever(line: Line) -> None:
+        await line.request()
+        await line.say(CHUNKED)
+        while not line.writer.is_closing():
+            await line.say(chunk(b"word"))
+            await asyncio.sleep(0.001)
+
+    async with server(for_ever) as upstream:
+        response = await post(transport, upstream.url, total=0.5)
+
+        async def pour_on() -> None:
+            while await response.pour(lambda _data: False, PATIENCE_S):
+                pass
+
+        with pytest.raises(UpstreamTimeout):
+            await pour_on()
+        response.close()
+
+
 async def test_what_a_taker_raises_ends_the_pouring(transport: Transport) -> None:
     """It reaches whoever pours, and the connection can be let go of."""
     heard = Heard()
