@@ -17,6 +17,7 @@ from app.domain.policy.rules import InputPolicy
 from app.domain.routing.deployment import Api, Deployment, Fleet, Kind, Target, Timeouts
 from app.domain.routing.doubts import Doubts
 from app.domain.routing.health import Health
+from app.domain.routing.live_rules import LiveRules
 from app.domain.routing.retry_budget import RetryBudget
 from app.domain.routing.warm_cache import WarmCaches
 from app.errands import Errands
@@ -143,12 +144,14 @@ class House:
         self.drawn = 0.5  # whether a hit is asked upstream, too
         self._next_errand = next_id("errand-")
         self.generation = object()  # another one after an eviction
+        self.version = object()  # another one when what tenants may do has changed
         self.rule = UNSAID  # what the configuration says of the caches
         self.judge: Judge = lambda _asked, _kept, distance, widest: Near(distance <= widest)
         keys = FakeKeyDirectory(*(tenants or (ACME, RIVAL)))
         self.gateway = self._gateway(keys, accounts or self.accounts, answers or self.answers)
 
     def _gateway(self, keys: FakeKeyDirectory, accounts: Accounts, answers: AnswerCache) -> Gateway:
+        rules = LiveRules(version=lambda: self.version)
         return Gateway(
             clock=self.clock,
             telemetry=Telemetry([self.observer], self.tracing),
@@ -172,6 +175,7 @@ class House:
                 self.standing,
                 self.clock,
                 waiting=self.waiting,
+                rules=rules,
                 draw=lambda: 0.5,
             ),
             upstreams=Upstreams(
@@ -180,6 +184,7 @@ class House:
                 Judging(self.standing, Doubts()),
                 self.clock,
                 retries=Retries(RetryBudget()),
+                rules=rules,
             ),
             relay=Relay(heartbeat_s=15.0),
             max_json_depth=64,

@@ -170,6 +170,7 @@ class Directory:
     tenants: Mapping[str, TenantEntry] = field(default_factory=dict)
     keys: Mapping[str, KeyEntry] = field(default_factory=dict)
     admins: Mapping[str, AdminEntry] = field(default_factory=dict)
+    #: No two directories share it: routing tells by it whether a directory still is in force.
     deployments: Mapping[str, DeploymentEntry] = field(default_factory=dict)
     caches: Mapping[str, CacheEntry] = field(default_factory=dict)
     logs: LogsEntry | None = None

@@ -172,6 +172,20 @@ async def test_a_burst_after_a_pause_is_not_a_habit(worker: Worker) -> None:
     assert not worker.account.leases
 
 
+async def test_what_leases_granted_counts_as_asked_for(worker: Worker) -> None:
+    """Once, and in the period it was granted in: the next lease is as large as what comes."""
+    await worker.warm()
+    for _ in range(40):
+        await worker.take()
+    worker.clock.advance(PERIOD_S)
+    await worker.take()
+    (demand,) = worker.accounts.leases._demands.values()  # noqa: SLF001  # what the next one takes
+    assert demand.wanted == Amounts(42, 420, 420)
+    worker.clock.advance(PERIOD_S)
+    await worker.take()
+    assert demand.wanted == Amounts(1, 10, 10)
+
+
 async def test_what_is_left_counts_what_nobody_has_of_the_lease(worker: Worker) -> None:
     """As if each had asked for itself."""
     first = await worker.warm()

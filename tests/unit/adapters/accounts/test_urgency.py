@@ -18,14 +18,16 @@ LIMITS = tuple(
         (LimitName.RPM, 1000),
         (LimitName.TPM, 100_000),
         (LimitName.CONCURRENCY, 100),
-        (LimitName.USD_PER_DAY, 0.001),
+        (LimitName.USD_PER_DAY, 0.00001),
     )
 )
+#: Some of them; the same are the same object, as of requests that are alike.
+SOME = [LIMITS[:count] for count in range(len(LIMITS) + 1)]
 
 
 def settled(left: tuple[int, ...], amounts: Amounts, actual: Amounts) -> Settlement:
     """One that left so much of some of the limits, or degraded of none."""
-    ask = Ask("r", "t", ("tenant",), amounts, LIMITS[: len(left) or None], DAYS, MONTHS)
+    ask = Ask("r", "t", ("tenant",), amounts, SOME[len(left)], DAYS, MONTHS)
     return Settlement(Reservation(ask, "g", DAYS[1], MONTHS[1], left), Charge(actual, b"{}"))
 
 

@@ -51,6 +51,12 @@ def test_a_directory_is_its_entries() -> None:
     assert entries_of(directory) == ENTRIES
 
 
+def test_each_directory_has_its_own_deployments() -> None:
+    """Whoever remembers anything of a directory tells by them whether it still is in force."""
+    first, second = (directory_of(ENTRIES.values(), 7) for _ in range(2))
+    assert first.deployments is not second.deployments
+
+
 def test_a_step_counts_the_version_whatever_was_given() -> None:
     """One more than before; a new entry begins with 1."""
     given = [of_search(3), creation(KeyEntry("k2", "search", "ab", version=99))]

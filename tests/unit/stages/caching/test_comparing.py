@@ -121,7 +121,7 @@ class TestByModel:
         spent = Hit(poor.asker, _with(poor.asked, policy), poor.entry, 0.05)
         with pytest.raises(BudgetExhausted):
             await comparator.compare(spent, body(CHOOSE))
-        bound = Tenant("acme", routing=_nowhere())
+        house.version, bound = object(), Tenant("acme", routing=_nowhere())
         with pytest.raises(NowhereAllowed):
             await comparator.compare(hit(OPEN, tenant=bound), body(CHOOSE))
         assert not house.upstream.asked
