@@ -137,7 +137,7 @@ class _Flow:
         self.last: tuple[bytes, int] = b"", 0  # what was not sent: frames, and their number
 
     def heard(self) -> int:
-        """Bytes, so far."""
+        """Bytes that were sent or wait for the rest of their frame: more, once anything came."""
         return self._meter.bytes + len(self._buffer.unfinished)
 
     def take(self, data: bytes) -> bool:

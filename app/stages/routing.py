@@ -195,10 +195,10 @@ class Routing:
 
     def _permitted(self, choices: Choices, tenant: Tenant) -> Choices:
         """What the tenant's policy by now leaves of them."""
-        policy = self._rules.policy(tenant)
+        version, policy = self._rules.version(), self._rules.policy(tenant)
         if policy is None:
             raise not_permitted(None)
-        choices = permitted(choices, self._fleet.deployments, policy)
+        choices = replace(permitted(choices, self._fleet.deployments, policy), rules=version)
         if not choices.deployments and not choices.spill_spent:
             raise not_permitted(policy)
         return choices

@@ -53,7 +53,7 @@ def _nobody(*_told: object) -> None:
 class Watch(msgspec.Struct, frozen=True):
     """Whoever wants to know what accounts grant and refuse; not told where one is out of reach.
 
-    `parts` says of a lease who is told of its parts, for not all that watch need be; None: as ever.
+    `parts` says of a lease who is told of its parts, for not all need be; None: `granted` is.
     """
 
     granted: Callable[[Reservation], None] = _nobody
