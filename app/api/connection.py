@@ -376,6 +376,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """A client that does not read the rest keeps nothing open for longer than an idle one."""
+        if self._parser is None:  # it is gone: a timer would keep the connection in memory
+            return
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         limit_s = self._serving.keep_alive_s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -592,6 +594,18 @@ class TestTime:
         await client.until(lambda: client.wire.aborted)
         client.leaves()
         await client.quiet()
+
+    async def test_nothing_is_kept_of_a_client_that_left(self) -> None:
+        """No timer has its connection for as long as an idle one may stay."""
+        client = Client(never)
+        client.says(GET)
+        await client.gateway.began.wait()
+        client.leaves()
+        await client.quiet()
+        wire = weakref.ref(client.wire)
+        del client
+        gc.collect()
+        assert wire() is None
 
 
 class TestJunk:
