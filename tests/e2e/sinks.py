@@ -192,7 +192,14 @@ def files_under(directory: Path) -> str:
     """Their names and what is in them, however it is packed."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files, "there is something to be searched"
-    return "\n".join(f"{path}\n{unpacked(path.read_bytes())}" for path in files)
+    return "\n".join(f"{path}\n{unpacked(read_if_there(path))}" for path in files)
+
+
+def read_if_there(path: Path) -> bytes:
+    """What is in a file; nothing where it is gone: a spool is, as soon as Redis has it."""
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
 
 
 def unpacked(data: bytes) -> str:

@@ -32,7 +32,7 @@ from app.domain.routing.attempt import Verdict
 from tests.e2e.canned import lead_to
 from tests.e2e.planted import CHAT, Planted, conversation, planted, usual
 from tests.e2e.scripted import Script, scripted
-from tests.e2e.sinks import OWNER, Canaries
+from tests.e2e.sinks import OWNER, Canaries, read_if_there
 from tests.e2e.stack import eventually, ptu_and_paygo
 from tests.fakes.ledger_rows import ledger_row
 from tests.fakes.listening import listening
@@ -215,7 +215,7 @@ def spool_of(it: Planted) -> list[Path]:
     ledger = it.team.process.current.settings.ledger
     assert ledger is not None
     spools = Path(ledger.archive, "spool").glob("*.spool")
-    return [path for path in spools if path.stat().st_size]
+    return [path for path in spools if read_if_there(path)]
 
 
 @contextmanager
