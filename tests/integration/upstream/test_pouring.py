@@ -178,16 +178,17 @@ async def test_patience_begins_anew_with_each_part(transport: Transport) -> None
     assert taker.all == b"word" * 8
 
 
+async def for_ever(line: Line) -> None:
+    """One word after the other, until the client has left."""
+    await line.request()
+    await line.say(CHUNKED)
+    while not line.writer.is_closing():
+        await line.say(chunk(b"word"))
+        await asyncio.sleep(0.001)
+
+
 async def test_the_whole_calls_time_is_over_while_parts_come(transport: Transport) -> None:
     """Parts that keep coming do not prolong it."""
-
-    async def for_ever(line: Line) -> None:
-        await line.request()
-        await line.say(CHUNKED)
-        while not line.writer.is_closing():
-            await line.say(chunk(b"word"))
-            await asyncio.sleep(0.01)
-
     async with server(for_ever) as upstream:
         response = await post(transport, upstream.url, total=0.5)
         with pytest.raises(UpstreamTimeout):
@@ -197,14 +198,6 @@ async def test_the_whole_calls_time_is_over_while_parts_come(transport: Transpor
 
 async def test_the_whole_calls_time_is_over_while_parts_are_declined(transport: Transport) -> None:
     """Nor do those that nobody takes."""
-
-    async def for_ever(line: Line) -> None:
-        await line.request()
-        await line.say(CHUNKED)
-        while not line.writer.is_closing():
-            await line.say(chunk(b"word"))
-            await asyncio.sleep(0.001)
-
     async with server(for_ever) as upstream:
         response = await post(transport, upstream.url, total=0.5)
 
