@@ -131,7 +131,7 @@ class Upstreams:
         self._hedging = retries.hedging
         self._throttling = Throttling(judging.standing)
         self._out = judging.standing.health.out
-        self._failed = judging.standing.health.records
+        self._remembered = judging.standing.health.records
         self._doubts, self._doubted = judging.doubts, judging.doubts.out
         limits = (each.timeouts.total for each in fleet.deployments.values())
         self._shortest_s = min(limits, default=0.0)  # of all that a request may take
@@ -185,8 +185,7 @@ class Upstreams:
         """The caller is through with the answer; `failed`: it did not come to its end."""
         deployment, broken = asked.turn.deployment, search.observation.broken
         try:
-            is_told = broken is not None or not self._doubts.is_empty
-            if not failed and (is_told or deployment.name in self._failed):
+            if not failed and (broken is not None or self._minds(deployment.name)):
                 now = self._clock.now()
                 self._judging.ended(deployment, search.asker, asked.started, now, broken)
         finally:
@@ -284,8 +283,7 @@ class Upstreams:
                 opened = await self._probe(deployment, headers, search)
             else:  # it costs nothing, and is nobody's probe
                 opened = await open_answer(self._upstream, deployment, search.request, headers)
-                is_told = opened.verdict is not _ACCEPT or not self._doubts.is_empty
-                if is_told or deployment.name in self._failed:
+                if opened.verdict is not _ACCEPT or self._minds(deployment.name):
                     now = self._clock.now()
                     self._judging.opened(deployment.name, search.asker, opened, started, now)
         finally:
@@ -345,6 +343,10 @@ class Upstreams:
             return False
         may_go_on = not search.is_over and search.errors < self._retries.most
         return may_go_on and not self._is_late(candidate, search, now)
+
+    def _minds(self, name: str) -> bool:
+        """Whether anything is remembered against it, or against some requests."""
+        return name in self._remembered or not self._doubts.is_empty
 
     def _is_as_planned(self, candidate: Candidate, search: _Search, now: float) -> bool:
         """Whether nothing can have come between plan and search, and the request is not late."""
