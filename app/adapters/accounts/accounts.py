@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from app.adapters.accounts.lease import nobody
 from app.adapters.accounts.leases import Leases, Watchers
 from app.adapters.accounts.local_accounts import LocalAccounts
 from app.adapters.accounts.replay import Replay
@@ -46,18 +47,14 @@ _AT_ONCE: Final = 100
 _MOST_WAITING: Final = 10_000
 
 
-def _nobody(*_told: object) -> None:
-    """Where nobody watches."""
-
-
 class Watch(msgspec.Struct, frozen=True):
     """Whoever wants to know what accounts grant and refuse; not told where one is out of reach.
 
     `parts` says of a lease who is told of its parts, for not all need be; None: `granted` is.
     """
 
-    granted: Callable[[Reservation], None] = _nobody
-    refused: Callable[[Ask, Refusal], None] = _nobody
+    granted: Callable[[Reservation], None] = nobody
+    refused: Callable[[Ask, Refusal], None] = nobody
     parts: Watchers | None = None
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import add, itemgetter, sub
+from operator import add, sub
 from typing import Final
 
 from msgspec.structs import replace
 
 from app.domain.quota.lease import LEASE_S, MANY, PERIOD_S, is_leasable
-from app.domain.quota.limit import Measure
-from app.domain.quota.reservation import UNUSED, Amounts, Ask, Part, Reservation
+from app.domain.quota.reservation import UNUSED, Amounts, Ask, Part, Reservation, by_limit
 
 #: Below this part of what was leased, the next lease is taken.
 _LOW: Final = 0.5
-_MEASURES: Final = tuple(Measure)  # as in `Amounts`
 
 
-def nobody(_part: Reservation) -> None:
+def nobody(*_told: object) -> None:
     """Where nobody watches."""
 
 
@@ -56,9 +54,7 @@ class Lease:
         self._parts = UNUSED
         self._left = self._told = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
         self._low = tuple(_LOW * each for each in left)
-        places = [_MEASURES.index(limit.measure) for limit in whole.ask.limits]
-        # Of one place alone it would give no tuple.
-        self._by_limit = itemgetter(*places, 0, 0)
+        self._by_limit = by_limit(whole.ask.limits)
 
     def part(self, ask: Ask) -> Reservation | None:
         """What is asked for, if so much is left; `left` counts what nobody has of the lease."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter, le
+from operator import le
 from typing import Final
 
 import msgspec
 
 from app.adapters.redis.account import Settlement
 from app.domain.quota.limit import Kind, Limit, Measure
-from app.domain.quota.reservation import Charge, Reservation
+from app.domain.quota.reservation import Charge, Reservation, by_limit
 
 #: Nobody waits for room where more is left than this part of a limit, and than so many requests of
 #: the size take.
@@ -18,7 +18,6 @@ _AMPLE: Final = 0.1
 _FEW: Final = 64
 _REQUESTS: Final = Measure.REQUESTS
 _TOKENS: Final = Measure.TOKENS
-_MEASURES: Final = tuple(Measure)
 #: Tuples of limits that are known; beyond so many all are forgotten.
 _REMEMBERED: Final = 10_000
 
@@ -60,9 +59,7 @@ class Urgency:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         ample = tuple(_AMPLE * limit.amount for limit in limits)
-        places = [_MEASURES.index(limit.measure) for limit in limits]
-        # Of one place alone it would give no tuple.
-        known = self._known[id(limits)] = _Known(limits, ample, itemgetter(*places, 0, 0))
+        known = self._known[id(limits)] = _Known(limits, ample, by_limit(limits))
         return known
 
 

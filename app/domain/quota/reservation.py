@@ -6,6 +6,8 @@ are made of what is there before them, and so in no cycle that a collector would
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -19,6 +21,7 @@ UNUSED: Final = 0
 _LIVE: Final = Kind.LIVE
 _TOKENS: Final = Measure.TOKENS
 _NANO_USD: Final = Measure.NANO_USD
+_MEASURES: Final = tuple(Measure)  # as in `Amounts`
 
 
 class Amounts(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +36,14 @@ class Amounts(msgspec.Struct, frozen=True, gc=False):
         if measure is _TOKENS:
             return self.tokens
         return self.nano_usd if measure is _NANO_USD else self.requests
+
+
+def by_limit(limits: Sequence[Limit]) -> Callable[[Sequence[int]], tuple[int, ...]]:
+    """What gives each limit the one of three numbers, in the order of `Amounts`, of its measure.
+
+    Two more numbers follow, so that it is a tuple of one limit or none, too.
+    """
+    return itemgetter(*(_MEASURES.index(limit.measure) for limit in limits), 0, 0)
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
