@@ -33,9 +33,9 @@ REPORTED_FOR_S: Final = 60.0
 #: How a hedge ends that is paid for: another deployment had answered first.
 GIVEN_UP: Final = "given_up"
 _ESTIMATED: Final = "estimated"
-#: Requests that are not alike, beyond which they are counted before anybody looks: 5 ms of work.
+#: Requests that are not alike, beyond which they are counted before anybody looks: it is one step.
 _MOST_TALLIES: Final = 1_000
-#: Receipts whose times and sizes wait for each other: 50 µs of work, of a thousand series.
+#: Receipts whose times and sizes wait for each other.
 _MOST_WAITING: Final = 128
 _FINISHED: Final = Outcome.FINISHED
 _THROTTLED: Final = Verdict.THROTTLED
