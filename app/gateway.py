@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from app.cohort import Cohort
 from app.domain.call.request import Route
 from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Receipt
@@ -43,6 +44,7 @@ class Gateway(msgspec.Struct, frozen=True):
     """The stages of one configuration snapshot; a request runs on the snapshot it started with."""
 
     clock: Clock
+    cohort: Cohort
     telemetry: Telemetry
     settlement: Settlement
     authentication: Authentication
@@ -79,6 +81,7 @@ class Gateway(msgspec.Struct, frozen=True):
         observation.enter("read")
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
+        await self.cohort.gathered(request)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)
         choices = self.routing.choices(principal, request, owner)
@@ -98,6 +101,8 @@ class Gateway(msgspec.Struct, frozen=True):
                 observation.answered()
                 return
             observation.enter("route")
+            # Not between plan and upstream: whoever was told of room shall find it.
+            await self.cohort.gathered(request)
             plan = await self.routing.plan(principal, request, choices, observation)
             observation.enter("upstream")
             async with self.upstreams.answer(plan, request, call.headers, observation) as answer:
@@ -105,6 +110,8 @@ class Gateway(msgspec.Struct, frozen=True):
                 await self.ownership.claim(principal, answer)
                 await self.relay.pass_on(answer, consulted.recorded(reply), observation)
                 observation.answered()
+        # The client has its answer: what follows keeps nobody waiting.
+        await self.cohort.gathered(request)
 
     async def _answer(self, principal: Principal, route: Route, reply: Reply) -> None:
         if route.operation in catalogue.OPERATIONS:

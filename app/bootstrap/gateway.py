@@ -25,6 +25,7 @@ from app.bootstrap.hedging import Hedges
 from app.bootstrap.prices import price_table
 from app.bootstrap.safety import SafetyPlaces, content_safety
 from app.bootstrap.values import capacities_of, fleet_of
+from app.cohort import Cohort
 from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.capacity.shares import RequestClass
 from app.domain.policy.rules import policy_of
@@ -130,6 +131,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
     )
     gateway = Gateway(
         clock=resources.clock,
+        cohort=Cohort(),
         telemetry=Telemetry(resources.observers, resources.traced),
         settlement=Settlement(
             resources.accounts,
@@ -151,13 +153,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             clock=resources.clock,
             new_id=resources.reservation_ids,
         ),
-        caching=caching_of(
-            settings,
-            fleet,
-            resources.cached,
-            prices=prices,
-            clock=resources.clock,
-        ),
+        caching=caching_of(settings, fleet, resources.cached, prices=prices, clock=resources.clock),
         routing=_routing(settings, fleet, standing, resources),
         upstreams=Upstreams(
             fleet,

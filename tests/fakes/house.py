@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.adapters.aside import Aside
+from app.cohort import Cohort
 from app.domain.cache.error_rate import Comparison
 from app.domain.cache.policy import UNSAID, policy_of
 from app.domain.call.errand import Answered, Errand
@@ -154,6 +155,7 @@ class House:
         rules = LiveRules(version=lambda: self.version)
         return Gateway(
             clock=self.clock,
+            cohort=Cohort(),
             telemetry=Telemetry([self.observer], self.tracing),
             settlement=Settlement(accounts, self.estimator, PRICES),
             admission=Admission(

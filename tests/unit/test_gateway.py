@@ -351,3 +351,48 @@ async def test_the_receipt_is_settled_before_anyone_sees_it(house: House) -> Non
     house.estimator.ready.set()
     await task
     assert house.receipt.flags == ("estimated",)
+
+
+class PromptReply(RecordingReply):
+    """A client that takes whatever it is sent at once: nothing else runs before it has its end."""
+
+    def __init__(self) -> None:
+        super().__init__(takes_first=True)
+
+    async def finish(self) -> None:
+        self.finished = True
+
+
+async def test_whole_answers_are_out_before_any_of_them_is_settled(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that come together go on together; what is to be done after that can wait."""
+    for _ in range(3):
+        house.upstream("ptu").completes("Hello", usage=(9, 2))
+    replies = [PromptReply() for _ in range(3)]
+    out_when_seen: list[int] = []
+
+    def observe(*_: object) -> None:
+        out_when_seen.append(sum(reply.finished for reply in replies))
+
+    monkeypatch.setattr(house.observer, "observe", observe)
+    calls = [FakeCall(fields=CHAT) for _ in replies]
+    await asyncio.gather(*map(house.gateway.handle, calls, replies))
+    assert out_when_seen == [3, 3, 3]
+
+
+async def test_an_answer_that_is_out_is_charged_by_its_usage(house: House) -> None:
+    """Whatever ends the request while it lets others have theirs."""
+    tasks, replies = [], [PromptReply() for _ in range(2)]
+    for reply in replies:
+        house.upstream("ptu").completes("Hello", usage=(9, 2))
+        serving = house.gateway.handle(FakeCall(fields=CHAT), reply)
+        tasks.append(asyncio.create_task(serving))
+    while not replies[0].finished:
+        await asyncio.sleep(0)
+    tasks[0].cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(ends[0], asyncio.CancelledError)
+    assert [(seen.usage, seen.flags) for seen in house.observer.receipts] == 2 * [
+        (Usage(9, 0, 2), ())
+    ]
