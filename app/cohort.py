@@ -22,23 +22,25 @@ _UNASKED: Final = 7
 class Cohort:
     """Requests that are served at once, by one event loop."""
 
-    __slots__ = ("_came_total", "_here", "_unasked")
+    __slots__ = ("_here", "_unasked")
 
     def __init__(self) -> None:
         """Nobody has come."""
-        self._came_total = self._here = self._unasked = 0
+        self._here = self._unasked = 0
 
     @types.coroutine
     def gathered(self, request: InferenceRequest) -> Generator[None, None, None]:
-        """Let those that are ready come as far, too."""
-        if self._unasked or request.stream:
-            self._unasked -= not request.stream
+        """Let those that are ready come as far, too; the loop goes on with who came first."""
+        if request.stream:
             return
-        is_first, self._here = not self._here, self._here + 1
-        self._came_total = number = self._came_total + 1
+        if self._unasked:
+            self._unasked -= 1
+            return
+        before = self._here
+        self._here = before + 1
         try:
             yield
         finally:
             self._here -= 1
-        if is_first and self._came_total == number:
+        if not before and not self._here:
             self._unasked = _UNASKED
