@@ -110,8 +110,6 @@ class Gateway(msgspec.Struct, frozen=True):
                 await self.ownership.claim(principal, answer)
                 await self.relay.pass_on(answer, consulted.recorded(reply), observation)
                 observation.answered()
-        # The client has its answer: what follows keeps nobody waiting.
-        await self.cohort.gathered(request)
 
     async def _answer(self, principal: Principal, route: Route, reply: Reply) -> None:
         if route.operation in catalogue.OPERATIONS:

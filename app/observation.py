@@ -161,8 +161,7 @@ class Observation(msgspec.Struct, eq=False):
     def conclude(self, status: int | None, error: BaseException | None) -> None:
         """Note how it ended: `status` went to the client, `error` ended the request."""
         ended = self._call.interruption or error or self.broken
-        until = self._clock.now() if self.relayed is None else self.relayed
-        self._duration = until - self.started
+        self._duration = self._clock.now() - self.started
         code = self.meter.error
         if ended is None:
             self.status = status

@@ -100,9 +100,18 @@ def test_a_cohort_is_found_again(cohort: Cohort) -> None:
 
 
 def test_a_stream_goes_on_at_once(cohort: Cohort) -> None:
-    """Its first frame is waited for; and it is nobody who others wait for."""
+    """Its first frame is waited for."""
     assert not any(alone(cohort, STREAM) for _ in range(MANY))
-    assert alone(cohort)
+
+
+def test_streams_are_nobody_that_others_wait_for(cohort: Cohort) -> None:
+    """Nor do they say whether others come."""
+    waited = []
+    for _ in range(MANY):
+        alone(cohort, STREAM)
+        waited.append(alone(cohort))
+    without = Cohort()
+    assert waited == [alone(without) for _ in range(MANY)]
 
 
 def test_who_leaves_is_waited_for_no_longer(cohort: Cohort) -> None:

@@ -353,46 +353,54 @@ async def test_the_receipt_is_settled_before_anyone_sees_it(house: House) -> Non
     assert house.receipt.flags == ("estimated",)
 
 
-class PromptReply(RecordingReply):
-    """A client that takes whatever it is sent at once: nothing else runs before it has its end."""
+class PromptCall(FakeCall):
+    """One whose body is there at once; it notes when it is read."""
 
-    def __init__(self) -> None:
-        super().__init__(takes_first=True)
+    def __init__(self, fields: dict[str, Any], seen: list[str]) -> None:
+        super().__init__(fields=fields)
+        self._seen = seen
 
-    async def finish(self) -> None:
-        self.finished = True
+    async def body(self) -> bytes:
+        self._seen.append("read")
+        return self._body
 
 
-async def test_whole_answers_are_out_before_any_of_them_is_settled(
+async def stages_of(
+    house: House, patch: pytest.MonkeyPatch, fields: dict[str, Any], size: int = 3
+) -> list[str]:
+    """What happens, in order, to so many requests that come together."""
+    seen: list[str] = []
+
+    def noted(target: Any, method: str) -> None:
+        function = getattr(target, method)
+
+        def noting(*args: object) -> object:
+            seen.append(method)
+            return function(*args)
+
+        patch.setattr(target, method, noting)
+
+    noted(house.accounts, "reserve")
+    noted(house.gateway.routing, "plan")
+    noted(house.upstream, "open")
+    calls = [PromptCall(fields, seen) for _ in range(size)]
+    await asyncio.gather(*(house.gateway.handle(call, RecordingReply()) for call in calls))
+    return seen
+
+
+async def test_whole_answers_are_asked_for_together(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests that come together go on together; what is to be done after that can wait."""
+    """Stage by stage; but nobody comes between a plan and what it was made for."""
     for _ in range(3):
         house.upstream("ptu").completes("Hello", usage=(9, 2))
-    replies = [PromptReply() for _ in range(3)]
-    out_when_seen: list[int] = []
-
-    def observe(*_: object) -> None:
-        out_when_seen.append(sum(reply.finished for reply in replies))
-
-    monkeypatch.setattr(house.observer, "observe", observe)
-    calls = [FakeCall(fields=CHAT) for _ in replies]
-    await asyncio.gather(*map(house.gateway.handle, calls, replies))
-    assert out_when_seen == [3, 3, 3]
+    seen = await stages_of(house, monkeypatch, CHAT)
+    assert seen == ["read"] * 3 + ["reserve"] * 3 + ["plan", "open"] * 3
 
 
-async def test_an_answer_that_is_out_is_charged_by_its_usage(house: House) -> None:
-    """Whatever ends the request while it lets others have theirs."""
-    tasks, replies = [], [PromptReply() for _ in range(2)]
-    for reply in replies:
-        house.upstream("ptu").completes("Hello", usage=(9, 2))
-        serving = house.gateway.handle(FakeCall(fields=CHAT), reply)
-        tasks.append(asyncio.create_task(serving))
-    while not replies[0].finished:
-        await asyncio.sleep(0)
-    tasks[0].cancel()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(ends[0], asyncio.CancelledError)
-    assert [(seen.usage, seen.flags) for seen in house.observer.receipts] == 2 * [
-        (Usage(9, 0, 2), ())
-    ]
+async def test_streams_wait_for_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is asked for as soon as it has come: its first frame is waited for."""
+    for _ in range(3):
+        house.upstream("ptu").streams("Hel", "lo", usage=(9, 2))
+    seen = await stages_of(house, monkeypatch, STREAM)
+    assert seen == ["read", "reserve", "plan", "open"] * 3
