@@ -81,6 +81,7 @@ class Gateway(msgspec.Struct, frozen=True):
         observation.enter("read")
         body = await call.body()
         request = observation.request = read_request(route, body, max_depth=self.max_json_depth)
+        # Before anything is taken: who lets others come as far keeps nothing from them.
         await self.cohort.gathered(request)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)

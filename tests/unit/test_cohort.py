@@ -120,4 +120,4 @@ def test_who_leaves_is_waited_for_no_longer(cohort: Cohort) -> None:
     assert not goes_on(one)
     with pytest.raises(asyncio.CancelledError):
         one.throw(asyncio.CancelledError())
-    test_who_is_alone_rarely_waits(cohort)
+    assert [alone(cohort), alone(cohort)] == [True, False]
