@@ -13,7 +13,7 @@ import msgspec
 
 from app.domain.quota.calendar import CalendarWindow, hours_of
 from app.domain.quota.limit import Kind, Limit, Measure
-from app.domain.quota.reservation import UNUSED, Amounts, Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
 
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
@@ -164,42 +164,34 @@ def _refusal(ask: Ask, index: int, used: int, wait_ms: int) -> Refusal:
     return Refusal(limit, used, asked, None if wait_ms < 0 else max(wait_ms, 1) / 1000)
 
 
-class _Item(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What settles one reservation, as the script takes it; what is None is left out."""
-
-    id: str
-    generation: str
-    charge: int
-    actual: Amounts
-    held: Amounts
-    at: int
-    lease: str | None = None
-    number: int | None = None
-    unused: list[tuple[str, int]] | None = None
-    hold: int | None = None
-
-
 class _Charges:
-    """Whom settlements of one call concern: scopes and windows, each once."""
+    """Whom settlements of one call concern: scopes and windows, and leases, each once."""
 
     def __init__(self) -> None:
         self.packed: list[Mapping[str, object]] = []
+        self.leases: list[str] = []
         self._places: dict[tuple[object, ...], int] = {}
+        self._parts: dict[tuple[str, bool], tuple[int, int]] = {}
 
-    def of_part(self, lease: str, reservation: Reservation, *, spilled: bool) -> int:
-        """Its number, from 1 on as Lua counts. A lease's parts differ in nothing but `spilled`."""
-        place = self._places.get((lease, spilled))
-        if place is None:
-            scopes = reservation.scopes_charged(spilled=spilled)
-            place = self._placed((lease, spilled), scopes, reservation)
-        return place
+    def of_part(self, lease: str, reservation: Reservation, *, spilled: bool) -> tuple[int, int]:
+        """Its number, and its lease's: from 1 on, as Lua counts.
 
-    def of_hold(self, reservation: Reservation, *, spilled: bool) -> tuple[int, int | None]:
-        """Of what has a hold of its own: its number, and that of whom it is held for, if known."""
+        A lease's parts differ in nothing but `spilled`.
+        """
+        places = self._parts.get((lease, spilled))
+        if places is None:
+            if lease not in self.leases:
+                self.leases.append(lease)
+            charge = self._of(reservation.scopes_charged(spilled=spilled), reservation)
+            places = self._parts[lease, spilled] = charge, self.leases.index(lease) + 1
+        return places
+
+    def of_hold(self, reservation: Reservation, *, spilled: bool) -> tuple[int, int]:
+        """Of what has a hold of its own: its number, and that of whom it is held for, or 0."""
         scopes, held_in = reservation.scopes_charged(spilled=spilled), reservation.scopes_held
         place = self._of(scopes, reservation)
         if not reservation.at_ms:
-            return place, None
+            return place, 0
         return place, place if held_in is scopes else self._of(held_in, reservation)
 
     def _of(self, scopes: tuple[str, ...], reservation: Reservation) -> int:
@@ -222,12 +214,13 @@ def _charge(scopes: tuple[str, ...], reservation: Reservation) -> Mapping[str, o
         "day": reservation.day,
         "month": reservation.month,
         "aside": reservation.ask.aside,
-        "sliding": _sliding(reservation.ask.limits, Measure.TOKENS),
+        "sliding": _windows(reservation.ask.limits, Measure.TOKENS),
+        "counted": _windows(reservation.ask.limits, Measure.REQUESTS),
         **hour,
     }
 
 
-def _sliding(limits: Sequence[Limit], measure: Measure) -> list[tuple[str, int]]:
+def _windows(limits: Sequence[Limit], measure: Measure) -> list[tuple[str, int]]:
     return [
         (_where(limit), limit.window_ms)
         for limit in limits
@@ -241,37 +234,40 @@ def packed_items(settlements: Sequence[Settlement]) -> list[bytes]:
     items = [_item(each, charges) for each in settlements]
     rows = [each.charge.row for each in settlements]
     b"\n".join(rows).decode()  # what is no text is no row
-    return [msgspec.msgpack.encode({"charges": charges.packed, "items": items}), *rows]
+    return [msgspec.msgpack.encode((charges.packed, charges.leases, items)), *rows]
 
 
-def _row_alone(settlement: Settlement) -> dict[str, int]:
-    if settlement.sent is None:
-        return {}
-    return {"sent": int(max(0.0, settlement.sent - SKEW_S) * 1000)}
-
-
-def _item(settlement: Settlement, charges: _Charges) -> _Item | dict[str, int]:
+def _item(settlement: Settlement, charges: _Charges) -> tuple[str | int, ...]:
+    """What settles one reservation, as the script takes it."""
     reservation, charge = settlement.reservation, settlement.charge
     if reservation is None:
         return _row_alone(settlement)
-    ask, part = reservation.ask, reservation.part
-    lease = number = unused = hold = None
+    ask, part, actual = reservation.ask, reservation.part, charge.actual
+    held, hold, lease, number = ask.amounts, 0, 0, 0
     if part is None:
         place, hold = charges.of_hold(reservation, spilled=charge.spilled)
     else:
-        lease, number = part.lease, part.number
-        place = charges.of_part(lease, reservation, spilled=charge.spilled)
-        if number == UNUSED:
-            unused = _sliding(ask.limits, Measure.REQUESTS)
-    return _Item(  # in the order of its fields: by their names it takes longer
+        place, lease = charges.of_part(part.lease, reservation, spilled=charge.spilled)
+        number = part.number
+    return (
         ask.id,
         reservation.generation,
         place,
-        charge.actual,
-        ask.amounts,
+        hold,
         reservation.at_ms,
         lease,
         number,
-        unused,
-        hold,
+        0,
+        actual.requests,
+        actual.tokens,
+        actual.nano_usd,
+        held.requests,
+        held.tokens,
+        held.nano_usd,
     )
+
+
+def _row_alone(settlement: Settlement) -> tuple[str | int, ...]:
+    sent = settlement.sent
+    since = 0 if sent is None else int(max(0.001, sent - SKEW_S) * 1000)
+    return ("", "", 0, 0, 0, 0, 0, since, 0, 0, 0, 0, 0, 0)

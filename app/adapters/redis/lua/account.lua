@@ -59,6 +59,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local PREFIX = KEYS[1] .. ':'
 local HOLDS, EXPIRY, LIVE = PREFIX .. 'holds', PREFIX .. 'expiry', PREFIX .. 'live'
+local LEDGER = PREFIX .. 'ledger'
 
 -- Redis would write large numbers with an exponent.
 local function digits(number)
@@ -77,7 +78,7 @@ local function counts(bucket, window_ms)
 end
 
 local function write_row(row, mark)
-  call('XADD', PREFIX .. 'ledger', '*', 'row', row, 'mark', mark)
+  call('XADD', LEDGER, '*', 'row', row, 'mark', mark)
 end
 
 ---- Totals -------------------------------------------------------------------------------------

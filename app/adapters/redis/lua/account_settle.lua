@@ -2,6 +2,15 @@
 ---- settle -------------------------------------------------------------------------------------
 
 local LOOKED_BACK = 5000      -- rows among which one that is sent again is looked for
+local UNUSED = 0              -- the number of that part of a lease which nobody used
+
+-- An item is an array, for there are many; amounts follow each other in the order of MEASURES. What
+-- is not so of an item is 0, or an empty text.
+local ID, GENERATION, CHARGE, HOLD, AT, LEASE, NUMBER, SENT = 1, 2, 3, 4, 5, 6, 7, 8
+local ACTUAL, HELD, LENGTH = 8, 11, 14  -- amounts begin after these
+local REQUESTS, TOKENS, NANO_USD = 1, 2, 3
+
+local charges, leases, items = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- A settlement corrects the bucket its reservation was taken in; what was used beyond it counts
 -- now where that bucket is forgotten already. A bucket that was cleared before the clock was set
@@ -28,8 +37,8 @@ end
 -- Corrections that are to be made, by window and bucket: what counts more, and what counts less.
 local corrections = {}
 
-local function correct(name, window_ms, bucket, difference)
-  if difference == 0 then return end
+local function correct(name, window_ms, bucket, more, less)
+  if more == 0 and less == 0 then return end
   local by = name .. ' ' .. digits(window_ms) .. ' ' .. bucket
   local known = corrections[by]
   if not known then
@@ -37,8 +46,12 @@ local function correct(name, window_ms, bucket, difference)
       more = 0, less = 0 }
     corrections[by] = known
   end
-  local side = difference > 0 and 'more' or 'less'
-  known[side] = known[side] + difference
+  known.more, known.less = known.more + more, known.less + less
+end
+
+-- What counts more of a difference, and what less.
+local function sides(difference)
+  return math.max(difference, 0), math.min(difference, 0)
 end
 
 -- The hold that an item settles, and how it came: settled, late, adopted or duplicate. A hold that
@@ -47,36 +60,37 @@ end
 -- reached us after all, before or after, changes nothing: such a settlement is remembered by id. An
 -- empty generation gives back a hold that its asker never heard of, if there is one.
 local function claim(item, generation)
-  local foreign = item.generation ~= '' and item.generation ~= generation
-  if foreign and
-    not call('SET', PREFIX .. 'charged:' .. item.id, '1', 'NX', 'EX', REMEMBERED_S) then
+  local id = item[ID]
+  local foreign = item[GENERATION] ~= '' and item[GENERATION] ~= generation
+  if foreign and not call('SET', PREFIX .. 'charged:' .. id, '1', 'NX', 'EX', REMEMBERED_S) then
     return nil, 'duplicate'
   end
-  local raw = call('HGET', HOLDS, item.id)
+  local raw = call('HGET', HOLDS, id)
   if raw then
-    forget(item.id)
+    forget(id)
     return cjson.decode(raw), 'settled'
   end
-  raw = call('GET', PREFIX .. 'expired:' .. item.id)
+  raw = call('GET', PREFIX .. 'expired:' .. id)
   if raw then
-    call('DEL', PREFIX .. 'expired:' .. item.id)
+    call('DEL', PREFIX .. 'expired:' .. id)
     return cjson.decode(raw), 'late'
   end
-  if foreign then return item.charge, 'adopted' end
+  if foreign then return charges[item[CHARGE]], 'adopted' end
   return nil, 'duplicate'
 end
 
--- Leases that are settled of, by name: what is settled of each, which is held no more.
-local leases = {}
+-- A lease by its place, with its hold or the one that expired, and what its parts come to. Either is
+-- freed first, and written again with what is left of it: a server without memory takes no first
+-- write that needs some.
+local known_leases = {}
 
--- A lease by its name, with its hold or the one that expired. Either is freed first, and written
--- again with what is left of it: a server without memory takes no first write that needs some.
-local function lease_of(name)
-  local lease = leases[name]
+local function lease_of(place)
+  local lease = known_leases[place]
   if lease then return lease end
+  local name = leases[place]
   local raw, expired = call('HGET', HOLDS, name), PREFIX .. 'expired:' .. name
-  lease = { parts = PREFIX .. 'leased:' .. name, expired = expired, is_alive = raw and true,
-    settled = { requests = 0, tokens = 0, nano_usd = 0 } }
+  lease = { name = name, parts = PREFIX .. 'leased:' .. name, expired = expired,
+    is_alive = raw and true, requests = 0, tokens = 0, nano_usd = 0, more = 0, less = 0 }
   if raw then
     call('HDEL', HOLDS, name)
   else
@@ -84,21 +98,21 @@ local function lease_of(name)
     if raw then call('DEL', expired) end
   end
   lease.raw, lease.hold = raw, raw and cjson.decode(raw)
-  leases[name] = lease
+  known_leases[place] = lease
   return lease
 end
 
 -- The lease that a part is settled of, and how it came, as of a hold. Which parts were settled is
 -- remembered while anything is left of the lease; of one that is gone all were.
 local function claim_part(item, generation)
-  local foreign = item.generation ~= generation
-  if foreign and
-    not call('SET', PREFIX .. 'charged:' .. item.id, '1', 'NX', 'EX', REMEMBERED_S) then
+  local foreign = item[GENERATION] ~= generation
+  if foreign and not call(
+    'SET', PREFIX .. 'charged:' .. item[ID], '1', 'NX', 'EX', REMEMBERED_S) then
     return nil, 'duplicate'
   end
-  local lease = lease_of(item.lease)
+  local lease = lease_of(item[LEASE])
   if lease.hold then
-    if call('SETBIT', lease.parts, item.number, 1) == 1 then return nil, 'duplicate' end
+    if call('SETBIT', lease.parts, item[NUMBER], 1) == 1 then return nil, 'duplicate' end
     return lease, lease.is_alive and 'settled' or 'late'
   end
   return nil, foreign and 'adopted' or 'duplicate'
@@ -108,7 +122,7 @@ end
 local function left_of(lease)
   local left, is_some = {}, false
   for m, measure in ipairs(MEASURES) do
-    left[m] = tonumber(lease.hold[measure]) - lease.settled[measure]
+    left[m] = tonumber(lease.hold[measure]) - lease[measure]
     is_some = is_some or left[m] ~= 0
   end
   local amounts = format('"requests":%d,"tokens":%d,"nano_usd":"%d"', unpack(left))
@@ -118,17 +132,20 @@ end
 
 -- Writes what is left of each lease; one that nothing is left of is gone.
 local function write_leases(sums)
-  for name, lease in pairs(leases) do
+  for _, lease in pairs(known_leases) do
     local left = lease.hold and left_of(lease)
+    for _, taken in ipairs(lease.hold and lease.hold.windows or {}) do
+      correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, lease.more, lease.less)
+    end
     if lease.is_alive then
-      sums.total(lease.hold, 'held', lease.settled, -1, lease.hold.scopes)
+      sums.total(lease.hold, 'held', lease, -1, lease.hold.scopes)
     end
     if left and lease.is_alive then
-      call('HSET', HOLDS, name, left)
+      call('HSET', HOLDS, lease.name, left)
     elseif left then
       call('SET', lease.expired, left, 'EX', REMEMBERED_S)
     elseif lease.hold then
-      forget(name)
+      forget(lease.name)
       call('DEL', lease.parts)
     end
     if left then call('EXPIRE', lease.parts, REMEMBERED_S) end
@@ -136,42 +153,41 @@ local function write_leases(sums)
 end
 
 -- Raises an error where an item is not as it must be, before anything is written.
-local function check(item, charges)
-  if not item.id then return end
-  for _, measure in ipairs(MEASURES) do
-    assert(type(item.actual[measure]) == 'number', 'settle: an item without its amounts')
-    assert(type(item.held[measure]) == 'number', 'settle: an item without what it held')
+local function check(item)
+  assert(#item == LENGTH, 'settle: an item of another length')
+  for place = CHARGE, LENGTH do
+    if item[place] ~= item[place] + 0 then error('settle: an item with a text for a number') end
   end
-  local charge = charges[item.charge]
-  assert(#charge.scopes > 0 and item.generation, 'settle: an item without its account')
+  assert(item[NUMBER] >= 0, 'settle: a part without its number')
+  if item[ID] == '' then return end
+  local charge = charges[item[CHARGE]]
+  assert(#charge.scopes > 0, 'settle: an item without its account')
   assert(charge.day.ends and charge.month.ends, 'settle: an item without its windows')
-  item.charge = charge
-  if not item.lease then return end
-  assert(type(item.number) == 'number' and item.number >= 0, 'settle: a part without its number')
 end
 
 -- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
 -- whose answer was lost is told by what it says.
 local function rows_since(moment)
   local known = {}
-  local entries = call('XREVRANGE', PREFIX .. 'ledger', '+', digits(moment), 'COUNT', LOOKED_BACK)
+  local entries = call('XREVRANGE', LEDGER, '+', digits(moment), 'COUNT', LOOKED_BACK)
   for _, entry in ipairs(entries) do known[entry[2][2]] = true end
   return known
 end
 
-local function known_rows(items)
+local function known_rows()
   local since
   for _, item in ipairs(items) do
-    if item.sent and (not since or item.sent < since) then since = item.sent end
+    local sent = item[SENT]
+    if sent > 0 and (not since or sent < since) then since = sent end
   end
   return since and rows_since(since) or {}
 end
 
 -- Frees the holds that are known to those who settle them, and that are still there; which they are.
-local function free_known(items, generation)
+local function free_known(generation)
   local ids, freed = {}, {}
   for _, item in ipairs(items) do
-    if item.hold and item.generation == generation then ids[#ids + 1] = item.id end
+    if item[HOLD] > 0 and item[GENERATION] == generation then ids[#ids + 1] = item[ID] end
   end
   if #ids == 0 then return freed end
   local ends, there = call('ZMSCORE', EXPIRY, unpack(ids)), {}
@@ -188,30 +204,38 @@ local function free_known(items, generation)
   return freed
 end
 
--- Adds amounts to what others of the same account have, so that totals change once for all of them.
-local function sum_up(sums, charge, amounts)
-  local sum = sums[charge]
+-- Adds the amounts of an item to a sum.
+local function add_up(sum, item, amounts)
+  sum.requests = sum.requests + item[amounts + REQUESTS]
+  sum.tokens = sum.tokens + item[amounts + TOKENS]
+  sum.nano_usd = sum.nano_usd + item[amounts + NANO_USD]
+  return sum
+end
+
+-- The same to what others of the same charge have, so that totals change once for all of them.
+local function sum_up(sums, place, item, amounts)
+  local sum = sums[place]
   if not sum then
-    sum = { charge = charge, requests = 0, tokens = 0, nano_usd = 0, count = 0 }
-    sums[charge] = sum
-    sums[#sums + 1] = sum
+    sum = { charge = charges[place], requests = 0, tokens = 0, nano_usd = 0, count = 0 }
+    sums[place] = sum
   end
-  sum.requests, sum.tokens = sum.requests + amounts.requests, sum.tokens + amounts.tokens
-  sum.nano_usd, sum.count = sum.nano_usd + amounts.nano_usd, sum.count + 1
+  add_up(sum, item, amounts)
+  sum.count = sum.count + 1
 end
 
 local function settle_claimed(item, generation, sums)
   local hold, how = claim(item, generation)
   if not hold then return how end
   -- Where there is a hold, its windows are charged.
-  sums.total(hold, 'committed', item.actual, 1, item.charge.scopes)
+  local charged = add_up({ requests = 0, tokens = 0, nano_usd = 0 }, item, ACTUAL)
+  sums.total(hold, 'committed', charged, 1, charges[item[CHARGE]].scopes)
   if how == 'settled' then
     sums.total(hold, 'held', hold, -1, hold.scopes)
     sums.live(hold, hold.scopes, -1)
   end
   for _, taken in ipairs(how ~= 'adopted' and hold.windows or {}) do
     correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket,
-      item.actual.tokens - hold.tokens)
+      sides(charged.tokens - hold.tokens))
   end
   return how
 end
@@ -221,67 +245,65 @@ end
 local function settle_part(item, generation, committed)
   local lease, how = claim_part(item, generation)
   if how == 'duplicate' then return how end
-  sum_up(committed, item.charge, item.actual)
+  sum_up(committed, item[CHARGE], item, ACTUAL)
   if how == 'adopted' then return how end
-  local actual, held = item.actual, item.held
-  for _, taken in ipairs(lease.hold.windows) do
-    correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket,
-      actual.tokens - held.tokens)
-  end
-  for _, window in ipairs(item.unused or {}) do
-    correct(window[1], window[2], bucket_at(item.at, window[2]), -held.requests)
-  end
-  for _, measure in ipairs(MEASURES) do
-    lease.settled[measure] = lease.settled[measure] + held[measure]
+  local more, less = sides(item[ACTUAL + TOKENS] - item[HELD + TOKENS])
+  lease.more, lease.less = lease.more + more, lease.less + less
+  add_up(lease, item, HELD)
+  if item[NUMBER] == UNUSED then
+    for _, window in ipairs(charges[item[CHARGE]].counted) do
+      correct(window[1], window[2], bucket_at(item[AT], window[2]), 0, -item[HELD + REQUESTS])
+    end
   end
   return how
 end
 
--- {charges: [{scopes, day, month, hour?, sliding: [[NAME:SCOPE, window_ms]], aside}],
---  items: [{id, generation, charge, actual: AMOUNTS, held: AMOUNTS, at, hold?, lease?, number?,
---           unused?: [[NAME:SCOPE, window_ms]]} | {sent?}]}, where AMOUNTS is {requests, tokens,
--- nano_usd}; then, as an argument for each item, its row, if it has one
+-- As `settle_claimed`, of a hold that was freed: it is not read.
+local function settle_freed(item, committed, freed)
+  sum_up(committed, item[CHARGE], item, ACTUAL)
+  sum_up(freed, item[HOLD], item, HELD)
+  local more, less = sides(item[ACTUAL + TOKENS] - item[HELD + TOKENS])
+  for _, window in ipairs(charges[item[HOLD]].sliding) do
+    correct(window[1], window[2], bucket_at(item[AT], window[2]), more, less)
+  end
+end
+
+-- [[{scopes, day, month, hour?, sliding: WINDOWS, counted: WINDOWS, aside}], [id of a lease's hold],
+--  [[id, generation, charge, hold, at, lease, number, sent, 3 amounts, 3 that were held]]], where
+-- WINDOWS is [[NAME:SCOPE, window_ms]]; then, as an argument for each item, its row, if it has one
 -- -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
--- A release is a settlement of nothing. The scopes of `charge` are those that are charged, be it
+-- A release is a settlement of nothing. The scopes of its `charge` are those that are charged, be it
 -- fewer than are held in, or others; its windows are used where no hold is. What is `held` was taken
 -- `at` that moment. `hold` is the charge that it was told to be held in: it is not read then. An
--- item of a row alone is a request that reserved nothing; `sent` is when it was sent before without
--- an answer, if it was. A part was granted of a `lease`, a hold of that name: its `number` is unlike
--- that of any other part.
-local function settle(given)
+-- item without an `id` is a row alone, of a request that reserved nothing; `sent` is when it was sent
+-- before without an answer, if it was. A part was granted of a `lease`: its `number` is unlike that of
+-- any other part of it. `sliding` are windows of tokens, `counted` those of requests.
+local function settle()
   local generation = call('GET', PREFIX .. 'generation')
   if not generation then return 'unseeded' end
-  local items, charges, outcomes = given.items, given.charges, {}
-  for _, item in ipairs(items) do check(item, charges) end
-  local known, freed = known_rows(items), free_known(items, generation)
-  local sums, committed, held = adding(), {}, {}
-  for i, item in ipairs(items) do
-    local row, how, mark = ARGV[i + 1], nil, ''
-    if not item.id then
-      how = item.sent and known[row] and 'duplicate' or 'recorded'
-    elseif freed[item.id] then
-      local charge = charges[item.hold]
-      sum_up(committed, item.charge, item.actual)
-      sum_up(held, charge, item.held)
-      for _, window in ipairs(charge.sliding) do
-        correct(window[1], window[2], bucket_at(item.at, window[2]),
-          item.actual.tokens - item.held.tokens)
-      end
-      how, freed[item.id] = 'settled', nil
-    elseif item.lease then
-      how = settle_part(item, generation, committed)
-      mark = how == 'settled' and '' or how
+  for i = 1, #items do check(items[i]) end
+  local known, freed = known_rows(), free_known(generation)
+  local sums, committed, released, outcomes = adding(), {}, {}, {}
+  for i = 1, #items do
+    local item, row, how, mark = items[i], ARGV[i + 1], nil, ''
+    local id = item[ID]
+    if id == '' then
+      how = item[SENT] > 0 and known[row] and 'duplicate' or 'recorded'
+    elseif freed[id] then
+      settle_freed(item, committed, released)
+      how, freed[id] = 'settled', nil
     else
-      how = settle_claimed(item, generation, sums)
+      how = item[LEASE] > 0 and settle_part(item, generation, committed)
+        or settle_claimed(item, generation, sums)
       mark = how == 'settled' and '' or how
     end
     outcomes[i] = how
     if how ~= 'duplicate' and row ~= '' then write_row(row, mark) end
   end
-  for _, sum in ipairs(committed) do
+  for _, sum in pairs(committed) do
     sums.total(sum.charge, 'committed', sum, 1, sum.charge.scopes)
   end
-  for _, sum in ipairs(held) do
+  for _, sum in pairs(released) do
     sums.total(sum.charge, 'held', sum, -1, sum.charge.scopes)
     sums.live(sum.charge, sum.charge.scopes, -sum.count)
   end
@@ -291,4 +313,4 @@ local function settle(given)
   return table.concat(outcomes, ' ')
 end
 
-return settle(cmsgpack.unpack(ARGV[1]))
+return settle()
