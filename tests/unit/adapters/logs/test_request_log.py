@@ -268,16 +268,25 @@ def test_no_name_can_forge_a_line(log: RequestLog, stream: Logged, evil: str) ->
 
 
 def test_a_secret_is_taken_out_from_the_line_on_that_it_is_known(stream: Logged) -> None:
-    """Also where it was a name before."""
+    """Also where it was a name before, whatever of."""
     logs = configure_logs("info", stream)
     log = RequestLog(None, logs.write_request)
-    log.observe(served(tenant="a-word-of-mine"))
-    logs.redaction.know(["a-word-of-mine"])
-    log.observe(served(tenant="a-word-of-mine", request_id="a-word-of-mine"))
+    word = "a-word-of-mine"
+    named = dict.fromkeys(("tenant", "key_id", "model", "deployment", "error"), word)
+    tried = (Attempt(word, 0, Verdict.ACCEPT, 200, 5.0, 5.01),)
+    skipped = (Absence(word, 0, SpillReason.HELD, 9.0),)
+    found = (Finding(PolicyKind.PATTERN, word, Action.FLAG),)
+    receipt = served(**named, attempts=tried, skipped=skipped, findings=found)
+    log.observe(receipt)
+    logs.redaction.know([word])
+    log.observe(receipt, served(request_id=word))
 
-    before, after = stream.lines
-    assert before["tenant"] == "a-word-of-mine"
-    assert (after["tenant"], after["request_id"]) == (REDACTED, REDACTED)
+    before, after, other = stream.lines
+    assert {name: before[name] for name in named} == named
+    assert before["tried"] == [f"{word} 200 accept 10ms"]
+    assert word not in stream.text.splitlines()[1]
+    assert {after[name] for name in named} == {REDACTED}
+    assert other["request_id"] == REDACTED
 
 
 def test_of_several_ids_only_those_with_secrets_are_changed(
