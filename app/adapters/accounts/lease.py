@@ -31,10 +31,10 @@ class Lease:
 
     __slots__ = (
         "_by_limit",
+        "_heard",
         "_left",
         "_low",
         "_parts",
-        "_told",
         "ends",
         "renewed_at",
         "settled",
@@ -52,7 +52,7 @@ class Lease:
         self.settled = 0
         self.told = told
         self._parts = UNUSED
-        self._left = self._told = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
+        self._left = self._heard = left = (amounts.requests, amounts.tokens, amounts.nano_usd)
         self._low = tuple(_LOW * each for each in left)
         self._by_limit = by_limit(whole.ask.limits)
 
@@ -85,9 +85,9 @@ class Lease:
 
     def news(self) -> Amounts:
         """What was granted of it since this was asked before."""
-        left, told = self._left, self._told
-        self._told = left
-        return Amounts(*map(sub, told, left))
+        left, heard = self._left, self._heard
+        self._heard = left
+        return Amounts(*map(sub, heard, left))
 
     @property
     def runs(self) -> bool:
