@@ -130,7 +130,11 @@ def test_a_reader_that_is_gone_is_no_failure(pipe: Pipe) -> None:
     eventually(lambda: lines.dropped_total == 1)
     lines.info("two")
     eventually(lambda: lines.dropped_total == 2)
+    lines.write_all(b"three\nfour\nfive\n")
+    eventually(lambda: lines.dropped_total == 5)
     lines.close()
+    lines.write_all(b"six\nseven\n")
+    assert lines.dropped_total == 7
 
 
 def test_a_descriptor_that_does_not_wait_is_waited_for(pipe: Pipe) -> None:
