@@ -209,7 +209,7 @@ class Settlements:
             with suppress(StoreUnavailable):
                 await self._script.report_unseeded(tenant)
             return False
-        except (Refused, ValueError, TypeError) as error:  # by Redis, or by what packs them
+        except (Refused, ValueError, TypeError, OverflowError) as error:  # the latter by packing
             if len(part) > 1:
                 queue.portion = len(part) // 2
                 return True

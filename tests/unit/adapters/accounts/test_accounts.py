@@ -15,6 +15,7 @@ from app.adapters.accounts import settlements
 from app.adapters.accounts.accounts import Options, SharedAccounts, shared_accounts
 from app.adapters.accounts.spool import Leftover
 from app.adapters.redis.account import Settlement, Skewed, Unseeded
+from app.adapters.redis.account_packing import packed_items
 from app.adapters.redis.batch import NotSent, Refused
 from app.domain.identity.tenant import LossPolicy, Tenant
 from app.domain.quota.calendar import days_around, months_around
@@ -209,20 +210,22 @@ async def test_one_that_redis_refuses_holds_up_no_other(worker: Worker) -> None:
     assert worker.accounts.settlements.refused_total == 2
 
 
-async def test_what_cannot_even_be_packed_holds_up_no_other(worker: Worker) -> None:
-    """A row that is no text, say."""
+@pytest.mark.parametrize(
+    "charge", [Charge(Amounts(1, 7, 7), b"\xff"), Charge(Amounts(1, 2**64, 7), b"{}")]
+)
+async def test_what_cannot_even_be_packed_holds_up_no_other(worker: Worker, charge: Charge) -> None:
+    """A row that is no text, and more tokens than a number can say."""
     first, second = await worker.take(), await worker.take()
     worker.script.settling = packed
-    worker.accounts.settle(first, Charge(Amounts(1, 7, 7), b"\xff"))
+    worker.accounts.settle(first, charge)
     worker.settle(second)
     assert await worker.accounts.settled(5)
     assert worker.charged == ["r2"]
 
 
 def packed(part: Sequence[Settlement]) -> None:
-    """Do what the real script does with rows."""
-    for each in part:
-        each.charge.row.decode()
+    """Pack them as the real script does."""
+    packed_items(part)
 
 
 async def test_a_store_that_is_away_refuses_nothing(worker: Worker) -> None:
