@@ -171,12 +171,14 @@ local function sweep()
   local sums = adding()
   for _, id in ipairs(ended) do
     local raw = call('HGET', HOLDS, id)
-    local hold = cjson.decode(raw)
+    local hold = raw and cjson.decode(raw)
     forget(id)
-    sums.total(hold, 'held', hold, -1, hold.scopes)
-    sums.live(hold, hold.scopes, -1)
-    call('SET', PREFIX .. 'expired:' .. id, raw, 'EX', REMEMBERED_S)
-    write_row(hold.draft, 'expired')
+    if hold then
+      sums.total(hold, 'held', hold, -1, hold.scopes)
+      sums.live(hold, hold.scopes, -1)
+      call('SET', PREFIX .. 'expired:' .. id, raw, 'EX', REMEMBERED_S)
+      write_row(hold.draft, 'expired')
+    end
   end
   sums.write()
   return true
