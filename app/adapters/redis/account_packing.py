@@ -13,7 +13,7 @@ import msgspec
 
 from app.domain.quota.calendar import CalendarWindow, hours_of
 from app.domain.quota.limit import Kind, Limit, Measure
-from app.domain.quota.reservation import Ask, Charge, Refusal, Reservation
+from app.domain.quota.reservation import UNUSED, Ask, Charge, Part, Refusal, Reservation
 
 #: By how much a worker's clock may be ahead of the server's where rows are looked for.
 SKEW_S: Final = 60.0
@@ -171,19 +171,21 @@ class _Charges:
         self.packed: list[Mapping[str, object]] = []
         self.leases: list[str] = []
         self._places: dict[tuple[object, ...], int] = {}
-        self._parts: dict[tuple[str, bool], tuple[int, int]] = {}
+        self._parts: dict[tuple[str, bool, bool], tuple[int, int]] = {}
 
-    def of_part(self, lease: str, reservation: Reservation, *, spilled: bool) -> tuple[int, int]:
+    def of_part(self, part: Part, reservation: Reservation, *, spilled: bool) -> tuple[int, int]:
         """Its number, and its lease's: from 1 on, as Lua counts.
 
-        A lease's parts differ in nothing but `spilled`.
+        Used parts of a lease differ in nothing but `spilled`: of their limits nothing is read. Of
+        what nobody used, those of requests are.
         """
-        places = self._parts.get((lease, spilled))
+        key = part.lease, spilled, part.number == UNUSED
+        places = self._parts.get(key)
         if places is None:
-            if lease not in self.leases:
-                self.leases.append(lease)
+            if part.lease not in self.leases:
+                self.leases.append(part.lease)
             charge = self._of(reservation.scopes_charged(spilled=spilled), reservation)
-            places = self._parts[lease, spilled] = charge, self.leases.index(lease) + 1
+            places = self._parts[key] = charge, self.leases.index(part.lease) + 1
         return places
 
     def of_hold(self, reservation: Reservation, *, spilled: bool) -> tuple[int, int]:
@@ -229,7 +231,10 @@ def _windows(limits: Sequence[Limit], measure: Measure) -> list[tuple[str, int]]
 
 
 def packed_items(settlements: Sequence[Settlement]) -> list[bytes]:
-    """What settles all of them: the arguments of the script. Raises ValueError, TypeError."""
+    """What settles all of them: the arguments of the script.
+
+    Raises ValueError, TypeError or OverflowError where one of them cannot be said.
+    """
     charges = _Charges()
     items = [_item(each, charges) for each in settlements]
     rows = [each.charge.row for each in settlements]
@@ -238,7 +243,7 @@ def packed_items(settlements: Sequence[Settlement]) -> list[bytes]:
 
 
 def _item(settlement: Settlement, charges: _Charges) -> tuple[str | int, ...]:
-    """What settles one reservation, as the script takes it."""
+    """What settles one reservation, in the order of `account_settle.lua`."""
     reservation, charge = settlement.reservation, settlement.charge
     if reservation is None:
         return _row_alone(settlement)
@@ -247,7 +252,7 @@ def _item(settlement: Settlement, charges: _Charges) -> tuple[str | int, ...]:
     if part is None:
         place, hold = charges.of_hold(reservation, spilled=charge.spilled)
     else:
-        place, lease = charges.of_part(part.lease, reservation, spilled=charge.spilled)
+        place, lease = charges.of_part(part, reservation, spilled=charge.spilled)
         number = part.number
     return (
         ask.id,
@@ -269,5 +274,5 @@ def _item(settlement: Settlement, charges: _Charges) -> tuple[str | int, ...]:
 
 def _row_alone(settlement: Settlement) -> tuple[str | int, ...]:
     sent = settlement.sent
-    since = 0 if sent is None else int(max(0.001, sent - SKEW_S) * 1000)
+    since = 0 if sent is None else max(1, int((sent - SKEW_S) * 1000))  # 0: not sent yet
     return ("", "", 0, 0, 0, 0, 0, since, 0, 0, 0, 0, 0, 0)

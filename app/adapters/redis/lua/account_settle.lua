@@ -4,13 +4,14 @@
 local LOOKED_BACK = 5000      -- rows among which one that is sent again is looked for
 local UNUSED = 0              -- the number of that part of a lease which nobody used
 
--- An item is an array, for there are many; amounts follow each other in the order of MEASURES. What
--- is not so of an item is 0, or an empty text.
+-- An item is an array, for there are many: in the order of `_item` in account_packing.py. Amounts
+-- begin after ACTUAL and HELD.
 local ID, GENERATION, CHARGE, HOLD, AT, LEASE, NUMBER, SENT = 1, 2, 3, 4, 5, 6, 7, 8
-local ACTUAL, HELD, LENGTH = 8, 11, 14  -- amounts begin after these
+local ACTUAL, HELD, LENGTH = 8, 11, 14
 local REQUESTS, TOKENS, NANO_USD = 1, 2, 3
+local MOST_PARTS = 4294967296  -- bits of a text
 
-local charges, leases, items = unpack(cmsgpack.unpack(ARGV[1]))
+local charges, lease_names, items = unpack(cmsgpack.unpack(ARGV[1]))
 
 -- A settlement corrects the bucket its reservation was taken in; what was used beyond it counts
 -- now where that bucket is forgotten already. A bucket that was cleared before the clock was set
@@ -82,12 +83,12 @@ end
 -- A lease by its place, with its hold or the one that expired, and what its parts come to. Either is
 -- freed first, and written again with what is left of it: a server without memory takes no first
 -- write that needs some.
-local known_leases = {}
+local leases = {}
 
 local function lease_of(place)
-  local lease = known_leases[place]
+  local lease = leases[place]
   if lease then return lease end
-  local name = leases[place]
+  local name = lease_names[place]
   local raw, expired = call('HGET', HOLDS, name), PREFIX .. 'expired:' .. name
   lease = { name = name, parts = PREFIX .. 'leased:' .. name, expired = expired,
     is_alive = raw and true, requests = 0, tokens = 0, nano_usd = 0, more = 0, less = 0 }
@@ -98,7 +99,7 @@ local function lease_of(place)
     if raw then call('DEL', expired) end
   end
   lease.raw, lease.hold = raw, raw and cjson.decode(raw)
-  known_leases[place] = lease
+  leases[place] = lease
   return lease
 end
 
@@ -130,9 +131,10 @@ local function left_of(lease)
     and lease.raw:gsub('"requests":%d+,"tokens":%d+,"nano_usd":"%d+"', amounts, 1)
 end
 
--- Writes what is left of each lease; one that nothing is left of is gone.
+-- Corrects what each lease holds, in totals and windows, and writes what is left of it; one that
+-- nothing is left of is gone.
 local function write_leases(sums)
-  for _, lease in pairs(known_leases) do
+  for _, lease in pairs(leases) do
     local left = lease.hold and left_of(lease)
     for _, taken in ipairs(lease.hold and lease.hold.windows or {}) do
       correct(taken.name .. ':' .. taken.scope, taken.window_ms, taken.bucket, lease.more, lease.less)
@@ -154,15 +156,19 @@ end
 
 -- Raises an error where an item is not as it must be, before anything is written.
 local function check(item)
+  local charge, number = charges[item[CHARGE]], item[NUMBER]
   assert(#item == LENGTH, 'settle: an item of another length')
   for place = CHARGE, LENGTH do
-    if item[place] ~= item[place] + 0 then error('settle: an item with a text for a number') end
+    if item[place] ~= item[place] + 0 then error('settle: an item with no number for one') end
   end
-  assert(item[NUMBER] >= 0, 'settle: a part without its number')
-  if item[ID] == '' then return end
-  local charge = charges[item[CHARGE]]
-  assert(#charge.scopes > 0, 'settle: an item without its account')
+  if item[CHARGE] == 0 then return end
+  assert(type(item[ID]) == 'string' and item[ID] ~= '', 'settle: an item without its id')
+  assert(type(item[GENERATION]) == 'string', 'settle: an item without its generation')
+  assert(charge and #charge.scopes > 0, 'settle: an item without its account')
   assert(charge.day.ends and charge.month.ends, 'settle: an item without its windows')
+  assert(item[HOLD] == 0 or charges[item[HOLD]], 'settle: an item without what it was held in')
+  assert(item[LEASE] == 0 or lease_names[item[LEASE]], 'settle: a part without its lease')
+  assert(number >= 0 and number < MOST_PARTS and number % 1 == 0, 'settle: no number of a part')
 end
 
 -- The rows of the ledger from a moment on. A row has no id that could be remembered at a price; one
@@ -183,11 +189,16 @@ local function known_rows()
   return since and rows_since(since) or {}
 end
 
--- Frees the holds that are known to those who settle them, and that are still there; which they are.
+-- Frees the holds that are known to all who settle them, and that are still there; which they are.
 local function free_known(generation)
-  local ids, freed = {}, {}
+  local ids, freed, unknown = {}, {}, {}
   for _, item in ipairs(items) do
-    if item[HOLD] > 0 and item[GENERATION] == generation then ids[#ids + 1] = item[ID] end
+    if item[HOLD] == 0 and item[LEASE] == 0 then unknown[item[ID]] = true end
+  end
+  for _, item in ipairs(items) do
+    if item[HOLD] > 0 and item[GENERATION] == generation and not unknown[item[ID]] then
+      ids[#ids + 1] = item[ID]
+    end
   end
   if #ids == 0 then return freed end
   local ends, there = call('ZMSCORE', EXPIRY, unpack(ids)), {}
@@ -259,9 +270,9 @@ local function settle_part(item, generation, committed)
 end
 
 -- As `settle_claimed`, of a hold that was freed: it is not read.
-local function settle_freed(item, committed, freed)
+local function settle_freed(item, committed, held)
   sum_up(committed, item[CHARGE], item, ACTUAL)
-  sum_up(freed, item[HOLD], item, HELD)
+  sum_up(held, item[HOLD], item, HELD)
   local more, less = sides(item[ACTUAL + TOKENS] - item[HELD + TOKENS])
   for _, window in ipairs(charges[item[HOLD]].sliding) do
     correct(window[1], window[2], bucket_at(item[AT], window[2]), more, less)
@@ -274,23 +285,24 @@ end
 -- -> settled | late | adopted | duplicate | recorded, for each; or `unseeded` alone.
 -- A release is a settlement of nothing. The scopes of its `charge` are those that are charged, be it
 -- fewer than are held in, or others; its windows are used where no hold is. What is `held` was taken
--- `at` that moment. `hold` is the charge that it was told to be held in: it is not read then. An
--- item without an `id` is a row alone, of a request that reserved nothing; `sent` is when it was sent
--- before without an answer, if it was. A part was granted of a `lease`: its `number` is unlike that of
--- any other part of it. `sliding` are windows of tokens, `counted` those of requests.
+-- `at` that moment. `hold` is the charge that it was told to be held in: it is not read then. Charges
+-- and leases are named by their places, from 1 on; 0: there is none. An item without a `charge` is a
+-- row alone, of a request that reserved nothing; `sent` is when it was sent before without an answer,
+-- or 0. A part was granted of a `lease`: its `number` is unlike that of any other part of it. `sliding`
+-- are windows of tokens, `counted` those of requests.
 local function settle()
   local generation = call('GET', PREFIX .. 'generation')
   if not generation then return 'unseeded' end
   for i = 1, #items do check(items[i]) end
   local known, freed = known_rows(), free_known(generation)
-  local sums, committed, released, outcomes = adding(), {}, {}, {}
+  local sums, committed, held, outcomes = adding(), {}, {}, {}
   for i = 1, #items do
     local item, row, how, mark = items[i], ARGV[i + 1], nil, ''
     local id = item[ID]
-    if id == '' then
+    if item[CHARGE] == 0 then
       how = item[SENT] > 0 and known[row] and 'duplicate' or 'recorded'
     elseif freed[id] then
-      settle_freed(item, committed, released)
+      settle_freed(item, committed, held)
       how, freed[id] = 'settled', nil
     else
       how = item[LEASE] > 0 and settle_part(item, generation, committed)
@@ -303,7 +315,7 @@ local function settle()
   for _, sum in pairs(committed) do
     sums.total(sum.charge, 'committed', sum, 1, sum.charge.scopes)
   end
-  for _, sum in pairs(released) do
+  for _, sum in pairs(held) do
     sums.total(sum.charge, 'held', sum, -1, sum.charge.scopes)
     sums.live(sum.charge, sum.charge.scopes, -sum.count)
   end
