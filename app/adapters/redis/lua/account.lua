@@ -173,7 +173,7 @@ local function sweep()
     local raw = call('HGET', HOLDS, id)
     local hold = raw and cjson.decode(raw)
     forget(id)
-    if hold then
+    if hold then  -- else a call that failed half way lost it: keep no other out for that
       sums.total(hold, 'held', hold, -1, hold.scopes)
       sums.live(hold, hold.scopes, -1)
       call('SET', PREFIX .. 'expired:' .. id, raw, 'EX', REMEMBERED_S)

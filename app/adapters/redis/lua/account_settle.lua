@@ -9,7 +9,7 @@ local UNUSED = 0              -- the number of that part of a lease which nobody
 local ID, GENERATION, CHARGE, HOLD, AT, LEASE, NUMBER, SENT = 1, 2, 3, 4, 5, 6, 7, 8
 local ACTUAL, HELD, LENGTH = 8, 11, 14
 local REQUESTS, TOKENS, NANO_USD = 1, 2, 3
-local MOST_PARTS = 4294967296  -- bits of a text
+local MOST_PARTS = 4294967296  -- so many bits a string of Redis has
 
 local charges, lease_names, items = unpack(cmsgpack.unpack(ARGV[1]))
 
