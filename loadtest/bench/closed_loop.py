@@ -94,7 +94,7 @@ class Generator:
     def _run(self, command: Sequence[str], environment: Mapping[str, str]) -> str:
         try:
             done = subprocess.run(  # noqa: S603  # h2load
-                pinned(command, self.cores),
+                pinned(command, self.cores, first=True),
                 check=True,
                 capture_output=True,
                 text=True,

@@ -25,7 +25,7 @@ def drive(spec: Spec, cores: Sequence[int]) -> Found:
     """What came of it. Raises LoadFailed."""
     try:
         done = subprocess.run(  # noqa: S603  # our own driver
-            pinned(python("loadtest.bench.driver"), cores),
+            pinned(python("loadtest.bench.driver"), cores, first=True),
             check=True,
             capture_output=True,
             input=msgspec.json.encode(spec),

@@ -20,12 +20,16 @@ _END_S: Final = 10.0
 _LOOK_S: Final = 0.05
 _END_OF_LOG: Final = 800
 
-# Pins itself, asks the kernel for SIGTERM (15) at the parent's death (PR_SET_PDEATHSIG, 1), and
-# becomes the program.
+# Pins itself, goes before others where it is to and may, asks the kernel for SIGTERM (15) at the
+# parent's death (PR_SET_PDEATHSIG, 1), and becomes the program.
 _LAUNCHER: Final = """
 import ctypes, os, sys
-parent, cores, *command = sys.argv[1:]
+parent, cores, first, *command = sys.argv[1:]
 os.sched_setaffinity(0, map(int, cores.split(",")))
+try:
+    first and os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+except PermissionError:
+    pass
 ctypes.CDLL(None).prctl(1, 15)
 os.getppid() == int(parent) or os._exit(1)
 os.execvp(command[0], command)
@@ -38,7 +42,10 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is started. `log` gets what it prints; `environment` is added to this process's."""
+    """What is started. `log` gets what it prints; `environment` is added to this process's.
+
+    What is `first` runs before all that is not and shares its cores: it stands for another machine.
+    """
 
     name: str
     command: Sequence[str]
@@ -46,6 +53,7 @@ class Program:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    first: bool = False
 
 
 @contextmanager
@@ -53,7 +61,7 @@ def running(program: Program, ready: Callable[[], bool]) -> Iterator[subprocess.
     """Run it while the context lasts. Raises NotStarted."""
     with program.log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # what the benchmark is made of
-            pinned(program.command, program.cores),
+            pinned(program.command, program.cores, first=program.first),
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -73,11 +81,11 @@ def end_on_term() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """The command, on these cores, and ended with this process."""
+def pinned(command: Sequence[str], cores: Sequence[int], *, first: bool = False) -> list[str]:
+    """The command, on these cores, and ended with this process; `first` as of a Program."""
     where = ",".join(map(str, cores))
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), where]
-    return [*launcher, *command]
+    return [*launcher, "first" if first else "", *command]
 
 
 def free_port() -> int:

@@ -55,7 +55,7 @@ def _streams(cores: Cores, place: Path) -> Iterator[int]:
     command = python("loadtest.bench.stream_server", "--port", str(port))
     environment = {"PYTHONPATH": str(_ROOT)}
     log = place / "streams.log"
-    server = Program("the stream server", command, cores.load, log, environment)
+    server = Program("the stream server", command, cores.load, log, environment, first=True)
     with running(server, accepts(port)):
         yield port
 
@@ -65,7 +65,8 @@ def _answers(cores: Cores, place: Path, nginx: Path) -> Iterator[int]:
     port, config = free_port(), place / "upstream.conf"
     config.write_text(_NGINX.format(place=place, port=port, answer=answer().decode()))
     command = [str(nginx), "-e", "stderr", "-p", str(place), "-c", str(config)]
-    server = Program("the upstream's nginx", command, cores.load, place / "upstream.log")
+    log = place / "upstream.log"
+    server = Program("the upstream's nginx", command, cores.load, log, first=True)
     with running(server, accepts(port)):
         yield port
 

@@ -13,6 +13,7 @@ from loadtest.bench.contenders.portkey import PORTKEY
 from loadtest.bench.contenders.spillgate import (
     SPILLGATE,
     SPILLGATE_BESIDE_REDIS,
+    SPILLGATE_REDIS_FIRST,
     SPILLGATE_TWO_WORKERS,
     SPILLGATE_WITHOUT_LEASES,
 )
@@ -23,6 +24,7 @@ CONTENDERS: Final[tuple[Contender, ...]] = (
     ENVOY,
     SPILLGATE,
     SPILLGATE_WITHOUT_LEASES,
+    SPILLGATE_REDIS_FIRST,
     SPILLGATE_BESIDE_REDIS,
     SPILLGATE_TWO_WORKERS,
     PORTKEY,

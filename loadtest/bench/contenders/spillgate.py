@@ -60,15 +60,19 @@ def started(
     bench: Bench,
     *,
     beside_redis: bool = False,
+    redis_first: bool = False,
     workers: int = 1,
     without: Sequence[str] = (),
     leases: bool = True,
 ) -> Iterator[Running]:
-    """A gateway and its Redis; `without` names sections of its configuration. Raises NotStarted."""
+    """A gateway and its Redis; `without` names sections of its configuration.
+
+    `redis_first`: Redis takes turns with the load on their core. Raises NotStarted.
+    """
     own = [bench.cores.gateway]
     cores = own if beside_redis else bench.cores.load
     key, data, admin = new_key("test"), free_port(), free_port()
-    with _redis(bench.place, cores) as (redis_pid, redis_port):
+    with _redis(bench.place, cores, first=redis_first) as (redis_pid, redis_port):
         redis, path = f"redis://127.0.0.1:{redis_port}/0", _config_path(bench.place)
         ports = (data, admin, bench.answers_port, bench.streams_port)
         settings = config(key, redis, bench.place, ports)
@@ -110,11 +114,12 @@ def _all_serve(data: int, log: Path) -> Callable[[], bool]:
 
 
 @contextmanager
-def _redis(place: Path, cores: tuple[int, ...] | list[int]) -> Iterator[tuple[int, int]]:
+def _redis(place: Path, cores: Sequence[int], *, first: bool) -> Iterator[tuple[int, int]]:
     """Its process and its port."""
     port = free_port()
     command = [str(_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(place)]
-    program = Program("Redis", [*command, *_REDIS_OPTIONS], cores, place / "redis.log")
+    command += _REDIS_OPTIONS
+    program = Program("Redis", command, cores, place / "redis.log", first=first)
     with running(program, accepts(port)) as process:
         yield process.pid, port
 
@@ -171,6 +176,12 @@ SPILLGATE_BESIDE_REDIS: Final = _contender(
     "Spillgate, Redis on the same core",
     partial(started, beside_redis=True),
     (CLOSED,),
+)
+SPILLGATE_REDIS_FIRST: Final = _contender(
+    "spillgate-redis-first",
+    "Spillgate, load and upstream wait for Redis",
+    partial(started, redis_first=True),
+    (CLOSED, ONE),
 )
 SPILLGATE_WITHOUT_LEASES: Final = _contender(
     "spillgate-without-leases",
