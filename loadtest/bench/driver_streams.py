@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from random import Random
+from typing import Final
 from zlib import crc32
 
 from loadtest.bench.driver_connection import Connection
 from loadtest.bench.driver_spec import Spec, StreamLoad, StreamsFound
 from loadtest.bench.quantiles import quantile
 
-#: Their beginnings are spread over so long, as those of users are.
+#: Their beginnings are spread over so long.
 _SPREAD_S = 1.0
+_SEED: Final = 1
 #: After it all have begun, and their first ones are past their beginning.
 _SETTLED_S = 1.5
 _SLACK_S = 60.0
 _EVENT_END = b"\n\n"
+
+
+def beginnings(streams: int) -> list[float]:
+    """When each of them begins, seconds: by chance, as users do, but the same in every run.
+
+    Of streams that begin at even distances many would have all their frames at the same time.
+    """
+    chance = Random(_SEED)  # noqa: S311  # nobody has to guess it
+    return [chance.uniform(0, _SPREAD_S) for _ in range(streams)]
 
 
 @dataclass(slots=True)
@@ -45,11 +57,12 @@ class Streams:
 
     async def run(self) -> StreamsFound:
         """Until those that were begun have ended."""
-        loop, each_s = asyncio.get_running_loop(), _SPREAD_S / self._load.at_once
+        loop = asyncio.get_running_loop()
         connections = [Connection(self, self._load.asked.port) for _ in range(self._load.at_once)]
-        for number, connection in enumerate(connections):
+        for connection in connections:
             await connection.open()
-            loop.call_later(number * each_s, self._begin, connection)
+        for begins, connection in zip(beginnings(len(connections)), connections, strict=True):
+            loop.call_later(begins, self._begin, connection)
         await asyncio.sleep(_SETTLED_S)
         per_s = await self._rate()
         self._open = False

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
 from loadtest.bench.driver import driven
 from loadtest.bench.driver_spec import Arriving, Asked, LeaversLoad, Spec, StreamLoad
+from loadtest.bench.driver_streams import beginnings
 from loadtest.bench.payloads import LAST_FRAMES, chat
 from loadtest.bench.stream_server import Connection, turning, wheel_of
 
@@ -39,6 +41,15 @@ async def test_every_frame_of_every_stream_is_counted(port: int) -> None:
     assert found.streams >= 5
     assert (found.frames, found.failed) == (found.streams * (FRAMES + LAST_FRAMES), 0)
     assert (found.changed, found.crc32 > 0) == (0, True)
+
+
+@pytest.mark.parametrize("at_once", [50, 400])
+def test_streams_do_not_have_their_frames_at_the_same_time(at_once: int) -> None:
+    """Of frames 10 ms apart no millisecond has three times its part; every run is the same."""
+    begin = beginnings(at_once)
+    by_ms = Counter(int(each * 1000) % 10 for each in begin)
+    assert max(by_ms.values()) < 3 * at_once / 10
+    assert (len(by_ms), begin) == (10, beginnings(at_once))
 
 
 async def test_a_stream_with_other_bytes_is_changed(port: int) -> None:
