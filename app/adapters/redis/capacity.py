@@ -103,6 +103,6 @@ async def sharing(
     """A book that is kept in step with the other replicas' for as long as the scope is open."""
     telling = _Telling(book, store.batch, clock, replica)
     book.on_take = telling.taken.set
-    hearing = Hearing(CHANNEL, store.subscriber, telling.hear)
+    hearing = Hearing(CHANNEL, store.subscribed, telling.hear)
     async with background("capacity", telling.keep_telling, hearing.keep_hearing):
         yield book

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 from redis.crc import key_slot
 from redis.exceptions import MovedError
 
@@ -28,8 +27,10 @@ from app.adapters.redis.connection import (
     Place,
     batching_client,
     breaker_of,
+    subscribed,
     subscribing_client,
 )
+from app.adapters.redis.subscription import Subscription
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -92,6 +93,12 @@ class Cluster:
             self._stale = True
             raise NotSent("No node of the gateway's store is known to have this key.")
         return node
+
+    def subscribed(
+        self, channel: str, heard: Callable[[bytes], None]
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Hear a channel at a node that answered of late, another each time: all tell all."""
+        return subscribed(self.any_node().subscriber, channel, heard)
 
     def any_node(self) -> Node:
         """One that answered of late, if any did; the configured one at least."""
@@ -230,18 +237,6 @@ class ClusterBatch(Batch):
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:
         """See Batch; each goes to its own node."""
         return await asyncio.gather(*map(self.call, commands), return_exceptions=True)
-
-
-class ClusterSubscriber:
-    """Subscribes at any node: what is published at one, all tell."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    def pubsub(self) -> PubSub:
-        """A subscription at a node that answered of late, another each time."""
-        subscription: PubSub = self._cluster.any_node().subscriber.pubsub()
-        return subscription
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ call has a limit, a failure is told at once, and after some of them the breaker 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from app.adapters.redis.breaker import Breaker
 from app.adapters.redis.multiplexed import Multiplexed
+from app.adapters.redis.subscription import Subscription
 from app.adapters.redis.watched import Breakers
 from app.ports import Clock
 
@@ -76,7 +77,7 @@ class _LeavesReplicas(AbstractConnection):
 class _HandsOver(AbstractConnection):
     """Can be had for oneself once it was made and greeted, encryption and all."""
 
-    async def hand_over(self, protocol: Multiplexed) -> None:
+    async def hand_over(self, protocol: Multiplexed | Subscription) -> None:
         """Connect, greet, and let `protocol` have what comes from now on."""
         await self.connect()  # type: ignore[no-untyped-call]  # redis-py's own
         writer = self._writer
@@ -138,7 +139,7 @@ def redis_client(
     return Redis.from_pool(pool)
 
 
-async def handed_over(client: Redis, protocol: Multiplexed) -> None:
+async def handed_over(client: Redis, protocol: Multiplexed | Subscription) -> None:
     """Make a connection as `client` would, and have it for oneself: `protocol` hears what comes.
 
     It also gets the writer, which closes the connection when it goes. Nothing is returned: of who
@@ -167,6 +168,20 @@ def batching_client(place: Place) -> Redis:
         examine=place.examine,
         login=place.login,
     )
+
+
+@asynccontextmanager
+async def subscribed(
+    client: Redis, channel: str, heard: Callable[[bytes], None]
+) -> AsyncIterator[Subscription]:
+    """A channel that is heard as long as the scope is open. Raises RedisError, OSError."""
+    subscription = Subscription(channel, heard)
+    try:
+        await cancellable(handed_over(client, subscription))
+        await subscription.begun(SUBSCRIPTION_TIMEOUT_S)
+        yield subscription
+    finally:
+        await subscription.close()
 
 
 def subscribing_client(place: Place) -> Redis:

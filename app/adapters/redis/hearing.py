@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from app.adapters.redis.connection import cancellable
-from app.adapters.redis.store import Subscriber
+from app.adapters.redis.store import Subscribed
 
 RETRY_S: Final = 0.5
-#: A subscription that answers no ping for so many seconds is dead, though its line is open.
-DEAF_AFTER_S: Final = 3
 
 
 @dataclass(slots=True)
@@ -27,7 +23,7 @@ class Hearing:
     """
 
     channel: str
-    subscriber: Subscriber
+    subscribed: Subscribed
     apply: Callable[[bytes], None]
     begun: Callable[[], None] = lambda: None
     ignored_total: int = 0
@@ -38,28 +34,13 @@ class Hearing:
         """Hear for ever; while Redis is away nothing is heard."""
         while True:
             try:
-                async with self.subscriber.pubsub() as subscription:
-                    await cancellable(subscription.subscribe(self.channel))
+                async with self.subscribed(self.channel, self._take) as subscription:
                     self._note(hears=True)
                     self.begun()
-                    await self._listen(subscription)
+                    await subscription.kept()
             except (RedisError, OSError) as error:
                 self._note(hears=False, error=error)
             await asyncio.sleep(RETRY_S)
-
-    async def _listen(self, subscription: PubSub) -> None:
-        """Apply what is heard, until the line breaks or goes dead."""
-        silent_s = 0
-        while silent_s < DEAF_AFTER_S:
-            message = await cancellable(subscription.get_message(timeout=1.0))
-            if message is None:
-                silent_s += 1
-                await cancellable(subscription.ping())
-                continue
-            silent_s = 0
-            if message["type"] == "message":
-                self._take(message["data"])
-        raise TimeoutError
 
     def _take(self, data: bytes) -> None:
         try:

@@ -47,7 +47,7 @@ class SharedHoldBoard(LocalHoldBoard):
         self._untold: dict[str, float] = {}
         self._news = asyncio.Event()
         self._missed = asyncio.Event()
-        hearing = Hearing(CHANNEL, store.subscriber, self._apply, self._missed.set)
+        hearing = Hearing(CHANNEL, store.subscribed, self._apply, self._missed.set)
         works = (self._tell, hearing.keep_hearing, self._reread)
         self._running = background("holds", *works, pause_s=RETRY_S)
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import msgspec
-from redis.asyncio.client import PubSub
 
 from app.adapters.redis.batch import Batch, batching
-from app.adapters.redis.cluster import ClusterBatch, ClusterSubscriber, clustered
+from app.adapters.redis.cluster import ClusterBatch, clustered
 from app.adapters.redis.connection import (
     Place,
     batching_client,
     breaker_of,
+    subscribed,
     subscribing_client,
 )
+from app.adapters.redis.subscription import Subscription
 from app.ports import Clock
 
-__all__ = ["Place", "Store", "Subscriber", "opened_store"]
+__all__ = ["Place", "Store", "Subscribed", "opened_store"]
 
 
-class Subscriber(Protocol):
-    """Whoever can subscribe to channels."""
-
-    def pubsub(self) -> PubSub:
-        """A subscription of its own."""
-        ...
+#: Hears a channel as long as its scope is open. Raises RedisError, OSError.
+Subscribed = Callable[[str, Callable[[bytes], None]], AbstractAsyncContextManager[Subscription]]
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -37,7 +34,7 @@ class Store(msgspec.Struct, frozen=True):
     """
 
     batch: Batch
-    subscriber: Subscriber
+    subscribed: Subscribed
     servers: Callable[[], Sequence[Batch]]
     hurry: Callable[[], None]
 
@@ -49,8 +46,8 @@ async def opened_store(place: Place, clock: Clock, name: str = "redis") -> Async
         enter = opened.enter_async_context
         if place.cluster:
             cluster = await enter(clustered(place, clock, name=name))
-            subscriber = ClusterSubscriber(cluster)
-            yield Store(ClusterBatch(cluster), subscriber, cluster.batches, cluster.hurry)
+            all_nodes = ClusterBatch(cluster)
+            yield Store(all_nodes, cluster.subscribed, cluster.batches, cluster.hurry)
             return
         client = await enter(batching_client(place))
         breaker = opened.enter_context(breaker_of(place, clock, name))
@@ -58,4 +55,4 @@ async def opened_store(place: Place, clock: Clock, name: str = "redis") -> Async
             batching(client, breaker, patience_s=place.patience_s, login=place.login)
         )
         client = await enter(subscribing_client(place))
-        yield Store(batch, client, lambda: [batch], breaker.hurry)
+        yield Store(batch, partial(subscribed, client), lambda: [batch], breaker.hurry)

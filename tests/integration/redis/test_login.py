@@ -110,7 +110,7 @@ async def test_a_token_lets_in(house: House) -> None:
     heard = asyncio.Event()
     async with house.store() as store:
         assert await store.batch.call(("SET", "a", "1")) is True
-        hearing = Hearing("news", store.subscriber, lambda _: None, heard.set)
+        hearing = Hearing("news", store.subscribed, lambda _: None, heard.set)
         listening = asyncio.create_task(hearing.keep_hearing())
         async with asyncio.timeout(PATIENCE_S):
             await heard.wait()

@@ -3,65 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Self
 from uuid import uuid4
 
 import pytest
-from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as Lost
 from structlog.testing import capture_logs
 
 from app.adapters.clock import SystemClock
 from app.adapters.redis import hearing
 from app.adapters.redis.hearing import Hearing
-from app.adapters.redis.store import Subscriber, opened_store
+from app.adapters.redis.store import Subscribed, opened_store
+from app.adapters.redis.subscription import Subscription
 from tests.fakes.patient import PATIENCE_S, patient, patient_client
 
 NOBODY = "unix:///nonexistent/redis.sock"
 
 
-class ScriptedSubscription:
-    """One subscription: gives these messages, raising those that are errors, and is silent then."""
-
-    def __init__(self, *messages: bytes | Exception | None) -> None:
-        self._messages = list(messages)
-        self.pings = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Nothing is held."""
-
-    async def subscribe(self, _channel: str) -> None:
-        await asyncio.sleep(0)
-
-    async def ping(self) -> None:
-        await asyncio.sleep(0)
-        self.pings += 1
-
-    async def get_message(self, **_: object) -> dict[str, Any] | None:
-        await asyncio.sleep(0)
-        if not self._messages:
-            return None
-        message = self._messages.pop(0)
-        if isinstance(message, Exception):
-            raise message
-        return None if message is None else {"type": "message", "data": message}
-
-
 class Scripted:
-    """Subscriptions that are given out one after the other; then none comes about."""
+    """Subscriptions given out one after the other: each says this, and ends; then none begins."""
 
-    def __init__(self, *subscriptions: ScriptedSubscription) -> None:
+    def __init__(self, *subscriptions: Sequence[bytes]) -> None:
         self._left = list(subscriptions)
 
-    def pubsub(self) -> PubSub:
+    @asynccontextmanager
+    async def subscribed(
+        self, channel: str, heard: Callable[[bytes], None]
+    ) -> AsyncIterator[Subscription]:
         if not self._left:
             raise Lost
-        return self._left.pop(0)  # type: ignore[return-value]  # as much of one as is used
+        subscription = Subscription(channel, heard)
+        for message in self._left.pop(0):
+            subscription.data_received(b">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n" + bulk(message))
+        subscription.connection_lost(None)
+        yield subscription
+
+
+def bulk(data: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 class Heard:
@@ -82,9 +62,9 @@ class Heard:
 
 
 @asynccontextmanager
-async def hears(subscriber: Subscriber, channel: str = "c") -> AsyncIterator[Heard]:
+async def hears(subscribed: Subscribed, channel: str = "c") -> AsyncIterator[Heard]:
     heard = Heard()
-    kept = Hearing(channel, subscriber, heard.take, heard.begin)
+    kept = Hearing(channel, subscribed, heard.take, heard.begin)
     task = asyncio.create_task(kept.keep_hearing())
     try:
         yield heard
@@ -107,7 +87,7 @@ async def test_what_is_published_is_heard(redis_url: str) -> None:
     async with (
         patient_client(redis_url) as client,
         opened_store(patient(redis_url), SystemClock()) as store,
-        hears(store.subscriber, channel) as heard,
+        hears(store.subscribed, channel) as heard,
     ):
         await until(lambda: heard.begun)
         for message in (b"one", b"bad", b"two"):
@@ -119,28 +99,18 @@ async def test_what_is_published_is_heard(redis_url: str) -> None:
 async def test_a_lost_subscription_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever applies messages is told that some were missed; the log names the change alone."""
     monkeypatch.setattr(hearing, "RETRY_S", 0.01)
-    first, second = ScriptedSubscription(b"one", Lost()), ScriptedSubscription(b"two")
     with capture_logs() as logs:
-        async with hears(Scripted(first, second)) as heard:
+        async with hears(Scripted([b"one"], [b"two"]).subscribed) as heard:
             await until(lambda: len(heard.messages) == 2)
             assert heard.begun == 2
     assert [log["event"] for log in logs][:2] == ["channel_unheard", "channel_heard_again"]
 
 
-async def test_a_subscription_that_answers_no_ping_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its line is open, and nothing comes: after three silences there is another."""
-    monkeypatch.setattr(hearing, "RETRY_S", 0.01)
-    deaf, next_one = ScriptedSubscription(), ScriptedSubscription(b"heard")
-    async with hears(Scripted(deaf, next_one)) as heard:
-        await until(lambda: heard.messages)
-    assert deaf.pings == hearing.DEAF_AFTER_S
-
-
 async def test_each_kind_of_what_cannot_be_read_is_logged_once() -> None:
     """Another version may be telling its own all the time; each is counted."""
-    subscription = ScriptedSubscription(b"bad a", b"bad b", b"bad a", b"bad a", b"good")
+    messages = [b"bad a", b"bad b", b"bad a", b"bad a", b"good"]
     with capture_logs() as logs:
-        async with hears(Scripted(subscription)) as heard:
+        async with hears(Scripted(messages).subscribed) as heard:
             await until(lambda: heard.messages)
     ignored = [log["problem"] for log in logs if log["event"] == "message_ignored"]
     assert ignored == ["bad a", "bad b"]
@@ -153,7 +123,7 @@ async def test_without_redis_it_goes_on_trying(monkeypatch: pytest.MonkeyPatch) 
     with capture_logs() as logs:
         async with (
             opened_store(patient(NOBODY), SystemClock()) as store,
-            hears(store.subscriber) as heard,
+            hears(store.subscribed) as heard,
         ):
             await asyncio.sleep(0.1)
     assert heard.begun == 0
