@@ -19,7 +19,7 @@ from app.adapters.redis.batch import Batch
 from app.adapters.redis.hearing import Hearing
 from app.adapters.redis.store import Store
 from app.domain.capacity.capacity_book import CapacityBook
-from app.domain.capacity.peers import DeploymentNews
+from app.domain.capacity.peers import GONE_S, DeploymentNews
 from app.domain.capacity.soundness import unsound
 from app.errors import StoreUnavailable
 from app.ports import Clock
@@ -27,8 +27,8 @@ from app.ports import Clock
 CHANNEL: Final = "spillgate:capacity"
 #: How long news waits for more of its kind; what one replica does not know yet, it cannot heed.
 TELL_S: Final = 0.005
-#: The same while nothing happens; but what is taken then is told at once, as otherwise others would
-#: be refused for it, and not know why.
+#: The same while nothing happens, or nobody else is heard. What is taken after a silence is told at
+#: once, as otherwise others would be refused for it, and not know why; so is whoever comes.
 IDLE_S: Final = 0.1
 _BUSY_FOR_S: Final = 1.0
 
@@ -54,13 +54,16 @@ class _Telling:
     clock: Clock
     replica: str
     busy_until: float = 0.0
+    alone_from: float = 0.0  # unless others are heard until then
     taken: asyncio.Event = field(default_factory=asyncio.Event)
+    joined: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_telling(self) -> None:
         """Tell news as it comes, for ever."""
         while True:
             await self._pause()
             self.taken.clear()
+            self.joined.clear()
             if news := self.book.news(self.clock.now()):
                 self.busy_until = self.clock.now() + _BUSY_FOR_S
                 message = _ENCODER.encode(Message(self.replica, news))
@@ -68,18 +71,25 @@ class _Telling:
                     await self.batch.call(("PUBLISH", CHANNEL, message))
 
     async def _pause(self) -> None:
-        if self.clock.now() < self.busy_until:
+        now = self.clock.now()
+        is_busy = now < self.busy_until
+        if is_busy and now < self.alone_from:
             await asyncio.sleep(TELL_S)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(IDLE_S):
-                await self.taken.wait()
+                await (self.joined if is_busy else self.taken).wait()
 
     def hear(self, data: bytes) -> None:
         """Take what another replica said. Raises ValueError with the kind of what is wrong."""
         message = _read(data)
-        if message.sender != self.replica:
-            self.book.hear(message.sender, message.news, self.clock.now())
+        if message.sender == self.replica:
+            return
+        now = self.clock.now()
+        if now >= self.alone_from:
+            self.joined.set()
+        self.alone_from = now + GONE_S
+        self.book.hear(message.sender, message.news, now)
 
 
 def _read(data: bytes) -> Message:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from app.adapters.clock import SystemClock
 from app.adapters.redis import capacity
 from app.adapters.redis.capacity import CHANNEL, Message, sharing
+from app.adapters.redis.connection import subscribed, subscribing_client
 from app.adapters.redis.store import Place, opened_store
 from app.domain.capacity.calibration import Learnt
 from app.domain.capacity.capacity_book import CapacityBook
@@ -57,6 +58,13 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
+async def all_hear(url: str, number: int) -> None:
+    """Return when there are so many who hear what is told."""
+    async with patient_client(url) as client, asyncio.timeout(PATIENCE_S):
+        while (await client.pubsub_numsub(CHANNEL))[0][1] < number:
+            await asyncio.sleep(0.002)
+
+
 async def test_what_one_takes_the_other_knows(redis_url: str) -> None:
     """Both ways, and by whom: the parts of the tenants that ask are shared, too."""
     name = f"ptu-{uuid4().hex}"
@@ -79,12 +87,33 @@ async def test_what_is_taken_after_a_silence_is_told_at_once(
     name = f"ptu-{uuid4().hex}"
     monkeypatch.setattr(capacity, "IDLE_S", 3600.0)
     async with replica(redis_url, name) as one, replica(redis_url, name) as other:
+        await all_hear(redis_url, 2)
+        one.take(name, LOAD, CLOCK.now())
+        await until(lambda: used(other) > 0.05)
 
-        def asked() -> bool:
-            one.take(name, LOAD, CLOCK.now())  # until the other has subscribed
-            return used(other) > 0.05
 
-        await until(asked)
+async def test_who_is_alone_tells_whoever_comes_at_once(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it tells as seldom as in a quiet time, where each message is an hour away here."""
+    name, heard = f"ptu-{uuid4().hex}", list[bytes]()
+    monkeypatch.setattr(capacity, "IDLE_S", 3600.0)
+    async with (
+        subscribing_client(patient(redis_url)) as client,
+        subscribed(client, CHANNEL, heard.append),
+        replica(redis_url, name) as one,
+    ):
+        one.take(name, LOAD, CLOCK.now())
+        await until(lambda: len(heard) == 1)
+        for _ in range(4):
+            one.take(name, LOAD, CLOCK.now())
+            await asyncio.sleep(2 * capacity.TELL_S)
+        async with replica(redis_url, name) as other:
+            await all_hear(redis_url, 3)
+            other.take(name, LOAD, CLOCK.now())
+            await until(lambda: used(other) > 0.4)
+    senders = [msgspec.msgpack.decode(message)["sender"] for message in heard]
+    assert senders.count(senders[0]) == 2
 
 
 async def test_without_redis_each_counts_its_own() -> None:
