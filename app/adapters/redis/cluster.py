@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import structlog
 from redis.asyncio import Redis
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError
 
 from app.adapters.background import background
@@ -62,11 +63,19 @@ class Node:
     breaker: Breaker
     subscriber: Redis
     lifetime: AsyncExitStack
+    hearing: set[Subscription] = field(default_factory=set)
 
     @property
     def lost(self) -> bool:
         """Whether it did not answer of late."""
         return self.breaker.state is not State.CLOSED
+
+
+class _NodeLeft(RedisConnectionError):
+    """It may answer for ever."""
+
+    def __init__(self) -> None:
+        super().__init__("The node left the cluster.")
 
 
 class Cluster:
@@ -94,15 +103,28 @@ class Cluster:
             raise NotSent("No node of the gateway's store is known to have this key.")
         return node
 
-    def subscribed(
+    @asynccontextmanager
+    async def subscribed(
         self, channel: str, heard: Callable[[bytes], None]
-    ) -> AbstractAsyncContextManager[Subscription]:
-        """Hear a channel at a node that answered of late, another each time: all tell all."""
-        return subscribed(self.any_node().subscriber, channel, heard)
+    ) -> AsyncIterator[Subscription]:
+        """Hear a channel at a node that answered of late, another each time: all tell all.
+
+        Raises RedisError, OSError; so does the subscription, once its node has left.
+        """
+        node = self.any_node()
+        async with subscribed(node.subscriber, channel, heard) as subscription:
+            if self._nodes.get(node.address) is not node:
+                raise _NodeLeft
+            node.hearing.add(subscription)
+            try:
+                yield subscription
+            finally:
+                node.hearing.discard(subscription)
 
     def any_node(self) -> Node:
-        """One that answered of late, if any did; the configured one at least."""
-        nodes = list(self._nodes.values())
+        """One that has slots and answered of late, if any did; the configured one at least."""
+        serving = [self._nodes[address] for address in self._serving]
+        nodes = serving or list(self._nodes.values())
         return random.choice([each for each in nodes if not each.lost] or nodes)  # noqa: S311  # no secret
 
     def batches(self) -> list[Batch]:
@@ -177,7 +199,9 @@ class Cluster:
             kept = self._serving | {address_in(self._place.url)}
             ended, self._left = self._left, []
             for address in [each for each in self._nodes if each not in kept]:
-                self._left.append(self._nodes.pop(address))
+                self._left.append(left := self._nodes.pop(address))
+                for each in left.hearing:  # it may answer for ever, and hear nothing
+                    each.end(_NodeLeft())
             self._read_at = self._clock.now()
         await asyncio.gather(*(node.lifetime.aclose() for node in ended))
 

@@ -81,7 +81,7 @@ class _HandsOver(AbstractConnection):
         """Connect, greet, and let `protocol` have what comes from now on."""
         await self.connect()  # type: ignore[no-untyped-call]  # redis-py's own
         writer = self._writer
-        if writer is None or await self.can_read():
+        if writer is None or writer.transport.is_closing() or await self.can_read():
             raise RedisConnectionError("The server says what it was not asked.")
         self._reader = self._writer = None
         protocol.writer = writer

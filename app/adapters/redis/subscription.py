@@ -77,6 +77,12 @@ class Subscription(asyncio.Protocol):
         for each in (self._begun, self._ended):
             each.cancel()
 
+    def end(self, error: Exception) -> None:
+        """Have `begun` and `kept` raise this, as if the line had told it."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+            self._ended.exception()  # told to whoever asks; nobody has to
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As of any protocol; also called by whoever hands a connection over."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no class of these
@@ -85,7 +91,7 @@ class Subscription(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As of any protocol."""
-        self._end(exc or RedisConnectionError("The server closed the connection."))
+        self.end(exc or RedisConnectionError("The server closed the connection."))
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
@@ -97,7 +103,7 @@ class Subscription(asyncio.Protocol):
             while (said := self._reader.gets()) is not _MORE:
                 self._take(said)
         except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits for the end is told
-            self._end(error)
+            self.end(error)
 
     def _take(self, said: Any) -> None:
         if isinstance(said, RedisError):
@@ -113,8 +119,3 @@ class Subscription(asyncio.Protocol):
     def _say(self, *words: str) -> None:
         if self._transport is not None:
             self._transport.write(_pack(words))
-
-    def _end(self, error: Exception) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
-            self._ended.exception()  # told to whoever asks; nobody has to

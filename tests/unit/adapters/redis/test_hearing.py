@@ -106,6 +106,25 @@ async def test_a_lost_subscription_is_begun_anew(monkeypatch: pytest.MonkeyPatch
     assert [log["event"] for log in logs][:2] == ["channel_unheard", "channel_heard_again"]
 
 
+async def test_one_that_goes_deaf_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line is open, and nobody answers there."""
+    monkeypatch.setattr(hearing, "RETRY_S", 0.01)
+    scripted, deaf = Scripted([b"one"], [b"two"]), list[Subscription]()
+
+    @asynccontextmanager
+    async def subscribed(
+        channel: str, heard: Callable[[bytes], None]
+    ) -> AsyncIterator[Subscription]:
+        async with scripted.subscribed(channel, heard) as subscription:
+            if not deaf:
+                deaf.append(subscription)
+                raise TimeoutError
+            yield subscription
+
+    async with hears(subscribed) as heard:
+        await until(lambda: heard.messages == [b"one", b"two"])
+
+
 async def test_each_kind_of_what_cannot_be_read_is_logged_once() -> None:
     """Another version may be telling its own all the time; each is counted."""
     messages = [b"bad a", b"bad b", b"bad a", b"bad a", b"good"]

@@ -122,7 +122,7 @@ async def test_in_silence_it_asks_and_is_dead_when_nobody_answers(
 
 async def test_one_that_answers_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as its line is open; how that ended is told."""
-    monkeypatch.setattr(module, "PING_S", 0.05)
+    monkeypatch.setattr(module, "PING_S", 0.2)
     async with connected([]) as (subscription, server):
         server.say(BEGUN)
         keeping = asyncio.create_task(subscription.kept())
