@@ -31,6 +31,8 @@ TELL_S: Final = 0.005
 #: once, as otherwise others would be refused for it, and not know why; so is whoever comes.
 IDLE_S: Final = 0.1
 _BUSY_FOR_S: Final = 1.0
+#: Who did not hear himself for so long, though he tells, may hear nobody: he need not be alone.
+_HEARS_ITSELF_S: Final = 1.0
 
 
 class Message(msgspec.Struct):
@@ -55,6 +57,7 @@ class _Telling:
     replica: str
     busy_until: float = 0.0
     alone_from: float = 0.0  # unless others are heard until then
+    deaf_from: float = 0.0  # unless it hears itself until then
     taken: asyncio.Event = field(default_factory=asyncio.Event)
     joined: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,7 +76,7 @@ class _Telling:
     async def _pause(self) -> None:
         now = self.clock.now()
         is_busy = now < self.busy_until
-        if is_busy and now < self.alone_from:
+        if is_busy and (now < self.alone_from or now >= self.deaf_from):
             await asyncio.sleep(TELL_S)
             return
         with suppress(TimeoutError):
@@ -82,14 +85,22 @@ class _Telling:
 
     def hear(self, data: bytes) -> None:
         """Take what another replica said. Raises ValueError with the kind of what is wrong."""
-        message = _read(data)
-        if message.sender == self.replica:
-            return
         now = self.clock.now()
+        try:
+            message = _read(data)
+        except ValueError:
+            self._meet(now)  # whoever it is
+            raise
+        if message.sender == self.replica:
+            self.deaf_from = now + _HEARS_ITSELF_S
+            return
+        self._meet(now)
+        self.book.hear(message.sender, message.news, now)
+
+    def _meet(self, now: float) -> None:
         if now >= self.alone_from:
             self.joined.set()
         self.alone_from = now + GONE_S
-        self.book.hear(message.sender, message.news, now)
 
 
 def _read(data: bytes) -> Message:
