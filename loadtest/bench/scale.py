@@ -51,14 +51,11 @@ class Cell:
 
 
 def cell(figures: Figures, workers: int, use: float) -> Cell:
-    """What so many workers serve, each of which uses a part of its core for requests."""
+    """What so many workers serve, each of which uses a part of its core, hearing included."""
     told = figures.told_per_s * workers  # its own come back to it, too
-    return Cell(
-        workers,
-        workers * use / (figures.gateway_us * _MICRO),
-        told * figures.hearing_us * _MICRO,
-        told * workers,
-    )
+    hearing = told * figures.hearing_us * _MICRO
+    left = max(0.0, use - hearing)
+    return Cell(workers, workers * left / (figures.gateway_us * _MICRO), hearing, told * workers)
 
 
 def shards(figures: Figures, requests_per_s: float, use: float) -> int:
@@ -99,7 +96,7 @@ def report(figures: Figures, *, requests_per_s: float, use: float, seed: int) ->
     ]
     for workers in (8, 16, 32, 64, 128):
         one = cell(figures, workers, use)
-        cells = math.ceil(requests_per_s / one.requests_per_s)
+        cells = math.ceil(requests_per_s / one.requests_per_s) if one.requests_per_s else "none"
         lines.append(
             f"| {workers} | {one.requests_per_s:,.0f} | {one.hearing_share:.0%} "
             f"| {one.deliveries_per_s:,.0f} | {cells} |"
