@@ -146,13 +146,13 @@ def described() -> dict[str, str | int]:
 
 
 def can_precede() -> bool:
-    """Whether what stands for other machines may go first; it takes CAP_SYS_NICE (sched(7))."""
-    usual = os.sched_getscheduler(0)
+    """Whether what stands for other machines may go first, mostly by CAP_SYS_NICE (sched(7))."""
+    usual, param = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:
         return False
-    os.sched_setscheduler(0, usual, os.sched_param(0))
+    os.sched_setscheduler(0, usual, param)
     return True
 
 

@@ -15,21 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from loadtest.bench.machine import can_precede
+
 _READY_S: Final = 120.0
 _END_S: Final = 10.0
 _LOOK_S: Final = 0.05
 _END_OF_LOG: Final = 800
 
-# Pins itself, goes before others where it is to and may, asks the kernel for SIGTERM (15) at the
-# parent's death (PR_SET_PDEATHSIG, 1), and becomes the program.
+# Pins itself, goes before others where it is to, asks the kernel for SIGTERM (15) at the parent's
+# death (PR_SET_PDEATHSIG, 1), and becomes the program.
 _LAUNCHER: Final = """
 import ctypes, os, sys
 parent, cores, first, *command = sys.argv[1:]
 os.sched_setaffinity(0, map(int, cores.split(",")))
-try:
-    first and os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-except PermissionError:
-    pass
+first and os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 ctypes.CDLL(None).prctl(1, 15)
 os.getppid() == int(parent) or os._exit(1)
 os.execvp(command[0], command)
@@ -82,10 +81,10 @@ def end_on_term() -> None:
 
 
 def pinned(command: Sequence[str], cores: Sequence[int], *, first: bool = False) -> list[str]:
-    """The command, on these cores, and ended with this process; `first` as of a Program."""
+    """The command, on these cores, and ended with this process; `first`, where may be, as there."""
     where = ",".join(map(str, cores))
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), where]
-    return [*launcher, "first" if first else "", *command]
+    return [*launcher, "first" if first and can_precede() else "", *command]
 
 
 def free_port() -> int:

@@ -28,7 +28,7 @@ from loadtest.bench.driver_spec import Spec, StreamLoad
 from loadtest.bench.driving import LoadFailed
 from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.machine import Cores, Unfit
-from loadtest.bench.process import NotStarted, end_on_term
+from loadtest.bench.process import NotStarted, end_on_term, pinned
 from loadtest.bench.samples import shares
 from loadtest.bench.turn import Turn
 from loadtest.bench.upstreams import upstreams
@@ -93,7 +93,7 @@ def _loaded(turn: Turn, streams: int) -> dict[str, float]:
 def _spied(pid: int, raw: Path, seconds: float, cores: Cores) -> Iterator[None]:
     """py-spy looks while the load runs; it ends by itself."""
     command = [
-        *("taskset", "-c", ",".join(map(str, cores.load)), str(environments.py_spy())),
+        str(environments.py_spy()),
         *("record", "--pid", str(pid), "--duration", str(max(1, round(seconds) - 1))),
         *(
             "--rate",
@@ -106,7 +106,8 @@ def _spied(pid: int, raw: Path, seconds: float, cores: Cores) -> Iterator[None]:
             str(raw),
         ),
     ]
-    spy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603  # py-spy
+    spied = pinned(command, cores.load, first=True)  # else it would look when the load rests
+    spy = subprocess.Popen(spied, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603  # py-spy
     try:
         yield
         _, said = spy.communicate(timeout=60)

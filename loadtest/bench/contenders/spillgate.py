@@ -21,6 +21,7 @@ from loadtest.bench.agreement import TENANT, Books, agreed
 from loadtest.bench.contender import Bench, Contender, Running
 from loadtest.bench.environments import ROOT, Missing
 from loadtest.bench.lane_names import ALL, CLOSED, ONE
+from loadtest.bench.machine import can_precede
 from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
 from loadtest.bench.process import Program, accepts, answers, free_port, running
 from loadtest.bench.upstreams import python
@@ -131,6 +132,11 @@ def _server() -> Path:
     return server
 
 
+def _not_first() -> None:
+    if not can_precede():
+        raise Missing("it is the main one where the load cannot go before Redis")
+
+
 def _published() -> dict[str, str]:
     shown = config(_KEY_IN_THE_PAGE, "redis://127.0.0.1:6379/0", Path(), (8080, 8081, 9001, 9002))
     return {
@@ -157,13 +163,14 @@ def _contender(
     title: str,
     start: Callable[[Bench], AbstractContextManager[Running]],
     lanes: tuple[str, ...],
+    prepare: Callable[[], object] = _server,
 ) -> Contender:
     return Contender(
         name=name,
         title=title,
         does="governed: keys, limits in Redis, exact tokens, cost, ledger, metrics, log, traces",
         start=start,
-        prepare=_server,
+        prepare=prepare,
         published=_published,
         version=_version,
         lanes=frozenset(lanes),
@@ -179,9 +186,10 @@ SPILLGATE_BESIDE_REDIS: Final = _contender(
 )
 SPILLGATE_REDIS_FIRST: Final = _contender(
     "spillgate-redis-first",
-    "Spillgate, load and upstream wait for Redis",
+    "Spillgate, load and upstream take turns with Redis",
     partial(started, redis_first=True),
     (CLOSED, ONE),
+    _not_first,
 )
 SPILLGATE_WITHOUT_LEASES: Final = _contender(
     "spillgate-without-leases",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.redis.embedded_binaries import installed_binaries
+from loadtest.bench import process
 from loadtest.bench.closed_loop import Generator
 from loadtest.bench.contenders.direct import DIRECT
 from loadtest.bench.contenders.spillgate import SPILLGATE
@@ -19,13 +20,16 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark i
 
 
 @pytest.mark.timeout(600)  # a busy machine
-def test_a_round_measures_and_its_counts_agree(tmp_path: Path) -> None:
+def test_a_round_measures_and_its_counts_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a gateway and with this one: all is answered, nothing is changed, five books agree.
 
     The driver's load, for the public tools are not installed for tests; every lane is short.
     """
     if installed_binaries().server is None:
         pytest.skip("no embedded Redis server for this machine")
+    monkeypatch.setattr(process, "can_precede", lambda: False)  # other tests run on these cores
     usable = sorted(os.sched_getaffinity(0))
     cores = Cores(usable[-1], (usable[0],))
     lanes = [CLOSED, OPEN, LARGE, FEW_STREAMS]
