@@ -133,6 +133,7 @@ def _server() -> Path:
 
 
 def _not_first() -> None:
+    _server()
     if not can_precede():
         raise Missing("it is the main one where the load cannot go before Redis")
 
