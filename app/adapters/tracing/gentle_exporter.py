@@ -19,8 +19,10 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from app.adapters.pace import gently
 from app.adapters.tracing.otlp_transport import KeptConnection
 
-#: Spans that are packed in one go: some 0.1 ms.
-_AT_ONCE: Final = 1
+#: What is packed in one go, as attributes: some 0.1 ms.
+_AT_ONCE: Final = 32
+#: What a span is beside its attributes, as attributes.
+_BARE: Final = 4
 #: The fastest.
 _LEVEL: Final = 1
 #: Of zlib's, for the form of gzip.
@@ -44,14 +46,27 @@ class GentleExporter(OTLPSpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them, in the exporter's own thread; tried again as the SDK does."""
-        sent = self._client.export(b"".join(_packed(spans)))
+        sent = self._client.export(b"".join(packed(spans)))
         return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
 
 
-def _packed(spans: Sequence[ReadableSpan]) -> Iterator[bytes]:
-    """One request: messages of protobuf that follow each other are one, with the lists of all."""
+def packed(spans: Sequence[ReadableSpan]) -> Iterator[bytes]:
+    """One request's body: messages of protobuf that follow each other are one, with all lists."""
     compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
-    for start in gently(range(0, len(spans), _AT_ONCE)):
-        part = encode_spans(spans[start : start + _AT_ONCE])
-        yield compressor.compress(part.SerializeToString())
+    for part in gently(_parts(spans)):
+        yield compressor.compress(encode_spans(part).SerializeToString())
     yield compressor.flush()
+
+
+def _parts(spans: Sequence[ReadableSpan]) -> Iterator[list[ReadableSpan]]:
+    """Each as large as what is packed in one go: with each, the SDK packs who they are from."""
+    part: list[ReadableSpan] = []
+    size = 0
+    for span in spans:
+        part.append(span)
+        size += _BARE + len(span.attributes or ())
+        if size >= _AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
