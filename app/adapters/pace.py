@@ -1,9 +1,12 @@
-"""Long work in a thread, at a pace that leaves the processor to requests."""
+"""Work in a thread that leaves the processor to requests: when it begins, and for how long."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from threading import Event
 from typing import Final, TypeVar
 
@@ -11,6 +14,9 @@ T = TypeVar("T")
 
 #: One interpreter runs one thread at a time: for about so long a request waits for this one.
 _WORK_S: Final = 0.0001
+#: The same of one that had to wait itself, by how long that was, and at the most.
+_WORK_OF_WAIT: Final = 0.125
+_MOST_WORK_S: Final = 0.001
 #: Rest by work: a quarter of a processor is used.
 _REST: Final = 3.0
 
@@ -19,14 +25,35 @@ class Ended(Exception):
     """The process ends; what was not finished is done again."""
 
 
+def behind_requests() -> None:
+    """Have the calling thread wait until the event loop pauses, or has had its share.
+
+    A thread that wakes up takes the processor from the one that runs, but for those of this policy
+    (sched(7), SCHED_BATCH; any user may choose it). Here it would take it for nothing: the loop's
+    thread has the interpreter. On a busy processor it waits for some 40 ms; so this is for work
+    that nobody waits for.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox's kernel that has no policies
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def gently(items: Iterable[T], ended: Event | None = None) -> Iterator[T]:
-    """The items, resting between some of them. Raises Ended once that is set."""
+    """The items, resting between some of them. Raises Ended once that is set.
+
+    Where the processor is busy, whoever has waited for it works for longer: requests wait for much
+    else there, and by so little at a time nothing would ever be done.
+    """
     rest = ended.wait if ended else time.sleep
-    began = time.perf_counter()
+    enough_s = _WORK_S
+    began = time.thread_time()
     for item in items:
         yield item
-        spent = time.perf_counter() - began
-        if spent >= _WORK_S:
+        spent = time.thread_time() - began
+        if spent >= enough_s:
+            rested = time.perf_counter()
             if rest(spent * _REST):
                 raise Ended
-            began = time.perf_counter()
+            waited = time.perf_counter() - rested - spent * _REST
+            enough_s = min(max(_WORK_S, waited * _WORK_OF_WAIT), _MOST_WORK_S)
+            began = time.thread_time()

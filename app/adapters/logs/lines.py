@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from app.adapters.pace import behind_requests
+
 #: Lines that wait, in characters: two thousand requests a second for three seconds.
 MOST_WAITING: Final = 4 * 1024 * 1024
 #: At the end: for what still waits.
@@ -108,6 +110,7 @@ class Lines:
             self._news.release()
 
     def _run(self) -> None:
+        behind_requests()
         while not self._ending:
             self._news.acquire()
             self._write_waiting()

@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from app.adapters.pace import behind_requests
 from app.adapters.tracing.sdk_spans import SpanForm
 from app.domain.ledger.completion import Receipt
 from app.domain.tracing.said import NOTHING_SAID, Said
@@ -165,6 +166,7 @@ class _Counting(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them; a failure is told in the log when it begins and when it ends."""
+        behind_requests()  # here, for the thread is the SDK's
         self.taken_total += len(spans)
         try:
             result = self._inner.export(spans)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
     add_TraceServiceServicer_to_server,
 )
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from app.adapters.tracing.export import Bounds, exporting_spans
 from app.adapters.tracing.exporters import (
@@ -105,6 +108,21 @@ async def test_what_waits_at_the_end_is_sent() -> None:
             assert receiver.spans == []
         assert len(receiver.spans) == out.sent_total == SPANS
         assert out.lost_total == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
+async def test_spans_are_sent_behind_requests() -> None:
+    """Whatever the exporter: nobody waits for it."""
+    policies: list[int] = []
+
+    class Looking(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            policies.append(os.sched_getscheduler(0))
+            return SpanExportResult.SUCCESS
+
+    async with exporting_spans([Looking()], FORM, SOON) as out:
+        out.record(recorded())
+    assert policies == [os.SCHED_BATCH]
 
 
 async def test_several_receivers_get_the_same() -> None:

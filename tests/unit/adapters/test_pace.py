@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
-from app.adapters.pace import Ended, gently
+from app.adapters.pace import Ended, behind_requests, gently
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
 
 
 def work(_: int, seconds: float = 0.0005) -> None:
@@ -30,6 +35,50 @@ def test_that_no_request_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None
     for item in gently(range(20)):
         work(item, 0.00011)
     assert len(rests) == 20
+
+
+def test_that_who_waits_itself_works_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for long, though; and once it does not wait it works as little as before."""
+    rests: list[float] = []
+    late_s = 0.004
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        until = time.perf_counter() + seconds + late_s
+        while time.perf_counter() < until:
+            pass
+
+    monkeypatch.setattr(time, "sleep", rest)
+    for item in gently(range(60)):
+        work(item, 0.00011)
+    assert 6 <= len(rests) <= 20  # every fifth, after 0.5 ms; on a crowded machine fewer
+    late_s = 1.0
+    rests.clear()
+    monkeypatch.setattr(time, "perf_counter", lambda: len(rests) * late_s)
+    monkeypatch.setattr(time, "sleep", rests.append)
+    for item in gently(range(60)):
+        work(item, 0.00011)
+    assert max(rests) < 0.0045  # three times the millisecond, and what followed it
+
+
+@only_linux
+def test_that_one_thread_stands_behind_and_no_other() -> None:
+    """The event loop's is the one that others stand behind."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(behind_requests).result()
+        assert thread.submit(os.sched_getscheduler, 0).result() == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@only_linux
+def test_that_a_kernel_without_policies_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads then run as they did."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    behind_requests()
 
 
 def test_that_it_ends_when_told_to() -> None:

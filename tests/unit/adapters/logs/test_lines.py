@@ -3,6 +3,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -65,6 +67,18 @@ def test_lines_are_written_in_order(pipe: Pipe) -> None:
     assert pipe.read(b"line 49") == [f"line {number}" for number in range(50)]
     lines.close()
     assert lines.dropped_total == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
+def test_they_are_written_behind_requests(pipe: Pipe) -> None:
+    """Nobody waits for a line."""
+    before = {each.ident for each in threading.enumerate()}
+    lines = Lines(pipe.into)
+    lines.info("the first")
+    assert pipe.read(b"first") == ["the first"]
+    (writer,) = (each for each in threading.enumerate() if each.ident not in before)
+    assert os.sched_getscheduler(writer.native_id or 0) == os.SCHED_BATCH
+    lines.close()
 
 
 def test_a_log_that_nobody_reads_stops_nobody(pipe: Pipe) -> None:

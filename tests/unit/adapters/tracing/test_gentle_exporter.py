@@ -6,11 +6,12 @@ import gzip
 from collections.abc import Sequence
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from app.adapters.tracing import gentle_exporter
-from app.adapters.tracing.gentle_exporter import encode_spans, packed
+from app.adapters.tracing.gentle_exporter import packed
 from app.adapters.tracing.sdk_spans import form_of
 from app.domain.tracing.span_tree import span_tree
 from tests.fakes.receipts import recorded
