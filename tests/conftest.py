@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -72,3 +74,13 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> str | None:
     file: Path = tmp_path_factory.mktemp("authorities") / "one.pem"
     file.write_text("".join(map(ssl.DER_cert_to_PEM_cert, found[:1])), encoding="utf-8")
     return str(file) if found else None
+
+
+@pytest.fixture
+def has_policies() -> None:
+    """Skip where no thread can be put behind others: but on Linux, and in some sandboxes."""
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(os.sched_setscheduler, 0, os.SCHED_BATCH, os.sched_param(0)).result()
+        except (AttributeError, OSError):
+            pytest.skip("this system has no such policies")

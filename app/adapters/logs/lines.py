@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from app.adapters.pace import behind_requests
+from app.adapters.pace import behind_requests, no_longer_behind
 
 #: Lines that wait, in characters: two thousand requests a second for three seconds.
 MOST_WAITING: Final = 4 * 1024 * 1024
@@ -97,6 +97,7 @@ class Lines:
             if self._thread is not None:
                 self._wake()
         if self._thread is not None:
+            no_longer_behind(self._thread.native_id or 0)
             self._thread.join(limit_s)
         with self._lock:
             self._note_dropped(_count(self._waiting))

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from threading import get_native_id
 
 import msgspec
 import structlog
@@ -17,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from app.adapters.pace import behind_requests
+from app.adapters.pace import behind_requests, no_longer_behind
 from app.adapters.tracing.sdk_spans import SpanForm
 from app.domain.ledger.completion import Receipt
 from app.domain.tracing.said import NOTHING_SAID, Said
@@ -139,6 +140,7 @@ class _Line:
 
     def shut_down(self) -> None:
         """Blocks for as long as the exporter does; 30 s at most."""
+        self.exporter.hurry()
         self.processor.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no types here
 
     def give_up(self) -> None:
@@ -155,6 +157,8 @@ class _Counting(SpanExporter):
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
         self._is_away = False
+        self._thread_id = 0
+        self._is_in_hurry = False
         self.taken_total = 0
         self.sent_total = 0
         self.refused_total = 0
@@ -166,7 +170,9 @@ class _Counting(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them; a failure is told in the log when it begins and when it ends."""
-        behind_requests()  # here, for the thread is the SDK's
+        self._thread_id = get_native_id()
+        if not self._is_in_hurry:
+            behind_requests()  # here, for the thread is the SDK's
         self.taken_total += len(spans)
         try:
             result = self._inner.export(spans)
@@ -178,6 +184,12 @@ class _Counting(SpanExporter):
             self.refused_total += len(spans)
         self._tell(is_away=result is not SpanExportResult.SUCCESS)
         return result
+
+    def hurry(self) -> None:
+        """Somebody waits for what is left to be sent."""
+        self._is_in_hurry = True
+        if self._thread_id:
+            no_longer_behind(self._thread_id)
 
     def shutdown(self) -> None:
         """Let go of the connection."""

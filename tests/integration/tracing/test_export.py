@@ -36,6 +36,7 @@ from app.adapters.tracing.exporters import (
 )
 from app.adapters.tracing.sdk_spans import form_of
 from app.domain.tracing.span_attributes import Server
+from app.domain.tracing.span_tree import span_tree
 from tests.fakes.ingestion import ingestion
 from tests.fakes.receipts import TRACE_ID, receipt, recorded
 from tests.fakes.trace_receiver import TraceReceiver, trace_receiver
@@ -110,19 +111,27 @@ async def test_what_waits_at_the_end_is_sent() -> None:
         assert out.lost_total == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
-async def test_spans_are_sent_behind_requests() -> None:
-    """Whatever the exporter: nobody waits for it."""
+@pytest.mark.usefixtures("has_policies")
+async def test_spans_are_sent_behind_requests_until_the_end() -> None:
+    """Whatever the exporter: nobody waits for it before."""
     policies: list[int] = []
+    sent = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     class Looking(SpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             policies.append(os.sched_getscheduler(0))
+            loop.call_soon_threadsafe(sent.set)
             return SpanExportResult.SUCCESS
 
-    async with exporting_spans([Looking()], FORM, SOON) as out:
+    at_once = Bounds(batch=SPANS, delay_s=60, close_s=10)
+    async with exporting_spans([Looking()], FORM, at_once) as out:
         out.record(recorded())
-    assert policies == [os.SCHED_BATCH]
+        await sent.wait()
+        out.put(FORM.spans(span_tree(recorded(2), {}))[:1])
+        policies_before = list(policies)
+    assert policies_before == [os.SCHED_BATCH]
+    assert policies[1:] == [os.SCHED_OTHER]
 
 
 async def test_several_receivers_get_the_same() -> None:

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import os
-import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
-from app.adapters.pace import Ended, behind_requests, gently
-
-only_linux = pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
+from app.adapters.pace import Ended, behind_requests, gently, no_longer_behind
 
 
 def work(_: int, seconds: float = 0.0005) -> None:
@@ -37,40 +35,58 @@ def test_that_no_request_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(rests) == 20
 
 
+class Busy:
+    """A processor that is so many seconds late to go on with who has rested."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = self.late_s = 0.0
+        self.rests: list[float] = []
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.now += seconds + self.late_s
+
+
 def test_that_who_waits_itself_works_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for long, though; and once it does not wait it works as little as before."""
-    rests: list[float] = []
-    late_s = 0.004
-
-    def rest(seconds: float) -> None:
-        rests.append(seconds)
-        until = time.perf_counter() + seconds + late_s
-        while time.perf_counter() < until:
-            pass
-
-    monkeypatch.setattr(time, "sleep", rest)
-    for item in gently(range(60)):
-        work(item, 0.00011)
-    assert 6 <= len(rests) <= 20  # every fifth, after 0.5 ms; on a crowded machine fewer
-    late_s = 1.0
-    rests.clear()
-    monkeypatch.setattr(time, "perf_counter", lambda: len(rests) * late_s)
-    monkeypatch.setattr(time, "sleep", rests.append)
-    for item in gently(range(60)):
-        work(item, 0.00011)
-    assert max(rests) < 0.0045  # three times the millisecond, and what followed it
+    busy = Busy(monkeypatch)
+    worked = {0.0: 0.00011, 0.004: 0.00055, 1.0: 0.0011}  # of pieces of 0.11 ms, by what was waited
+    lateness = [0.0] * 30 + [0.004] * 40 + [1.0] * 60 + [0.0] * 40
+    ends: dict[float, float] = {}
+    for late_s in gently(lateness):
+        busy.late_s = late_s
+        busy.now += 0.00011
+        if busy.rests:
+            ends[late_s] = busy.rests[-1] / 3
+    assert ends == pytest.approx(worked)
 
 
-@only_linux
-def test_that_one_thread_stands_behind_and_no_other() -> None:
-    """The event loop's is the one that others stand behind."""
+@pytest.mark.usefixtures("has_policies")
+def test_that_one_thread_stands_behind_until_somebody_waits_for_it() -> None:
+    """And no other: the event loop's is the one that it stands behind."""
+    before = os.sched_getscheduler(0)
     with ThreadPoolExecutor(1) as thread:
         thread.submit(behind_requests).result()
         assert thread.submit(os.sched_getscheduler, 0).result() == os.SCHED_BATCH
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+        no_longer_behind(thread.submit(threading.get_native_id).result())
+        assert thread.submit(os.sched_getscheduler, 0).result() == os.SCHED_OTHER
+    assert os.sched_getscheduler(0) == before
 
 
-@only_linux
+@pytest.mark.usefixtures("has_policies")
+def test_that_what_somebody_chose_for_a_process_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real-time priority, or what is idle: a thread that left it would be before or behind all."""
+    chosen: list[object] = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_FIFO)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *given: chosen.append(given))
+    behind_requests()
+    no_longer_behind(1)
+    assert not chosen
+
+
+@pytest.mark.usefixtures("has_policies")
 def test_that_a_kernel_without_policies_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads then run as they did."""
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,16 +68,20 @@ def test_lines_are_written_in_order(pipe: Pipe) -> None:
     assert lines.dropped_total == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="has no such policy")
-def test_they_are_written_behind_requests(pipe: Pipe) -> None:
-    """Nobody waits for a line."""
-    before = {each.ident for each in threading.enumerate()}
+@pytest.mark.usefixtures("has_policies")
+def test_they_are_written_behind_requests_until_the_end(pipe: Pipe) -> None:
+    """Nobody waits for a line before."""
+    before = set(threading.enumerate())
     lines = Lines(pipe.into)
     lines.info("the first")
     assert pipe.read(b"first") == ["the first"]
-    (writer,) = (each for each in threading.enumerate() if each.ident not in before)
+    (writer,) = (each for each in set(threading.enumerate()) - before if each.name == "logs")
     assert os.sched_getscheduler(writer.native_id or 0) == os.SCHED_BATCH
-    lines.close()
+    pipe.fill()
+    lines.info("the last")
+    lines.close(limit_s=0.01)  # it cannot write
+    assert os.sched_getscheduler(writer.native_id or 0) == os.SCHED_OTHER
+    pipe.read(b"last")
 
 
 def test_a_log_that_nobody_reads_stops_nobody(pipe: Pipe) -> None:
