@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import add, sub
+from operator import add, attrgetter, sub
 from typing import Final
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from app.domain.quota.reservation import UNUSED, Amounts, Ask, Part, Reservation
 
 #: Below this part of what was leased, the next lease is taken.
 _LOW: Final = 0.5
+_requests: Final = attrgetter("requests")
 
 
 def nobody(*_told: object) -> None:
@@ -83,11 +84,16 @@ class Lease:
             Part(whole.ask.id, self._parts),
         )
 
+    @property
+    def unheard(self) -> Amounts:
+        """What was granted of it since its news were asked for."""
+        return Amounts(*map(sub, self._heard, self._left))
+
     def news(self) -> Amounts:
         """What was granted of it since this was asked before."""
-        left, heard = self._left, self._heard
-        self._heard = left
-        return Amounts(*map(sub, heard, left))
+        unheard = self.unheard
+        self._heard = self._left
+        return unheard
 
     @property
     def runs(self) -> bool:
@@ -110,13 +116,13 @@ class Demand:
     Attributes:
         ask: the last that was asked of the account; others differ in id, amounts and draft.
         left: what was left of each limit when the account was last asked.
-        wanted: all that was asked for in the last whole period.
-        is_busy: whether that was enough for a lease.
+        is_busy: whether enough is asked for, in the last whole period or in this one, for a lease.
         again_at: when there may be a lease, after there was none.
     """
 
     __slots__ = (
         "_asked",
+        "_before",
         "_began",
         "again_at",
         "ask",
@@ -125,7 +131,6 @@ class Demand:
         "leases",
         "left",
         "taking",
-        "wanted",
     )
 
     def __init__(self, ask: Ask, now: float) -> None:
@@ -133,19 +138,20 @@ class Demand:
         self.left: tuple[int, ...] = ()
         self.leases: list[Lease] = []
         self.taking = False
-        self.wanted = Amounts()
         self.is_busy = False
         self.again_at = now
         self.is_leasable = is_leasable(ask)
-        #: In this period; what is granted of leases is asked of them when it is over.
+        #: In the last whole period.
+        self._before = Amounts()
+        #: In this one; what is granted of leases is asked of them when it is over.
         self._asked: list[Amounts] = []
         self._began = now
 
     def _turn(self, now: float) -> None:
         self._asked += [each.news() for each in self.leases]
         is_next = now - self._began < 2 * PERIOD_S
-        self.wanted = _sum(self._asked) if is_next else Amounts()
-        self.is_busy = self.wanted.requests >= MANY
+        self._before = _sum(self._asked) if is_next else Amounts()
+        self.is_busy = self._before.requests >= MANY
         self._asked = []
         self._began = now
 
@@ -158,7 +164,14 @@ class Demand:
                 lease.told(part)
                 return part
         self._asked.append(ask.amounts)
+        self.is_busy = self.is_busy or len(self._asked) >= MANY
         return None
+
+    @property
+    def wanted(self) -> Amounts:
+        """All that was asked for in the last whole period, or in this one where that is more."""
+        so_far = _sum([*self._asked, *(each.unheard for each in self.leases)])
+        return max(self._before, so_far, key=_requests)
 
     def wants(self, now: float) -> bool:
         """Whether another lease should be taken now."""

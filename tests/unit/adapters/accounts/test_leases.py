@@ -106,11 +106,15 @@ class Worker:
         self.clock.advance(PERIOD_S)
         return taken
 
+    def come(self, count: int) -> None:
+        """So many ask at once, for whom there is no lease."""
+        assert not any(self.accounts.leased(self.ask()) for _ in range(count))
+
     async def warm(self) -> Reservation:
         """A lease there is, and the first part of it."""
         before = len(self.account.leases)
-        await self.burst(ASKED)
         await self.take()
+        self.come(ASKED - 1)
         await until(lambda: len(self.account.leases) > before)
         await until(lambda: bool(self.accounts.leases.tried_total[Try.TAKEN]))
         part = await self.take()
@@ -127,6 +131,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def settled() -> None:
+    """Let what is ready run, some turns of it."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -162,25 +172,41 @@ async def test_who_asks_seldom_is_asked_for_one_by_one(worker: Worker) -> None:
     assert not worker.account.leases
 
 
-async def test_a_burst_after_a_pause_is_not_a_habit(worker: Worker) -> None:
-    """What was asked for long ago says nothing about now."""
-    await worker.burst(ASKED)
-    worker.clock.advance(2 * PERIOD_S)
-    await worker.burst(2)
+async def test_who_begins_to_ask_often_does_not_wait_for_a_period_to_end(worker: Worker) -> None:
+    """The first few ask the account; for each lease that is used up there is a larger one."""
     await worker.take()
-    await asyncio.sleep(0)
+    worker.come(MANY - 2)
+    await settled()
     assert not worker.account.leases
+    worker.come(1)
+    await until(lambda: worker.accounts.leases.tried_total[Try.TAKEN] == 1)
+    assert all([(await worker.take()).part for _ in range(MANY)])
+    await until(lambda: worker.accounts.leases.tried_total[Try.TAKEN] == 2)
+    assert [each.amounts.requests for each in worker.account.leases] == [MANY, 2 * MANY]
+
+
+async def test_a_burst_before_a_pause_is_not_a_habit(worker: Worker) -> None:
+    """What was asked for long ago says nothing about now."""
+    await worker.warm()
+    worker.clock.advance(LEASE_S + 2 * PERIOD_S)
+    await worker.burst(MANY - 1)
+    await worker.take()
+    await settled()
+    assert len(worker.account.leases) == 1
 
 
 async def test_what_leases_granted_counts_as_asked_for(worker: Worker) -> None:
     """Once, and in the period it was granted in: the next lease is as large as what comes."""
     await worker.warm()
+    (demand,) = worker.accounts.leases._demands.values()  # noqa: SLF001  # what the next one takes
+    assert demand.wanted == Amounts(101, 1010, 1010)
+    worker.clock.advance(PERIOD_S)
     for _ in range(40):
         await worker.take()
+    assert demand.wanted == Amounts(101, 1010, 1010)
     worker.clock.advance(PERIOD_S)
     await worker.take()
-    (demand,) = worker.accounts.leases._demands.values()  # noqa: SLF001  # what the next one takes
-    assert demand.wanted == Amounts(42, 420, 420)
+    assert demand.wanted == Amounts(40, 400, 400)
     worker.clock.advance(PERIOD_S)
     await worker.take()
     assert demand.wanted == Amounts(1, 10, 10)
@@ -265,8 +291,8 @@ async def test_one_that_is_granted_while_its_worker_ends_is_given_back() -> None
     async with working() as worker:
         asked = asyncio.Event()
         worker.account.reserving = lambda ask: asked.set() if ask.aside else None
-        await worker.burst(ASKED)
         await worker.take()
+        worker.come(ASKED - 1)
         worker.accounts.leases.close()
         await asked.wait()
     assert [each.ask.amounts.requests for each in worker.account.unused] == [100]
@@ -298,9 +324,10 @@ async def test_a_lease_that_goes_over_a_soft_limit_is_given_back(worker: Worker)
     worker.account.answer = lambda granted: (
         replace(granted, over=(0,)) if granted.ask.aside else granted
     )
-    await worker.burst(ASKED)
-    assert (await worker.take()).part is None
+    await worker.take()
+    worker.come(ASKED - 1)
     await until(lambda: bool(worker.account.unused))
+    assert (await worker.take()).part is None
     assert [each.ask.amounts.requests for each in worker.account.unused] == [100]
     assert (await worker.take()).part is None
 
