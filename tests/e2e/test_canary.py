@@ -164,6 +164,8 @@ async def break_adapters(it: Planted) -> None:
         return fail
 
     resources = team.process.resources
+    accounts: Any = resources.accounts
+    accounts.leases.close()  # each asks for itself
     adapters = (
         (resources.keys, "find"),
         (resources.accounts, "reserve"),

@@ -11,14 +11,15 @@ import pytest
 from redis.asyncio import Redis
 
 from app.domain.ledger.ledger_row import LedgerRow, decode, marked
-from tests.e2e.stack import Stack, ptu_and_paygo, stack
+from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
 
 MESSAGE = {"role": "user", "content": "How many did you count?"}
 
 
 async def rows_of(team: Stack, redis_url: str) -> list[LedgerRow]:
-    """The tenant's ledger, once everything is settled."""
+    """The tenant's ledger, once everything is settled, and what was leased is given back."""
     accounts: Any = team.process.resources.accounts
+    await eventually(lambda: not list(accounts.leases.held()))
     assert await accounts.settled(30)
     (tenant,) = team.process.current.settings.tenants
     async with Redis.from_url(redis_url) as redis:
