@@ -119,8 +119,8 @@ def _spread(seed: int) -> list[str]:
 def main(arguments: Sequence[str]) -> None:
     """Print the tables."""
     parser = ArgumentParser("python -m loadtest.bench.scale", description=__doc__)
-    parser.add_argument("--gateway-us", type=float, default=158.0)
-    parser.add_argument("--redis-us", type=float, default=24.0)
+    parser.add_argument("--gateway-us", type=float, default=134.0)
+    parser.add_argument("--redis-us", type=float, default=27.0)
     parser.add_argument("--row-bytes", type=float, default=492.0)
     parser.add_argument("--requests-per-s", type=float, default=1_000_000.0)
     parser.add_argument("--use", type=float, default=0.7)
