@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -47,9 +49,7 @@ def _make_room(files: int) -> None:
 
     Linux doubles it when it is full, and a process with threads stands still for that, 10 to 30 ms
     in which readers elsewhere end (`expand_fdtable`, `synchronize_rcu`): just when many come.
+    Where that cannot be had, it grows as they come.
     """
-    anything = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with suppress(OSError), Path(os.devnull).open("rb") as anything:
         os.close(fcntl.fcntl(anything, fcntl.F_DUPFD_CLOEXEC, files - 1))
-    finally:
-        os.close(anything)
