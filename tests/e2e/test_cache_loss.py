@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import statistics
 import threading
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,6 +26,7 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.adapters.redis.semantic_index import SemanticIndex
 from tests.e2e.stack import Stack, eventually, ptu_and_paygo, stack
+from tests.e2e.steady_load import Seen, ask, steadily
 
 pytestmark = [
     pytest.mark.skipif(
@@ -43,19 +41,6 @@ LENGTHS: Final = [
     pytest.param(2.0, id="2 s", marks=pytest.mark.alone),
     pytest.param(A_MINUTE, id="60 s", marks=pytest.mark.long),
 ]
-
-
-@dataclass(slots=True)
-class Seen:
-    """What clients saw over some time."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    results: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
-
-    def percentile(self, number: int) -> float:
-        """Of the latencies, in seconds."""
-        return statistics.quantiles(self.seconds, n=100)[number - 1]
 
 
 @dataclass(slots=True)
@@ -81,26 +66,17 @@ class Site:
             "max_tokens": 5,
             "messages": [{"role": "user", "content": prompt}],
         }
-        began = time.monotonic()
-        async with self.team.http.post(
-            f"{self.team.base_url}/chat/completions",
-            json=body,
-            headers={"api-key": self.team.key},
-        ) as answer:
-            await answer.read()
-            seen.seconds.append(time.monotonic() - began)
-            seen.statuses[answer.status] += 1
-            seen.results[answer.headers["x-spillgate-cache"]] += 1
+        await ask(self.team, body, seen)
 
     async def load(self, seconds: float) -> Seen:
         """A steady stream of requests, each another question, whatever becomes of them."""
-        seen, loop = Seen(), asyncio.get_running_loop()
-        began = loop.time()
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(max(100, int(seconds * RATE))):
-                await asyncio.sleep(max(0.0, began + number / RATE - loop.time()))
-                prompt = f"How many apples has the farmer in house number {next(self.numbers)}?"
-                tasks.create_task(self.ask(prompt, seen))
+        seen = Seen()
+
+        def next_one() -> Coroutine[None, None, None]:
+            number = next(self.numbers)
+            return self.ask(f"How many apples has the farmer in house number {number}?", seen)
+
+        await steadily(max(100, int(seconds * RATE)), RATE, next_one)
         return seen
 
     async def result(self, prompt: str) -> str:

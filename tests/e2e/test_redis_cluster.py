@@ -21,6 +21,7 @@ from app.cli.key import new_key
 from app.domain.ledger.ledger_row import CHARGED
 from app.domain.quota.calendar import days_around
 from tests.e2e.stack import Stack, stack
+from tests.e2e.steady_load import steadily
 from tests.integration.redis.cluster import Cluster, Server, free_port, running_cluster
 
 ROOM: Final = 37
@@ -277,16 +278,12 @@ async def load(place: House, names: list[str], seconds: float) -> dict[str, list
     """20 requests a second of each tenant."""
     answers: dict[str, list[Answer]] = {name: [] for name in names}
 
-    async def ask(name: str) -> None:
-        answers[name].append(await place.ask(name))
+    async def ask_each() -> None:
+        found = await asyncio.gather(*map(place.ask, names))
+        for name, answer in zip(names, found, strict=True):
+            answers[name].append(answer)
 
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(int(seconds * 20)):
-            await asyncio.sleep(max(0.0, began + number / 20 - loop.time()))
-            for name in names:
-                tasks.create_task(ask(name))
+    await steadily(int(seconds * 20), 20, ask_each)
     return answers
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,19 +19,14 @@ from app.adapters.archive.reader import ArchiveReader
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.ledger.ledger_row import CHARGED
 from app.domain.quota.calendar import days_around
-from tests.e2e.stack import Stack, stack
+from tests.e2e.stack import stack
+from tests.e2e.steady_load import RATE, Loaded
 from tests.integration.redis.cluster import Server, is_up
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
 )
-RATE: Final = 40  # requests a second
 ENOUGH: Final = 100_000  # requests a day
-CHAT: Final = {
-    "model": "gpt-4o",
-    "max_tokens": 5,
-    "messages": [{"role": "user", "content": "Who is in charge?"}],
-}
 
 
 class Endpoint:
@@ -83,63 +77,14 @@ async def endpoint(port: int) -> AsyncIterator[Endpoint]:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What clients saw over some time."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    degraded: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class Site:
+class Site(Loaded):
     """A gateway behind a moving endpoint, and the servers that it may lead to."""
 
-    team: Stack
     door: Endpoint
     link: Endpoint
     primary: Server
     replica: Server
     tenant: str
-    admitted: int = 0
-
-    async def ask(self, seen: Seen) -> None:
-        """One request."""
-        url = f"{self.team.base_url}/chat/completions"
-        headers = {"api-key": self.team.key}
-        async with self.team.http.post(url, json=CHAT, headers=headers) as answer:
-            await answer.read()
-            seen.statuses[answer.status] += 1
-            self.admitted += answer.status == 200
-            if policy := answer.headers.get("x-spillgate-degraded"):
-                seen.degraded[policy] += 1
-
-    async def load(self, seconds: float) -> Seen:
-        """A steady stream of requests, whatever becomes of them."""
-        seen, loop = Seen(), asyncio.get_running_loop()
-        began = loop.time()
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(int(seconds * RATE)):
-                await asyncio.sleep(max(0.0, began + number / RATE - loop.time()))
-                tasks.create_task(self.ask(seen))
-        return seen
-
-    async def heals(self) -> float:
-        """Seconds until an answer is no longer degraded, and everything is settled."""
-        began = time.monotonic()
-        async with asyncio.timeout(20):
-            while True:
-                seen = Seen()
-                await self.ask(seen)
-                if not seen.degraded and 503 not in seen.statuses:
-                    break
-                await asyncio.sleep(0.02)
-        assert await self.settled()
-        return time.monotonic() - began
-
-    async def settled(self) -> bool:
-        """Whether all that was admitted is charged."""
-        accounts: Any = self.team.process.resources.accounts
-        return bool(await accounts.settled(30))
 
     def committed(self, server: Server) -> int:
         """Requests of today by the tenant's account."""

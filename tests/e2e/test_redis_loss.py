@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import statistics
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,81 +19,21 @@ from app.adapters.redis.embedded import embedded_redis
 from app.adapters.redis.embedded_binaries import installed_binaries
 from app.domain.quota.calendar import days_around
 from tests.e2e.sinks import read_if_there
-from tests.e2e.stack import Stack, eventually, stack
+from tests.e2e.stack import eventually, stack
+from tests.e2e.steady_load import RATE, Loaded, Seen
 
 pytestmark = pytest.mark.skipif(
     installed_binaries().server is None, reason="no embedded Redis server for this machine"
 )
-RATE: Final = 40  # requests a second
 LIMIT: Final = 60  # requests a day of the tenants that are limited
-CHAT: Final = {
-    "model": "gpt-4o",
-    "max_tokens": 5,
-    "messages": [{"role": "user", "content": "Still there?"}],
-}
 
 
 @dataclass(slots=True)
-class Seen:
-    """What clients saw over some time."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    degraded: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
-
-    def percentile(self, number: int) -> float:
-        """Of the latencies, in seconds."""
-        return statistics.quantiles(self.seconds, n=100)[number - 1]
-
-
-@dataclass(slots=True)
-class Site:
+class Site(Loaded):
     """A gateway on a Redis of its own."""
 
-    team: Stack
     redis: Redis
     pid: int
-
-    async def ask(self, seen: Seen) -> None:
-        """One request, measured."""
-        began = time.monotonic()
-        url = f"{self.team.base_url}/chat/completions"
-        headers = {"api-key": self.team.key}
-        async with self.team.http.post(url, json=CHAT, headers=headers) as answer:
-            await answer.read()
-            seen.seconds.append(time.monotonic() - began)
-            seen.statuses[answer.status] += 1
-            if policy := answer.headers.get("x-spillgate-degraded"):
-                seen.degraded[policy] += 1
-
-    async def load(self, seconds: float) -> Seen:
-        """A steady stream of requests, whatever becomes of them."""
-        seen, loop = Seen(), asyncio.get_running_loop()
-        began = loop.time()
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(int(seconds * RATE)):
-                await asyncio.sleep(max(0.0, began + number / RATE - loop.time()))
-                tasks.create_task(self.ask(seen))
-        return seen
-
-    async def heals(self) -> float:
-        """Seconds until an answer is no longer degraded, and everything is settled."""
-        began = time.monotonic()
-        async with asyncio.timeout(20):
-            while True:
-                seen = Seen()
-                await self.ask(seen)
-                if not seen.degraded and 503 not in seen.statuses:
-                    break
-                await asyncio.sleep(0.02)
-        assert await self.settled()
-        return time.monotonic() - began
-
-    async def settled(self) -> bool:
-        """Whether all that was admitted is charged."""
-        accounts: Any = self.team.process.resources.accounts
-        settled: bool = await accounts.settled(30)
-        return settled
 
     def archived(self) -> int:
         """How many rows of the tenant the archive has."""
