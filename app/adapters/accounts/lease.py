@@ -115,7 +115,8 @@ class Demand:
 
     Attributes:
         ask: the last that was asked of the account; others differ in id, amounts and draft.
-        left: what was left of each limit when the account was last asked.
+        left: what was left of each limit when the account was last asked; None where it was not, or
+            long ago. Before the first time, `ask` lacks the row that it is written with.
         is_busy: whether enough is asked for, in the last whole period or in this one, for a lease.
         again_at: when there may be a lease, after there was none.
     """
@@ -135,7 +136,7 @@ class Demand:
 
     def __init__(self, ask: Ask, now: float) -> None:
         self.ask = ask
-        self.left: tuple[int, ...] = ()
+        self.left: tuple[int, ...] | None = None
         self.leases: list[Lease] = []
         self.taking = False
         self.is_busy = False
@@ -154,6 +155,8 @@ class Demand:
         self.is_busy = self._before.requests >= MANY
         self._asked = []
         self._began = now
+        if not is_next and not self.leases:
+            self.left = None
 
     def part(self, ask: Ask, now: float) -> Reservation | None:
         """Of the first lease that has room for what is asked for, which counts in any case."""
@@ -178,7 +181,7 @@ class Demand:
         if self.leases:
             if now < self.leases[-1].renewed_at:  # of those before it, it is past
                 return False
-        elif len(self.left) < len(self.ask.limits):  # all were refused: none was told of room
+        elif self.left is None:
             return False
         return self.is_busy and not self.taking and now >= self.again_at
 

@@ -175,8 +175,9 @@ class Leases:
     async def _tried(self, demand: Demand, workers: int) -> Try:
         ask, now = demand.ask, self._clock.now()
         sharers = workers * self._sharing(demand) * _AT_ONCE
-        amounts = leased(demand.wanted, ask.limits, demand.left, sharers)
-        if amounts is None:
+        if demand.left is None or not (
+            amounts := leased(demand.wanted, ask.limits, demand.left, sharers)
+        ):
             return Try.STRICT
         whole = _whole(ask, amounts)
         try:

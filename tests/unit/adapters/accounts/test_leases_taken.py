@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from app.adapters.accounts.leases import Leases
 from app.adapters.background import Background, background
@@ -77,6 +78,38 @@ async def test_who_was_only_refused_is_leased_nothing() -> None:
         assert running.failures_total == 0
     assert worker.asked == []
     assert not worker.leases.tried_total
+
+
+async def test_who_has_no_limits_is_leased_nothing_before_the_account_answered() -> None:
+    """Until then the ask has no row yet, and a lease that nobody settles would have none either."""
+    worker, early = Worker(), replace(REQUEST, limits=(), draft=b"{}")
+    full = replace(early, draft=b"a row")
+    async with taking(worker):
+        for _ in range(2 * MANY):
+            assert worker.leases.part(early) is None
+        await until_idle()
+        assert worker.asked == []
+        worker.leases.note(replace(granted(full), left=()))
+        assert worker.leases.part(replace(full, draft=b"{}")) is None
+        await until_idle()
+        assert [each.draft for each in worker.asked] == [b"a row"]
+
+
+async def test_what_was_left_before_a_pause_is_no_reason_for_a_lease() -> None:
+    """Others may have used it up meanwhile: the account is asked first."""
+    worker = Worker()
+    async with taking(worker):
+        assert worker.leases.part(REQUEST) is None
+        worker.leases.note(granted(REQUEST))
+        worker.clock.advance(2 * PERIOD_S)
+        for _ in range(2 * MANY):
+            assert worker.leases.part(REQUEST) is None
+        await until_idle()
+        assert worker.asked == []
+        worker.leases.note(granted(REQUEST))
+        assert worker.leases.part(REQUEST) is None
+        await until_idle()
+        assert len(worker.asked) == 1
 
 
 @pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "unanswered"])
