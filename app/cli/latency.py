@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,7 @@ def add_latency(cli: typer.Typer, compare: Compare) -> None:
             concurrency=concurrency,
             seed=seed,
         )
+        _check_plot(plot)
         around: Surroundings = ctx.obj
         asked, wanted = Asked(config, plan, simulate), _Wanted(json, plot, yes)
         raise typer.Exit(_Command(asked, wanted, around.output()).done(compare))
@@ -178,15 +180,26 @@ class _Command:
     def _tell(self, found: tuple[Measured, ...], *, stopped: bool) -> int:
         if stopped:
             self.output.note("spillgate: stopped; this is of the requests that had ended")
-        if self.wanted.plot is not None:
-            self.wanted.plot.write_text(plotted(found), "utf-8")
         if self.wanted.as_json:
             self.output.json(as_json(self.asked.plan, found))
         else:
             show(self.output, found)
+        if self.wanted.plot is not None:
+            try:
+                self.wanted.plot.write_text(plotted(found), "utf-8")
+            except OSError as error:
+                return self._mistake([f"spillgate: {error}"])
         if stopped:
             return INTERRUPTED
         return 0 if all(each.answered for each in found) else FAILED
+
+
+def _check_plot(plot: Path | None) -> None:
+    """Before anything is paid for. Raises BadParameter where it cannot be written."""
+    if plot is None:
+        return
+    if plot.is_dir() or not os.access(plot if plot.exists() else plot.parent, os.W_OK):
+        raise typer.BadParameter(f"cannot be written: {plot}", param_hint="--plot")
 
 
 def _names(listed: str) -> tuple[str, ...]:

@@ -95,6 +95,24 @@ def test_the_plot_is_svg_with_a_line_for_each(tmp_path: Path) -> None:
     assert {"TTFT, ms", "TPOT, ms", "latency, ms", "ptu (50 answers)"} <= set(texts)
 
 
+def test_a_plot_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    """What was paid for is not lost for a wrong name."""
+    for path in (tmp_path, tmp_path / "nowhere" / "found.svg"):
+        played = Played()
+        result = run(played, *ALIKE, "--plot", str(path))
+        assert (result.exit_code, played.sent) == (2, 0)
+        assert "cannot be written" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
+def test_a_full_disk_costs_the_plot_alone() -> None:
+    """The table is told before."""
+    result = run(Played(), *ALIKE, "--plot", "/dev/full")
+    assert result.exit_code == 2
+    assert "TTFT" in result.stdout
+    assert "No space left" in result.stderr
+
+
 def test_money_is_asked_for_before_anything_is_sent() -> None:
     """With what each costs; only what comes on the bill is in the sum."""
     played = Played(COSTS)
