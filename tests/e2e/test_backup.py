@@ -148,6 +148,7 @@ async def _filled(site: Site, copies: Path) -> str:
         await asked(gateway, 12)
         key = await gateway.made("by-hand")
         await asked(gateway, 3, key)
+        await settled(gateway, 12)  # no lease is open any more
         redis.save()
         shutil.copy(site.directory / "redis" / "dump.rdb", copies / "dump.rdb")
         await asked(gateway, 7)

@@ -13,6 +13,8 @@ from app.domain.quota.reservation import UNUSED, Amounts, Ask, Part, Reservation
 
 #: Below this part of what was leased, the next lease is taken.
 _LOW: Final = 0.5
+#: There may be the one that is granted from, and the next.
+AT_ONCE: Final = 2
 _requests: Final = attrgetter("requests")
 
 
@@ -159,10 +161,13 @@ class Demand:
             self.left = None
 
     def part(self, ask: Ask, now: float) -> Reservation | None:
-        """Of the first lease that has room for what is asked for, which counts in any case."""
+        """Of the older lease that has room for what is asked for, which counts in any case.
+
+        Those before the last two are used up: the third comes when the second is half used.
+        """
         if now - self._began >= PERIOD_S:
             self._turn(now)
-        for lease in self.leases:
+        for lease in self.leases[-AT_ONCE:]:
             if now < lease.ends and (part := lease.part(ask)) is not None:
                 lease.told(part)
                 return part

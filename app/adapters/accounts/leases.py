@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.adapters.accounts.lease import Demand, Lease, nobody
+from app.adapters.accounts.lease import AT_ONCE, Demand, Lease, nobody
 from app.adapters.redis.account import Skewed, Unseeded
 from app.adapters.redis.batch import NotSent
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, UnreadableRow, decode, encode
@@ -30,8 +30,6 @@ from app.ports import Clock
 PAUSE_S: Final = 1.0
 #: Keys and models whose asks are counted; beyond so many those without a lease begin anew.
 _REMEMBERED: Final = 16_384
-#: Of one key and model there may be the one that is granted from, and the next.
-_AT_ONCE: Final = 2
 
 #: Of which tenant, and by the identity of its scopes, limits and days which of its asks.
 _Kind = tuple[str, int, int, int]
@@ -76,6 +74,7 @@ class Leases:
         self._leasing: set[Demand] = set()  # of the demands, those that have leases
         self._open: dict[str, Lease] = {}  # by name, until its last part is settled
         self._wanted: list[Demand] = []
+        self._taking: set[Demand] = set()  # wanted, or asked of the account
         self._news = asyncio.Event()
         self.tried_total: Counter[Try] = Counter()
 
@@ -90,6 +89,7 @@ class Leases:
         part = demand.part(ask, now)
         if demand.wants(now):
             demand.taking = True
+            self._taking.add(demand)
             self._wanted.append(demand)
             self._news.set()
         return part
@@ -168,13 +168,14 @@ class Leases:
             ended = await self._tried(demand, self._workers() if self._workers else 1)
         finally:
             demand.taking = False
+            self._taking.discard(demand)
         self.tried_total[ended] += 1
         if ended is not Try.TAKEN:
             demand.again_at = self._clock.now() + PAUSE_S
 
     async def _tried(self, demand: Demand, workers: int) -> Try:
         ask, now = demand.ask, self._clock.now()
-        sharers = workers * self._sharing(demand) * _AT_ONCE
+        sharers = workers * self._sharing(demand) * AT_ONCE
         if demand.left is None or not (
             amounts := leased(demand.wanted, ask.limits, demand.left, sharers)
         ):
@@ -201,9 +202,9 @@ class Leases:
         return Try.TAKEN
 
     def _sharing(self, demand: Demand) -> int:
-        """Keys and models of this tenant that a worker has leases for, this one among them."""
+        """Keys and models of this tenant that a worker has leases for, or is to have."""
         tenant = demand.ask.tenant
-        return len({each for each in self._leasing if each.ask.tenant == tenant} | {demand})
+        return sum(each.ask.tenant == tenant for each in self._leasing | self._taking)
 
 
 def _kind(ask: Ask) -> _Kind:

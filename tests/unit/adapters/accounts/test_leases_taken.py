@@ -11,10 +11,11 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
+from app.adapters.accounts.lease import Demand, Lease
 from app.adapters.accounts.leases import Leases
 from app.adapters.background import Background, background
 from app.domain.quota.calendar import days_around, months_around
-from app.domain.quota.lease import MANY, PERIOD_S
+from app.domain.quota.lease import MANY, MOST, PERIOD_S
 from app.domain.quota.limit import LimitName, LimitRule, limit_of
 from app.domain.quota.reservation import Amounts, Ask, Reservation
 from tests.fakes.clock import FakeClock
@@ -131,3 +132,35 @@ async def test_a_lease_that_is_on_its_way_at_the_end_is_given_back(*, is_answere
     given = unused if isinstance(unused, Ask) else unused.ask
     assert (given.id, given.amounts) == (lease.id, lease.amounts)
     assert list(worker.leases.held()) == []
+
+
+async def test_keys_that_become_busy_at_once_share_what_may_be_leased() -> None:
+    """No lease of theirs is there yet when each is taken; together they hold back what one may."""
+    worker, left = Worker(), 400_000
+    worker.answers.set()
+    limits = (limit_of(LimitRule(LimitName.TPM, 1_000_000), 0.0),)
+    each_of_many = [replace(REQUEST, scopes=(f"t {n}",), limits=limits) for n in range(20)]
+    async with taking(worker):
+        for ask in each_of_many:
+            assert worker.leases.part(ask) is None
+            worker.leases.note(replace(granted(ask), left=(left,)))
+            for _ in range(100):
+                assert worker.leases.part(ask) is None
+        await until_idle()
+    assert len(worker.asked) == len(each_of_many)
+    assert sum(ask.amounts.tokens for ask in worker.asked) <= MOST * left
+
+
+async def test_a_lease_that_two_others_followed_is_not_looked_at_again() -> None:
+    """The second was half used when the third came: the first had no room for somebody."""
+    demand = Demand(REQUEST, 0.0)
+    demand.leases = [lease_for(requests) for requests in (4, 2, 1)]
+    parts = [demand.part(REQUEST, 0.0) for _ in range(4)]
+    assert [part is not None for part in parts] == [True, True, True, False]
+    assert demand.wanted.requests == 4
+
+
+def lease_for(requests: int) -> Lease:
+    """Of so many."""
+    whole = replace(REQUEST, amounts=Amounts(requests, 10 * requests, 10 * requests))
+    return Lease(granted(whole), 1.0)
