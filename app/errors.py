@@ -303,10 +303,14 @@ class UpstreamFailed(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The upstream was silent for longer than its limit."""
+    """The upstream was silent for longer than its limit.
+
+    It may have been at work: whoever asks again may pay for a long answer twice.
+    """
 
     status = 504
     code = "upstream_timeout"
+    should_retry: ClassVar[bool | None] = False
 
 
 class StoreUnavailable(SpillgateError):

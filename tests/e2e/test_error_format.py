@@ -116,6 +116,7 @@ CASES: dict[str, Case] = {
     "504": Case(
         Expected(
             504, "server_error", "upstream_timeout", openai.InternalServerError,
+            should_retry="false",
             outcome=Outcome.UPSTREAM_FAILED,
         ),
         fault={"delay_ms": 5000},
