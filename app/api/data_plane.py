@@ -87,20 +87,22 @@ class DataPlane:
             if not self._in_flight:
                 self._idle.set()
 
-    async def drain(self, limit_s: float, *, last_words_s: float = LAST_WORDS_S) -> None:
-        """Wait until nothing is under way; after `limit_s` seconds, cut off what is left.
+    async def drain(self, limit_s: float, *, last_words_s: float = LAST_WORDS_S) -> int:
+        """Wait until nothing is under way; after `limit_s` seconds, cut off what is left: how many.
 
         Each client is told. One that does not read it within `last_words_s` seconds loses its
         connection, however long a write may stall otherwise.
         """
         if await self._is_idle_within(limit_s):
-            return
-        for call in tuple(self._in_flight):
+            return 0
+        late = tuple(self._in_flight)
+        for call in late:
             call.interrupt(ShuttingDown("The server is shutting down."))
         while not await self._is_idle_within(last_words_s):
             for call in tuple(self._in_flight):
                 if call.line.would_block:
                     call.line.abort()
+        return len(late)
 
     async def _is_idle_within(self, limit_s: float) -> bool:
         if not self._in_flight:

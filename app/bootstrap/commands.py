@@ -86,14 +86,15 @@ class _Signals(msgspec.Struct, frozen=True):
 
 async def _serving(settings: Settings, file: ConfigFile, logs: Logs, *, simulate: bool) -> None:
     told = _Signals.heard()
-    if not simulate:
-        await _serve(_Start(settings, file, logs), told)
-        return
-    from app.simulator.server import serve_simulator  # noqa: PLC0415  # only where asked for
+    if simulate:
+        from app.simulator.server import serve_simulator  # noqa: PLC0415  # only where asked for
 
-    deployments = simulated_deployments(settings, load_catalog())
-    async with serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url:
-        await _serve(_Start(settings, file, logs, simulator_url), told)
+        deployments = simulated_deployments(settings, load_catalog())
+        async with serve_simulator(deployments, seed=settings.simulator.seed) as simulator_url:
+            await _serve(_Start(settings, file, logs, simulator_url), told)
+    else:
+        await _serve(_Start(settings, file, logs), told)
+    _log.info("stopped")
 
 
 class _Start(msgspec.Struct, frozen=True):

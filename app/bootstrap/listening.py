@@ -6,7 +6,9 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final, TypeVar
+
+import structlog
 
 from app.api.forwarded import TrustedProxies
 from app.api.listener import ConnectionLimits
@@ -14,6 +16,9 @@ from app.api.plane_server import PlaneServer, serving_plane
 from app.bootstrap.certificates import certificate
 from app.bootstrap.open_files import allow_open_files
 from app.bootstrap.process import Process
+
+_Result = TypeVar("_Result")
+_log: Final = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -37,22 +42,24 @@ async def serving_data(
 
 async def _drain(process: Process, server: PlaneServer, hurry: asyncio.Event) -> None:
     """Say no at `/readyz`, wait until that is seen, stop accepting, let streams end."""
-    timeouts = process.current.settings.timeouts
+    timeouts, plane = process.current.settings.timeouts, process.data_plane
+    lag_s, limit_s = timeouts.drain_lag_s, timeouts.drain_s
     process.readiness.draining = True
-    await _unless(hurry, asyncio.sleep(timeouts.drain_lag_s))
+    _log.info("draining", in_flight=plane.in_flight, drain_lag_s=lag_s, drain_s=limit_s)
+    await _unless(hurry, asyncio.sleep(lag_s))
     server.stop_accepting()
-    if not await _unless(hurry, process.data_plane.drain(timeouts.drain_s)):
-        await process.data_plane.drain(0)
+    cut_off = await _unless(hurry, plane.drain(limit_s))
+    if cut_off is None:
+        cut_off = await plane.drain(0)
+    _log.info("drained", cut_off=cut_off)
 
 
-async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Wait for the work until there is hurry; whether it was done before."""
+async def _unless(hurry: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+    """Wait for the work until there is hurry; what it came to, None where it was not done."""
     working, hurrying = asyncio.create_task(work), asyncio.create_task(hurry.wait())
     try:
         await asyncio.wait({working, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-        return working.done()
+        return working.result() if working.done() else None
     finally:
         hurrying.cancel()
         working.cancel()

@@ -69,6 +69,9 @@ def test_a_stream_under_way_is_completed(tmp_path: Path) -> None:
         running.end()
         assert running.process.returncode == 0
         assert running.logged("request", outcome="finished")
+        assert running.logged("draining", in_flight=1, drain_s=30)
+        assert running.logged("drained", cut_off=0)
+        assert running.logged("stopped")
 
 
 def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> None:
@@ -81,6 +84,7 @@ def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> No
         assert running.end() < 20
         assert running.process.returncode == 0
         assert running.logged("request", outcome="shut_down")
+        assert running.logged("drained", cut_off=1)
 
 
 def test_readiness_says_no_before_connections_are_refused(tmp_path: Path) -> None:

@@ -178,6 +178,8 @@ class Supervisor:
         match await worker.begun():
             case Ready() as ready:
                 self._serving.add(number)
+                if number in self._ever_served:
+                    _log.info("worker_back", number=number, process=worker.pid)
                 self._ever_served.add(number)
                 self._watcher.joined(number, ready)
                 if len(self._ever_served) == self._count:

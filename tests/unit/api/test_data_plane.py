@@ -107,7 +107,7 @@ async def under_way(
     await request
 
 
-async def took(work: Awaitable[None]) -> float:
+async def took(work: Awaitable[object]) -> float:
     began = time.monotonic()
     async with asyncio.timeout(30):
         await work

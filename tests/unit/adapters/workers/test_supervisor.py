@@ -130,12 +130,13 @@ async def test_one_that_ends_is_started_again() -> None:
         with capture_logs() as logs:
             started.workers[0].end(-signal.SIGKILL)
             again = await started.has(3)
-        assert (again.number, supervisor.serving) == (1, 1)
-        again.serve()
-        await until(lambda: supervisor.serving == 2)
+            assert (again.number, supervisor.serving) == (1, 1)
+            again.serve()
+            await until(lambda: supervisor.serving == 2)
         assert started.heard == [("joined", 1), ("joined", 2), ("exited", 1), ("joined", 1)]
         assert supervisor.ends_total == {"signal": 1}
-        assert [(log["event"], log["signal"]) for log in logs] == [("worker_ended", signal.SIGKILL)]
+        assert [log["event"] for log in logs] == ["worker_ended", "worker_back"]
+        assert (logs[0]["signal"], logs[1]["number"]) == (signal.SIGKILL, 1)
         assert not started.workers[1].told
 
 
