@@ -6,12 +6,12 @@
 `--quick` is one round of two seconds on 32 connections. All of it goes to docs/benchmarks, some of
 it only where `--report` says; `--again` writes the report of results that are there.
 
-Exit code 0; 1 where a turn failed or counts do not agree; 2 where nothing could be measured.
+Exit code 0, whatever the figures are; 1 where a turn failed or counts do not agree; 2 where it was
+asked for what there is not, or nothing could be measured.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from loadtest.bench import environments, report
+from loadtest.bench import environments, options, report
 from loadtest.bench.closed_loop import Generator
 from loadtest.bench.contender import Contender
 from loadtest.bench.contenders import CONTENDERS
-from loadtest.bench.environments import ROOT, Missing, Tool
-from loadtest.bench.lane_names import ALL, CLOSED
+from loadtest.bench.environments import Missing, Tool
 from loadtest.bench.machine import Cores, Unfit, described
+from loadtest.bench.options import Options
 from loadtest.bench.process import NotStarted, end_on_term
 from loadtest.bench.results import About, Run
 from loadtest.bench.rounds import Plan, turns
@@ -34,14 +34,14 @@ from loadtest.bench.turn import TurnFound
 _WRONG: Final = 1
 _FAILED: Final = 2
 _INTERRUPTED: Final = 130
-_REPORT: Final = ROOT / "docs" / "benchmarks"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, report; the exit code."""
-    asked = _options(arguments)
+    asked = options.read(arguments)
     if asked.again:
-        report.write(Run.read(asked.again), asked.again.parent)
+        path, run = asked.again
+        report.write(run, path.parent)
         return 0
     end_on_term()
     try:
@@ -58,10 +58,12 @@ def main(arguments: Sequence[str]) -> int:
     return _WRONG if wrong else 0
 
 
-def _measured(asked: argparse.Namespace, place: Path) -> Run:
+def _measured(asked: Options, place: Path) -> Run:
     """The run, reported after each turn, so that little is lost with one that ends early."""
     left_out: dict[str, str] = {}
     plan = _plan(asked, place, left_out)
+    if not plan.contenders:
+        raise Missing("none of those asked for can be had")
     run = Run(
         began=datetime.now(UTC).isoformat(" ", "seconds"),
         seconds=plan.seconds,
@@ -79,53 +81,37 @@ def _measured(asked: argparse.Namespace, place: Path) -> Run:
     return run
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.bench", allow_abbrev=False)
-    names = ", ".join(each.name for each in CONTENDERS)
-    parser.add_argument("--quick", action="store_true", help="one round of 2 s")
-    parser.add_argument("--only", type=_names, help=f"some of {names}")
-    parser.add_argument("--lanes", type=_names, help=f"some of {', '.join(ALL)}")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--seconds", type=float, help="of each measurement")
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="whose gateway; default: this")
-    parser.add_argument("--report", type=Path, help="a directory; of a whole run docs/benchmarks")
-    parser.add_argument("--again", type=Path, help="the raw results of a run")
-    asked = parser.parse_args(arguments)
-    if not (asked.quick or asked.only or asked.lanes or asked.report):
-        asked.report = _REPORT
-    return asked
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
-def _plan(asked: argparse.Namespace, place: Path, left_out: dict[str, str]) -> Plan:
+def _plan(asked: Options, place: Path, left_out: dict[str, str]) -> Plan:
     cores = Cores.of_this_machine()
-    lanes = asked.lanes or ((CLOSED,) if asked.quick else ALL)
     return Plan(
-        contenders=list(_prepared(asked.only, left_out)),
-        lanes=[each for each in ALL if each in lanes],
-        rounds=asked.rounds or (1 if asked.quick else 5),
-        seconds=asked.seconds or (2.0 if asked.quick else 5.0),
+        contenders=list(_prepared(asked, left_out)),
+        lanes=asked.lanes,
+        rounds=asked.rounds,
+        seconds=asked.seconds,
         cores=cores,
         generator=Generator(_tool(left_out), cores.load, place),
-        checkout=asked.checkout.resolve(),
+        checkout=asked.checkout,
         nginx=_nginx(left_out),
     )
 
 
-def _prepared(only: Sequence[str] | None, left_out: dict[str, str]) -> Iterator[Contender]:
-    """Those that can be had; why the others cannot goes into `left_out`."""
+def _prepared(asked: Options, left_out: dict[str, str]) -> Iterator[Contender]:
+    """Those that can be had and are measured at something; why others are not, in `left_out`."""
     for each in CONTENDERS:
-        if only is None or each.name in only:
+        if each.name in asked.only:
             try:
-                each.prepare()
+                _prepare(each, asked.lanes)
             except Missing as error:
                 left_out[each.name] = str(error)
                 sys.stderr.write(f"bench: {each.name} is left out: {error}\n")
             else:
                 yield each
+
+
+def _prepare(contender: Contender, lanes: Sequence[str]) -> None:
+    if not contender.lanes & set(lanes):
+        raise Missing(f"none of {', '.join(lanes)} is measured of it")
+    contender.prepare()
 
 
 def _tool(left_out: dict[str, str]) -> Tool | None:

@@ -38,7 +38,9 @@ class Counted(msgspec.Struct, frozen=True):
     held: int
 
     def differs_from(self, asked: int) -> list[str]:
-        """What does not agree; empty where all does."""
+        """What does not agree; empty where all does. Nothing proves nothing."""
+        if not asked:
+            return ["nothing was answered"]
         tokens = asked * TOKENS
         expected = Counted(asked, asked, tokens, asked, asked, tokens, 0)
         found, wanted = msgspec.structs.asdict(self), msgspec.structs.asdict(expected)
@@ -90,7 +92,7 @@ class Books:
 
 def agreed(books: Books, asked: int) -> dict[str, Any]:
     """What was counted once it agrees, or when it should have; `differs` says what does not."""
-    until = time.monotonic() + _WITHIN_S
+    until = time.monotonic() + (_WITHIN_S if asked else 0.0)
     while (differs := (counted := books.counted(asked)).differs_from(asked)) and (
         time.monotonic() < until
     ):

@@ -20,3 +20,9 @@ def test_a_single_one_that_differs_is_named(name: str) -> None:
     one_more = msgspec.structs.replace(TEN, **{name: getattr(TEN, name) + 1})
     (found,) = one_more.differs_from(10)
     assert found.startswith(f"{name} ")
+
+
+def test_where_nothing_was_answered_nothing_is_proven() -> None:
+    """All books are empty, which is as it should be, and says nothing of the gateway."""
+    nothing = Counted(0, 0, 0, 0, 0, 0, 0)
+    assert nothing.differs_from(0) == ["nothing was answered"]
