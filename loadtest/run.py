@@ -4,7 +4,7 @@
 
 The demo is started on free ports and stopped whatever happens. It gets a second tenant that
 floods, its first one's answers are cached, and its PTU browns out now and then. The exit code is
-the verdict's, or 2 where the run itself failed.
+the verdict's, or 2 where the run itself failed, or could not begin.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -35,6 +39,8 @@ STATISTICS: Final = "statistics.json"
 DEFAULTS: Final = ("--users", "20", "--spawn-rate", "5", "--run-time", "60s")
 _FLOOD_RPM: Final = 120
 _START_S: Final = 90
+#: A gateway that does not say within it what models it has is not there.
+_ANSWER_S: Final = 10
 _END_S: Final = 15
 #: The longest run, in seconds; where a run needs longer, call Locust itself.
 _LONGEST_S: Final = 3600
@@ -73,14 +79,15 @@ def main(arguments: Sequence[str]) -> int:
     """Load, report, judge; the exit code."""
     options, others = _options(arguments)
     signal.signal(signal.SIGTERM, _ended)
-    options.report.mkdir(parents=True, exist_ok=True)
-    # Those of an earlier run are not to be judged for this one.
-    (options.report / STATISTICS).unlink(missing_ok=True)
     try:
+        verdict.limits_of(options.limits)  # a slip in them is not to cost a run
+        options.report.mkdir(parents=True, exist_ok=True)
+        # Those of an earlier run are not to be judged for this one.
+        (options.report / STATISTICS).unlink(missing_ok=True)
         with _target(options.host) as target:
             command = locust_command(others, target.host, options.report)
             _run(command, os.environ | target.environment)
-    except (NotLoaded, OSError, subprocess.SubprocessError) as error:
+    except (NotLoaded, verdict.Unreadable, OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"loadtest.run: {error}\n")
         return _FAILED
     except KeyboardInterrupt:
@@ -91,9 +98,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(prog="python -m loadtest.run", allow_abbrev=False)
-    parser.add_argument("--host", help="a gateway, without /v1; its key is in LOAD_API_KEY")
-    parser.add_argument("--limits", type=Path, default=_HERE / "limits.toml")
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.run",
+        usage="%(prog)s [--host URL] [--limits FILE] [--report DIRECTORY] [LOCUST OPTIONS]",
+        epilog="All other options, and names of classes of users, are Locust's: --users, "
+        "--run-time, --shape and more. docs/load-testing.md has those that count here.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--host", help="a gateway; its key is in LOAD_API_KEY; default: a demo")
+    parser.add_argument("--limits", type=Path, default=_HERE / "limits.toml", help="a TOML file")
     parser.add_argument("--report", type=Path, default=Path("build/load"), help="a directory")
     return parser.parse_known_args(arguments)
 
@@ -101,10 +114,27 @@ def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 @contextmanager
 def _target(host: str | None) -> Iterator[Target]:
     if host is not None:
-        yield Target(host.removesuffix("/").removesuffix("/v1"), {})
+        host = host.removesuffix("/").removesuffix("/v1")
+        _check_reachable(host)
+        yield Target(host, {})
         return
     with tempfile.TemporaryDirectory() as directory, _demo(Path(directory)) as said:
         yield _prepared(said, Path(directory))
+
+
+def _check_reachable(host: str) -> None:
+    """Raises NotLoaded where nobody is there, or the key is refused: so all users would be."""
+    key = os.environ.get("LOAD_API_KEY", "")
+    try:
+        asked = urllib.request.Request(f"{host}/v1/models", headers={"api-key": key})  # noqa: S310  # whoever loads says where
+        with urllib.request.urlopen(asked, timeout=_ANSWER_S):  # noqa: S310  # as above
+            pass
+    except urllib.error.HTTPError as answered:
+        if answered.code == HTTPStatus.UNAUTHORIZED and key:
+            raise NotLoaded(f"{host} refuses the key in LOAD_API_KEY") from None
+    except (OSError, ValueError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise NotLoaded(f"--host: {host} cannot be reached: {reason}") from None
 
 
 @contextmanager
@@ -171,6 +201,8 @@ def _prepared(said: str, directory: Path) -> Target:
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """Whatever ends us ends it. Raises NotLoaded where it fails, or takes too long."""
+    if not Path(command[0]).exists():
+        raise NotLoaded(f"Locust is not installed: there is no {command[0]}; `make load` makes it")
     process = subprocess.Popen(command, env={**environment, "PYTHONPATH": str(_ROOT)})  # noqa: S603  # Locust
     try:
         code = process.wait(_LONGEST_S)

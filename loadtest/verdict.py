@@ -99,10 +99,15 @@ def read_limits(text: str) -> list[Limit]:
     return [limit for pattern, table in tables.items() for limit in _limits(pattern, table)]
 
 
+def limits_of(path: Path) -> list[Limit]:
+    """Those of a file. Raises Unreadable."""
+    return read_limits(_text(path))
+
+
 def judge(rows: Sequence[Row], limits: Sequence[Limit]) -> list[Finding]:
     """Every limit on every row that it is for; one for which there is no row is not kept.
 
-    A limit of `at_least = 0` is what makes rows optional.
+    `at_least = 0` is no limit, but makes rows optional.
     """
     return [finding for limit in limits for finding in _found(limit, limits, rows)]
 
@@ -112,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     try:
         rows = read_statistics(_text(options.statistics))
-        findings = judge(rows, read_limits(_text(options.limits)))
+        findings = judge(rows, limits_of(options.limits))
     except Unreadable as error:
         sys.stderr.write(f"loadtest.verdict: {error}\n")
         return _UNREADABLE
@@ -179,6 +184,8 @@ def _limits(pattern: str, table: object) -> Iterator[Limit]:
 def _found(limit: Limit, limits: Sequence[Limit], rows: Sequence[Row]) -> Iterator[Finding]:
     matching = [row for row in rows if fnmatchcase(row.name, limit.pattern) and row.requests]
     if limit.kind == _AT_LEAST:
+        if not limit.bound:
+            return
         requests = sum(row.requests for row in matching)
         yield Finding(limit, "requests", requests, kept=requests >= limit.bound)
         return
