@@ -83,11 +83,14 @@ def _about(run: Run) -> Iterator[str]:
 
 
 def verdict_lines(run: Run) -> Iterator[str]:
-    """A table of them."""
+    """How many are met, and a table of them."""
+    judged = [each for each in verdicts(run) if each.met is not None and not each.is_stretch]
+    met = sum(bool(each.met) for each in judged)
+    yield from (f"Met: {met} of {len(judged)} that were measured.", "")
     yield from ("| point | asked | found | |", "|--:|---|--:|---|")
     for each in verdicts(run):
-        met = {True: "met", False: "**not met**", None: ""}[each.met]
-        yield f"| {each.point} | {each.asked} | {each.found} | {met} |"
+        said = {True: "met", False: "**not met**", None: ""}[each.met]
+        yield f"| {each.point} | {each.asked} | {each.found} | {said} |"
 
 
 def _closed(run: Run) -> Iterator[str]:

@@ -44,7 +44,6 @@ _LEAVERS: Final = 10
 _REST_S: Final = 75.0
 #: The part at the beginning that is not judged.
 _SETTLES: Final = 1 / 3
-_START_MB: Final = 120.0
 _SLOPE_MB: Final = 1.0
 _TEN_MINUTES: Final = 600.0
 
@@ -69,7 +68,6 @@ class Judged(msgspec.Struct, frozen=True):
         """Bounds that are not kept."""
         before, after = self.descriptors
         found = {
-            f"{self.start_mb:.0f} MB at start, of {_START_MB:g}": self.start_mb > _START_MB,
             f"{self.slope:+.2f} MB in 10 minutes, of {_SLOPE_MB:g}": self.slope > _SLOPE_MB,
             f"{after} descriptors after it, {before} before": after > before,
         }

@@ -16,12 +16,13 @@ _ENVOY: Final = "envoy"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One point; `met` is None where it was not measured."""
+    """One point; `met` is None where it was not measured. A stretch is more than has to be met."""
 
     point: str
     asked: str
     found: str
     met: bool | None
+    is_stretch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,16 @@ class Claim:
     bound: float
     form: str
     least: bool = False
+    is_stretch: bool = False
 
     def judged(self, run: Run) -> Verdict:
         """By a run; `{bound}` in what is asked is the bound."""
         asked = self.asked.format(bound=f"{self.bound:,g}")
         found = self.measured(run)
         if found is None:
-            return Verdict(self.point, asked, "not measured", None)
+            return Verdict(self.point, asked, "not measured", None, self.is_stretch)
         met = found >= self.bound if self.least else found <= self.bound
-        return Verdict(self.point, asked, self.form.format(found), met)
+        return Verdict(self.point, asked, self.form.format(found), met, self.is_stretch)
 
 
 def verdicts(run: Run) -> list[Verdict]:
@@ -100,8 +102,9 @@ def _median(by_round: Mapping[int, float]) -> float | None:
     return statistics.median(by_round.values()) if by_round else None
 
 
-def _times(other: str, title: str, bound: float) -> Claim:
-    asked = f"32 connections: at least {{bound}} times {title}'s requests a second"
+def _times(other: str, title: str, bound: float, *, is_stretch: bool = False) -> Claim:
+    wanted = "a stretch: " if is_stretch else ""
+    asked = f"32 connections: {wanted}at least {{bound}} times {title}'s requests a second"
     return Claim(
         "1",
         asked,
@@ -109,6 +112,7 @@ def _times(other: str, title: str, bound: float) -> Claim:
         bound,
         "{:.2f} times",
         least=True,
+        is_stretch=is_stretch,
     )
 
 
@@ -120,7 +124,7 @@ def _by_processor_time(run: Run) -> float | None:
 
 CLAIMS: Final = (
     _times(_ENVOY, "Envoy", 0.38),
-    _times(_ENVOY, "Envoy", 0.55),
+    _times(_ENVOY, "Envoy", 0.55, is_stretch=True),
     Claim(
         "1",
         "the same by processor time alone, whatever limits the load: at least {bound} times",

@@ -17,6 +17,7 @@ def test_a_report_is_a_page_its_raw_results_plots_and_settings(tmp_path: Path) -
         in page
     )
     assert "**not met**" not in page
+    assert "Met: 18 of 18 that were measured." in page
     plots = {path.name for path in tmp_path.glob("*.svg")}
     assert len(plots) == 3
     for name in plots:
@@ -38,6 +39,7 @@ def test_a_report_tells_who_is_missing_and_what_is_wrong(tmp_path: Path) -> None
     page = (tmp_path / report.PAGE).read_text()
     assert "- portkey was left out: Node and npm are not installed" in page
     assert "- round 1, spillgate: archive 1, expected 2" in page
+    assert "Met: 1 of 2 that were measured." in page  # its memory
     assert "- round 1 does not count: the upstream was not 4 times as fast" in page
 
 
