@@ -27,6 +27,8 @@ from app.settings import ConfigProblems
 MISTAKE: Final = 2
 INTERRUPTED: Final = 130
 _OPTION: Final = "--deployments"
+_PLOT: Final = "--plot"
+_WARMING_UP: Final = "the warm-up had not ended, so nothing was measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,19 +181,29 @@ class _Command:
 
     def _tell(self, found: tuple[Measured, ...], *, stopped: bool) -> int:
         if stopped:
-            self.output.note("spillgate: stopped; this is of the requests that had ended")
+            so_far = "this is of the requests that had ended" if self.samples else _WARMING_UP
+            self.output.note(f"spillgate: stopped; {so_far}")
         if self.wanted.as_json:
             self.output.json(as_json(self.asked.plan, found))
-        else:
+        elif self.samples:
             show(self.output, found)
-        if self.wanted.plot is not None:
-            try:
-                self.wanted.plot.write_text(plotted(found), "utf-8")
-            except OSError as error:
-                return self._mistake([f"spillgate: {error}"])
+        if self.wanted.plot is not None and not self._plotted(found, self.wanted.plot):
+            return MISTAKE
         if stopped:
             return INTERRUPTED
         return 0 if all(each.answered for each in found) else FAILED
+
+    def _plotted(self, found: tuple[Measured, ...], path: Path) -> bool:
+        """Whether it was, if there is anything to plot."""
+        if not any(each.answered for each in found):
+            self.output.note("spillgate: there is no plot, for nothing was answered")
+            return True
+        try:
+            path.write_text(plotted(found), "utf-8")
+        except OSError as error:
+            self.output.note(f"spillgate: {error}")
+            return False
+        return True
 
 
 def _check_plot(plot: Path | None) -> None:
@@ -199,7 +211,9 @@ def _check_plot(plot: Path | None) -> None:
     if plot is None:
         return
     if plot.is_dir() or not os.access(plot if plot.exists() else plot.parent, os.W_OK):
-        raise typer.BadParameter(f"cannot be written: {plot}", param_hint="--plot")
+        raise typer.BadParameter(f"cannot be written: {plot}", param_hint=_PLOT)
+    if plot.suffix != ".svg":
+        raise typer.BadParameter(f"is an SVG, whose name ends with .svg: {plot}", param_hint=_PLOT)
 
 
 def _names(listed: str) -> tuple[str, ...]:

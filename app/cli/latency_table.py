@@ -25,14 +25,24 @@ def cost_lines(plan: Plan, costs: Sequence[Cost]) -> Iterator[str]:
 
 
 def show(output: Output, found: Sequence[Measured]) -> None:
-    """Two tables: how requests ended, and one line for each deployment and kind of time."""
+    """Two tables: how requests ended, and one line for each that answered and kind of time."""
     output.table(_ENDINGS, [{"of": each} for each in found])
-    output.lines([""])
-    output.table(_TIMES, [*_rows(found)])
-    output.lines(["", f"ms; in brackets {LEVEL:.0%} intervals ({RESAMPLES} resamples)."])
+    if answered := [each for each in found if each.answered]:
+        output.lines([""])
+        output.table(_TIMES, [*_rows(answered)])
+        output.lines(["", f"ms; in brackets {LEVEL:.0%} intervals ({RESAMPLES} resamples)."])
     for each in found:
-        for why, times in each.why.items():
-            output.note(f"{each.deployment}: {times} times {text(why)}")
+        for line in _troubles(each):
+            output.note(f"{each.deployment}: {line}")
+
+
+def _troubles(each: Measured) -> Iterator[str]:
+    if each.left_out:
+        (why,) = each.why
+        yield f"none of its warm-up was answered, so it was not asked again: {text(why)}"
+        return
+    for why, times in each.why.items():
+        yield f"{times} times {text(why)}"
 
 
 def as_json(plan: Plan, found: Sequence[Measured]) -> dict[str, Any]:
@@ -93,7 +103,7 @@ _ENDINGS: Final = (
     Column("OUTPUT", lambda row: f"{row['of'].output_tokens:,.0f}", right=True),
 )
 _TIMES: Final = (
-    Column("", lambda row: text(row["kind"])),
+    Column("TIME", lambda row: text(row["kind"])),
     _NAME,
     _told("MEDIAN", lambda summary: summary.median),
     Column("OF THE FIRST", _ratio, right=True),

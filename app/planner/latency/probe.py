@@ -12,6 +12,7 @@ from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.errors import UpstreamError
 from app.planner.latency.sample import Ending, Sample
+from app.planner.upstream_cause import told
 from app.ports import Clock, Upstream, UpstreamResponse
 from app.wire.azure import error_code
 from app.wire.events import Kind, read_event
@@ -33,13 +34,13 @@ class Probe:
         try:
             response = await self.upstream.open(deployment, request, {})
         except UpstreamError as error:
-            return reading.failed(error.code)
+            return reading.failed(told(error))
         try:
             return await self._read(deployment, response, reading)
         except TimeoutError:
             return reading.failed("silence")
         except UpstreamError as error:
-            return reading.failed(error.code)
+            return reading.failed(told(error))
         finally:
             response.close()
 

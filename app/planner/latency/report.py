@@ -24,8 +24,10 @@ class Measured:
     answered: int
     throttled: int
     failed: int
+    left_out: int
+    """Requests that were not sent, because all of its warm-up had failed."""
     why: Mapping[str, int]
-    """What refusals and failures said, and how often."""
+    """What refusals and failures said, and how often; for those left out, its last warm-up."""
     input_tokens: float
     cached_tokens: float
     output_tokens: float
@@ -64,6 +66,7 @@ def _measured(
         answered=endings[Ending.ANSWERED],
         throttled=endings[Ending.THROTTLED],
         failed=endings[Ending.FAILED],
+        left_out=endings[Ending.LEFT_OUT],
         why=dict(Counter(sample.why for sample in samples if sample.why).most_common()),
         input_tokens=_mean(sample.input_tokens for sample in answered),
         cached_tokens=_mean(sample.cached_tokens for sample in answered),

@@ -12,6 +12,7 @@ class Ending(StrEnum):
     ANSWERED = "answered"
     THROTTLED = "throttled"
     FAILED = "failed"
+    LEFT_OUT = "left out"  # not asked any more: none of its warm-up was answered or throttled
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +31,4 @@ class Sample:
     cached_tokens: int = 0
     output_tokens: int = 0
     why: str = ""
-    """Status and code of what was not answered."""
+    """Status and code of what was not answered; of what was left out, the last of its warm-up."""

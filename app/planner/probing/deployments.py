@@ -18,6 +18,7 @@ from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Api, Deployment, Kind
 from app.errors import UpstreamError
 from app.planner.probing.finding import Finding, State
+from app.planner.upstream_cause import told
 from app.ports import Clock, Upstream, UpstreamResponse
 from app.wire.azure import error_code
 from app.wire.openai import read_request
@@ -105,7 +106,7 @@ async def _probe(
     try:
         answer = await _asked(deployment, request, upstream)
     except UpstreamError as error:
-        return Finding(place, State.FAILED, f"{error.code}: {_why(error)}")
+        return Finding(place, State.FAILED, told(error))
     except TimeoutError:
         return Finding(place, State.FAILED, "its answer broke off")
     return Finding(place, *judged(deployment, answer), clock.now() - began)
@@ -118,12 +119,6 @@ async def _asked(deployment: Deployment, request: InferenceRequest, upstream: Up
     finally:
         response.close()
     return Answer(response.status, error_code(body), _message(body))
-
-
-def _why(error: UpstreamError) -> str:
-    """What the system says is wrong with a name, an address or a certificate, if it is that."""
-    cause = error.__cause__
-    return str(error) if cause is None else f"{error} {type(cause).__name__}: {cause}"
 
 
 def _message(body: bytes) -> str:

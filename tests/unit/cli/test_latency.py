@@ -35,6 +35,7 @@ class Played:
     costs: tuple[Cost, ...] = ()
     stops_after: int | None = None
     refuses: bool = False
+    is_away: bool = False
     asked: list[Asked] = field(default_factory=list)
     sent: int = 0
 
@@ -52,6 +53,8 @@ class Played:
     def _sample(self, deployment: str, number: int) -> Sample:
         if self.refuses and deployment == "ptu":
             return Sample(deployment, Ending.THROTTLED, why="429")
+        if self.is_away and deployment == "ptu":
+            return Sample(deployment, Ending.LEFT_OUT, why="no such name")
         ttft_s = (0.1 if deployment == "ptu" else 0.2) + number / 1e6
         return Sample(deployment, Ending.ANSWERED, ttft_s, 0.01, 2 * ttft_s, 500, 0, 40)
 
@@ -97,17 +100,19 @@ def test_the_plot_is_svg_with_a_line_for_each(tmp_path: Path) -> None:
 
 def test_a_plot_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     """What was paid for is not lost for a wrong name."""
-    for path in (tmp_path, tmp_path / "nowhere" / "found.svg"):
+    places = (tmp_path, tmp_path / "nowhere" / "found.svg", tmp_path / "found.png")
+    for path, why in zip(places, ("written", "written", "is an SVG"), strict=True):
         played = Played()
         result = run(played, *ALIKE, "--plot", str(path))
         assert (result.exit_code, played.sent) == (2, 0)
-        assert "cannot be written" in result.stderr
+        assert why in result.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
-def test_a_full_disk_costs_the_plot_alone() -> None:
+def test_a_full_disk_costs_the_plot_alone(tmp_path: Path) -> None:
     """The table is told before."""
-    result = run(Played(), *ALIKE, "--plot", "/dev/full")
+    (tmp_path / "found.svg").symlink_to("/dev/full")
+    result = run(Played(), *ALIKE, "--plot", str(tmp_path / "found.svg"))
     assert result.exit_code == 2
     assert "TTFT" in result.stdout
     assert "No space left" in result.stderr
@@ -146,6 +151,28 @@ def test_who_stops_it_is_told_what_there_is() -> None:
     assert result.exit_code == 130
     assert "stopped" in result.stderr
     assert "TTFT" in result.stdout
+
+
+def test_who_stops_it_while_it_warms_up_is_told_that(tmp_path: Path) -> None:
+    """No table and no plot of nothing."""
+    path = tmp_path / "found.svg"
+    result = run(Played(stops_after=2), *ALIKE, "--warm-up", "3", "--plot", str(path))
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "stopped; the warm-up had not ended, so nothing was measured" in result.stderr
+    assert "there is no plot" in result.stderr
+    assert not path.exists()
+
+
+def test_who_is_left_out_has_no_times_and_its_reason_once() -> None:
+    """As the system told it; the other one's times are told."""
+    result = run(Played(is_away=True), *ALIKE, "--requests", "6")
+    assert result.exit_code == 1
+    assert "ptu: none of its warm-up was answered, so it was not asked again: no such name" in (
+        result.stderr
+    )
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert [row[1] for row in rows if row and row[0] == "TTFT"] == ["paygo"]
+    assert ["ptu", "0", "0", "0", "0", "0", "0"] in rows
 
 
 def test_a_deployment_that_never_answered_makes_it_fail() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -38,3 +39,23 @@ async def test_every_turn_is_taken_once_so_many_at_a_time(concurrency: int) -> N
     assert upstreams.most == concurrency
     assert sorted(told, key=lambda turn: turn.number) == upstreams.begun
     assert not any(turn.counts for turn in told[:6])
+
+
+async def test_who_fails_all_of_its_warm_up_is_not_asked_again() -> None:
+    """Told of, with what it said last; who was throttled, or answered once, is asked."""
+    plan, asked = Plan(("dead", "busy", "shaky"), requests=4, warm_up=2), Counter[str]()
+    answers = {"busy": Ending.THROTTLED, "dead": Ending.FAILED, "shaky": Ending.FAILED}
+    told: list[Sample] = []
+
+    async def ask(turn: Turn) -> Sample:
+        asked[turn.deployment] += 1
+        if turn.deployment == "shaky" and asked["shaky"] == 1:
+            return Sample("shaky", Ending.ANSWERED)
+        why = f"no {asked[turn.deployment]}"
+        return Sample(turn.deployment, answers[turn.deployment], why=why)
+
+    await measure(plan, ask, lambda _, sample: told.append(sample))
+    assert asked == {"dead": 2, "busy": 6, "shaky": 6}
+    assert len(told) == plan.total
+    left_out = [sample for sample in told if sample.ending is Ending.LEFT_OUT]
+    assert left_out == [Sample("dead", Ending.LEFT_OUT, why="no 2")] * 4

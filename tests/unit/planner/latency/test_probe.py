@@ -99,7 +99,7 @@ async def test_a_refusal_is_told_apart_from_a_failure(stage: Stage) -> None:
         (Ending.THROTTLED, "429"),
         (Ending.FAILED, "404 DeploymentNotFound"),
         (Ending.FAILED, "503"),
-        (Ending.FAILED, "upstream_unreachable"),
+        (Ending.FAILED, "upstream_unreachable: The connection failed."),
     ]
     assert {each.ttft_s for each in found} == {None}
 
@@ -121,4 +121,5 @@ async def test_half_an_answer_is_a_failure(stage: Stage) -> None:
     stage.ptu.plays(*parts).stalls(1)
     found = [await stage.ask() for _ in range(3)]
     assert {each.ending for each in found} == {Ending.FAILED}
-    assert [each.why for each in found] == ["upstream_disconnected", "incomplete", "silence"]
+    broken = "upstream_disconnected: The connection broke."
+    assert [each.why for each in found] == [broken, "incomplete", "silence"]
