@@ -69,7 +69,7 @@ def _measured(asked: Options, place: Path) -> Run:
         seconds=plan.seconds,
         rounds=plan.rounds,
         machine=described(),
-        contenders={each.name: _about(each) for each in plan.contenders},
+        contenders={each.name: _about(each, plan.checkout) for each in plan.contenders},
         left_out=left_out,
         turns=[],
     )
@@ -132,8 +132,10 @@ def _nginx(left_out: dict[str, str]) -> Path | None:
         return None
 
 
-def _about(contender: Contender) -> About:
-    return About(contender.title, contender.does, contender.version(), contender.published())
+def _about(contender: Contender, checkout: Path) -> About:
+    return About(
+        contender.title, contender.does, contender.version(checkout), contender.published()
+    )
 
 
 def _tell(turn: TurnFound) -> None:

@@ -86,6 +86,7 @@ class Contender:
     #: Raises Missing where it cannot be had.
     prepare: Callable[[], object]
     published: Callable[[], Published]
-    version: Callable[[], str]
+    #: Of a checkout; whoever is not in it has the version that is installed.
+    version: Callable[[Path], str]
     #: The names of the lanes it takes part in.
     lanes: frozenset[str]

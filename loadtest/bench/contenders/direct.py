@@ -22,6 +22,6 @@ DIRECT: Final = Contender(
     start=_start,
     prepare=lambda: None,
     published=dict,
-    version=lambda: "",
+    version=lambda _checkout: "",
     lanes=frozenset({CLOSED, ONE, MANY_STREAMS, FEW_STREAMS}),
 )

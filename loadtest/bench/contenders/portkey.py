@@ -56,6 +56,6 @@ PORTKEY: Final = Contender(
         "command": f"NODE_ENV=production node {_SCRIPT} --headless --port=8787",
         "request headers": "\n".join(f"{k}: {v}" for k, v in _headers(9001).items()),
     },
-    version=environments.portkey_version,
+    version=lambda _checkout: environments.portkey_version(),
     lanes=frozenset({CLOSED, ONE, FEW_STREAMS}),
 )

@@ -19,7 +19,7 @@ from app.adapters.redis.embedded_binaries import installed_binaries
 from app.cli.key import new_key
 from loadtest.bench.agreement import TENANT, Books, agreed
 from loadtest.bench.contender import Bench, Contender, Running
-from loadtest.bench.environments import ROOT, Missing
+from loadtest.bench.environments import Missing
 from loadtest.bench.lane_names import ALL, CLOSED, ONE
 from loadtest.bench.machine import can_precede
 from loadtest.bench.payloads import MODEL, STREAM_MODEL, STREAM_PREFIX
@@ -147,11 +147,11 @@ def _published() -> dict[str, str]:
     }
 
 
-def _version() -> str:
-    """The commit, where git knows it."""
+def _version(checkout: Path) -> str:
+    """Its commit, where git knows it, and whether it was changed since."""
     git = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607  # from PATH
-        cwd=ROOT,
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],  # noqa: S607  # from PATH
+        cwd=checkout,
         check=False,
         capture_output=True,
         text=True,

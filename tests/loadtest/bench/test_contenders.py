@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def test_everybodys_settings_are_published(contender: Contender) -> None:
     """With a version; no directory of the machine that wrote the page is in them."""
     published = contender.published()
     assert published
-    assert contender.version() or contender.name.startswith("spillgate")
+    assert contender.version(ROOT) or contender.name.startswith("spillgate")
     assert str(ROOT) not in json.dumps(published)
 
 
@@ -43,6 +45,22 @@ def test_our_own_config_passes_check(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.lines
     assert set(written["tenants"]["bench"]["limits"]) == {"tpm", "rpm", "usd_per_day"}
     assert written["tracing"]["sample"] == 0.01
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_ours_has_the_version_of_the_checkout_that_is_measured(tmp_path: Path) -> None:
+    """Its commit, and whether it is that; none where there is no repository."""
+    assert ours.SPILLGATE.version(tmp_path) == ""
+    for command in (
+        "init -q",
+        "-c user.name=a -c user.email=b commit -q --allow-empty -m first",
+    ):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    clean = ours.SPILLGATE.version(tmp_path)
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    (tmp_path / "new").touch()
+    subprocess.run(["git", "add", "new"], cwd=tmp_path, check=True)
+    assert ours.SPILLGATE.version(tmp_path) == f"{clean}-dirty"
 
 
 def test_versions_are_those_of_the_locks() -> None:
