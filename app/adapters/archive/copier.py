@@ -20,7 +20,7 @@ from app.adapters.archive.archive import Archive
 from app.adapters.archive.errors import ArchiveError
 from app.adapters.archive.ledger_streams import LedgerStreams, Page, Trim
 from app.adapters.archive.rollback import last_common
-from app.adapters.archive.stream_id import START, parsed
+from app.adapters.archive.stream_id import START, parsed, unix_time
 from app.errors import StoreUnavailable
 from app.ports import Clock
 
@@ -89,7 +89,7 @@ class LedgerCopier:
 
     @property
     def behind_s(self) -> float:
-        """Seconds since everything that Redis had was archived."""
+        """So many seconds ago is the moment up to which everything is archived."""
         return self._clock.now() - self._complete_at
 
     async def __aenter__(self) -> Self:
@@ -120,9 +120,8 @@ class LedgerCopier:
             finally:
                 if self._clock.now() - self._trimmed_at >= TRIM_EVERY_S:
                     await self._trim()
-        if not more:
-            self._complete_at = self._clock.now()
-        return more
+        self._complete_at = max(self._complete_at, self._clock.now() - self._age_of_oldest(more))
+        return bool(more)
 
     async def drain(self, tenant: str) -> None:
         """Archive all that a tenant's stream has. Raises as `copy` does."""
@@ -134,6 +133,12 @@ class LedgerCopier:
         """Drop from Redis what is archived and not to be kept, as far as Redis answers."""
         async with self._turn:
             await self._trim()
+
+    def _age_of_oldest(self, waiting: Collection[str]) -> float:
+        """Seconds since the last row that was copied of the tenant that is behind most."""
+        copied = (unix_time(self._archive.last_position(tenant)) for tenant in waiting)
+        now = self._clock.unix()
+        return max(0.0, now - min(copied, default=now))
 
     async def _run(self) -> None:
         while not self._ending.is_set():
@@ -155,8 +160,8 @@ class LedgerCopier:
         self._note(None)
         return more
 
-    async def _copy_of(self, tenants: Sequence[str]) -> bool:
-        """A page of every tenant's rows, then larger ones of those that had more.
+    async def _copy_of(self, tenants: Sequence[str]) -> Collection[str]:
+        """A page of every tenant's rows, then larger ones of those that had more; who has still.
 
         Raises StoreUnavailable once those are copied whose server answers.
         """
@@ -172,7 +177,7 @@ class LedgerCopier:
         if self._lost:
             kind = PartlyUnavailable if self._lost < len(tenants) else StoreUnavailable
             raise kind("The gateway's store does not answer.")
-        return bool(waiting)
+        return waiting
 
     async def _copy_some(self, tenants: Sequence[str]) -> dict[str, int]:
         """Copy a page of each tenant's rows; those that have more, and at most how many."""

@@ -300,7 +300,7 @@ LEASES: Final = counter(
     "asked for often; result: taken, strict (little is left), refused, lost.", "result",
 )  # fmt: skip
 ARCHIVE_AGE: Final = gauge(
-    "spillgate_archive_copied_timestamp_seconds", "When the ledger was last copied to its archive, "
+    "spillgate_archive_copied_timestamp_seconds", "Up to when the ledger is copied to its archive, "
     "as Unix time.", merge=Merge.MAX,
 )  # fmt: skip
 EXPORT_AGE: Final = gauge(

@@ -19,7 +19,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.archive.archive import Archive
-from app.adapters.archive.copier import CopyPlan, LedgerCopier
+from app.adapters.archive.copier import MOST_ROWS, PAGES_MORE, CopyPlan, LedgerCopier
 from app.adapters.archive.ledger_streams import LedgerStreams, key_of
 from app.adapters.clock import SystemClock
 from app.adapters.redis.batch import Batch, Command
@@ -218,6 +218,17 @@ class TestCopying:
             await world.settle(tenant, 3)
         assert world.ids(tenant) == [1, 2, 3]
 
+    async def test_who_never_reaches_the_end_is_behind_by_what_is_left(self, world: World) -> None:
+        """Not since it was last at the end: there may be more always, though it keeps up."""
+        tenant, copier = world.tenants[0], world.copier
+        half = MOST_ROWS * PAGES_MORE // 2
+        await world.settle(tenant, *range(half))
+        middle = CLOCK.now()
+        await world.settle(tenant, *range(half + 2 * MOST_ROWS))
+        assert await copier.copy()
+        assert copier.copied_total > half
+        assert copier.behind_s < CLOCK.now() - middle
+
     async def test_drain_archives_one_tenant(self, world: World) -> None:
         """Which is what whoever reseeds an account needs first."""
         first, second = world.tenants
@@ -405,7 +416,7 @@ COPIER = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from app.adapters.archive.archive import Archive
-from app.adapters.archive.copier import CopyPlan, LedgerCopier
+from app.adapters.archive.copier import MOST_ROWS, PAGES_MORE, CopyPlan, LedgerCopier
 from app.adapters.archive.ledger_streams import LedgerStreams
 from app.adapters.clock import SystemClock
 from app.adapters.redis.store import Place, opened_store
