@@ -26,7 +26,11 @@ from app.domain.ledger.usage_query import DIMENSIONS, TAG
 
 _SUMS: Final = ("requests", "refused", "input", "cached_input", "output", "nano_usd", "estimated")
 _SAVED: Final = "saved_nano_usd"
-
+#: What has no model, no deployment.
+_WITHOUT: Final = {
+    "model": "lists of models, and what was refused before its model was read",
+    "deployment": "what was answered by the cache or refused, before one was asked",
+}
 
 _Tenant = Annotated[str | None, typer.Option("--tenant", help="Only this tenant.")]
 _Key = Annotated[str | None, typer.Option("--key", help="Only this key, by its id.")]
@@ -86,6 +90,9 @@ def usage(  # noqa: PLR0913  # one parameter for each option
                 to.json(answer)
             else:
                 to.table(_usage_columns(groups), _with_total(answer["data"], groups))
+                for name in _WITHOUT.keys() & groups:
+                    if any(row[name] is None for row in answer["data"]):
+                        work.output.note(f"- under {name.upper()}: {_WITHOUT[name]}")
 
 
 def ledger(  # noqa: PLR0913  # one parameter for each option

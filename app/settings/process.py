@@ -167,7 +167,8 @@ class Admin(Section):
     def _not_weak(cls, value: SecretStr) -> SecretStr:
         key = value.get_secret_value()
         if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS:
-            msg = f"must have {_SHORTEST_KEY} characters, {_FEWEST_CHARACTERS} different ones"
+            least = f"{_SHORTEST_KEY} characters, {_FEWEST_CHARACTERS} different ones"
+            msg = f"must have at least {least}"
             raise ValueError(msg)
         return value
 

@@ -79,11 +79,24 @@ def members_of(body: bytes) -> dict[str, bytes]:
 
 
 def _what_is_wrong(body: bytes, error: Exception) -> str:
-    """The decoder's words, but for half a surrogate pair at the end: it calls that truncated."""
-    lone = _LONE_SURROGATE.search(body) if "truncated" in str(error) else None
-    if lone is None:
+    """The decoder's words where it says which byte; half a surrogate pair it calls truncated."""
+    if not body.strip():
+        return "it is empty"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 (byte {_not_utf8(body)})"
+    if "truncated" not in str(error):
         return str(error)
-    return f"half of a utf-16 surrogate pair (byte {lone.start(1)})"
+    if lone := _LONE_SURROGATE.search(body):
+        return f"half of a utf-16 surrogate pair (byte {lone.start(1)})"
+    return f"it is truncated: it ends too early (byte {len(body)})"
+
+
+def _not_utf8(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def _is_deeper(value: object, limit: int) -> bool:

@@ -131,11 +131,13 @@ class Authentication:
         """
         scheme, _, key = authorization.partition(" ")
         owner, admin = self._is_owner(key), self._admin(key)
-        if scheme.lower() == "bearer" and owner:
+        if scheme.lower() != "bearer" or not key:
+            raise InvalidApiKey("The admin API needs 'Authorization: Bearer ADMIN_KEY'.")
+        if owner:
             return Caller(Actor("owner", Role.OWNER, request_id))
-        if scheme.lower() == "bearer" and admin is not None:
+        if admin is not None:
             return _caller(admin, request_id)
-        raise InvalidApiKey("The admin API needs 'Authorization: Bearer ADMIN_KEY'.")
+        raise InvalidApiKey("The admin key is not valid: unknown, disabled or expired.")
 
     def standing(self, key: str) -> Standing:
         """What to recall by whose key this is, which was let in just now."""

@@ -52,6 +52,18 @@ def test_usage_is_a_table_with_its_sum(api: FakeAdminApi, run: Run) -> None:
     assert api.last.query == {"group_by": "tenant,model", "since": f"{NOW - 7 * 86400:.0f}"}
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("model", "lists of models"), ("deployment", "what was answered")],
+)
+def test_usage_says_what_a_dash_is(name: str, said: str, api: FakeAdminApi, run: Run) -> None:
+    """Beside the table, and only where there is one."""
+    api.answer("GET", "usage", {"data": [CHAT | {name: None}]})
+    assert run("usage", "--by", name).err.startswith(f"- under {name.upper()}: {said}")
+    api.answer("GET", "usage", {"data": [CHAT | {name: "x"}]})
+    assert run("usage", "--by", name).err == ""
+
+
 def test_usage_by_cache_says_what_was_saved(api: FakeAdminApi, run: Run) -> None:
     """Of each group, and in all; other tables have no such column."""
     hits = CHAT | {"cache": "exact", "saved_nano_usd": 1_500_000_000}

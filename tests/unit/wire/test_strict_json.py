@@ -284,10 +284,14 @@ def test_numbers_and_escapes_survive_a_replacement() -> None:
         (rb'{"a":"\udc00"}', "surrogate pair (byte 12)"),
         (rb'{"a":"\\ud800"', "truncated"),
         (rb'{"a":"\ud83d\ude00"', "truncated"),
-        (rb'{"a":"b', "truncated"),
+        (rb'{"a":"b', "it is truncated: it ends too early (byte 7)."),
+        (b"", "it is empty."),
+        (b" \r\n", "it is empty."),
+        (b'{"a":"b\xff"}', "it is not UTF-8 (byte 7)."),
+        (b'{"\xc3\xa9":"\xc3"}', "it is not UTF-8 (byte 7)."),
     ],
 )
-def test_half_a_surrogate_pair_is_not_called_truncated(body: bytes, told: str) -> None:
+def test_what_is_wrong_is_said_with_its_place(body: bytes, told: str) -> None:
     """Whoever reads the refusal looks for what is wrong, not for bytes that got lost."""
     error = refused(body)
     assert error.code == "invalid_json"
