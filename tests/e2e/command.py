@@ -69,9 +69,14 @@ class Spillgate:
         """Signal it and wait; seconds until it was gone."""
         began = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(DEADLINE_S)
-        self.read_to_the_end()
+        self.wait()
         return time.monotonic() - began
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself and all that it said is read."""
+        code = self.process.wait(DEADLINE_S)
+        self.read_to_the_end()
+        return code
 
     def read_to_the_end(self) -> None:
         """What it said last; nobody reads from a pipe that is closed then."""
