@@ -97,6 +97,7 @@ def _simulated(
         output_ratio=facts.output_ratio,
         cached_weight=facts.cached_weight,
         context_window=deployment.context_window or facts.context_window,
+        max_output_tokens=facts.max_output_tokens if facts.known else None,
         ttft_ms=behaviour.ttft_ms,
         tpot_ms=behaviour.tpot_ms,
         ptu_window_s=behaviour.ptu_window_s,

@@ -33,6 +33,8 @@ class SimulatedDeployment:
     cached_weight: float = 0.0
     """What a cached prompt token counts for: nothing, or 0.1 for the GPT-6 family."""
     context_window: int = 128_000
+    max_output_tokens: int | None = None
+    """The most that the model writes for one choice; None: nobody knows."""
     ttft_ms: float = 120
     """Median time to the first token; 0 is none."""
     tpot_ms: float = 12

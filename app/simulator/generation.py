@@ -23,6 +23,7 @@ from app.simulator.throttle import Throttle
 
 Json = dict[str, Any]
 
+_CHAT: Final = "chat/completions"
 FILTER_MARKER: Final = "[[content_filter]]"
 FILTER_MARKER_ALT: Final = "[[content_filter_alt]]"
 _STREAM_ERROR: Final = (
@@ -76,8 +77,12 @@ def check_content(call: Call, ask: Ask, demand: Demand) -> None:
     """What the service looks at once a request has been admitted.
 
     Raises:
-        Refusal: 400, too long a prompt (which costs nothing) or a filtered one (which does).
+        Refusal: 400, too long a prompt or answer (which costs nothing) or a filtered prompt (which
+            does).
     """
+    most = call.site.deployment.max_output_tokens
+    if call.target.operation == _CHAT and most is not None and (ask.cap or 0) > most:
+        raise refusal.too_many_tokens(asked=ask.cap or 0, most=most)
     window = call.site.deployment.context_window
     longest = max(len(prompt.tokens) for prompt in ask.prompts)
     if longest > window:
@@ -93,11 +98,14 @@ def check_content(call: Call, ask: Ask, demand: Demand) -> None:
 def run_of(call: Call, ask: Ask, demand: Demand) -> Run:
     """Write the answers."""
     author = call.site.author
-    room = call.site.deployment.context_window - max(len(each.tokens) for each in ask.prompts)
+    deployment = call.site.deployment
+    room = deployment.context_window - max(len(each.tokens) for each in ask.prompts)
+    # What Azure says to a response or a completion that may be longer is not on record.
+    room = min(room, deployment.max_output_tokens or room)
     answers = author.answers(ask, room=max(1, room))
     rng: Random = author.rng(ask, ask.prompts[0], -1)
     usage = usage_of(demand.prompt, demand.cached, answers)
-    return Run(answers, pace_of(call.site.deployment, rng), usage)
+    return Run(answers, pace_of(deployment, rng), usage)
 
 
 def reported(call: Call, usage: Usage) -> Usage | None:

@@ -126,6 +126,15 @@ def context_too_long(*, window: int, tokens: int, param: str) -> Refusal:
     return invalid(message, param=param, code="context_length_exceeded")
 
 
+def too_many_tokens(*, asked: int, most: int) -> Refusal:
+    """Whichever of its two names the cap was sent by, it is called by the older one."""
+    message = (
+        f"max_tokens is too large: {asked}. This model supports at most {most} completion tokens, "
+        f"whereas you provided {asked}."
+    )
+    return invalid(message, param="max_tokens", code="invalid_value")
+
+
 def prompt_filtered(*, newer_spelling: bool) -> Refusal:
     """Azure has two spellings of this error, and a client must know both."""
     if newer_spelling:

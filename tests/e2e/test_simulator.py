@@ -30,6 +30,7 @@ PTU = SimulatedDeployment(
     rpm=None,
     input_tpm_per_ptu=1000,
     output_ratio=4,
+    max_output_tokens=16_384,
     ttft_ms=0,
     tpot_ms=0,
 )
@@ -552,6 +553,39 @@ async def test_wrong_bodies(body: bytes, code: str | None, http: httpx2.AsyncCli
     report = (await http.get("/_sim/ledger")).json()
     assert report["served"][0]["outcome"] == "error"
     assert report["totals"]["ptu"]["utilization"] < 0.01
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_more_output_than_the_model_writes_is_refused(
+    name: str, http: httpx2.AsyncClient
+) -> None:
+    """In Azure's words, which call both parameters by the older name; nothing is generated."""
+    body = {"messages": HELLO, "stream": True}
+    reply = await http.post(classic(PTU), json=body | {name: 16_385})
+    assert (reply.status_code, reply.json()["error"]) == (
+        400,
+        {
+            "message": "max_tokens is too large: 16385. This model supports at most 16384 "
+            "completion tokens, whereas you provided 16385.",
+            "type": "invalid_request_error",
+            "param": "max_tokens",
+            "code": "invalid_value",
+        },
+    )
+    report = (await http.get("/_sim/ledger")).json()
+    assert report["served"][0]["output_tokens"] == 0
+    assert report["totals"]["ptu"]["utilization"] < 0.01
+    assert (await http.post(classic(PTU), json=body | {name: 16_384})).status_code == 200
+
+
+async def test_a_response_ends_where_its_model_does(url: str) -> None:
+    """Whatever it is allowed to write."""
+    async with v1(url) as client:
+        response = await client.responses.create(
+            model="chat", input="Hi", max_output_tokens=1_000_000
+        )
+    assert response.usage is not None
+    assert response.usage.output_tokens <= 16_384
 
 
 async def test_the_filter_has_two_spellings(http: httpx2.AsyncClient) -> None:

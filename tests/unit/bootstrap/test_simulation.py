@@ -33,6 +33,28 @@ def test_each_deployment_has_its_seed() -> None:
     assert seeds == {"a": 3, "b": 0, "c": 11}
 
 
+def test_the_most_that_a_model_writes_is_of_the_list_of_models() -> None:
+    """Of one that is not listed nobody knows."""
+    listed, unknown = (
+        build(
+            {
+                "deployments": {
+                    "a": {
+                        "kind": "paygo",
+                        "endpoint": "https://x.openai.azure.com",
+                        "model": model,
+                        "auth": {"api_key": "k"},
+                    }
+                },
+                "models": {"m": {"tiers": [["a"]]}},
+            }
+        )
+        for model in ("gpt-4o-2024-11-20", "gpt-99")
+    )
+    most = [simulated_deployments(each, load_catalog())[0] for each in (listed, unknown)]
+    assert [each.max_output_tokens for each in most] == [16_384, None]
+
+
 class _Gateway:
     """Remembers what it was told to put in force."""
 
