@@ -7,15 +7,14 @@ function of about seven lines, nine in ten within thirty-five.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.architecture.modules import ROOT, FunctionNode, Module, modules_below
+
 APP: Final = ROOT / "app"
 UNIT_TESTS: Final = ROOT / "tests" / "unit"
 
@@ -33,32 +32,6 @@ UNIT_TESTABLE: Final = (
 # Modules of those layers without a test file of their own, each with the reason.
 # An entry that is not needed any more fails.
 TESTED_ELSEWHERE: Final[dict[str, str]] = {}
-
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    path: Path
-    source: str = field(repr=False)
-    tree: ast.Module = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.path.relative_to(ROOT).as_posix()
-
-    @property
-    def lines(self) -> int:
-        return len(self.source.splitlines())
-
-    @property
-    def functions(self) -> Iterator[FunctionNode]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, FunctionNode))
-
-
-def modules_below(directory: Path) -> list[Module]:
-    sources = ((path, path.read_text("utf-8")) for path in sorted(directory.rglob("*.py")))
-    return [Module(path, source, ast.parse(source)) for path, source in sources]
 
 
 def length(function: FunctionNode) -> int:

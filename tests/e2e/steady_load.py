@@ -43,7 +43,8 @@ class Loaded:
 
     async def ask(self, seen: Seen) -> None:
         """One request, measured."""
-        self.admitted += await ask(self.team, CHAT, seen) == 200
+        status = await ask(self.team, CHAT, seen)
+        self.admitted += status == 200
 
     async def load(self, seconds: float) -> Seen:
         """A steady stream of requests, whatever becomes of them."""

@@ -190,7 +190,8 @@ class LedgerCopier:
                 await self._roll_back(page.tenant)
         batch = {page.tenant: page.entries for page in pages if page.entries}
         if batch:
-            self.copied_total += await asyncio.to_thread(self._archive.append_all, batch)
+            copied = await asyncio.to_thread(self._archive.append_all, batch)
+            self.copied_total += copied
         left = {page.tenant: _left(page, count) for page in pages}
         return {tenant: rows for tenant, rows in left.items() if rows}
 

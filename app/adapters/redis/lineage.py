@@ -60,7 +60,8 @@ class Lineages:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(BOOT_S):
                 now = self._clock.now()
-                self._waiting |= dict.fromkeys(await lineages_of(store), now)
+                there = await lineages_of(store)
+                self._waiting |= dict.fromkeys(there, now)
                 while self._waiting:
                     await self._ask(store.batch)
                     await asyncio.sleep(ASK_S / 5)
