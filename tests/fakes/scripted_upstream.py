@@ -70,7 +70,8 @@ class Server:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._script(line)
         finally:
-            writer.close()
+            if not writer.is_closing():  # closed twice, TLS of Python 3.11.2 cannot be aborted
+                writer.close()
             self.open -= 1
 
 
