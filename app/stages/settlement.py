@@ -95,6 +95,10 @@ class Settlement:
             # No time left, or not to be counted: too many rather than none.
             output = observation.meter.bytes // _BYTES_PER_TOKEN
         prompt = observation.demand.prompt if observation.demand else 0
+        request, reservation = observation.request, observation.reservation
+        if reservation is not None and request is not None and request.background:
+            # It is still being generated, and nobody will say what came of it.
+            output = max(output, reservation.ask.amounts.tokens - prompt)
         self._settle(observation, Usage(input=prompt, output=output), (_ESTIMATED,))
 
     def _settle(

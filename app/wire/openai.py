@@ -71,6 +71,7 @@ def _read(route: Route, body: bytes, fields: dict[str, Any]) -> InferenceRequest
         references=references_of(operation, fields),
         cache_key=cache_key(operation, body, fields.get("prompt_cache_key")),
         stores=is_response and fields.get("store") is not False,
+        background=is_response and bool(fields.get("background")),
     )
 
 

@@ -92,6 +92,7 @@ class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
     references: tuple[str, ...] = ()  # ids of stored items and containers that it takes up
     cache_key: bytes = b""  # the same for prompts that begin alike; empty: nothing to keep together
     stores: bool = False  # the answer can be asked for again by its id
+    background: bool = False  # it goes on when its answer, or its caller, has gone
 
     @property
     def operation(self) -> Operation:

@@ -76,6 +76,9 @@ def _used(observation: Observation) -> Demand | None:
         return None
     if usage is not None:
         return Demand(usage.input, usage.output, usage.cached)
+    request = observation.request
+    if request is not None and request.background:
+        return demand  # it is still at work
     output = min(demand.output, observation.meter.bytes // _BYTES_PER_TOKEN)
     return Demand(demand.prompt, output, demand.cached)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from app.domain.cache.outcome import CacheRecord, CacheResult
 from app.domain.call.request import Accounting, InferenceRequest, Operation, Route
@@ -250,6 +251,19 @@ async def test_what_nobody_told_is_estimated(scene: Scene) -> None:
     assert (scene.row.input, scene.row.output) == (10, 5)
     assert scene.row.flags == ("estimated",)
     assert scene.observation.receipt.usage == Usage(input=10, output=5)
+
+
+@pytest.mark.parametrize(("relayed", "output"), [(5, 100), (300, 300)])
+async def test_what_goes_on_in_the_background_is_charged_as_reserved(
+    scene: Scene, relayed: int, output: int
+) -> None:
+    """Its answer says that it has begun, and no usage; what was relayed may be more by then."""
+    await scene.serve()
+    assert scene.observation.request is not None
+    scene.observation.request = replace(scene.observation.request, background=True)
+    scene.estimator.relayed_tokens = relayed
+    await scene.play(status=200)
+    assert (scene.row.input, scene.row.output, scene.row.flags) == (10, output, ("estimated",))
 
 
 async def test_a_refusal_of_the_upstream_costs_nothing(scene: Scene) -> None:

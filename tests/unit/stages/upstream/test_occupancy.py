@@ -71,6 +71,14 @@ async def test_a_header_tells_the_level(house: House) -> None:
     assert seconds(house) == pytest.approx(30.0, abs=2.0)
 
 
+async def test_what_goes_on_in_the_background_stays_taken(house: House) -> None:
+    """All that was expected: its answer only says that it has begun."""
+    house.upstream("ptu").answers(200, body=b'{"id":"resp_1","status":"queued","usage":null}')
+    fields = {"model": "gpt-4o", "input": "Hi", "max_output_tokens": 10, "background": True}
+    await house.serve(FakeCall("/v1/responses", fields))
+    assert seconds(house) == pytest.approx(1.0 + 0.4 * 10)
+
+
 async def test_without_usage_it_is_what_it_looks_like(house: House) -> None:
     """The prompt as counted, and of the answer no more than was expected."""
     house.upstream("ptu").completes("x" * 4000, usage=None)
