@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
-from app.domain.call.request import InferenceRequest, Operation
+from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.patience import patience_for
@@ -178,8 +178,12 @@ class _Prelude:
 
 
 async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
-    """Read frames until content, the end, or an error that comes before both."""
-    prelude = _Prelude()
+    """Read frames until content, the end, or an error that comes before both.
+
+    Of a stored response any frame will do: its errors are of when it was made, and say nothing of
+    who has it now.
+    """
+    prelude, is_told_again = _Prelude(), answer.request.route.operation in STORED_RESPONSE
     while prelude.decisive is None and not _is_full(answer):
         patience_s = answer.deployment.timeouts.first_byte
         try:
@@ -189,11 +193,20 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
         frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
         prelude.read(frames, for_id=answer.request.stores)
-        if not data:
+        if not data or (is_told_again and frames):
             break
     if answer.request.stores:
         answer.response_id = prelude.response_id
     event = prelude.outcome()
+    if is_told_again and answer.frames:
+        return Opened(
+            _ACCEPT,
+            response.status,
+            response.headers,
+            code=event.code if event is not None else None,
+            answer=answer,
+            response=response,
+        )
     if event is None:
         raise _without_content(answer)
     if event.kind is Kind.ERROR:

@@ -33,6 +33,7 @@ CHAT = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"m","s
 PLAIN = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"m"}')
 RESPONSES = read_request(match("POST", "/v1/responses", ""), b'{"model":"m","stream":true}')
 STORED = read_request(match("POST", "/v1/responses", ""), b'{"model":"m"}')
+AGAIN = read_request(match("GET", "/v1/responses/resp_1", "stream=true"), b"")
 UNSTORED = read_request(match("POST", "/v1/responses", ""), b'{"model":"m","store":false}')
 
 
@@ -173,6 +174,27 @@ async def test_a_failed_response_without_a_reason_is_a_failure(upstream: Scripte
     upstream("east").plays(first + b"\n\n")
     result = await opened(upstream, RESPONSES)
     assert (result.verdict, result.code, result.answer) == (Verdict.FAILED, None, None)
+
+
+@pytest.mark.parametrize("name", [one.name for one in THROTTLED])
+async def test_a_failure_that_is_told_again_is_no_failure(
+    upstream: ScriptedUpstream, name: str
+) -> None:
+    """Whoever keeps a response that was refused or failed once is well, and nobody else has it."""
+    upstream("east").plays(recording(name).data)
+    result = await opened(upstream, AGAIN)
+    assert (result.verdict, result.status) == (Verdict.ACCEPT, 200)
+    assert result.answer is not None
+    assert result.answer.frames
+
+
+async def test_what_is_told_again_waits_for_no_content(upstream: ScriptedUpstream) -> None:
+    """There is nobody else to ask instead; without a frame it is a failure all the same."""
+    first, _ = recording("responses").data.split(b"\n\n", 1)
+    upstream("east").plays(first + b"\n\n").stalls(after=1)
+    assert (await opened(upstream, AGAIN)).verdict is Verdict.ACCEPT
+    upstream("east").plays()
+    assert (await opened(upstream, AGAIN)).verdict is Verdict.FAILED
 
 
 async def test_an_error_of_the_callers_in_a_stream_is_its_answer(
