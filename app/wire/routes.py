@@ -25,7 +25,9 @@ _MAX_FIELDS = 64
 _ONLY_VERSION = re.compile(r"api-version=[A-Za-z0-9.-]*")
 #: Of a path; a caller's own names may be in it.
 _LONGEST_KNOWN = 256
-_RESPONSE = rf"{_BASE}/responses/(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
+#: OpenAI's operations beside the responses; neither is served, nor is it anybody's id.
+_NO_RESPONSE = r"(?!(?:compact|input_tokens)(?:/|\Z))"
+_RESPONSE = rf"{_BASE}/responses/{_NO_RESPONSE}(?P<response_id>[A-Za-z0-9_-]{{1,512}})"
 
 
 class Registration(msgspec.Struct, frozen=True):

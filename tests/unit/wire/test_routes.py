@@ -50,6 +50,12 @@ def test_responses_and_models_have_three_prefixes(base: str) -> None:
         assert (route.operation, route.response_id) == (operation, "resp_aZ-9")
 
 
+@pytest.mark.parametrize("response_id", ["compact_1", "input_tokens-1", "xcompact"])
+def test_an_id_may_begin_like_an_operation(response_id: str) -> None:
+    """What is no response is told by its whole name."""
+    assert match("GET", f"/v1/responses/{response_id}", "").response_id == response_id
+
+
 def test_a_deployment_name_is_decoded_once() -> None:
     """The raw path is matched, so that an encoded slash does not end the name."""
     assert match("POST", "/openai/deployments/d%2Fx%20y/chat/completions", "").model == "d/x y"
@@ -83,6 +89,9 @@ def test_a_deployment_name_is_decoded_once() -> None:
         "/v1/responses/resp_1%2Fcancel",
         "/v1/responses/" + "a" * 513,
         "/v1/responses/a.b",
+        "/v1/responses/compact",
+        "/openai/responses/input_tokens",
+        "/v1/responses/input_tokens/cancel",
         "/v1/files",
         "/v1/assistants",
         "/admin/v1/tenants",
