@@ -1,9 +1,10 @@
 """The text of an answer as it was relayed, counted where the upstream told no usage.
 
 What is looked at in a stream: `content`, `refusal`, `reasoning_content`, `transcript`, `text` and a
-function's `name` and `arguments` in chunks of chat and legacy completions; `delta` in the events of
-the Responses API, whose other events repeat the same text. Not seen: reasoning that is not shown,
-audio, generated images. Citations that an upstream quotes inside a delta are counted too.
+tool's `name` and `arguments` or `input` in chunks of chat and legacy completions; `delta` in the
+events of the Responses API, whose other events repeat the same text. Not seen: reasoning that is
+not shown, audio, generated images. Citations that an upstream quotes inside a delta are counted
+too.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ _KEPT_BYTES: Final = 64 * 1024
 _VALUE: Final = rb'\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 #: A quotation mark inside of a JSON string has a backslash before it, so these names are names.
 _CHUNK: Final = re.compile(
-    rb'"(?:content|text|arguments|name|refusal|reasoning_content|transcript)"' + _VALUE, re.DOTALL
+    rb'"(?:content|text|arguments|input|name|refusal|reasoning_content|transcript)"' + _VALUE,
+    re.DOTALL,
 )
 _EVENT: Final = re.compile(rb'"delta"' + _VALUE, re.DOTALL)
 _IS_EVENT: Final = re.compile(rb'"type"\s*:\s*"response\.')
 _DATA: Final = b"data:"
+#: Kinds of tools that chats call, by which a call has its own words.
+_TOOLS: Final = ("function", "custom")
 
 
 class RelayedText(msgspec.Struct, eq=False, gc=False):
@@ -119,9 +123,9 @@ def _choice_texts(choice: Mapping[str, Any]) -> Iterable[str]:
     if not isinstance(message, dict):
         return _strings(choice, "text")
     texts = _strings(message, "content", "refusal", "reasoning_content")
-    called = [call.get("function") for call in _objects(message.get("tool_calls"))]
-    for function in _objects([*called, message.get("function_call")]):
-        texts += _strings(function, "name", "arguments")
+    called = [call.get(kind) for call in _objects(message.get("tool_calls")) for kind in _TOOLS]
+    for tool in _objects([*called, message.get("function_call")]):
+        texts += _strings(tool, "name", "arguments", "input")
     return texts
 
 

@@ -123,8 +123,10 @@ def test_calls_refusals_and_shown_reasoning_count() -> None:
         chat({"tool_calls": [{"index": 0, "function": {"arguments": '"b"}'}}]}),
         chat({"refusal": "No"}),
         chat({"reasoning_content": "Hm"}),
+        chat({"tool_calls": [{"index": 1, "custom": {"name": "g", "input": "1 "}}]}),
+        chat({"tool_calls": [{"index": 1, "custom": {"input": "+ 2"}}]}),
     ]
-    assert relayed(*blocks).text() == 'f{"a":"b"}NoHm'
+    assert relayed(*blocks).text() == 'f{"a":"b"}NoHmg1 + 2'
     deltas = [
         event("response.created", response={}),
         event("response.function_call_arguments.delta", delta='{"a":1}'),
@@ -197,6 +199,10 @@ def test_the_edges_of_a_long_answer_are_told() -> None:
             2,
         ),
         ({"choices": [{"message": {"function_call": {"name": " f", "arguments": " g"}}}]}, 2),
+        (
+            {"choices": [{"message": {"tool_calls": [{"custom": {"name": " f", "input": " g"}}]}}]},
+            2,
+        ),
         ({"output": [{"type": "message", "content": [{"text": " one"}, {"refusal": " no"}]}]}, 2),
         ({"output": [{"type": "function_call", "name": " f", "arguments": " g"}]}, 2),
         ({"output": [{"type": "reasoning", "summary": [{"text": " one"}]}], "tools": ["x"]}, 1),
