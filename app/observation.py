@@ -193,9 +193,12 @@ class Observation(msgspec.Struct, eq=False):
                 return
 
     def charged(self, usage: Usage, nano_usd: int, flags: tuple[str, ...]) -> Receipt:
-        """The receipt, completed by what was charged; it is the one observers see."""
-        told = usage if self.reservation is not None else self.meter.usage
-        self._receipt = self._made(told, nano_usd, flags)
+        """The receipt, completed by what was charged; it is the one observers see.
+
+        What was asked for at no cost may repeat a usage: of a stored response, that was charged.
+        """
+        used = usage if self.reservation is not None else None
+        self._receipt = self._made(used, nano_usd, flags)
         return self._receipt
 
     def _made(self, usage: Usage | None, nano_usd: int, flags: tuple[str, ...]) -> Receipt:

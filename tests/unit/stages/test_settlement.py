@@ -266,6 +266,18 @@ async def test_what_goes_on_in_the_background_is_charged_as_reserved(
     assert (scene.row.input, scene.row.output, scene.row.flags) == (10, output, ("estimated",))
 
 
+async def test_what_a_stored_response_repeats_is_nobodys_usage(scene: Scene) -> None:
+    """It was charged when it was made, however often it is looked at."""
+    route = Route(Operation.RETRIEVE_RESPONSE, "GET", Accounting.NONE, response_id="resp_1")
+    scene.observation.route, scene.observation.principal = route, Principal(Tenant("acme"), "k1")
+    scene.observation.request = InferenceRequest(route, "", b"")
+    scene.observation.served = Attempt("ptu", 0, Verdict.ACCEPT, 200, 0.0, 1.0, kind=Kind.PTU)
+    scene.observation.meter.usage = Usage(input=12, output=7)
+    await scene.play(status=200)
+    assert (scene.row.kind, scene.row.input, scene.row.output) == (RowKind.UNMETERED, 0, 0)
+    assert scene.observation.receipt.usage is None
+
+
 async def test_a_refusal_of_the_upstream_costs_nothing(scene: Scene) -> None:
     """No tokens were generated for a 400 that was passed on."""
     await scene.serve(status=400)
