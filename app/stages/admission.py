@@ -36,6 +36,8 @@ _EMBEDDINGS: Final = Operation.EMBEDDINGS
 _RELEASED: Final = RowKind.RELEASED
 #: OpenAI and Azure refuse more, so more is never generated.
 MOST_CHOICES: Final = 128
+#: Of all prompts of a list, which may have 2,048; what accounts add up are doubles.
+MOST_ANSWERS: Final = 2048
 #: Keys and models whose terms are remembered; beyond so many all are forgotten.
 _REMEMBERED: Final = 16_384
 #: What a refusal calls a limit's measure.
@@ -132,10 +134,10 @@ class Admission:
             expected = self._estimator.typical_output(tenant, request.model)
         if longest and (most > longest or expected > longest):  # the context window's tokens
             most, expected = min(most, longest), min(expected, longest)
-        if request.choices == 1:
+        if request.choices == request.prompts == 1:
             return most, expected
-        choices = min(request.choices, MOST_CHOICES)
-        return choices * most, choices * expected
+        answers = min(min(request.choices, MOST_CHOICES) * request.prompts, MOST_ANSWERS)
+        return answers * most, answers * expected
 
     def _terms_of(
         self, principal: Principal, model: str, choices: Choices, started_at: float

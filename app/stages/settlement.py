@@ -133,7 +133,7 @@ class Settlement:
         """How long answers are, from those that ended by themselves."""
         principal, request = observation.principal, observation.request
         if principal is not None and request is not None:
-            each = usage.output // request.choices
+            each = usage.output // (request.choices * request.prompts)
             self._estimator.observe(principal.tenant.name, request.model, each)
 
 

@@ -26,6 +26,7 @@ _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _DECIDING = frozenset({"model", "stream", "previous_response_id", "conversation"})
 _MAX_NAME = 256
 _CHAT, _RESPONSES = Operation.CHAT_COMPLETIONS, Operation.RESPONSES
+_COMPLETIONS = Operation.COMPLETIONS
 #: From here on a double has no fractions to leave out.
 _MOST_WHOLE = 2.0**53
 
@@ -67,6 +68,7 @@ def _read(route: Route, body: bytes, fields: dict[str, Any]) -> InferenceRequest
         wants_usage="stream_options" in fields and _wants_usage(fields),
         output_cap=_output_cap(fields),
         choices=_choices(fields) if "n" in fields or "best_of" in fields else 1,
+        prompts=_prompts(fields.get("prompt")) if operation is _COMPLETIONS else 1,
         previous_response_id=_previous_response(fields) if is_response else None,
         references=references_of(operation, fields),
         cache_key=cache_key(operation, body, fields.get("prompt_cache_key")),
@@ -151,6 +153,13 @@ def _output_cap(fields: dict[str, Any]) -> int | None:
 
 def _choices(fields: dict[str, Any]) -> int:
     return max(_positive(fields, "n") or 1, _positive(fields, "best_of") or 1)
+
+
+def _prompts(prompt: object) -> int:
+    """How many are completed: one for each text or list of tokens; tokens alone are one prompt."""
+    if not isinstance(prompt, list) or not prompt or isinstance(prompt[0], int):
+        return 1
+    return len(prompt)
 
 
 def _wants_usage(fields: dict[str, Any]) -> bool:

@@ -88,6 +88,7 @@ class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
     wants_usage: bool = False  # the caller itself asked for the stream's usage frame
     output_cap: int | None = None  # the largest cap that the caller declared, in tokens
     choices: int = 1  # n or best_of, whichever is larger
+    prompts: int = 1  # each of which has so many choices
     previous_response_id: str | None = None
     references: tuple[str, ...] = ()  # ids of stored items and containers that it takes up
     cache_key: bytes = b""  # the same for prompts that begin alike; empty: nothing to keep together

@@ -65,9 +65,20 @@ def desk() -> Desk:
         (CHAT, 110),
         (structs.replace(CHAT, choices=2), 210),
         (structs.replace(CHAT, output_cap=1, choices=10**9), 138),
+        (structs.replace(CHAT, output_cap=5, choices=2, prompts=4), 50),
+        (structs.replace(CHAT, output_cap=1, choices=128, prompts=10**6), 2058),
         (structs.replace(CHAT, route=match("POST", "/v1/embeddings", "")), 10),
     ],
-    ids=["capped", "choices", "learned", "learned-choices", "absurd", "embeddings"],
+    ids=[
+        "capped",
+        "choices",
+        "learned",
+        "learned-choices",
+        "absurd",
+        "prompts",
+        "many-prompts",
+        "embeddings",
+    ],
 )
 async def test_the_largest_answer_is_reserved(
     desk: Desk, request_: InferenceRequest, tokens: int

@@ -76,6 +76,25 @@ def test_choices_multiply(fields: dict[str, Any], choices: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("a", 1),
+        (["a"], 1),
+        (["a", "b", "c"], 3),
+        ([[1, 2], [3]], 2),
+        ([1, 2, 3], 1),
+        ([], 1),
+        (None, 1),
+        ({"a": 1}, 1),
+    ],
+)
+def test_prompts_multiply_too(prompt: object, prompts: int) -> None:
+    """Of a list of texts, or of lists of tokens, each is answered; tokens alone are one prompt."""
+    assert read({"model": "m", "prompt": prompt}, "/v1/completions").prompts == prompts
+    assert read({"model": "m", "prompt": prompt}).prompts == 1
+
+
+@pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
         ({}, "model", "missing_required_parameter"),
