@@ -64,7 +64,11 @@ def chat_ask(body: Body, encode: Encode) -> Ask:
     """
     prompt = chat_prompt(body, encode)
     cap = _positive(body, "max_completion_tokens") or _positive(body, "max_tokens")
-    tools = [_tool(each.get("function")) for each in _objects(body, "tools")]
+    tools = [
+        _tool(each.get("function"), f"tools[{index}].function.name")
+        for index, each in enumerate(_objects(body, "tools"))
+        if each.get("type") != "custom"
+    ]
     format_ = body.get("response_format")
     nested = format_.get("json_schema") if isinstance(format_, Mapping) else None
     return Ask(
@@ -106,7 +110,11 @@ def responses_ask(body: Body, encode: Encode, *, before: Sequence[int] = ()) -> 
         Refusal: 400, naming the parameter.
     """
     prompt = responses_prompt(body, encode, before=before)
-    tools = [_tool(each) for each in _objects(body, "tools") if each.get("type") == "function"]
+    tools = [
+        _tool(each, f"tools[{index}].name")
+        for index, each in enumerate(_objects(body, "tools"))
+        if each.get("type") == "function"
+    ]
     text = body.get("text")
     format_ = text.get("format") if isinstance(text, Mapping) else None
     reasoning = body.get("reasoning")
@@ -162,9 +170,9 @@ def _objects(body: Body, name: str) -> list[Mapping[str, Any]]:
     return values
 
 
-def _tool(function: object) -> Tool:
+def _tool(function: object, place: str) -> Tool:
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise refusal.missing("tools[0].function.name")
+        raise refusal.missing(place)
     return Tool(function["name"], function.get("parameters") or {})
 
 

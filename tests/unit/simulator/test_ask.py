@@ -38,6 +38,22 @@ def test_an_image_costs_a_fixed_price() -> None:
     assert cost(low) - cost() == 85
 
 
+def test_custom_tools_are_taken_and_not_called() -> None:
+    """Beside functions, too, whose place is told where one has no name."""
+    custom = {"type": "custom", "custom": {"name": "calculate"}}
+    asked = {"messages": [USER], "tools": [custom], "tool_choice": "required"}
+    assert chat_ask(asked, encode).call is None
+    call = chat_ask({**asked, "tools": [custom, *TOOLS]}, encode).call
+    assert call is not None
+    assert call.name == "weather"
+    with pytest.raises(Refusal) as caught:
+        chat_ask({**asked, "tools": [custom, {"type": "function", "function": {}}]}, encode)
+    assert caught.value.body["error"]["param"] == "tools[1].function.name"
+    with pytest.raises(Refusal) as caught:
+        responses_ask({"input": "hi", "tools": [{"type": "function"}]}, encode)
+    assert caught.value.body["error"]["param"] == "tools[0].name"
+
+
 def test_the_newer_name_of_the_cap_wins() -> None:
     """`max_completion_tokens` replaces `max_tokens`."""
     body = {"messages": [USER], "max_tokens": 5, "max_completion_tokens": 9}
