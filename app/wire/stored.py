@@ -31,7 +31,7 @@ _WHOLE: Final = {
     Operation.CHAT_COMPLETIONS: ("data_sources",),
 }
 _PARTS: Final = {
-    Operation.RESPONSES: ("input", "tools"),
+    Operation.RESPONSES: ("input", "tools", "prompt_cache_options"),
     Operation.CHAT_COMPLETIONS: ("messages", "audio"),
 }
 #: Members, wherever they stand in those parts, that name something of unknown owner.
@@ -49,8 +49,11 @@ _UNKNOWN: Final = frozenset(
         "vector_store_ids",
     }
 )
-#: Members that name what an answer has made; `container` may also be an object that asks for one.
-_MADE: Final = frozenset({"approval_request_id", "container", "container_id"})
+#: Members that name an answer, or what one has made; `container` may also be an object that asks
+#: for one. An answer that is compared with tells how far another's prompt is like one's own.
+_MADE: Final = frozenset(
+    {"approval_request_id", "comparison_response_id", "container", "container_id"}
+)
 #: Chat's audio answers and custom voices are named by the `id` of these.
 _WITH_ID: Final = frozenset({"audio", "voice"})
 _NAMED: Final = _UNKNOWN | _MADE
@@ -78,7 +81,7 @@ _WHOLE_ITEMS: Final = frozenset(
 
 
 def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of stored items and containers that a request takes up, each once.
+    """The ids of stored items, containers and compared responses that a request names, each once.
 
     Raises MalformedRequest for whatever else it names that is stored.
     """

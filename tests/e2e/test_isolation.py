@@ -164,6 +164,11 @@ def naming(item: str, response: str) -> dict[str, tuple[dict[str, Any], int, str
     part = {"type": "input_file", "file_id": "file-of-search"}
     return {
         "a response": ({"previous_response_id": response}, 400, "previous_response_id"),
+        "a response to compare": (
+            {"prompt_cache_options": {"comparison_response_id": response}},
+            404,
+            "input",
+        ),
         "an item": ({"input": [{"type": "item_reference", "id": item}]}, 404, "input"),
         "an item by its id alone": ({"input": [{"id": item}]}, 404, "input"),
         "thoughts": ({"input": [{"type": "reasoning", "id": item, "summary": []}]}, 404, "input"),

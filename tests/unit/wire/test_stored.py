@@ -145,6 +145,8 @@ TAKEN_UP: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ),
     ({"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1"}]}, ("mcpr_1",)),
     ({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}, ("cntr_1",)),
+    ({"prompt_cache_options": {"comparison_response_id": "resp_1"}}, ("resp_1",)),
+    ({"prompt_cache_options": {"comparison_response_id": None, "mode": "explicit"}}, ()),
     (
         {
             "tools": [
