@@ -139,6 +139,8 @@ def test_a_response_is_stored_unless_told_otherwise() -> None:
     assert read({"model": "m", "store": None}, "/v1/responses").stores
     assert not read({"model": "m", "store": False}, "/v1/responses").stores
     assert not read({"model": "m", "store": True}).stores
+    previous = {"model": "m", "previous_response_id": "resp_1"}
+    assert read(previous, "/v1/responses").previous_response_id == "resp_1"
 
 
 def test_responses_alone_are_made_in_the_background() -> None:
@@ -147,8 +149,6 @@ def test_responses_alone_are_made_in_the_background() -> None:
     for said in (False, None):
         assert not read({"model": "m", "background": said}, "/v1/responses").background
     assert not read({"model": "m", "background": True}).background
-    previous = {"model": "m", "previous_response_id": "resp_1"}
-    assert read(previous, "/v1/responses").previous_response_id == "resp_1"
 
 
 @pytest.mark.parametrize(
