@@ -155,7 +155,7 @@ async def stream(call: Call, reply: Reply, frames: Iterator[Frame], run: Run) ->
             call.generated = run.usage.output
             await reply.finish(frame.data)
             return
-        if chunks in _breaks(call) and (chunks or frame.tokens):
+        if chunks in breaks_of(call) and (chunks or frame.tokens):
             await reply.break_off()
         if frame.tokens:
             await _wait(call, run, due, first=not chunks)
@@ -191,7 +191,7 @@ async def _wait(call: Call, run: Run, due: float, *, first: bool) -> None:
         call.generated = run.usage.reasoning
 
 
-def _breaks(call: Call) -> set[int]:
+def breaks_of(call: Call) -> set[int]:
     """After how many chunks with content the stream breaks."""
     points = (call.fault.cut_chunk, call.fault.stall_after_chunks)
     return {point for point in points if point is not None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from app.simulator.response_bodies import (
     unfinished_body,
 )
 from app.simulator.responses_store import StoredResponse
+from app.simulator.retelling import retell
 from app.simulator.throttle import Throttle
 
 Body = Mapping[str, Any]
@@ -57,10 +57,14 @@ async def create_response(call: Call, reply: Reply, body: Body) -> None:
         envelope_of(call, "resp_"), body, run.answers[0], response_usage(usage) if usage else None
     )
     stored = _stored(call, ask, response)
-    if ask.stream:
+    if stored.in_background:
+        _start(call, stored, run)
+        if ask.stream:
+            await retell(call, reply, stored)
+        else:
+            await call.answer(reply, unfinished_body(response, "queued"), headers={})
+    elif ask.stream:
         await stream(call, reply, _remembered(call, stored), run)
-    elif stored.in_background:
-        await _start(call, reply, stored, run)
     else:
         await think(call, run)
         _keep(call, stored)
@@ -79,7 +83,16 @@ async def throttled_stream(call: Call, reply: Reply, headers: Mapping[str, str],
 
 
 async def get_response(call: Call, reply: Reply) -> None:
-    await call.answer(reply, _found(call).body(call.site.now()), headers={})
+    """Look at a response, or stream it, from an event on where the query says so.
+
+    Raises:
+        Refusal: 404, or 400 for an event that is no number.
+    """
+    stored, query = _found(call), call.incoming.query
+    if query.get("stream") == "true":
+        await retell(call, reply, stored, after=_starting_after(query))
+    else:
+        await call.answer(reply, stored.body(call.site.now()), headers={})
 
 
 async def get_input_items(call: Call, reply: Reply) -> None:
@@ -104,7 +117,7 @@ async def cancel_response(call: Call, reply: Reply) -> None:
     if not stored.in_background:
         message = "Cannot cancel a synchronous response."
         raise refusal.invalid(message)
-    stored.cancelled = call.site.now() < stored.ready_at
+    stored.cancel(call.site.now())
     await call.answer(reply, stored.body(call.site.now()), headers={})
 
 
@@ -114,14 +127,12 @@ async def _refuse(call: Call, reply: Reply, throttle: Throttle, *, stream: bool)
     await throttled_stream(call, reply, throttle.headers(), throttle.message())
 
 
-async def _start(call: Call, reply: Reply, stored: StoredResponse, run: Run) -> None:
-    """Answer at once that it has begun; it is accounted for as if it had ended."""
-    now = call.site.now()
-    stored.ready_at = now + run.pace.first() + run.pace.gaps(run.longest)
+def _start(call: Call, stored: StoredResponse, run: Run) -> None:
+    """Whoever leaves, it goes on; it is accounted for as if it had ended."""
+    stored.began_at = call.site.now() + run.pace.first() + run.pace.gaps(run.reasoning)
+    stored.ready_at = stored.began_at + run.pace.gaps(run.longest - run.reasoning)
     call.generated = run.usage.output
     _keep(call, stored)
-    await asyncio.sleep(0)
-    await call.answer(reply, unfinished_body(stored.response, "queued"), headers={})
 
 
 def _remembered(call: Call, stored: StoredResponse) -> Iterator[Frame]:
@@ -143,8 +154,9 @@ def _stored(call: Call, ask: Ask, response: ModelResponse) -> StoredResponse:
         response=response,
         items=input_items(response.asked),
         context=[*ask.prompts[0].tokens, *said],
+        began_at=call.site.now(),
         ready_at=call.site.now(),
-        in_background=response.asked.get("background") is True and not ask.stream,
+        in_background=response.asked.get("background") is True,
     )
 
 
@@ -156,6 +168,15 @@ def _continued(call: Call, body: Body) -> StoredResponse | None:
     if stored is None:
         raise refusal.previous_response_not_found(str(response_id))
     return stored
+
+
+def _starting_after(query: Mapping[str, str]) -> int:
+    number = query.get("starting_after", "-1")
+    try:
+        return int(number)
+    except ValueError:
+        message = f"Invalid value for 'starting_after': '{number}' is not an integer."
+        raise refusal.invalid(message, param="starting_after") from None
 
 
 def _found(call: Call) -> StoredResponse:

@@ -16,22 +16,29 @@ Json = dict[str, Any]
 class StoredResponse:
     """A response, what led to it, and the tokens of the conversation so far.
 
-    One that runs in the background is done at `ready_at`, on the loop's clock.
+    One that runs in the background has its first token at `began_at` and is done at `ready_at`, on
+    the loop's clock; others are done when they are stored.
     """
 
     response: ModelResponse
     items: Sequence[Json]
     context: Sequence[int] = field(repr=False)
+    began_at: float
     ready_at: float
     in_background: bool = False
-    cancelled: bool = False
+    cancelled_at: float | None = None
 
     def body(self, now: float) -> Json:
-        if self.cancelled:
+        if self.cancelled_at is not None:
             return unfinished_body(self.response, "cancelled")
         if now < self.ready_at:
             return unfinished_body(self.response, "in_progress")
         return response_body(self.response)
+
+    def cancel(self, now: float) -> None:
+        """End it, unless it has ended."""
+        if now < self.ready_at and self.cancelled_at is None:
+            self.cancelled_at = now
 
     def input_items(self) -> Json:
         """What was sent, newest first."""

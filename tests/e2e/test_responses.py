@@ -71,6 +71,24 @@ async def test_a_streamed_response_can_be_asked_for_again(redis_url: str) -> Non
         assert made.output_text == "".join(deltas)
 
 
+async def test_a_stream_in_the_background_is_taken_up_again(redis_url: str) -> None:
+    """It stays where it runs, whoever leaves; looks at it are charged to nobody."""
+    async with stack(redis_url, one_behind, ttft_ms=100, tpot_ms=20) as team:
+        await team.fault("ptu", status=503)
+        sdk = team.openai().responses
+        stream = await sdk.create(model="gpt-4o", input="Hello", background=True, stream=True)
+        begun = await anext(aiter(stream))
+        await stream.close()
+        assert begun.type == "response.created"
+        rest = await sdk.retrieve(begun.response.id, stream=True, starting_after=0)
+        events = [event async for event in rest]
+        assert [event.sequence_number for event in events] == list(range(1, len(events) + 1))
+        assert events[-1].type == "response.completed"
+        told = await sdk.with_raw_response.retrieve(begun.response.id)
+        assert (await team.receipt(told.headers["x-request-id"])).usage is None
+        assert {row["deployment"] for row in (await team.served())[1:]} == {team.name("paygo-a")}
+
+
 async def test_one_in_the_background_can_be_cancelled(redis_url: str) -> None:
     """And one in the foreground cannot: the upstream's own words are passed on."""
     async with stack(redis_url, one_behind, ttft_ms=10_000) as team:

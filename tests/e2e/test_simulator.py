@@ -313,6 +313,46 @@ async def test_a_background_response_can_be_cancelled(url: str) -> None:
     ]
 
 
+async def test_the_stream_of_a_cancelled_response_just_ends(url: str) -> None:
+    """No event says that it was cancelled: none is on record."""
+    async with v1(url, SLOW) as client:
+        queued = await client.responses.create(model="slow", input="Hello", background=True)
+        await client.responses.cancel(queued.id)
+        events = [event async for event in await client.responses.retrieve(queued.id, stream=True)]
+
+    assert events[0].type == "response.created"
+    assert "response.completed" not in {event.type for event in events}
+
+
+async def test_a_background_stream_goes_on_without_its_client(url: str) -> None:
+    """Who comes back has the rest, from the event that is asked for; and the whole once more."""
+    asked: Any = {"model": "slow", "input": "Hello", "background": True, "stream": True}
+    async with v1(url, SLOW) as client:
+        stream = await client.responses.create(**asked)
+        seen = []
+        async for event in stream:
+            seen.append(event)
+            if event.type == "response.output_text.delta":
+                break
+        await stream.close()
+        made = seen[0].response.id
+        assert (await client.responses.retrieve(made)).status == "in_progress"
+        last = seen[-1].sequence_number
+        rest = await client.responses.retrieve(made, stream=True, starting_after=last)
+        seen += [event async for event in rest]
+        again = [event async for event in await client.responses.retrieve(made, stream=True)]
+        with pytest.raises(openai.BadRequestError, match="starting_after"):
+            await client.responses.retrieve(
+                made,
+                stream=True,
+                starting_after="x",  # type: ignore[call-overload]  # a mistake
+            )
+
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert seen[-1].type == "response.completed"
+    assert seen == again
+
+
 async def test_response_events_are_in_order(url: str) -> None:
     """The SDK's helper, which checks the order, reads the stream to its completed response."""
     async with v1(url) as client, client.responses.stream(model="chat", input="Hello") as stream:
