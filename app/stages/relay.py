@@ -98,9 +98,10 @@ class Relay:
             ended = not await self._poured(answer, rest, reply, flow)
             joined, number = _last(answer) if ended else flow.last
             frames = kept_frames(joined, number, request, meter)
-        if not meter.done:
+        if not meter.done and not request.is_retold:  # a cancelled response just ends
             message = "The upstream ended the stream before the answer was complete."
             raise UpstreamDisconnected(message)
+        meter.done = True
         await answer.before_end(frames)
         await _send(frames, reply, meter)
         if not ended:
@@ -201,8 +202,9 @@ def _keep(frame: bytes, request: InferenceRequest, meter: Meter) -> bool:
     event = read_event(frame)
     meter.usage = event.usage or meter.usage
     if event.kind is Kind.ERROR:
-        told = code_told(event.code)
-        meter.done, meter.error = True, told or meter.error or "upstream_error"
+        meter.done = True
+        if not request.is_retold:
+            meter.error = code_told(event.code) or meter.error or "upstream_error"
     elif event.kind is Kind.DONE:
         meter.done = True
     removed = event.only_usage and request.adds_usage

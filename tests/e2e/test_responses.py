@@ -94,8 +94,11 @@ async def test_one_in_the_background_can_be_cancelled(redis_url: str) -> None:
     async with stack(redis_url, one_behind, ttft_ms=10_000) as team:
         made = await spilled(team, background=True)
         assert made.status == "queued"
-        cancelled = await team.openai().responses.cancel(made.id)
+        sdk = team.openai().responses
+        cancelled = await sdk.cancel(made.id)
         assert (cancelled.id, cancelled.status) == (made.id, "cancelled")
+        events = [event.type async for event in await sdk.retrieve(made.id, stream=True)]
+        assert (events[0], "error" in events) == ("response.created", False)
     async with stack(redis_url, one_behind) as team:
         made = await spilled(team)
         with pytest.raises(openai.BadRequestError, match="Cannot cancel a synchronous response"):

@@ -106,6 +106,11 @@ class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
         return (self.route.response_id or self.previous_response_id) is not None
 
     @property
+    def is_retold(self) -> bool:
+        """Whether its answer was made before: an error in it is of then, and nobody's now."""
+        return self.route.operation in STORED_RESPONSE
+
+    @property
     def adds_usage(self) -> bool:
         """Whether the gateway asks for the usage frame on the caller's behalf, and removes it."""
         return self.stream and not self.wants_usage and self.route.operation in _ASKED_FOR_USAGE

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
-from app.domain.call.request import STORED_RESPONSE, InferenceRequest, Operation
+from app.domain.call.request import InferenceRequest, Operation
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.patience import patience_for
@@ -180,10 +180,9 @@ class _Prelude:
 async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
     """Read frames until content, the end, or an error that comes before both.
 
-    Of a stored response any frame will do: its errors are of when it was made, and say nothing of
-    who has it now.
+    Of what is told again any frame will do.
     """
-    prelude, is_told_again = _Prelude(), answer.request.route.operation in STORED_RESPONSE
+    prelude, is_retold = _Prelude(), answer.request.is_retold
     while prelude.decisive is None and not _is_full(answer):
         patience_s = answer.deployment.timeouts.first_byte
         try:
@@ -193,12 +192,12 @@ async def _streaming(answer: Answer, response: UpstreamResponse) -> Opened:
         frames = answer.buffer.feed(data) if data else answer.buffer.last()
         answer.frames += frames
         prelude.read(frames, for_id=answer.request.stores)
-        if not data or (is_told_again and frames):
+        if not data or (is_retold and frames):
             break
     if answer.request.stores:
         answer.response_id = prelude.response_id
     event = prelude.outcome()
-    if is_told_again and answer.frames:
+    if is_retold and answer.frames:
         return Opened(
             _ACCEPT,
             response.status,

@@ -32,6 +32,7 @@ WANTS = read_request(
 )
 PLAIN = read_request(match("POST", "/v1/chat/completions", ""), b'{"model":"m"}')
 RESPONSES = read_request(match("POST", "/v1/responses", ""), b'{"model":"m","stream":true}')
+RETOLD = read_request(match("GET", "/v1/responses/resp_1", "stream=true"), b"")
 WORDS = ("Hel", "lo", ", ", "world")
 ERROR_EVENT = b'data: {"error":{"code":"internal_server_error","message":"Broken."}}\n\n'
 
@@ -191,6 +192,24 @@ async def test_an_error_of_the_upstreams_passes_and_is_remembered(passage: Passa
     assert passage.reply.finished
     assert passage.reply.broken is None
     assert passage.observation.meter.error == "internal_server_error"
+
+
+@pytest.mark.parametrize("ending", [b"", ERROR_EVENT])
+async def test_what_is_told_again_may_have_failed(passage: Passage, ending: bytes) -> None:
+    """Or been cancelled: then no event says so. Neither is anybody's error now."""
+    sent = b"".join(frames(RESPONSES, WORDS, None)[:4]) + ending
+    passage.east.plays(sent)
+    await passage.play(RETOLD)
+    assert passage.reply.body == sent
+    assert passage.reply.finished
+    assert (passage.observation.meter.done, passage.observation.meter.error) == (True, None)
+
+
+async def test_what_is_told_again_may_break(passage: Passage) -> None:
+    """A connection that breaks now is this deployment's error, and told."""
+    passage.east.streams(*WORDS, usage=None).cuts_after(3)
+    await passage.play(RETOLD)
+    assert isinstance(passage.reply.broken, UpstreamDisconnected)
 
 
 CODED = b'data: {"type":"error","error":{"code":"internal_error"}}\n\n'
