@@ -54,7 +54,7 @@ coverage: setup ## the same tests, and what they cover (takes about twice as lon
 	@exec $(BIN)/python -m tests.passes -n $(JOBS) --dist worksteal --cov $(ARGS)
 
 .PHONY: test-long
-test-long: setup $(LOAD_ENV) ## run the tests that take a minute and more each (about 3 minutes)
+test-long: setup $(LOAD_ENV) ## run the tests that take a minute and more each (about 10 minutes)
 	@exec $(BIN)/pytest -m long -rP -q $(OWN_TARGETS:%=--ignore=%) $(ARGS)
 
 .PHONY: exactly
@@ -66,7 +66,7 @@ crashes: setup ## kill a worker at every point between reserving and settling (a
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/crashes $(ARGS)
 
 .PHONY: freezes
-freezes: setup ## freeze, stop or replace Redis under load, by each policy (about 6 minutes)
+freezes: setup ## freeze, stop or replace Redis under load, by each policy (about 10 minutes)
 	@exec $(BIN)/pytest -m long -rP -q -p no:xdist tests/e2e/test_redis_loss.py \
 		tests/e2e/test_redis_failover.py tests/e2e/test_cache_loss.py $(ARGS)
 
@@ -76,7 +76,7 @@ cluster: setup ## three Redis nodes: exactness, and a node lost or frozen (about
 		tests/integration/redis tests/e2e/test_exactly.py -k cluster $(ARGS)
 
 .PHONY: mutants
-mutants: setup ## remove one safeguard at a time; the tests must notice (about half a minute)
+mutants: setup ## remove one safeguard at a time; the tests must notice (about 2 minutes)
 	@exec $(BIN)/python tests/mutants/run.py $(ARGS)
 
 .PHONY: observe
