@@ -140,6 +140,8 @@ def _items_taken_up(items: Iterable[object]) -> list[str]:
 
 def _is_whole(item: Mapping[str, Any]) -> bool:
     kind = item.get("type") or "message"
+    if not isinstance(kind, str):
+        return False
     says = item.get("content") if kind == "message" else item.get("encrypted_content")
     return kind in _WHOLE_ITEMS or bool(says)
 

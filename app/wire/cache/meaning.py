@@ -16,8 +16,9 @@ from app.domain.call.request import Operation
 Fields = dict[str, Any]
 
 _CONVERSATION: Final = {Operation.CHAT_COMPLETIONS: "messages", Operation.RESPONSES: "input"}
-_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text", "refusal"})
-_ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
+#: No sets: a list that stands where a type or a role should cannot be looked up in one.
+_TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
+_ROLES: Final = ("user", "assistant", "system", "developer")
 _CALLS: Final = ("tool_calls", "function_call", "tool_call_id")
 
 

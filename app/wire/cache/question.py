@@ -43,8 +43,9 @@ _UNSHAPING_OF: Final = {
 }
 #: Of a response, what continues something that is kept upstream, or takes it in.
 _STORED: Final = ("previous_response_id", "conversation", "prompt")
-#: Tools that the caller runs itself; all others run upstream, or on what only upstream sees.
-_OWN_TOOLS: Final = frozenset({"function", "custom"})
+#: Tools that the caller runs itself; all others run upstream, or on what only upstream sees. No
+#: set: a list that stands where a type should cannot be looked up in one.
+_OWN_TOOLS: Final = ("function", "custom")
 #: Names of what may be a URL, in the canonical form, and as they stand in a message.
 _MAY_BE_REMOTE: Final = (b'"image_url"', b'"file_url"')
 _URLS: Final = frozenset({"image_url", "file_url"})

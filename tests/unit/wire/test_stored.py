@@ -139,6 +139,8 @@ TAKEN_UP: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ),
     ({"input": [{"type": "image_generation_call", "id": "ig_1"}]}, ("ig_1",)),
     ({"input": [{"type": "of_tomorrow", "id": "x_1", "content": "c"}]}, ("x_1",)),
+    ({"input": [{"type": ["message"], "id": "x_1", "content": "c"}]}, ("x_1",)),
+    ({"input": [{"type": {"a": 1}, "id": "x_1", "encrypted_content": "c"}]}, ("x_1",)),
     (
         {"input": [{"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1"}]},
         ("cntr_1", "ci_1"),

@@ -84,6 +84,8 @@ def test_salt_and_operation_count() -> None:
         (RESPONSES, {"input": "x", "tools": [{"type": "mcp"}]}, Bypass.HOSTED_TOOLS),
         (RESPONSES, {"input": "x", "tools": [{"type": "of_tomorrow"}]}, Bypass.HOSTED_TOOLS),
         (RESPONSES, {"input": "x", "tools": "all"}, Bypass.HOSTED_TOOLS),
+        (CHAT, chat(tools=[{"type": ["function"]}]), Bypass.HOSTED_TOOLS),
+        (CHAT, chat(tools=[{"type": {"a": 1}}]), Bypass.HOSTED_TOOLS),
         (CHAT, chat(web_search_options={}), Bypass.HOSTED_TOOLS),
         (
             CHAT,
