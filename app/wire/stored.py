@@ -60,6 +60,10 @@ _NAMED: Final = _UNKNOWN | _MADE
 #: The caller's own words: schemas, and citations, which are not read again.
 _OPAQUE: Final = frozenset({"annotations", "input_schema", "metadata", "parameters", "schema"})
 
+#: Items that may hold all there is encrypted. In others it is a member that an upstream may pass
+#: over, and take the item up from the store all the same.
+_SEALED_ITEMS: Final = frozenset({"compaction", "reasoning"})
+_MAY_SAY_ALL: Final = _SEALED_ITEMS | {"message"}
 #: Items that say all there is in themselves; what else has an `id` is taken up from the store.
 _WHOLE_ITEMS: Final = frozenset(
     {
@@ -143,7 +147,7 @@ def _is_whole(item: Mapping[str, Any]) -> bool:
     if not isinstance(kind, str):
         return False
     says = item.get("content") if kind == "message" else item.get("encrypted_content")
-    return kind in _WHOLE_ITEMS or bool(says)
+    return kind in _WHOLE_ITEMS or (bool(says) and kind in _MAY_SAY_ALL)
 
 
 def _checked(ids: list[str]) -> tuple[str, ...]:
@@ -213,7 +217,8 @@ def made_by_frames(frames: bytes, *, stored: bool) -> tuple[str, ...]:
 def _made_by(response: _Response, *, stored: bool) -> tuple[str, ...]:
     made: list[str] = []
     for item in response.output or ():
-        says_all = item.type in _WHOLE_ITEMS or item.type == "message" or item.encrypted_content
+        is_sealed = item.type in _SEALED_ITEMS and item.encrypted_content
+        says_all = item.type in _WHOLE_ITEMS or item.type == "message" or is_sealed
         if item.id and (stored or not says_all):
             made.append(item.id)
         if item.container_id:

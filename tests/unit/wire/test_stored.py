@@ -125,6 +125,7 @@ OURS: list[dict[str, Any]] = [
             {"type": "function_call", "id": "fc_1", "call_id": "c", "arguments": "{}", "name": "f"},
             {"type": "function_call_output", "id": "fco_1", "call_id": "c", "output": "{}"},
             {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAA"},
         ]
     },
 ]
@@ -138,6 +139,11 @@ TAKEN_UP: list[tuple[dict[str, Any], tuple[str, ...]]] = [
         ("rs_1",),
     ),
     ({"input": [{"type": "image_generation_call", "id": "ig_1"}]}, ("ig_1",)),
+    # Nothing makes a reference whole.
+    *(
+        ({"input": [{"type": kind, "id": "x_1", "encrypted_content": "gAAA"}]}, ("x_1",))
+        for kind in ("item_reference", "image_generation_call", "of_tomorrow")
+    ),
     ({"input": [{"type": "of_tomorrow", "id": "x_1", "content": "c"}]}, ("x_1",)),
     ({"input": [{"type": ["message"], "id": "x_1", "content": "c"}]}, ("x_1",)),
     ({"input": [{"type": {"a": 1}, "id": "x_1", "encrypted_content": "c"}]}, ("x_1",)),
@@ -249,14 +255,15 @@ OUTPUT = [
     {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "T"}]},
     {"id": "ci_1", "type": "code_interpreter_call", "container_id": "cntr_1"},
     {"type": "nameless", "content": "text"},
+    {"id": "x_1", "type": "of_tomorrow", "encrypted_content": "gAAA"},
 ]
 
 
 def test_an_answer_makes_its_items() -> None:
     """All that is stored can be taken up; otherwise what does not say all in itself."""
     body = json.dumps({"id": "resp_1", "output": OUTPUT}).encode()
-    assert made_by_body(body, stored=True) == ("rs_1", "rs_2", "msg_1", "ci_1", "cntr_1")
-    assert made_by_body(body, stored=False) == ("rs_1", "ci_1", "cntr_1")
+    assert made_by_body(body, stored=True) == ("rs_1", "rs_2", "msg_1", "ci_1", "cntr_1", "x_1")
+    assert made_by_body(body, stored=False) == ("rs_1", "ci_1", "cntr_1", "x_1")
 
 
 @pytest.mark.parametrize(
