@@ -33,3 +33,8 @@ class MemoryResponseOwners:
     async def forget(self, tenant: str, response_id: str) -> None:
         """Have a response no owner any more."""
         self._owners.pop((tenant, response_id), None)
+
+    def forget_all(self, tenant: str) -> None:
+        """Have none of a tenant's responses an owner any more."""
+        for key in [each for each in self._owners if each[0] == tenant]:
+            del self._owners[key]

@@ -72,6 +72,7 @@ def admin_plane(
         explanations=state.explanations,
         cache=_cache(state, cached),
         planner=ConfiguredPlanner(PlanRunner(COMMAND, Path(archive), state.clock.unix), settings),
+        forget_responses=state.owners.forget_all,
         models=lambda: settings().models,
         log_rules=lambda: settings().logs,
         billing=lambda: billing_rules(settings(), catalog),

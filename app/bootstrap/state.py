@@ -40,7 +40,7 @@ from app.domain.capacity.capacity_book import CapacityBook
 from app.domain.identity.seeds import configured_pepper, differences, seeds_of
 from app.domain.quota.reservation import Ask, Refusal, Reservation
 from app.domain.routing.operations import operation_differences
-from app.ports import Clock, HoldBoard, ResponseOwners
+from app.ports import Clock, HoldBoard
 from app.settings import Ledger, Settings
 
 if TYPE_CHECKING:  # the archive's adapters are for who keeps it
@@ -72,7 +72,7 @@ class State(msgspec.Struct, frozen=True):
     clock: Clock
     holds: HoldBoard
     capacity: CapacityBook
-    owners: ResponseOwners
+    owners: RedisResponseOwners
     accounts: SharedAccounts
     directory: RedisDirectory
     keys: DirectoryKeys
@@ -152,7 +152,7 @@ async def shared_state(
             clock=clock,
             holds=board,
             capacity=capacity,
-            owners=RedisResponseOwners(batch),
+            owners=RedisResponseOwners(batch, keys.entry),
             accounts=accounts,
             directory=directory,
             keys=keys,

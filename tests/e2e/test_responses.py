@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Any
 
@@ -196,6 +197,42 @@ async def test_another_tenants_response_is_nobodys(redis_url: str) -> None:
         assert told[0] == told[1]
         assert await team.served() == []
         assert (await ours.responses.retrieve(made.id)).id == made.id
+
+
+async def test_a_tenant_of_the_same_name_finds_nothing_of_the_one_before(redis_url: str) -> None:
+    """Neither where the response was made nor on another replica; what it makes itself it finds."""
+    async with (
+        stack(redis_url, one_behind) as team,
+        running(team.process.current.settings) as second,
+    ):
+        urls = [f"{each.data_url}/v1" for each in (team.process, second)]
+        made: list[str] = []
+        name = f"acme-{team.suffix}"
+        for _ in range(2):
+            await _admin(team, "POST", "tenants", name=name)
+            key = (await _admin(team, "POST", f"tenants/{name}/keys"))["key"]
+            sdks = [team.openai(api_key=key, base_url=url).responses for url in urls]
+            for sdk, response_id in itertools.product(sdks, made):
+                with pytest.raises(openai.NotFoundError):
+                    await sdk.retrieve(response_id)
+                item: Any = {"type": "item_reference", "id": response_id.replace("resp", "msg")}
+                with pytest.raises(openai.APIStatusError, match="not found"):
+                    await sdk.create(model="gpt-4o", input=[item])
+            new = await sdks[0].create(model="gpt-4o", input="Hello", max_output_tokens=8)
+            for sdk in sdks:
+                assert (await sdk.retrieve(new.id)).id == new.id
+            made.append(new.id)
+            await _admin(team, "DELETE", f"tenants/{name}")
+
+
+async def _admin(team: Stack, method: str, path: str, **fields: Any) -> dict[str, Any]:
+    """What a call of the admin API answers."""
+    url = f"{team.process.admin_url}/admin/v1/{path}"
+    headers = {"authorization": "Bearer an-admin-key-of-tests"}
+    async with team.http.request(method, url, headers=headers, json=fields or None) as answer:
+        assert answer.status < 300, await answer.text()
+        told: dict[str, Any] = (await answer.json())["data"]
+        return told
 
 
 async def test_ids_outlive_the_process(redis_url: str) -> None:

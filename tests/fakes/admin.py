@@ -192,6 +192,7 @@ class AdminHouse:
     billing: BillingRules = field(default_factory=BillingRules)
     planner: FakePlanner = field(default_factory=FakePlanner)
     standing: StandingApplication | None = None
+    forgotten: list[str] = field(default_factory=list)
     kept: RememberedAnswers = field(init=False)
     errors: FakeMeasuredErrors = field(init=False)
 
@@ -213,11 +214,16 @@ class AdminHouse:
             explanations=self,
             cache=self.cache(),
             planner=self.planner,
+            forget_responses=self.forget_responses,
             models=lambda: MODELS,
             audit_end=self.store.audit_end,
             audit_copy=lambda: self.audit_copy,
             billing=lambda: self.billing,
         )
+
+    async def forget_responses(self, tenant: str) -> None:
+        """Note whose stored responses are forgotten."""
+        self.forgotten.append(tenant)
 
     def cache(self) -> CacheServices:
         """What looks after kept answers."""

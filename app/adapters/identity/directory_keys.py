@@ -109,10 +109,13 @@ class DirectoryKeys:
         """A tenant that may ask for something; None for a disabled or unknown one."""
         return self._index().enabled.get(name)
 
+    def entry(self, tenant: str) -> object:
+        """What is another object where the tenant was changed, or another one has its name."""
+        return self._store.in_force.directory.tenants.get(tenant)
+
     def answers_generation(self, tenant: str) -> tuple[object, ...]:
         """What is another object after an eviction of the tenant's answers, or a new tenant."""
-        directory = self._store.in_force.directory
-        return directory.tenants.get(tenant), directory.caches.get(tenant)
+        return self.entry(tenant), self._store.in_force.directory.caches.get(tenant)
 
     def policy(self, tenant: Tenant) -> RoutePolicy | None:
         """Its route policy by now, whatever it was before; None once it may ask for nothing."""

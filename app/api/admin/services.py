@@ -75,6 +75,8 @@ class AdminServices:
     explanations: ExplanationReader
     cache: CacheServices
     planner: Planner
+    #: Has no stored response of a tenant be anybody's any more. Raises StoreUnavailable.
+    forget_responses: Callable[[str], Awaitable[None]]
     models: Callable[[], Collection[str]] | None = None  # names that may be given; None: any
     audit_end: Callable[[], Awaitable[ChainEnd]] | None = None  # where the store tells it
     metrics: MetricsPage | None = None

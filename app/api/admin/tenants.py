@@ -201,10 +201,10 @@ def _add_creation(router: APIRouter, services: AdminServices) -> None:
         check_rules(services, body.limits)
         check_places(services, body)
         if body.name not in services.store.current.tenants:
-            await services.cache.kept.evict(body.name, Selection())
+            await _forget_made(services, body.name)
         entry = body.made()
         left = list(_belongings(services.store.current, body.name))
-        # What outlived a tenant of the same name is not this one's: keys, and answers above.
+        # What outlived a tenant of the same name is not this one's: keys, and what it made above.
         changes = [creation(entry), *left[:_AT_ONCE]]
         in_force = await services.store.change(changes, caller.actor)
         show_version(response, entry)
@@ -237,6 +237,8 @@ def _add_deletion(router: APIRouter, services: AdminServices) -> None:
     async def delete_tenant(caller: CallerOf, name: str, version: IfMatch) -> Changed[Deleted]:
         """Delete a tenant, its keys, administrators and answers; the ledger keeps what it used.
 
+        What its responses stored upstream is nobody's to ask for, of the same name either.
+
         One that the configuration names comes back at the next start: disable it instead.
         """
         entry = tenant_of(services, caller, name)
@@ -246,8 +248,14 @@ def _add_deletion(router: APIRouter, services: AdminServices) -> None:
             left = left[_AT_ONCE:]
         in_force = await remove(services.store, entry, caller=caller, version=version, before=left)
         with suppress(StoreUnavailable):  # they end by themselves, or when the name is used again
-            await services.cache.kept.evict(name, Selection())
+            await _forget_made(services, name)
         return Changed(data=Deleted(id=name), in_force=InForceView.of(in_force))
+
+
+async def _forget_made(services: AdminServices, tenant: str) -> None:
+    """Kept answers and stored responses of a tenant that is gone. Raises StoreUnavailable."""
+    await services.cache.kept.evict(tenant, Selection())
+    await services.forget_responses(tenant)
 
 
 def _belongings(directory: Directory, tenant: str) -> Iterator[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -45,9 +46,11 @@ async def client_of(scope: AsyncExitStack, url: str) -> Redis:
     return await scope.enter_async_context(patient_client(url))
 
 
-async def owners_of(scope: AsyncExitStack, url: str) -> RedisResponseOwners:
+async def owners_of(
+    scope: AsyncExitStack, url: str, known: Callable[[str], object] = lambda _tenant: None
+) -> RedisResponseOwners:
     store = await scope.enter_async_context(opened_store(patient(url), CLOCK))
-    return RedisResponseOwners(store.batch)
+    return RedisResponseOwners(store.batch, known)
 
 
 async def board_of(scope: AsyncExitStack, url: str, name: str) -> SharedHoldBoard:
@@ -197,6 +200,26 @@ class TestResponseOwners:
         (key,) = [key async for key in client.scan_iter(f"spillgate:{{{tenant}}}:*")]
         assert b"resp_1" not in key
         assert KEPT_S - 10 < await client.ttl(key) <= KEPT_S
+
+    async def test_what_an_earlier_tenant_made_is_nobodys(
+        self, redis_url: str, scope: AsyncExitStack
+    ) -> None:
+        """In the process that ends it, in one that knew, in one that did not; others' stays."""
+        tenant, entry = str(uuid4()), [object()]
+        knowing = await owners_of(scope, redis_url, lambda _tenant: entry[0])
+        ending, new = [await owners_of(scope, redis_url) for _ in range(2)]
+        for name, owners in itertools.product((tenant, f"{tenant}-other"), (knowing, ending)):
+            await owners.claim(name, "resp_1", "ptu-east")
+        await asyncio.sleep(ROUNDED_S)
+        entry[0] = object()
+        await ending.forget_all(tenant)
+        for owners in (knowing, ending, new):
+            assert await owners.owner(tenant, "resp_1") is None
+            assert await owners.owner(f"{tenant}-other", "resp_1") == "ptu-east"
+
+        await new.claim(tenant, "resp_1", "paygo")
+        for owners in (knowing, ending, new):
+            assert await owners.owner(tenant, "resp_1") == "paygo"
 
     async def test_without_redis_only_own_claims_are_known(self, scope: AsyncExitStack) -> None:
         """What this process claimed it answers; of anything else it says that it cannot tell."""

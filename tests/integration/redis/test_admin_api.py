@@ -69,6 +69,7 @@ async def owner(
         explanations=AdminHouse(),
         cache=AdminHouse().cache(),
         planner=FakePlanner(),
+        forget_responses=AdminHouse().forget_responses,
         audit_end=store.audit_end,
     )
     transport = httpx2.ASGITransport(create_admin(services))

@@ -222,6 +222,18 @@ async def test_that_keys_that_outlived_their_tenant_do_not_come_back_with_its_na
     assert SEARCH_KEY_ID not in house.store.current.keys
 
 
+async def test_that_stored_responses_go_with_their_tenant(
+    house: AdminHouse, owner: httpx2.AsyncClient
+) -> None:
+    """When it is deleted, and again before another one gets its name; not where one has it."""
+    await owner.post("tenants", json={"name": "search"})
+    assert house.forgotten == []
+    await owner.delete("tenants/search")
+    assert house.forgotten == ["search"]
+    await owner.post("tenants", json={"name": "search"})
+    assert house.forgotten == ["search", "search"]
+
+
 async def test_that_a_store_that_is_away_is_a_503(
     house: AdminHouse, owner: httpx2.AsyncClient
 ) -> None:
