@@ -10,6 +10,8 @@ from app.simulator import refusal
 from app.simulator.prompt import Encode, Prompt, chat_prompt, responses_prompt, text_prompts
 
 _MOST_CHOICES: Final = 128
+#: No set: a list that stands where a word should cannot be looked up in one.
+_NO_EFFORT: Final = ("none", "minimal")
 Body = Mapping[str, Any]
 
 LEGACY_MAX_TOKENS: Final = 16
@@ -79,7 +81,7 @@ def chat_ask(body: Body, encode: Encode) -> Ask:
         call=_called(tools, body.get("tool_choice"), prompt),
         schema=_schema(format_, nested),
         logprobs=_top(body.get("top_logprobs")) if body.get("logprobs") else None,
-        reasons=body.get("reasoning_effort") not in {"none", "minimal"},
+        reasons=body.get("reasoning_effort") not in _NO_EFFORT,
         **_common(body),
     )
 
@@ -124,7 +126,7 @@ def responses_ask(body: Body, encode: Encode, *, before: Sequence[int] = ()) -> 
         cap=_positive(body, "max_output_tokens"),
         call=_called(tools, body.get("tool_choice"), prompt),
         schema=_schema(format_, format_),
-        reasons=effort not in {"none", "minimal"},
+        reasons=effort not in _NO_EFFORT,
         **_common(body),
     )
 

@@ -88,6 +88,8 @@ def chat_prompt(body: Mapping[str, Any], encode: Encode) -> Prompt:
         raise refusal.missing("messages")
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         raise refusal.wrong_type("messages", "an array of objects")
+    if not all(isinstance(message.get("role", ""), str) for message in messages):
+        raise refusal.wrong_type("role", "a string")
     if not messages:
         raise refusal.invalid(
             "Invalid 'messages': empty array. Expected an array with minimum length 1.",

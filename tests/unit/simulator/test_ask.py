@@ -125,6 +125,7 @@ def test_text_and_message_are_the_same_input() -> None:
         ({"messages": [USER], "n": True}, "n"),
         ({"messages": [USER], "tools": "all"}, "tools"),
         ({"messages": [{"role": "user", "content": [1]}]}, "content"),
+        ({"messages": [{"role": ["user"], "content": "hi"}]}, "role"),
     ],
 )
 def test_a_wrong_body_is_a_400_that_names_the_parameter(body: dict[str, Any], param: str) -> None:
@@ -139,6 +140,7 @@ def test_a_wrong_body_is_a_400_that_names_the_parameter(body: dict[str, Any], pa
 def test_unknown_fields_are_accepted() -> None:
     """New parameters of the SDKs are none of the simulator's business."""
     assert chat_ask({"messages": [USER], "frobnicate": 1}, encode).cap is None
+    assert chat_ask({"messages": [USER], "reasoning_effort": ["none"]}, encode).reasons
 
 
 @pytest.mark.parametrize("name", ["n", "best_of"])
