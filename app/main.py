@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.bootstrap.lean import load_libraries
+from app.bootstrap.standard_streams import open_closed_streams
 from app.cli.commands import Addresses, Commands, create_cli
 from app.settings import Settings, environment
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line."""
+    open_closed_streams()
     started = Commands(
         environment=environment,
         compared=_compared,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from openai import APIError, OpenAI
 
 from app.cli.key import new_key
 from tests.e2e.command import Spillgate, spillgate
+from tests.integration.redis.cluster import free_port
 
 KEY = new_key("test")
 CHAT: dict[str, Any] = {
@@ -58,6 +62,37 @@ def stream(url: str) -> Iterator[Iterator[Any]]:
         for _ in range(5):
             next(following)
         yield following
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_none_of_its_business(tmp_path: Path, closed: str) -> None:
+    """As daemons are started: it serves, drains at TERM, and ends with code 0."""
+    with serving(tmp_path) as (first, _):
+        first.end()
+    ports = [free_port(), free_port()]
+    given = ["serve", "--config", "spillgate.yaml", "--simulate", "--workers", "2"]
+    given += ["--port", str(ports[0]), "--admin-port", str(ports[1])]
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-m", "app.main", *given]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _until_ready(f"http://127.0.0.1:{ports[0]}/readyz", process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+        process.wait(120)
+
+
+def _until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(httpx2.TransportError):
+            if httpx2.get(url).status_code == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"never ready; exit code {process.returncode}")
 
 
 def test_a_stream_under_way_is_completed(tmp_path: Path) -> None:
