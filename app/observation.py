@@ -94,6 +94,7 @@ class Observation(msgspec.Struct, eq=False):
     attempts: list[Attempt] = []
     skipped: list[Absence] = []
     served: Attempt | None = None
+    response_id: str | None = None  # of a response that was made, and can be asked for again
     meter: Meter = msgspec.field(default_factory=Meter)
     broken: SpillgateError | None = None
     cache: CacheRecord = BYPASSED

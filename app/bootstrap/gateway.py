@@ -41,6 +41,7 @@ from app.errands import Errands
 from app.gateway import Gateway
 from app.ports import (
     Accounts,
+    BackgroundCharges,
     Clock,
     DirectoryStore,
     HoldBoard,
@@ -88,6 +89,7 @@ class Resources:
     owners: ResponseOwners
     cached: Cached
     accounts: Accounts
+    background: BackgroundCharges
     directory: DirectoryStore
     keys: DirectoryKeys
     estimator: Estimator
@@ -137,6 +139,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
             resources.accounts,
             resources.estimator,
             prices,
+            resources.background,
             limit_s=settings.timeouts.settle_s,
             redacted=resources.redacted,
         ),

@@ -224,6 +224,7 @@ class _Ledger(msgspec.Struct, frozen=True):
         accounts = self.state.accounts
         metrics.readings.add(f.LEDGER_WAITING, lambda: {(): accounts.unsettled})
         metrics.readings.add(f.LEDGER_DROPPED, self.dropped)
+        metrics.readings.add(f.BACKGROUND_CHARGES, self.background)
         metrics.readings.add(f.LEASES, self.leases)
         metrics.readings.add(f.ARCHIVE_AGE, self.copied)
         metrics.readings.add(f.LEDGER_DRIFT, self.drift)
@@ -236,6 +237,14 @@ class _Ledger(msgspec.Struct, frozen=True):
             ("refusal",): float(accounts.dropped_total),
             ("refused",): float(accounts.settlements.refused_total),
             ("unspooled",): float(accounts.settlements.unspooled_total),
+        }
+
+    def background(self) -> Values:
+        charges = self.state.background
+        return {
+            ("kept",): float(charges.kept_total),
+            ("corrected",): float(charges.taken_total),
+            ("lost",): float(charges.lost_total),
         }
 
     def leases(self) -> Values:

@@ -162,6 +162,7 @@ def _resources(
         owners=state.owners,
         cached=cached,
         accounts=state.accounts,
+        background=state.background,
         directory=state.directory,
         keys=state.keys,
         estimator=Estimator(TokenCounter(), LearnedOutput()),

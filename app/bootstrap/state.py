@@ -22,6 +22,7 @@ from app.adapters.background import background
 from app.adapters.explanations import Explanations, keeping_explanations
 from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.account import AccountScript
+from app.adapters.redis.background_charges import RedisBackgroundCharges, background_charges
 from app.adapters.redis.batch import Batch
 from app.adapters.redis.capacity import sharing
 from app.adapters.redis.data_format import agreeing
@@ -74,6 +75,7 @@ class State(msgspec.Struct, frozen=True):
     capacity: CapacityBook
     owners: RedisResponseOwners
     accounts: SharedAccounts
+    background: RedisBackgroundCharges
     directory: RedisDirectory
     keys: DirectoryKeys
     deployments: set[str]
@@ -154,6 +156,7 @@ async def shared_state(
             capacity=capacity,
             owners=RedisResponseOwners(batch, keys.entry),
             accounts=accounts,
+            background=await enter(background_charges(batch)),
             directory=directory,
             keys=keys,
             deployments=deployments,

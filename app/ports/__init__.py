@@ -1,6 +1,13 @@
 """What the stages need from outside, as Protocols; adapters and the HTTP layer provide them."""
 
-from app.ports.accounting import Accounts, Countable, Observer, TokenEstimator, Tracing
+from app.ports.accounting import (
+    Accounts,
+    BackgroundCharges,
+    Countable,
+    Observer,
+    TokenEstimator,
+    Tracing,
+)
 from app.ports.cache import (
     AnswerCache,
     Embedder,
@@ -18,6 +25,7 @@ __all__ = [
     "Accounts",
     "AnswerCache",
     "Aside",
+    "BackgroundCharges",
     "Call",
     "CallerTokens",
     "Capacity",

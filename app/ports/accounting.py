@@ -8,6 +8,7 @@ from typing import Protocol
 from app.domain.call.request import InferenceRequest
 from app.domain.call.trace import Caller, TraceContext
 from app.domain.identity.tenant import Tenant
+from app.domain.ledger.background_charge import BackgroundCharge
 from app.domain.ledger.completion import Receipt
 from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.limit import Limit
@@ -49,6 +50,23 @@ class Accounts(Protocol):
 
     def record(self, tenant: str, row: bytes) -> None:
         """Have a row in the ledger for what reserved nothing; nobody waits for it."""
+        ...
+
+
+class BackgroundCharges(Protocol):
+    """What responses in the background were charged, by tenant and id, until their usage is told.
+
+    Nobody waits for any of it. What is lost, or told by nobody, stays charged as it was.
+    """
+
+    def keep(self, tenant: str, response_id: str, charge: BackgroundCharge) -> None:
+        """Have it kept for as long as the response is stored."""
+        ...
+
+    def take(
+        self, tenant: str, response_id: str, taker: Callable[[BackgroundCharge], None]
+    ) -> None:
+        """Have it given to `taker`, where one is kept: once, whoever asks again."""
         ...
 
 

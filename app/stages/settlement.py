@@ -1,4 +1,8 @@
-"""Every request ends in exactly one receipt, and its reservation is charged or given back."""
+"""Every request ends in exactly one receipt, and its reservation is charged or given back.
+
+A response in the background is charged before it is known what it uses, and corrected when its
+caller is told.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,14 @@ from typing import Final
 import msgspec
 
 from app.domain.call.request import Accounting
+from app.domain.ledger.background_charge import BackgroundCharge
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.price import UNPRICED, PriceTable
 from app.domain.quota.reservation import Amounts, Charge, Reservation
 from app.domain.quota.usage import Usage
 from app.observation import Observation
-from app.ports import Accounts, Reply, TokenEstimator
+from app.ports import Accounts, BackgroundCharges, Reply, TokenEstimator
 
 _ESTIMATED: Final = "estimated"
 _NO_FLAGS: Final[tuple[str, ...]] = ()
@@ -55,6 +60,7 @@ class Settlement:
         accounts: Accounts,
         estimator: TokenEstimator,
         prices: PriceTable,
+        background: BackgroundCharges,
         *,
         limit_s: float = 2.0,
         redacted: Callable[[str], str] = str,
@@ -66,6 +72,7 @@ class Settlement:
         self._accounts = accounts
         self._estimator = estimator
         self._prices = prices
+        self._background = background
         self._limit_s = limit_s
         self._redacted = redacted
 
@@ -84,8 +91,12 @@ class Settlement:
             relayed, model = observation.meter.relayed, observation.base_model
             counting = self._estimator.relayed(relayed, model)
             await _shielded(self._settle_counted(observation, counting), self._limit_s)
+        elif observation.reservation is not None:
+            self._settle(observation, told or NOTHING)
         else:
-            self._settle(observation, told if told and observation.reservation else NOTHING)
+            self._settle(observation, NOTHING)
+            if told is not None:
+                self._correct(observation, told)
 
     async def _settle_counted(self, observation: Observation, counting: Awaitable[int]) -> None:
         """The upstream did not say what it generated: count what was relayed."""
@@ -95,18 +106,21 @@ class Settlement:
             # No time left, or not to be counted: too many rather than none.
             output = observation.meter.bytes // _BYTES_PER_TOKEN
         prompt = observation.demand.prompt if observation.demand else 0
-        request, reservation = observation.request, observation.reservation
-        if reservation is not None and request is not None and request.background:
-            # It is still being generated, and nobody will say what came of it.
-            output = max(output, reservation.ask.amounts.tokens - prompt)
-        self._settle(observation, Usage(input=prompt, output=output), (_ESTIMATED,))
+        going_on = _reserved_for_going_on(observation)
+        if going_on is not None:
+            output = max(output, going_on.ask.amounts.tokens - prompt)
+        row = self._settle(observation, Usage(input=prompt, output=output), (_ESTIMATED,))
+        if going_on is not None and row is not None and observation.response_id is not None:
+            charge = BackgroundCharge.of(row, going_on)
+            self._background.keep(row.tenant, observation.response_id, charge)
 
     def _settle(
         self, observation: Observation, usage: Usage, flags: tuple[str, ...] = _NO_FLAGS
-    ) -> None:
+    ) -> LedgerRow | None:
         """Price it, learn from it, and have it charged; nothing here waits.
 
-        `usage` is as the upstream told it, or estimated and so flagged.
+        `usage` is as the upstream told it, or estimated and so flagged. Returns the row, None where
+        there is none.
         """
         reservation, served, nano_usd = observation.reservation, observation.served, 0
         if reservation is not None:
@@ -122,12 +136,31 @@ class Settlement:
                     self._learn(observation, usage)
         receipt = observation.charged(usage, nano_usd, flags)
         if receipt.tenant is None:
-            return  # a stranger has no account
+            return None  # a stranger has no account
         row = row_of(receipt, observation)
         if reservation is None:
             self._accounts.record(receipt.tenant, encode(row))
         else:
             self._accounts.settle(reservation, Charge(row.charged, encode(row), row.spilled))
+        return row
+
+    def _correct(self, look: Observation, usage: Usage) -> None:
+        """Whoever looks at a stored response is told what it used; the first time is news."""
+        route, receipt = look.route, look.receipt
+        if route is None or route.response_id is None or receipt.tenant is None:
+            return
+        told_at = receipt.started_at + receipt.duration
+
+        def correct(charge: BackgroundCharge) -> None:
+            estimate = charge.row
+            price = self._prices.price(estimate.deployment or "", estimate.started_at)
+            flags = _NO_FLAGS if price.known else (UNPRICED,)
+            row = charge.correction(usage, price.charge(usage), told_at, flags)
+            corrected = Charge(row.charged, encode(row), row.spilled)
+            self._accounts.settle(charge.reservation(row), corrected)
+            self._estimator.observe(estimate.tenant, estimate.model or "", usage.output)
+
+        self._background.take(receipt.tenant, route.response_id, correct)
 
     def _learn(self, observation: Observation, usage: Usage) -> None:
         """How long answers are, from those that ended by themselves."""
@@ -135,6 +168,12 @@ class Settlement:
         if principal is not None and request is not None:
             each = usage.output // (request.choices * request.prompts)
             self._estimator.observe(principal.tenant.name, request.model, each)
+
+
+def _reserved_for_going_on(observation: Observation) -> Reservation | None:
+    """What a response in the background reserved: it is generated to its end, whoever leaves."""
+    request = observation.request
+    return observation.reservation if request is not None and request.background else None
 
 
 def _is_accepted(observation: Observation) -> bool:

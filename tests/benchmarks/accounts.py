@@ -45,6 +45,7 @@ from app.stages.admission import Admission
 from app.stages.settlement import Settlement
 from app.wire.openai import read_request
 from app.wire.routes import match
+from tests.fakes.background_charges import FakeBackgroundCharges
 from tests.fakes.call import FakeCall
 from tests.fakes.house import fleet
 from tests.fakes.reply import RecordingReply
@@ -94,7 +95,7 @@ class _Bench:
             clock=clock,
             new_id=lambda: secrets.token_hex(12),
         )
-        self._settlement = Settlement(accounts, estimator, _PRICES)
+        self._settlement = Settlement(accounts, estimator, _PRICES, FakeBackgroundCharges())
         self._choices = Choices(_FLEET.models["gpt-4o"])
 
     async def measure(self, principals: list[Principal], requests: int) -> _Costs:

@@ -74,6 +74,48 @@ async def test_without_faults_all_three_are_equal(redis_url: str) -> None:
         assert all(row.nano_usd > 0 for row in rows)
 
 
+async def test_a_response_in_the_background_is_charged_what_it_used(redis_url: str) -> None:
+    """As reserved at first; what that was off by as soon as its caller is told, and only once."""
+    async with stack(redis_url, ptu_and_paygo) as team:
+        sdk = team.openai().responses
+        raw = await sdk.with_raw_response.create(
+            model="gpt-4o", max_output_tokens=4_000, input="Count!", background=True
+        )
+        await team.receipt(raw.headers["x-request-id"])
+        made = raw.parse()
+        (reserved,) = await rows_of(team, redis_url)
+        assert (reserved.flags, reserved.output) == (("estimated",), 4_000)
+        async with asyncio.timeout(DEADLINE_S):
+            while made.status != "completed":
+                made = await sdk.retrieve(made.id)
+        for _ in range(3):
+            await sdk.retrieve(made.id)
+        assert made.usage is not None
+        account = await account_of(team, made.usage.total_tokens)
+        assert account["requests"] == 1
+        rows = await rows_of(team, redis_url)
+        (correction,) = [row for row in rows if row.corrects]
+        assert correction.corrects == reserved.id
+        assert reserved.input + correction.input == made.usage.input_tokens
+        assert reserved.output + correction.output == made.usage.output_tokens
+        assert account["usd"] == pytest.approx((reserved.nano_usd + correction.nano_usd) / 1e9)
+
+
+async def test_a_stream_that_goes_on_alone_is_charged_what_it_used(redis_url: str) -> None:
+    """Its end has the usage, and comes when somebody takes it up again."""
+    async with stack(redis_url, ptu_and_paygo, tpot_ms=20) as team:
+        sdk = team.openai().responses
+        stream = await sdk.create(model="gpt-4o", input="Count!", background=True, stream=True)
+        begun: Any = await anext(aiter(stream))
+        await stream.close()
+        await eventually(lambda: bool(team.receipts.kept))
+        rest = await sdk.retrieve(begun.response.id, stream=True, starting_after=0)
+        ended: Any = [event async for event in rest][-1]
+        assert ended.type == "response.completed"
+        account = await account_of(team, ended.response.usage.total_tokens)
+        assert account["requests"] == 1
+
+
 async def test_with_faults_every_difference_is_a_flagged_row(redis_url: str) -> None:
     """Usage that is missing, streams that are cut: what is not flagged is still equal."""
     async with stack(redis_url, ptu_and_paygo) as team:

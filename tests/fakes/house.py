@@ -55,6 +55,7 @@ from app.standing import Standing
 from app.waiting import WaitingRoom
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
 from tests.fakes.answer_cache import FakeAnswerCache
+from tests.fakes.background_charges import FakeBackgroundCharges
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
@@ -129,6 +130,7 @@ class House:
         self.capacity = CapacityBook("house")
         self.standing = Standing(self.holds, self.capacity, Health(), WarmCaches(), lambda: 0.5)
         self.owners = FakeResponseOwners()
+        self.background = FakeBackgroundCharges()
         self.waiting = no_waiting(self.clock)
         self.upstream = ScriptedUpstream(self.clock)
         self.accounts = FakeAccounts(self.clock)
@@ -157,7 +159,7 @@ class House:
             clock=self.clock,
             cohort=Cohort(),
             telemetry=Telemetry([self.observer], self.tracing),
-            settlement=Settlement(accounts, self.estimator, PRICES),
+            settlement=Settlement(accounts, self.estimator, PRICES, self.background),
             admission=Admission(
                 accounts,
                 self.estimator,

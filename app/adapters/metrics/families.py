@@ -284,17 +284,18 @@ LEDGER_WAITING: Final = gauge(
     "spillgate_ledger_waiting_rows", "Charges that Redis has not confirmed yet.", merge=Merge.SUM
 )
 LEDGER_DROPPED: Final = counter(
-    "spillgate_ledger_dropped_rows_total",
-    "Rows that are in no ledger; kind: refusal (never a charge), refused (Redis will not have it), "
-    "unspooled (waited with no place on the disk).",
+    "spillgate_ledger_dropped_rows_total", "Rows that are in no ledger; kind: refusal (never a "
+    "charge), refused (Redis will not have it), unspooled (waited with no place on the disk).",
     "kind",
-)
+)  # fmt: skip
+BACKGROUND_CHARGES: Final = counter(
+    "spillgate_background_charges_total", "Charges of responses in the background; result: kept "
+    "until their usage is told, corrected by it, or lost: these stay as reserved.", "result",
+)  # fmt: skip
 LEDGER_DRIFT: Final = gauge(
-    "spillgate_ledger_drift_dollars",
-    "The largest difference between an account and the sum of its ledger, of tenants' last whole "
-    "day.",
-    merge=Merge.MAX,
-)
+    "spillgate_ledger_drift_dollars", "The largest difference between an account and the sum of "
+    "its ledger, of tenants' last whole day.", merge=Merge.MAX,
+)  # fmt: skip
 LEASES: Final = counter(
     "spillgate_leases_total", "Times that room was to be taken ahead, for keys and models that are "
     "asked for often; result: taken, strict (little is left), refused, lost.", "result",

@@ -41,7 +41,7 @@ class RedisResponseOwners:
         known = await self._recent.owner(tenant, response_id)
         if known is not None:
             return known
-        key = _key(tenant, response_id)
+        key = response_key(tenant, response_id)
         # The mark last: a millisecond that passes in between makes nothing older than it is.
         asked = (("GET", key), ("PTTL", key), ("PTTL", _mark(tenant)))
         found, lasts_ms, mark_lasts_ms = await self._batch.call_all(asked)
@@ -58,7 +58,7 @@ class RedisResponseOwners:
         """Remember the owner for 30 days. Never raises: what Redis did not take is counted."""
         self._notice(tenant)
         await self._recent.claim(tenant, response_id, deployment)
-        key = _key(tenant, response_id)
+        key = response_key(tenant, response_id)
         try:
             await self._batch.call(("SET", key, deployment, "EX", KEPT_S))
         except StoreUnavailable:
@@ -71,7 +71,7 @@ class RedisResponseOwners:
         """
         await self._recent.forget(tenant, response_id)
         with suppress(StoreUnavailable):
-            await self._batch.call(("DEL", _key(tenant, response_id)))
+            await self._batch.call(("DEL", response_key(tenant, response_id)))
 
     async def forget_all(self, tenant: str) -> None:
         """Have none of a tenant's responses an owner any more. Raises StoreUnavailable.
@@ -89,7 +89,7 @@ class RedisResponseOwners:
             self._recent.forget_all(tenant)
 
 
-def _key(tenant: str, response_id: str) -> str:
+def response_key(tenant: str, response_id: str) -> str:
     """A tenant's keys are on one node of a cluster; ids are hashed because callers choose them."""
     hashed = hashlib.sha256(response_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{account_key(tenant)}:response:{hashed}"

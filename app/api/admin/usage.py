@@ -105,6 +105,7 @@ class RowView(BaseModel):
     cache: str
     saved_nano_usd: int = Field(description="what an answer from the cache would have cost")
     errand: str = Field(description="what the gateway asked it for itself; empty for callers'")
+    corrects: str = Field(description="the id of the estimate that it corrects; else empty")
 
 
 def add_usage_routes(router: APIRouter, services: AdminServices, readers: LedgerReaders) -> None:

@@ -60,8 +60,8 @@ class Sums:
     saved_nano_usd: int = 0
 
     def add(self, row: LedgerRow) -> None:
-        """A charged request."""
-        self.requests += 1
+        """A charged request, or what corrects one."""
+        self.requests += row.charged.requests
         self.input += row.input
         self.cached_input += row.cached_input
         self.output += row.output
@@ -114,7 +114,7 @@ def spent(rows: Iterable[LedgerRow], sorting: Sorting, tags: Sequence[str] = ())
     by_ptu: dict[str, dict[Owner, Sums]] = defaultdict(lambda: defaultdict(Sums))
     owner_of = _owner(tuple(tags))
     for row in rows:
-        if not row.charged.requests:
+        if not row.is_charged:
             continue
         owner, part = owner_of(row), sorting.part(row)
         parts[owner][part].add(row)

@@ -88,6 +88,7 @@ class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     saved_nano_usd: int = 0  # what it would have cost upstream
     hour: str = ""  # YYYY-MM-DDTNN: which of that day's hours, from 00 on; empty: it is in no hour
     errand: str = ""  # what the gateway itself asked it for; empty: it was a caller's
+    corrects: str = ""  # the id of the estimate that it corrects, by what may be below zero
 
     @property
     def month(self) -> str:
@@ -100,10 +101,18 @@ class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return self.spill != _NO_SPILL
 
     @property
+    def is_charged(self) -> bool:
+        """Whether it changes what its tenant has used."""
+        return self.kind is _SETTLED or self.kind is RowKind.MERGED
+
+    @property
     def charged(self) -> Amounts:
-        """What this row commits in its tenant's account: to be charged with, and reseeded from."""
-        if self.kind is _SETTLED or self.kind is RowKind.MERGED:
-            return Amounts(1, self.input + self.output, self.nano_usd)
+        """What this row commits in its tenant's account: to be charged with, and reseeded from.
+
+        A correction is no further request.
+        """
+        if self.is_charged:
+            return Amounts(0 if self.corrects else 1, self.input + self.output, self.nano_usd)
         return _NOTHING
 
 
@@ -130,7 +139,7 @@ def marked(row: LedgerRow, mark: str, at: float) -> LedgerRow:
         return replace(row, kind=RowKind.EXPIRED, at=at, flags=_with(row.flags, _EXPIRED))
     if mark == _LATE:
         return replace(row, flags=_with(row.flags, _LATE))
-    if mark == _ADOPTED and row.kind is RowKind.SETTLED:
+    if mark == _ADOPTED and row.kind is RowKind.SETTLED and not row.corrects:
         return replace(row, kind=RowKind.MERGED)
     return row
 

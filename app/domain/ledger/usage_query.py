@@ -137,9 +137,9 @@ def grouped(rows: Iterable[LedgerRow], query: UsageQuery) -> list[UsageGroup]:
 
 def _row_sums(row: LedgerRow) -> tuple[int, ...]:
     """One row's part of each sum, in the order of the fields of UsageSums."""
-    charged = row.charged.requests
+    charged = int(row.is_charged)
     return (
-        charged,
+        row.charged.requests,
         int(row.kind is RowKind.RELEASED),
         int(row.kind is RowKind.EXPIRED),
         int(row.kind is RowKind.REFUSED),

@@ -90,7 +90,8 @@ def _requests(rows: Iterable[LedgerRow]) -> list[_Request]:
     found: dict[str, tuple[RowKind, _Request]] = {}
     for row in rows:
         known = found.get(row.id)
-        if row.kind in _ASKED and (known is None or known[0] is RowKind.EXPIRED):
+        is_asked = row.kind in _ASKED and not row.corrects
+        if is_asked and (known is None or known[0] is RowKind.EXPIRED):
             found[row.id] = row.kind, _request(row)
         if len(found) > MOST_ROWS:
             raise TooManyRows

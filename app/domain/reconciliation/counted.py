@@ -62,7 +62,7 @@ def counted(rows: Iterable[LedgerRow], step_s: int) -> Counted:
             continue
         for measure in TOKENS:
             tally = found[row.deployment][measure]
-            if row.charged.requests:
+            if row.is_charged:
                 _charge(tally, row, measure, step_s)
             elif row.kind in _GIVEN_BACK:
                 tally.more[Source.FAILED][int(row.at // step_s)] += row.reserved_tokens

@@ -18,6 +18,7 @@ ROW_ID: Final = "spillgate.ledger.id"
 ROW_KIND: Final = "spillgate.ledger.kind"
 ROW_LINE: Final = "spillgate.ledger.line"
 ROW_DAY: Final = "spillgate.ledger.day"
+ROW_CORRECTS: Final = "spillgate.ledger.corrects"  # the id of an estimate; amounts may be negative
 COST_NANO: Final = "spillgate.cost.nano_usd"  # a whole number: sums are exact
 CHARGED: Final = "spillgate.charged"
 TAG: Final = "spillgate.tag."
@@ -31,7 +32,8 @@ def row_attributes(line: int, row: LedgerRow) -> dict[str, Attribute]:
         ROW_KIND: row.kind.value,
         ROW_LINE: line,
         ROW_DAY: row.day or None,
-        CHARGED: bool(row.charged.requests),
+        ROW_CORRECTS: row.corrects or None,
+        CHARGED: row.is_charged,
         names.TENANT: row.tenant,
         names.REQUEST_ID: row.request_id or None,
         names.KEY_ID: row.key_id,

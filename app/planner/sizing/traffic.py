@@ -39,11 +39,12 @@ class UnreadableTraffic(ValueError):
 def of_ledger(rows: Iterable[LedgerRow], model: str) -> Iterator[Recorded]:
     """What an upstream answered of one model as callers name it.
 
-    Answers from the cache and the gateway's own errands ask nothing of a PTU that callers would.
+    Answers from the cache, the gateway's own errands and corrections ask nothing of a PTU that
+    callers would.
     """
     for row in rows:
         served = row.kind in CHARGED and row.model == model and row.deployment is not None
-        if served and not row.errand and row.started_at > 0:
+        if served and not row.errand and not row.corrects and row.started_at > 0:
             yield Recorded(
                 row.started_at,
                 row.duration,

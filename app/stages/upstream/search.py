@@ -241,6 +241,7 @@ class Upstreams:
             asked.occupancy.opened(opened, told, asked.ended)
             if opened.verdict is _ACCEPT and opened.answer is not None:
                 self._accepted(attempt, search)
+                observation.response_id = opened.answer.response_id
                 search.answering = asked
                 return opened.answer
             self._learn(attempt, opened, search)

@@ -31,6 +31,7 @@ from app.observation import Observation
 from app.stages.admission import Admission
 from app.stages.settlement import Settlement
 from tests.fakes.accounts import PRICES, FakeAccounts, FakeEstimator, next_id
+from tests.fakes.background_charges import FakeBackgroundCharges
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import fleet
@@ -50,11 +51,12 @@ class Scene:
         self.reply = RecordingReply()
         self.accounts = FakeAccounts(self.clock)
         self.estimator = FakeEstimator(prompt=10, relayed=5)
+        self.background = FakeBackgroundCharges()
         self.settlement = self.within(2.0)
 
     def within(self, limit_s: float) -> Settlement:
         """A settlement that may estimate for so long."""
-        return Settlement(self.accounts, self.estimator, PRICES, limit_s=limit_s)
+        return Settlement(self.accounts, self.estimator, PRICES, self.background, limit_s=limit_s)
 
     async def serve(self, usage: Usage | None = None, *, status: int = 200) -> None:
         """A tenant's request that was reserved for and served."""
@@ -276,6 +278,62 @@ async def test_what_a_stored_response_repeats_is_nobodys_usage(scene: Scene) -> 
     await scene.play(status=200)
     assert (scene.row.kind, scene.row.input, scene.row.output) == (RowKind.UNMETERED, 0, 0)
     assert scene.observation.receipt.usage is None
+
+
+async def looked_at(scene: Scene, tenant: str, usage: Usage | None) -> None:
+    """A stored response is asked for again, and tells its usage."""
+    route = Route(Operation.RETRIEVE_RESPONSE, "GET", Accounting.NONE, response_id="resp_1")
+    observation = scene.observation = Observation(scene.call, scene.clock)
+    scene.reply = RecordingReply()
+    observation.route, observation.principal = route, Principal(Tenant(tenant), "k2")
+    observation.request = InferenceRequest(route, "", b"")
+    observation.served = Attempt("ptu", 0, Verdict.ACCEPT, 200, 0.0, 1.0, kind=Kind.PTU)
+    observation.meter.usage = usage
+    await scene.play(status=200)
+
+
+async def gone_on(scene: Scene) -> None:
+    """A response in the background was begun, and is charged as reserved."""
+    await scene.serve()
+    assert scene.observation.request is not None
+    scene.observation.request = replace(scene.observation.request, background=True)
+    scene.observation.response_id = "resp_1"
+    await scene.play(status=200)
+
+
+async def test_what_went_on_is_corrected_by_who_looks_first(scene: Scene) -> None:
+    """Once: both rows together are what was used, and one request."""
+    await gone_on(scene)
+    for usage in (None, Usage(input=12, output=700, cached=4), Usage(input=1, output=1)):
+        await looked_at(scene, "acme", usage)
+    charged = [row for row in scene.accounts.rows if row.is_charged]
+    assert [row.corrects for row in charged] == ["", charged[0].id]
+    assert sum(row.input for row in charged) == 12
+    assert sum(row.cached_input for row in charged) == 4
+    assert sum(row.output for row in charged) == 700
+    price = PRICES.price("ptu", charged[0].started_at)
+    cost = price.charge(Usage(input=12, output=700, cached=4))
+    assert sum(row.nano_usd for row in charged) == cost
+    assert sum(row.charged.requests for row in charged) == 1
+    assert scene.estimator.observed[-1] == ("acme", "gpt-4o", 700)
+
+
+async def test_nobody_else_corrects_what_went_on(scene: Scene) -> None:
+    """An id that another tenant asks for is not its own."""
+    await gone_on(scene)
+    await looked_at(scene, "rivals", Usage(input=12, output=7))
+    assert [row.corrects for row in scene.accounts.rows] == ["", ""]
+
+
+async def test_a_correction_is_in_the_windows_of_what_it_corrects(scene: Scene) -> None:
+    """However late it comes: days and scopes are the estimate's, and no limit is asked."""
+    await gone_on(scene)
+    scene.clock.advance(3 * 24 * 3600.0)
+    await looked_at(scene, "acme", Usage(input=12, output=7))
+    (first, _), (second, charge) = scene.accounts.settled
+    assert (second.day, second.month, second.hour) == (first.day, first.month, first.hour)
+    assert (second.ask.scopes, second.ask.amounts) == (first.ask.scopes, Amounts())
+    assert charge.actual.tokens < 0
 
 
 async def test_a_refusal_of_the_upstream_costs_nothing(scene: Scene) -> None:

@@ -45,6 +45,16 @@ def test_that_only_what_was_charged_is_there() -> None:
     assert spent([ledger_row("a", kind=kind) for kind in kinds], SORTING).parts == {}
 
 
+def test_that_a_correction_is_no_further_request() -> None:
+    """It owes what the estimate was off by, in the same part."""
+    rows = [
+        ledger_row("a", **PTU),
+        ledger_row("b", **PTU, corrects="a", input=-5, output=0, nano_usd=-3),
+    ]
+    sums = spent(rows, SORTING).parts[Owner("search")][Part.PTU]
+    assert (sums.requests, sums.input, sums.output, sums.nano_usd) == (1, 0, 3, 4)
+
+
 def test_whom_a_row_is_charged_to() -> None:
     """A tenant, and the tags that were asked for; without one that is its own."""
     rows = [

@@ -57,6 +57,16 @@ def test_days_and_months_are_told_apart() -> None:
     assert found.months["2026-11"]["tenant"].requests == 2
 
 
+def test_a_correction_is_no_further_request() -> None:
+    """Tokens and money of both, be they below zero; and its id is one that was settled."""
+    rows = [ledger_row("a"), ledger_row("a-corrected", corrects="a", input=-2, output=9)]
+
+    found = balances(rows, ["2026-11-21"], ["2026-11"])
+
+    assert found.days["2026-11-21"]["tenant"] == Amounts(1, 15, 14)
+    assert found.latest == ("a", "a-corrected")
+
+
 def test_a_charge_without_key_and_model_counts_once() -> None:
     """Scopes that fall together are one."""
     row = ledger_row("a", key_id=None, model=None)

@@ -50,6 +50,12 @@ def test_only_charges_count(kind: RowKind, charged: Amounts) -> None:
     assert ledger_row("r1", kind=kind, cached_input=4, reasoning=2).charged == charged
 
 
+def test_a_correction_is_no_further_request() -> None:
+    """What it adds may be below zero."""
+    row = ledger_row("r1", corrects="r0", output=-7)
+    assert (row.is_charged, row.charged) == (True, Amounts(0, -2, 7))
+
+
 def test_what_the_account_found_is_in_the_row() -> None:
     """Marks become kinds and flags; a release that no hold was found for stays a release."""
     row = ledger_row("r1", flags=("estimated",))

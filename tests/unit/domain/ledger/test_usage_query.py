@@ -23,6 +23,14 @@ def test_everything_is_one_group() -> None:
     assert empty.usage.requests == 0
 
 
+def test_a_correction_is_no_further_request() -> None:
+    """Its amounts are added, below zero or not."""
+    rows = [ledger_row("a"), ledger_row("b", corrects="a", input=-2, output=9, nano_usd=-1)]
+    (group,) = grouped(rows, UsageQuery())
+    assert (group.usage.requests, group.usage.input, group.usage.output) == (1, 3, 12)
+    assert group.usage.nano_usd == 6
+
+
 def test_groups_by_any_dimensions_and_tags() -> None:
     """Each combination of values is a group; rows without a value come last."""
     rows = [

@@ -124,7 +124,7 @@ def test_that_what_was_before_the_period_counts_and_is_not_refused() -> None:
 
 
 def test_that_only_what_asked_is_replayed_and_each_request_once() -> None:
-    """Not what was refused or unmetered; a late settlement is the same request, not another."""
+    """Not what was refused or unmetered; late settlements and corrections are no other requests."""
     rows = [
         row("a", 0, kind=RowKind.REFUSED),
         row("b", 1, kind=RowKind.UNMETERED),
@@ -132,6 +132,7 @@ def test_that_only_what_asked_is_replayed_and_each_request_once() -> None:
         row("c", 2, lasts=500),
         row("c", 2, lasts=500),
         row("d", 3, kind=RowKind.RELEASED),
+        row("d-corrected", 3, corrects="d"),
     ]
     assert what_if(rows, []).requests == 2
 

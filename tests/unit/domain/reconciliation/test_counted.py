@@ -46,6 +46,16 @@ def test_how_far_an_estimate_may_be_off() -> None:
     assert room[Measure.TOTAL] == (580, 120)
 
 
+def test_that_a_correction_counts_when_it_came() -> None:
+    """By when it was told; among what began, by when the request did."""
+    rows = [
+        ledger_row("a", **ROW),
+        ledger_row("b", **ROW | {"at": AT + HOUR_S, "input": -30}, corrects="a"),
+    ]
+    tally = counted(rows, HOUR_S)["ptu"][Measure.PROMPT]
+    assert (dict(tally.begun), dict(tally.ended)) == ({9: 70}, {10: 100, 11: -30})
+
+
 def test_that_hedges_and_failures_have_their_own_place() -> None:
     """An errand's tokens are told, too; who was refused had no upstream."""
     rows = [

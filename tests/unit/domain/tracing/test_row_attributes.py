@@ -28,6 +28,13 @@ def test_that_what_was_not_charged_says_so() -> None:
     assert row_attributes(1, refused)["spillgate.charged"] is False
 
 
+def test_that_a_correction_says_of_what() -> None:
+    """By the id of the other row."""
+    found = row_attributes(1, ledger_row("b", corrects="a", output=-7))
+    assert (found["spillgate.ledger.corrects"], found[names.OUTPUT_TOKENS]) == ("a", -7)
+    assert "spillgate.ledger.corrects" not in row_attributes(1, ledger_row("a"))
+
+
 def test_that_an_error_is_told_by_its_code() -> None:
     """The word that metrics have for it takes more than a row to know."""
     found = row_attributes(1, ledger_row("a", kind=RowKind.REFUSED, error="invalid_api_key"))

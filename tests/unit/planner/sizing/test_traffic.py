@@ -30,6 +30,7 @@ def test_what_is_taken_of_the_ledger() -> None:
         replace(ROW, model="gpt-5"),
         replace(ROW, deployment=None, cache="exact"),
         replace(ROW, errand="judge"),
+        replace(ROW, corrects="1", output=-60),
         replace(ROW, kind=RowKind.RELEASED),
         replace(ROW, started_at=0.0),  # of a version that did not say
     )
