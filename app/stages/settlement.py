@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from app.domain.call.request import Accounting
-from app.domain.ledger.background_charge import BackgroundCharge
+from app.domain.ledger.background_charge import BACKGROUND, BackgroundCharge
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.price import UNPRICED, PriceTable
@@ -23,7 +23,8 @@ from app.domain.quota.usage import Usage
 from app.observation import Observation
 from app.ports import Accounts, BackgroundCharges, Reply, TokenEstimator
 
-_ESTIMATED: Final = "estimated"
+_GUESSED: Final[tuple[str, ...]] = ("estimated",)
+_GOING_ON: Final[tuple[str, ...]] = (*_GUESSED, BACKGROUND)
 _NO_FLAGS: Final[tuple[str, ...]] = ()
 NOTHING: Final = Usage()
 _FINISHED: Final = Outcome.FINISHED
@@ -106,10 +107,11 @@ class Settlement:
             # No time left, or not to be counted: too many rather than none.
             output = observation.meter.bytes // _BYTES_PER_TOKEN
         prompt = observation.demand.prompt if observation.demand else 0
-        going_on = _reserved_for_going_on(observation)
+        going_on, flags = _reserved_for_going_on(observation), _GUESSED
         if going_on is not None:
+            flags = _GOING_ON
             output = max(output, going_on.ask.amounts.tokens - prompt)
-        row = self._settle(observation, Usage(input=prompt, output=output), (_ESTIMATED,))
+        row = self._settle(observation, Usage(input=prompt, output=output), flags)
         if going_on is not None and row is not None and observation.response_id is not None:
             charge = BackgroundCharge.of(row, going_on)
             self._background.keep(row.tenant, observation.response_id, charge)

@@ -84,7 +84,7 @@ async def test_a_response_in_the_background_is_charged_what_it_used(redis_url: s
         await team.receipt(raw.headers["x-request-id"])
         made = raw.parse()
         (reserved,) = await rows_of(team, redis_url)
-        assert (reserved.flags, reserved.output) == (("estimated",), 4_000)
+        assert (reserved.flags, reserved.output) == (("estimated", "background"), 4_000)
         async with asyncio.timeout(DEADLINE_S):
             while made.status != "completed":
                 made = await sdk.retrieve(made.id)

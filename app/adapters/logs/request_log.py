@@ -51,7 +51,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "time_to_first_token_s": "from the headers to the first token handed on; null: no stream",
         "bytes": "of the answer, handed on",
         "degraded": "the policy that let it in while the accounts were out of reach",
-        "flags": "as in the ledger: `estimated`, `unpriced`, `soft:LIMIT`, …",
+        "flags": "as in the ledger: `estimated`, `background`, `unpriced`, `soft:LIMIT`, …",
         "policies": "rules of its input policy that it broke: action, kind, name",
         "errand": "what the gateway itself asked it for; null: it was a caller's",
     }

@@ -17,6 +17,7 @@ from app.domain.cache.outcome import BYPASSED, CacheRecord
 from app.domain.call.errand import Purpose
 from app.domain.capacity.shares import RequestClass
 from app.domain.capacity.spill import SpillReason
+from app.domain.ledger.background_charge import BACKGROUND
 from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.error_type import FAULTS, error_type
 from app.domain.ledger.ledger_row import LedgerRow
@@ -101,7 +102,7 @@ class ReceiptMetrics:
             self._reserved(receipt, receipt.reservation, places)
 
     def _reserved(self, receipt: Receipt, reservation: Reservation, places: Places) -> None:
-        if receipt.flags and _ESTIMATED in receipt.flags:
+        if receipt.flags and _ESTIMATED in receipt.flags and BACKGROUND not in receipt.flags:
             self._guessed(receipt)
         if reservation.degraded is not None:
             self._degraded[places.tenant, reservation.degraded].value += 1

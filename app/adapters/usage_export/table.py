@@ -24,7 +24,7 @@ COLUMNS: Final = (
     "cached_input", "output", "reasoning", "nano_usd", "reserved_tokens", "reserved_nano_usd",
     "flags", "tags", "started_at", "duration", "time_to_first_token", "attempts", "day", "hour",
     "month", "cache", "saved_nano_usd", "errand", "charged_requests", "charged_tokens",
-    "charged_nano_usd",
+    "charged_nano_usd", "corrects",
 )  # fmt: skip
 
 

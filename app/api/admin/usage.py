@@ -94,7 +94,7 @@ class RowView(BaseModel):
     nano_usd: int = Field(description="billionths of a US dollar")
     reserved_tokens: int = Field(description="what was held for it")
     reserved_nano_usd: int = Field(description="what was held for it")
-    flags: list[str] = Field(description="such as estimated, unpriced, late, degraded, soft:LIMIT")
+    flags: list[str] = Field(description="such as estimated, background, unpriced, soft:LIMIT")
     tags: dict[str, str] = Field(description="the request's, its key's and its tenant's")
     started_at: float = Field(description="when the request came")
     duration: float

@@ -12,6 +12,8 @@ from app.domain.quota.calendar import CalendarWindow
 from app.domain.quota.reservation import Amounts, Ask, Reservation
 from app.domain.quota.usage import Usage
 
+#: The flag of the estimate: it is nobody's fault that its usage was not told.
+BACKGROUND: Final = "background"
 #: Of no account: a correction has no hold that would be looked for.
 _GENERATION: Final = "correction"
 _NOTHING: Final = Amounts()

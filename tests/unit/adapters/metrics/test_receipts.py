@@ -57,6 +57,16 @@ async def test_every_family_is_there_before_anything_happens() -> None:
         assert f"# HELP {family.name} " in page.decode()
 
 
+async def test_usage_that_was_not_told_is_counted() -> None:
+    """Not of responses in the background, which nobody can tell yet."""
+    estimated = {"usage": Usage(5, 0, 3), "reservation": reservation()}
+    value = await counted(
+        served(**estimated, flags=("estimated",)),
+        served(**estimated, flags=("estimated", "background")),
+    )
+    assert value("llm_usage_estimated_total", deployment="ptu") == 1
+
+
 async def test_what_is_counted_together_is_counted_once() -> None:
     """Times and sizes wait for each other, and requests for those that they are like."""
     metrics, together = Metrics(10, FakeClock()), Metrics(10, FakeClock())
