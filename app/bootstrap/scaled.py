@@ -20,7 +20,7 @@ from app.adapters.metrics.snapshots import Snapshots
 from app.adapters.workers.backoff import Backoff
 from app.adapters.workers.messages import LOG_TURNS, Begin, Ready, Reload
 from app.adapters.workers.process import WorkerProcess, start_worker
-from app.adapters.workers.supervisor import Supervisor
+from app.adapters.workers.supervisor import ALIVE_WITHIN_S, Supervisor
 from app.adapters.workers.views import Views
 from app.api.listener import SPREADS, bind, hold
 from app.bootstrap.listening import url_of
@@ -97,6 +97,12 @@ class Scaled:
             await asyncio.gather(self.snapshots.look(), self._views.look())
             await asyncio.sleep(LOOK_S)
 
+    async def keep_looking_after(self) -> None:
+        """Ask workers whether they are alive, for ever, and replace who is not."""
+        while True:
+            self.supervisor.heard(await self._views.answering(ALIVE_WITHIN_S))
+            await asyncio.sleep(LOOK_S)
+
     async def _start(self, number: int) -> WorkerProcess:
         host, port = self._holder.getsockname()[:2]
         begin = Begin(
@@ -140,6 +146,7 @@ async def scaled(settings: Settings, handed: Handed, logs: Logs) -> AsyncIterato
             async with (
                 serving_admin(here, admin_socket, several.snapshots.page),
                 background("asking workers", several.keep_asking),
+                background("looking after workers", several.keep_looking_after),
                 beside(several.supervisor.run()),
             ):
                 yield several

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 
 from app.cli.key import new_key
@@ -302,6 +303,20 @@ async def asking(gateway: Gateway, answered: list[float]) -> AsyncIterator[None]
             clients.create_task(ask())
         yield
         ends.set()
+
+
+@pytest.mark.long
+async def test_one_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """A stopped process answers nobody: half a minute later another serves in its place."""
+    async with serving(tmp_path) as gateway:
+        hung = gateway.workers()[1]
+        os.kill(hung, signal.SIGSTOP)
+        await until(lambda: gateway.said("worker_hangs"))
+        await until(lambda: gateway.workers().get(1) not in {None, hung})
+        await gateway.until(lambda found: found["spillgate_workers"] == 2)
+        assert set(await asyncio.gather(*(gateway.chat() for _ in range(20)))) == {200}
+        (said,) = gateway.said("worker_ended")
+        assert (said["number"], said["signal"]) == (1, signal.SIGKILL)
 
 
 async def test_told_to_end_they_drain_and_told_again_they_hurry(tmp_path: Path) -> None:

@@ -362,7 +362,7 @@ WORKER_ENDS: Final = counter(
 )
 WORKER_SILENT: Final = counter(
     "spillgate_worker_silent_total",
-    "How often a worker did not tell within a second; it is left alone.",
+    "How often a worker did not tell within a second; one that hangs is killed.",
 )
 BACKGROUND_FAILURES: Final = counter(
     "spillgate_background_failures_total",

@@ -1,10 +1,10 @@
-"""Keeps so many workers: one that ends by itself is started again, after a pause."""
+"""Keeps so many workers: one that ends, or hangs, is started again, after a pause."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -15,6 +15,11 @@ from app.adapters.workers.messages import Drain, Failed, Hurry, News, Order, Rea
 
 #: Who served for so long has not failed at its start: the next pause is a short one.
 SERVED_LONG_S: Final = 60.0
+#: So long a worker is waited for that was asked whether its loop turns. Seconds.
+ALIVE_WITHIN_S: Final = 10.0
+#: Who has missed so often in a row hangs, and the kernel goes on to give it connections. Once may
+#: be ourselves: a clock goes on while this process is stopped.
+MOST_MISSED: Final = 3
 
 _log = structlog.get_logger()
 
@@ -87,6 +92,7 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._serving: set[int] = set()
         self._ever_served: set[int] = set()
+        self._missed: Counter[int] = Counter()
         self._ending = asyncio.Event()
         self.all_served = asyncio.Event()
         #: How often one ended by itself, by what its end was: status, signal.
@@ -114,6 +120,18 @@ class Supervisor:
         """Tell all of them."""
         for worker in self._workers.values():
             worker.tell(order)
+
+    def heard(self, answered: Collection[int]) -> None:
+        """All that serve were asked, and these answered; kill who has missed it too often.
+
+        Not at the end, which has a limit of its own.
+        """
+        for number in self._serving:
+            self._missed[number] = 0 if number in answered else self._missed[number] + 1
+            if self._missed[number] == MOST_MISSED and not self._ending.is_set():
+                worker = self._workers[number]
+                _log.error("worker_hangs", number=number, process=worker.pid)
+                worker.kill()
 
     async def drain(self, limit_s: float, hurry: asyncio.Event) -> None:
         """Have all end, within `limit_s` seconds; told again, at once, when `hurry` is set."""
@@ -172,6 +190,7 @@ class Supervisor:
             finally:
                 self._workers.pop(number, None)
                 self._serving.discard(number)
+                self._missed.pop(number, None)
                 self._watcher.exited(number)
 
     async def _has_begun(self, number: int, worker: Worker) -> bool:

@@ -51,6 +51,12 @@ class Views:
             if view and self._paths.get(number) == path:
                 self._views[number] = _read(view, self._views.get(number, {}))
 
+    async def answering(self, limit_s: float) -> set[int]:
+        """The workers whose loop turns: that tell their view within so many seconds."""
+        asked = dict(self._paths)
+        told = await asyncio.gather(*(answer_of(path, limit_s) for path in asked.values()))
+        return {number for number, view in zip(asked, told, strict=True) if view}
+
     def healths(self) -> dict[str, State]:
         """By deployment the worst of what anybody thinks: so many requests meet it there."""
         worst: dict[str, State] = {}

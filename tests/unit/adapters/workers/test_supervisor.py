@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.adapters.workers.backoff import Backoff
 from app.adapters.workers.messages import Drain, Failed, Hurry, News, Order, Ready
-from app.adapters.workers.supervisor import Supervisor, WorkerFailed
+from app.adapters.workers.supervisor import MOST_MISSED, Supervisor, WorkerFailed
 
 DEADLINE_S = 60.0
 
@@ -138,6 +138,40 @@ async def test_one_that_ends_is_started_again() -> None:
         assert [log["event"] for log in logs] == ["worker_ended", "worker_back"]
         assert (logs[0]["signal"], logs[1]["number"]) == (signal.SIGKILL, 1)
         assert not started.workers[1].told
+
+
+async def test_one_that_hangs_is_started_again() -> None:
+    """Once it has missed too many in a row; whoever answers in between is left alone."""
+    async with supervised(2) as (supervisor, started, _):
+        for worker in started.workers:
+            worker.serve()
+        await supervisor.all_served.wait()
+        with capture_logs() as logs:
+            for answered in (*[{2}] * (MOST_MISSED - 1), {1}, *[{2}] * (MOST_MISSED - 1)):
+                supervisor.heard(answered)
+            assert (logs, supervisor.serving) == ([], 2)
+            supervisor.heard({2})
+            (await started.has(3)).serve()
+            await until(lambda: supervisor.serving == 2)
+            supervisor.heard({2})
+        assert [log["event"] for log in logs] == ["worker_hangs", "worker_ended", "worker_back"]
+        assert supervisor.ends_total == {"signal": 1}
+        assert [worker.number for worker in started.workers] == [1, 2, 1]
+
+
+async def test_one_that_hangs_at_the_end_has_its_time() -> None:
+    """What drains may be silent while it settles; its limit is another."""
+    async with supervised(1) as (supervisor, started, running):
+        started.workers[0].serve()
+        await supervisor.all_served.wait()
+        draining = asyncio.create_task(supervisor.drain(DEADLINE_S, asyncio.Event()))
+        await until(lambda: started.workers[0].told)
+        for _ in range(2 * MOST_MISSED):
+            supervisor.heard(())
+        assert not started.workers[0].released
+        started.workers[0].end(0)
+        await asyncio.gather(draining, running)
+        assert supervisor.ends_total == {}
 
 
 async def test_one_that_ends_again_and_again_waits_longer_each_time() -> None:

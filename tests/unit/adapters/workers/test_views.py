@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from app.adapters.unix_answers import answering
@@ -52,3 +53,22 @@ async def test_who_does_not_answer_thinks_what_it_thought(tmp_path: Path) -> Non
         await views.look()
     await views.look()
     assert views.healths() == {"a": ramping(0.5)}
+
+
+async def test_whose_loop_turns_is_told(tmp_path: Path) -> None:
+    """Who answers, be it with nothing to say; not who has gone, or hears and does not answer."""
+    views, never = Views(), asyncio.Event()
+
+    async def one() -> bytes:
+        return view_of({})
+
+    async def two() -> bytes:
+        await never.wait()
+        return view_of({})
+
+    async with answering(tmp_path / "1", one), answering(tmp_path / "2", two):
+        for number in (1, 2, 3):
+            views.joined(number, tmp_path / str(number))
+        assert await views.answering(0.2) == {1}
+        never.set()
+        assert await views.answering(20.0) == {1, 2}
