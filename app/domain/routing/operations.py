@@ -6,13 +6,12 @@ stored on it. A weight stands in place of the configured one, within its tier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from app.domain.capacity.spill import SpillReason
 from app.domain.identity.directory import DeploymentEntry, Directory
 from app.domain.routing.deployment import Target
-from app.domain.routing.route import NEVER, Absence, Choices
+from app.domain.routing.route import Choices
 from app.settings import Settings
 
 Operations = Mapping[str, DeploymentEntry]
@@ -27,20 +26,13 @@ def operated(choices: Choices, model: str, operations: Operations) -> Choices:
     if not concerned:
         return choices
     draining = {name for name in concerned if operations[name].draining}
-
-    def left(tier: Iterable[Target]) -> Iterator[Target]:
-        for target in tier:
-            if target.deployment not in draining:
-                yield _weighted(target, model, operations)
-
-    tiers = tuple(tuple(left(tier)) for tier in choices.tiers)
-    absences = tuple(
-        Absence(name, number, SpillReason.POLICY, NEVER)
-        for number, names in enumerate(choices.names)
-        for name in names
-        if name in draining
+    tiers = tuple(
+        tuple(_weighted(target, model, operations) for target in tier) for tier in choices.tiers
     )
-    return replace(choices, tiers=tiers, absences=(*choices.absences, *absences))
+    weighted = replace(choices, tiers=tiers)
+    if not draining:
+        return weighted
+    return weighted.only(lambda _tier, target: target.deployment not in draining)
 
 
 def _weighted(target: Target, model: str, operations: Operations) -> Target:

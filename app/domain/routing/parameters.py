@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from app.domain.capacity.spill import SpillReason
 from app.domain.routing.deployment import Deployment
-from app.domain.routing.route import NEVER, Absence, Choices
+from app.domain.routing.route import Choices
 from app.errors import UnsupportedParameter
 
 _TOP_LEVEL: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -46,7 +44,7 @@ def taking(choices: Choices, deployments: Mapping[str, Deployment], body: bytes)
         return choices
     if len(unfit) == len(choices.deployments):
         raise _unsupported(given, list(refused.values()))
-    return _without(choices, unfit)
+    return choices.only(lambda _tier, target: target.deployment not in unfit)
 
 
 def _unsupported(given: Collection[str], refused: Collection[frozenset[str]]) -> Exception:
@@ -55,17 +53,3 @@ def _unsupported(given: Collection[str], refused: Collection[frozenset[str]]) ->
     name = (by_all or list(given))[0]
     message = f"Unsupported parameter: '{name}' is not supported with this model."
     return UnsupportedParameter(message, param=name)
-
-
-def _without(choices: Choices, unfit: Collection[str]) -> Choices:
-    """The places of tiers stay as they are."""
-    tiers = tuple(
-        tuple(target for target in tier if target.deployment not in unfit) for tier in choices.tiers
-    )
-    absences = [
-        Absence(target.deployment, number, SpillReason.POLICY, NEVER)
-        for number, tier in enumerate(choices.tiers)
-        for target in tier
-        if target.deployment in unfit
-    ]
-    return replace(choices, tiers=tiers, absences=(*choices.absences, *absences))

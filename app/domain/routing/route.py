@@ -87,19 +87,28 @@ class Choices:
         object.__setattr__(self, "deployments", tuple(chain.from_iterable(names)))
         object.__setattr__(self, "may_leave_first", any(self.tiers[1:]))
 
+    def only(self, keeps: Callable[[int, Target], bool]) -> Choices:
+        """Those that are kept, asked for by tier and target; the others are absent, by policy.
+
+        The places of tiers stay as they are.
+        """
+        tiers: list[tuple[Target, ...]] = []
+        absences = list(self.absences)
+        for tier, targets in enumerate(self.tiers):
+            kept = tuple(each for each in targets if keeps(tier, each))
+            tiers.append(kept)
+            absences += [
+                Absence(each.deployment, tier, SpillReason.POLICY, NEVER)
+                for each in targets
+                if each not in kept
+            ]
+        return replace(self, tiers=tuple(tiers), absences=tuple(absences))
+
     def without_spill(self) -> Choices:
         """The first tier alone, since nothing is left of a spill budget."""
         if not self.may_leave_first:
             return self
-        first, *others = self.tiers
-        absences = tuple(
-            Absence(target.deployment, tier, SpillReason.POLICY, NEVER)
-            for tier, targets in enumerate(others, 1)
-            for target in targets
-        )
-        kept = (first, *(() for _ in others))
-        absent, policy, rules = (*self.absences, *absences), self.policy, self.rules
-        return Choices(kept, absent, spill_spent=True, policy=policy, rules=rules)
+        return replace(self.only(lambda tier, _target: not tier), spill_spent=True)
 
 
 class Affinity(msgspec.Struct, frozen=True, gc=False):
@@ -200,17 +209,8 @@ def permitted(
         return choices
     if policy.admits_all:
         return replace(choices, policy=policy)
-    kept: list[tuple[Target, ...]] = []
-    absences = list(choices.absences)
-    for number, targets in enumerate(choices.tiers):
-        left = [each for each in targets if policy.admits(deployments[each.deployment], number)]
-        kept.append(tuple(left))
-        absences += [
-            Absence(target.deployment, number, SpillReason.POLICY, NEVER)
-            for target in targets
-            if target not in left
-        ]
-    return replace(choices, tiers=tuple(kept), absences=tuple(absences), policy=policy)
+    left = choices.only(lambda tier, each: policy.admits(deployments[each.deployment], tier))
+    return replace(left, policy=policy)
 
 
 def plan_route(

@@ -44,6 +44,18 @@ def planned(tiers: Tiers, holds: Mapping[str, float], draw: Callable[[], float])
     return plan_route(Choices(tiers), outlooks, now=NOW, draw=draw)
 
 
+def test_who_is_not_kept_is_absent_for_policy() -> None:
+    """It is asked for by tier; absences there were stay, and an emptied tier keeps its place."""
+    before = Absence("gone", 0, SpillReason.POLICY, NEVER)
+    a, b = Target("a"), Target("b", 3.0)
+    choices = Choices(((a,), (a, b)), (before,))
+    left = choices.only(lambda tier, target: (tier, target) == (1, b))
+    assert left.tiers == ((), (b,))
+    now_absent = (Absence("a", tier, SpillReason.POLICY, NEVER) for tier in (0, 1))
+    assert left.absences == (before, *now_absent)
+    assert choices.only(lambda _tier, _target: True) == choices
+
+
 def test_without_a_spill_budget_the_first_tier_is_left() -> None:
     """The others are absent for policy, for as long as nobody knows; the plan says why."""
     choices = Choices(((Target("a"), Target("b")), (Target("c"),), (Target("d"),)))
