@@ -47,14 +47,9 @@ class Accounting(StrEnum):
     NONE = "none"  # costs no tokens: reads and deletes
 
 
-INFERENCE = frozenset(
-    {
-        Operation.CHAT_COMPLETIONS,
-        Operation.COMPLETIONS,
-        Operation.EMBEDDINGS,
-        Operation.RESPONSES,
-    }
-)
+#: Operations whose answer is written word by word, and may come as a stream.
+WRITTEN: Final = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES})
+INFERENCE: Final = WRITTEN | {Operation.EMBEDDINGS}
 _ASKED_FOR_USAGE: Final = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS})
 STORED_RESPONSE = frozenset(
     {

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.call.request import InferenceRequest, Operation
+from app.domain.call.request import WRITTEN, InferenceRequest
 from app.domain.capacity.shares import RequestClass
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.retry_budget import RetryPolicy
 
-_WRITTEN: Final = frozenset(
-    {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES}
-)
 #: For how long the part of a hedge that a request pays for is kept, seconds.
 _KEPT_S: Final = 60.0
 
@@ -41,7 +38,7 @@ class HedgePolicy:
         Only a stream tells that it has begun. What is stored, or continues what is stored, would
         be there twice.
         """
-        if request.operation not in _WRITTEN or request_class not in self.classes:
+        if request.operation not in WRITTEN or request_class not in self.classes:
             return False
         is_stored = request.stores or request.is_bound or request.references
         return request.stream and not is_stored

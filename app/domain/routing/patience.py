@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from app.domain.call.request import InferenceRequest, Operation
+from app.domain.call.request import WRITTEN, InferenceRequest
 from app.domain.routing.deployment import Deployment, Timeouts
-
-#: Operations whose answer is written word by word.
-_WRITTEN: Final = frozenset(
-    {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES}
-)
 
 
 def patience_for(request: InferenceRequest, deployment: Deployment) -> Timeouts:
@@ -19,6 +12,6 @@ def patience_for(request: InferenceRequest, deployment: Deployment) -> Timeouts:
     Without a stream the headers come with the whole answer: nothing is heard until its last token
     was made, so that only the limit of the whole answer says that it takes too long.
     """
-    if request.stream or request.route.operation not in _WRITTEN:
+    if request.stream or request.route.operation not in WRITTEN:
         return deployment.timeouts
     return deployment.whole_timeouts

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
-from app.domain.call.request import Operation
+from app.domain.call.request import WRITTEN, Operation
 from app.domain.quota.usage import Usage
 from app.errors import SpillgateError
 from app.ports import Reply
 from app.wire.cache.fold import Folder
 from app.wire.cache.unkept import Unkept
-
-_STREAMING: Final = frozenset(
-    {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES}
-)
 
 
 class Recording:
@@ -88,7 +83,7 @@ class Recording:
 
     def _begin(self, headers: Mapping[str, str]) -> None:
         if headers.get("content-type", "").startswith("text/event-stream"):
-            if self._operation in _STREAMING:
+            if self._operation in WRITTEN:
                 self._folder = Folder(self._operation)
             else:
                 self._let_go()
