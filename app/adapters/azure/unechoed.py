@@ -8,15 +8,14 @@ explained. The body of an answer is its caller's, byte for byte; its headers are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 from app.adapters.upstream.read_by_read import ReadByRead
+from app.domain.routing.attempt import FIRST_REFUSAL
 from app.ports import UpstreamResponse
 
 #: Shorter ones are within words, and keep nobody out.
 SHORTEST: Final = 8
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 class UnechoedHead(ReadByRead):
@@ -77,7 +76,7 @@ def unechoed(response: UpstreamResponse, credential: str) -> UpstreamResponse:
     secret = credential.rpartition(" ")[2]
     if len(secret) < SHORTEST:
         return response
-    if response.status >= _REFUSALS:
+    if response.status >= FIRST_REFUSAL:
         return Unechoed(response, secret)
     echoes = secret in "\n".join(response.headers.values())  # and no secret has a line's end
     return UnechoedHead(response, secret) if echoes else response

@@ -19,14 +19,13 @@ from app.adapters.upstream.request_head import JOINED_BYTES
 from app.adapters.upstream.response import Response
 from app.adapters.upstream.target import Origin
 from app.adapters.upstream.upload import Upload
+from app.domain.routing.attempt import FIRST_REFUSAL
 from app.errors import UpstreamDisconnected, UpstreamError, UpstreamProtocolError
 
 #: The most that one read gives.
 READ_BYTES: Final = 32 * 1024
 #: Nothing more is read while so much waits to be taken.
 HIGH_WATER_BYTES: Final = 32 * 1024
-
-_FIRST_ERROR: Final = 300
 
 
 class Common:
@@ -177,7 +176,7 @@ class Connection(asyncio.BufferedProtocol):
         """The answer's head is here."""
         parser, upload = self._parser, self._upload
         answer.begin(parser.status, parser.headers)
-        if upload is not None and not upload.is_over and parser.status >= _FIRST_ERROR:
+        if upload is not None and not upload.is_over and parser.status >= FIRST_REFUSAL:
             # It refuses what it has not read: the rest is not sent, and no other request here.
             self._upload = None
             parser.is_spent = True

@@ -16,6 +16,9 @@ from app.domain.routing.deployment import Kind
 from app.domain.routing.route import Absence
 from app.domain.routing.throttle import ThrottleClass
 
+#: From this status on no model was at work: a redirect, a refusal, a failure. It is a plain number,
+#: because an HTTPStatus is looked up by a function each time.
+FIRST_REFUSAL: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 #: Codes of errors inside a 200 stream that mean "throttled" (seen on Azure's Responses streams).
 THROTTLE_CODES = frozenset({"rate_limit_exceeded", "no_capacity", "too_many_requests", "429"})
 #: Codes of a 404 that concern our own configuration, not the caller's request.

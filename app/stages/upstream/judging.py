@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
-from typing import Final
 
 import msgspec
 
 from app.domain.call.request import InferenceRequest
-from app.domain.routing.attempt import OF_ONE_OPERATION, Verdict
+from app.domain.routing.attempt import FIRST_REFUSAL, OF_ONE_OPERATION, Verdict
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.doubts import Doubts
 from app.errors import SpillgateError, UpstreamTimeout
@@ -19,7 +17,6 @@ from app.stages.upstream.opening import Opened
 from app.standing import Standing
 
 _ACCEPT, _MISCONFIGURED = Verdict.ACCEPT, Verdict.MISCONFIGURED
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 class Asker(msgspec.Struct, frozen=True, gc=False):
@@ -118,4 +115,4 @@ def _tells_of_health(opened: Opened) -> bool:
 
     It is told by the status, or inside a stream.
     """
-    return (opened.status or 0) < _REFUSALS and opened.code is None
+    return (opened.status or 0) < FIRST_REFUSAL and opened.code is None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
 from app.domain.capacity.capacity import CapacityTold, Place
 from app.domain.capacity.demand import Demand
-from app.domain.routing.attempt import Verdict
+from app.domain.routing.attempt import FIRST_REFUSAL, Verdict
 from app.observation import Observation
 from app.ports import Clock
 from app.stages.upstream.opening import Opened
@@ -19,7 +18,6 @@ from app.wire.usage import usage_of_body
 #: Of text that nobody counted; most of a stream's bytes are its frames.
 _BYTES_PER_TOKEN: Final = 4
 _ACCEPT, _THROTTLED = Verdict.ACCEPT, Verdict.THROTTLED
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 class Occupancy(msgspec.Struct, eq=False):
@@ -43,7 +41,7 @@ class Occupancy(msgspec.Struct, eq=False):
         place, answer = self.place, opened.answer
         if place is None:
             return
-        if opened.verdict is _ACCEPT and (opened.status or 0) < _REFUSALS:  # a model was at work
+        if opened.verdict is _ACCEPT and (opened.status or 0) < FIRST_REFUSAL:
             if answer is not None and answer.rest is None:
                 usage = self.observation.meter.usage = usage_of_body(answer.head)
                 if usage is not None:
@@ -70,7 +68,7 @@ class Occupancy(msgspec.Struct, eq=False):
 def _used(observation: Observation) -> Demand | None:
     """As the upstream told, else as it looks."""
     served, usage, demand = observation.served, observation.meter.usage, observation.demand
-    if served is None or served.verdict is not _ACCEPT or (served.status or 0) >= _REFUSALS:
+    if served is None or served.verdict is not _ACCEPT or (served.status or 0) >= FIRST_REFUSAL:
         return None
     if demand is None:
         return None

@@ -14,7 +14,7 @@ import msgspec
 
 from app.answer import WHOLE_BODY_BYTES, Answer, is_event_stream
 from app.domain.call.request import InferenceRequest, Operation
-from app.domain.routing.attempt import Verdict, judge, judge_stream_error
+from app.domain.routing.attempt import FIRST_REFUSAL, Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
 from app.domain.routing.patience import patience_for
 from app.errors import (
@@ -31,7 +31,6 @@ from app.wire.usage import response_id_of_body
 #: Three digits from 1 to 5 are HTTP's (RFC 9110, section 15); others cannot be passed on.
 _STATUSES: Final = range(100, 600)
 _OK: Final = int(HTTPStatus.OK)
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _ACCEPT, _RESPONSES = Verdict.ACCEPT, Operation.RESPONSES
 
 
@@ -91,7 +90,7 @@ async def _read_until_known(answer: Answer, response: UpstreamResponse) -> Opene
     status = answer.status
     if status not in _STATUSES:
         raise UpstreamProtocolError("The upstream's answer is not valid HTTP.")
-    if status >= _REFUSALS:
+    if status >= FIRST_REFUSAL:
         return await _refused(answer, response)
     if is_event_stream(response.headers):
         return await _streaming(answer, response)
@@ -130,7 +129,7 @@ async def _fill(answer: Answer, response: UpstreamResponse) -> None:
     Some servers send the headers of an answer before they have it.
     """
     timeouts = patience_for(answer.request, answer.deployment)
-    is_answer = response.status < _REFUSALS
+    is_answer = response.status < FIRST_REFUSAL
     parts: list[bytes] = []
     size = 0
     while size <= WHOLE_BODY_BYTES:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ import msgspec
 
 from app.answer import Answer
 from app.domain.call.request import InferenceRequest
-from app.domain.routing.attempt import Attempt, Verdict
+from app.domain.routing.attempt import FIRST_REFUSAL, Attempt, Verdict
 from app.domain.routing.deployment import Deployment, Fleet
 from app.domain.routing.live_rules import UNCHANGED, LiveRules
 from app.domain.routing.route import Candidate, RoutePlan
@@ -49,7 +48,6 @@ from app.wire.trace_context import TRACEPARENT, caller_of, passed_on, trace_head
 #: choose the same one, and an upstream sees one caller.
 _FORWARDED: Final = ("accept", "openai-beta", "aoai-evals")
 _ACCEPT, _FAILED = Verdict.ACCEPT, Verdict.FAILED
-_REFUSALS: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 
 
 #: What was found so lately while planning is as things stand, if nobody was asked since. Seconds.
@@ -315,7 +313,7 @@ class Upstreams:
         if plan.affinity is not None:
             self._standing.accepted(attempt.deployment, plan, attempt.started)
         self._throttling.accepted(attempt.deployment)
-        if self._hedging is not None and (attempt.status or 0) < _REFUSALS:  # it is content
+        if self._hedging is not None and (attempt.status or 0) < FIRST_REFUSAL:  # it is content
             waited_s = attempt.ended - attempt.started
             self._hedging.began(attempt.deployment, observation, waited_s)
         observation.served = attempt
