@@ -98,7 +98,6 @@ class SharedAccounts:
         self.leased = self.leases.part
         self._live: defaultdict[str, set[str]] = defaultdict(set)
         self._not_seeded_until: dict[str, float] = {}
-        self.granted_degraded_total = 0
         self.out_of_reach_total: Counter[LossPolicy] = Counter()  # by the policy that held
         self.dropped_total = 0
 
@@ -197,9 +196,7 @@ class SharedAccounts:
             message = "The gateway cannot check this tenant's quota at the moment."
             raise QuotaUnavailable(message, retry_after_s=1.0)
         share = None if policy is LossPolicy.FAIL_OPEN else LOCAL_PART / self._replicas.count
-        granted = self._local.reserve(ask, share, policy.value)
-        self.granted_degraded_total += isinstance(granted, Reservation)
-        return granted
+        return self._local.reserve(ask, share, policy.value)
 
     def _give_back(self, ask: Ask) -> None:
         """Release what may have been granted without our hearing of it."""

@@ -65,7 +65,6 @@ class LedgerCopier:
     Attributes:
         copied_total: rows archived since it was made.
         backlog: at most so many rows waited in Redis when it last looked.
-        rolled_back_total: streams found without what was archived of them.
     """
 
     def __init__(
@@ -85,7 +84,6 @@ class LedgerCopier:
         self._trouble: str | None = None
         self.copied_total = 0
         self.backlog = 0
-        self.rolled_back_total = 0
 
     @property
     def behind_s(self) -> float:
@@ -201,7 +199,6 @@ class LedgerCopier:
         position = await last_common(self._streams, self._archive, tenant)
         was = self._archive.last_position(tenant)
         await asyncio.to_thread(self._archive.reset, tenant, position)
-        self.rolled_back_total += 1
         log = structlog.get_logger()
         log.error("ledger_rolled_back", tenant=tenant, archived=was, now=position)
 
