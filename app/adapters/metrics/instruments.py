@@ -31,10 +31,6 @@ class Count:
     def __init__(self, _family: Family) -> None:
         self.value = 0.0
 
-    def inc(self, amount: float = 1.0) -> None:
-        """Add so much, which is not negative."""
-        self.value += amount
-
 
 class Distribution:
     """A series of a histogram: how many were in each bucket, and the last example of it."""

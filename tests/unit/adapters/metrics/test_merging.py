@@ -58,7 +58,7 @@ class Worker:
         instruments = Instruments()
         requests, latency = instruments.counters(REQUESTS), instruments.histograms(LATENCY)
         for labels in self.requests:
-            requests[labels].inc()
+            requests[labels].value += 1
         for model, seconds in self.latencies:
             exemplar = {"trace_id": "0af7651916cd43dd"} if self.exemplars else None
             latency[(model,)].observe(seconds, exemplar)

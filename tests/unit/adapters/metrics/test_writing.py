@@ -45,7 +45,7 @@ def test_pages_are_those_of_the_library(
     counted, latency = instruments.counters(REQUESTS), instruments.histograms(LATENCY)
     instruments.histograms(OVERHEAD)
     for *labels, amount in requests:
-        counted[tuple(labels)].inc(amount)
+        counted[tuple(labels)].value += amount
     for model, seconds, trace in latencies:
         latency[(model,)].observe(seconds, None if trace is None else {"trace_id": trace})
     read: dict[Family, dict[tuple[str, ...], float]] = {
