@@ -17,7 +17,10 @@ class Clock(Protocol):
         ...
 
     def unix(self) -> float:
-        """Time of day as Unix time: only ever recorded."""
+        """Time of day as Unix time, which may jump.
+
+        For records, for calendars and prices, and for the age of what another process kept.
+        """
         ...
 
 
