@@ -40,21 +40,21 @@ class Capacity(Protocol):
 
 
 class ResponseOwners(Protocol):
-    """Which deployment holds a tenant's stored response."""
+    """Which deployment holds what a tenant has stored: a response, or an item that one made."""
 
-    async def owner(self, tenant: str, response_id: str) -> str | None:
-        """The deployment's name; None if the tenant has no such response.
+    async def owner(self, tenant: str, stored_id: str) -> str | None:
+        """The deployment's name; None if the tenant has stored nothing of that id.
 
         Raises StoreUnavailable where that cannot be told.
         """
         ...
 
-    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+    async def claim(self, tenant: str, stored_id: str, deployment: str) -> None:
         """Remember the owner. Never raises: a lost claim costs a later 404, not this answer."""
         ...
 
-    async def forget(self, tenant: str, response_id: str) -> None:
-        """Have a response that was deleted no owner any more; other replicas may take a while.
+    async def forget(self, tenant: str, stored_id: str) -> None:
+        """Have what was deleted no owner any more; other replicas may take a while.
 
         Never raises: who is asked for it says that it is gone.
         """

@@ -1,4 +1,4 @@
-"""Owners of stored responses in a dictionary."""
+"""Owners of what is stored, in a dictionary."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class FakeResponseOwners:
         self.claims: dict[tuple[str, str], str] = {}
         self.lost = False
 
-    async def owner(self, tenant: str, response_id: str) -> str | None:
+    async def owner(self, tenant: str, stored_id: str) -> str | None:
         await asyncio.sleep(0)
         if self.lost:
             message = "Who holds this response cannot be told right now."
             raise StoreUnavailable(message)
-        return self.claims.get((tenant, response_id))
+        return self.claims.get((tenant, stored_id))
 
-    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+    async def claim(self, tenant: str, stored_id: str, deployment: str) -> None:
         await asyncio.sleep(0)
         if not self.lost:
-            self.claims[tenant, response_id] = deployment
+            self.claims[tenant, stored_id] = deployment
 
-    async def forget(self, tenant: str, response_id: str) -> None:
+    async def forget(self, tenant: str, stored_id: str) -> None:
         await asyncio.sleep(0)
         if not self.lost:
-            self.claims.pop((tenant, response_id), None)
+            self.claims.pop((tenant, stored_id), None)
 
     def __repr__(self) -> str:
         return f"<FakeResponseOwners {self.claims}>"

@@ -1,4 +1,6 @@
-"""Which deployment holds a tenant's stored response, known to all replicas.
+"""Which deployment holds what a tenant has stored, known to all replicas.
+
+That is a response, or an item that one made: either is asked for by its id.
 
 While Redis is away, claims are kept by this process alone, and only what it knows is answered.
 What an earlier tenant of the same name made is nobody's: where one ended is marked for as long as
@@ -32,16 +34,16 @@ class RedisResponseOwners:
         self._recent = MemoryResponseOwners()
         self.lost_claims_total = 0
 
-    async def owner(self, tenant: str, response_id: str) -> str | None:
-        """The deployment's name; None if the tenant has no such response.
+    async def owner(self, tenant: str, stored_id: str) -> str | None:
+        """The deployment's name; None if the tenant has stored nothing of that id.
 
         Raises StoreUnavailable where Redis does not answer and this process does not know.
         """
         self._notice(tenant)
-        known = await self._recent.owner(tenant, response_id)
+        known = await self._recent.owner(tenant, stored_id)
         if known is not None:
             return known
-        key = response_key(tenant, response_id)
+        key = response_key(tenant, stored_id)
         # The mark last: a millisecond that passes in between makes nothing older than it is.
         asked = (("GET", key), ("PTTL", key), ("PTTL", _mark(tenant)))
         found, lasts_ms, mark_lasts_ms = await self._batch.call_all(asked)
@@ -51,32 +53,32 @@ class RedisResponseOwners:
         if found is None or lasts_ms < mark_lasts_ms:
             return None
         deployment: str = found.decode()
-        await self._recent.claim(tenant, response_id, deployment)
+        await self._recent.claim(tenant, stored_id, deployment)
         return deployment
 
-    async def claim(self, tenant: str, response_id: str, deployment: str) -> None:
+    async def claim(self, tenant: str, stored_id: str, deployment: str) -> None:
         """Remember the owner for 30 days. Never raises: what Redis did not take is counted."""
         self._notice(tenant)
-        await self._recent.claim(tenant, response_id, deployment)
-        key = response_key(tenant, response_id)
+        await self._recent.claim(tenant, stored_id, deployment)
+        key = response_key(tenant, stored_id)
         try:
             await self._batch.call(("SET", key, deployment, "EX", KEPT_S))
         except StoreUnavailable:
             self.lost_claims_total += 1
 
-    async def forget(self, tenant: str, response_id: str) -> None:
-        """Have a response no owner any more. Never raises.
+    async def forget(self, tenant: str, stored_id: str) -> None:
+        """Have it no owner any more. Never raises.
 
         Other replicas that know it, and all while Redis is away, go on asking the deployment.
         """
-        await self._recent.forget(tenant, response_id)
+        await self._recent.forget(tenant, stored_id)
         with suppress(StoreUnavailable):
-            await self._batch.call(("DEL", response_key(tenant, response_id)))
+            await self._batch.call(("DEL", response_key(tenant, stored_id)))
 
     async def forget_all(self, tenant: str) -> None:
-        """Have none of a tenant's responses an owner any more. Raises StoreUnavailable.
+        """Forget whose all that a tenant has stored is. Raises StoreUnavailable.
 
-        Processes that know some forget them as soon as they know that the tenant is another one.
+        Processes that know of some forget them as soon as they know that the tenant is another one.
         """
         self._recent.forget_all(tenant)
         await self._batch.call(("SET", _mark(tenant), "1", "EX", KEPT_S))
@@ -89,9 +91,9 @@ class RedisResponseOwners:
             self._recent.forget_all(tenant)
 
 
-def response_key(tenant: str, response_id: str) -> str:
+def response_key(tenant: str, stored_id: str) -> str:
     """A tenant's keys are on one node of a cluster; ids are hashed because callers choose them."""
-    hashed = hashlib.sha256(response_id.encode("utf-8", "surrogatepass")).hexdigest()
+    hashed = hashlib.sha256(stored_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{account_key(tenant)}:response:{hashed}"
 
 
