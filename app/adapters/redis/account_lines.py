@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from app.adapters.redis.account_packing import Answer, Common, Commons, answers_to, packed_asks
-from app.adapters.redis.batch import NotSent, Refused
+from app.adapters.redis.batch import Refused, not_sent
 from app.domain.quota.reservation import Ask
 from app.errors import StoreUnavailable
 
@@ -131,7 +131,7 @@ class Lines:
             if lost is None:
                 turn.set_result(None)
                 break
-            turn.set_exception(_not_sent(lost))
+            turn.set_exception(not_sent(lost))
         if not queue:
             self._queues.pop(tenant, None)
 
@@ -187,12 +187,6 @@ class Lines:
         finally:
             self._ended(tenant, lost)
         return answers_to(asks, raw)
-
-
-def _not_sent(lost: StoreUnavailable | None) -> NotSent:
-    told = NotSent("The gateway's store does not answer.")
-    told.__cause__ = lost
-    return told
 
 
 def _raise_in(waiting: Sequence[asyncio.Future[Answer]], error: BaseException) -> None:

@@ -103,7 +103,7 @@ class Batch:
         been carried out although no answer came in time.
         """
         if self._closed or self._breaker.state is not _LETS_THROUGH:
-            raise _not_sent()
+            raise not_sent()
         try:
             reply = await self._ask(command)
         except NoScriptError:
@@ -120,7 +120,7 @@ class Batch:
         once: no command costs a task.
         """
         if self._closed or self._breaker.state is not _LETS_THROUGH:
-            return [_not_sent() for _ in commands]
+            return [not_sent() for _ in commands]
         asked = self._ask_all(commands)
         told: list[Any] = []
         try:
@@ -320,10 +320,11 @@ class Batch:
             _, answer = self._asked.popleft()
             self._taken += 1
             if not answer.done():
-                answer.set_exception(_not_sent(error))
+                answer.set_exception(not_sent(error))
 
 
-def _not_sent(cause: Exception | None = None) -> NotSent:
+def not_sent(cause: Exception | None = None) -> NotSent:
+    """What to tell of a command that stayed here; `cause` is why, where that is known."""
     told = NotSent("The gateway's store does not answer.")
     told.__cause__ = cause
     return told
