@@ -26,22 +26,24 @@ from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
     AROUND_EACH_BYTE,
     MAX_AROUND_BYTES,
+    MAX_HEADER_BYTES,
     MAX_LINES,
     MAX_TARGET_BYTES,
     BadHead,
     Hosts,
     Targets,
+    large_head,
+    long_target,
+    no_http,
+    no_upgrade,
     refuse_bad,
-    refuse_hosts,
-    refuse_lines,
-    refuse_target,
+    several_hosts,
+    too_many_lines,
+    too_much_around,
 )
 
-#: What may come before the end of a request's headers, and one read more.
-MAX_HEADER_BYTES: Final = 64 * 1024
 #: Calls that may wait for the one before them; while more do, nothing is read.
 _MOST_WAITING: Final = 8
-_INVALID: Final = "Invalid HTTP request received."
 
 
 class Serving:
@@ -131,7 +133,7 @@ class ClientConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             # What we raised ourselves, the parser keeps as the reason for its own.
             own = error.__context__
-            self._refuse(own if isinstance(own, BadHead) else BadHead(_INVALID))
+            self._refuse(own if isinstance(own, BadHead) else no_http())
         except httptools.HttpParserUpgrade:
             pass  # refused with its headers
         if self._in_head:
@@ -178,7 +180,7 @@ class ClientConnection(asyncio.Protocol):
     def on_url(self, part: bytes) -> None:
         self._target += part
         if len(self._target) > MAX_TARGET_BYTES:
-            raise refuse_target()
+            raise long_target()
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
         """A repeated header is joined (RFC 9110, 5.3), so two keys are none.
@@ -201,12 +203,10 @@ class ClientConnection(asyncio.Protocol):
             self._head_timer = None
         parser, headers = self._parser, self._headers
         if parser.should_upgrade():
-            # The parser stops here: the body would be read as the next request.
-            message = "Upgrading the connection to another protocol is not supported."
-            self._refuse(BadHead(message, code="upgrade_not_supported"))
+            self._refuse(no_upgrade())
             return
         if len(headers) + self._repeated > MAX_LINES:
-            raise refuse_lines()
+            raise too_many_lines()
         version = parser.get_http_version()
         refuse_bad(version, headers, self._hosts)
         is_current, method = version == "1.1", parser.get_method().decode()
@@ -304,10 +304,10 @@ class ClientConnection(asyncio.Protocol):
     def _repeat(self, name: str, value: str) -> None:
         """A line that has no place of its own."""
         if name == "host":
-            raise refuse_hosts()
+            raise several_hosts()
         self._repeated += 1
         if self._repeated > MAX_LINES:
-            raise refuse_lines()
+            raise too_many_lines()
         if name:
             self._headers[name] = f"{self._headers[name]}, {value}"
 
@@ -315,20 +315,15 @@ class ClientConnection(asyncio.Protocol):
         """A head is not whole at the end of a read."""
         self._head_bytes += received
         if self._head_bytes > MAX_HEADER_BYTES:
-            message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
-            status = "431 Request Header Fields Too Large"
-            self._refuse(BadHead(message, status, "headers_too_large"))
+            self._refuse(large_head())
         elif self._head_timer is None:
             self._head_timer = self._loop.call_later(self._serving.header_s, self._give_up)
 
     def _await_body(self, received: int) -> None:
-        """A body is not whole at the end of a read: chunks may have extensions, and trailers.
-
-        The parser would collect a trailer for ever; nobody counts what is no body.
-        """
+        """A body is not whole at the end of a read: the parser would collect a trailer for ever."""
         self._around = max(0, self._around + received)
         if self._around > MAX_AROUND_BYTES:
-            self._refuse(BadHead("Too much comes around the body that is none of it."))
+            self._refuse(too_much_around())
 
     def _give_up(self) -> None:
         """Drop a client that drips its headers, or sends none."""

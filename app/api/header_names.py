@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.api.strict_head import MAX_LINES, refuse_lines
+from app.api.strict_head import MAX_LINES, too_many_lines
 
 #: Names that are known again, and how long one may be.
 _MOST_NAMES: Final = 512
@@ -23,7 +23,7 @@ class HeaderNames(dict[bytes, str]):
     def __missing__(self, raw: bytes) -> str:
         self.missed += 1
         if self.missed > MAX_LINES:
-            raise refuse_lines()
+            raise too_many_lines()
         name = "" if b"_" in raw else raw.decode("latin-1").lower()
         if len(self) < _MOST_NAMES and len(raw) < _LONGEST_NAME:
             self[raw] = name

@@ -27,20 +27,22 @@ from app.api.refusal import TOO_MANY, refusal
 from app.api.strict_head import (
     AROUND_EACH_BYTE,
     MAX_AROUND_BYTES,
+    MAX_HEADER_BYTES,
     MAX_LINES,
     MAX_TARGET_BYTES,
     BadHead,
     Hosts,
+    large_head,
+    long_target,
+    no_http,
+    no_upgrade,
     parts_of,
     refuse_bad,
-    refuse_hosts,
-    refuse_lines,
-    refuse_target,
+    several_hosts,
+    too_many_lines,
+    too_much_around,
 )
 
-#: What may come before the end of a request's headers, and one read more.
-MAX_HEADER_BYTES = 64 * 1024
-_INVALID = "Invalid HTTP request received."
 #: Headers that decide what a request is.
 _DECIDING = frozenset({b"host", b"transfer-encoding", b"expect"})
 
@@ -81,7 +83,7 @@ class GatewayProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             # What we raised ourselves, the parser keeps as the reason for its own.
             own = error.__context__
-            self._refuse(own if isinstance(own, BadHead) else BadHead(_INVALID))
+            self._refuse(own if isinstance(own, BadHead) else no_http())
         except httptools.HttpParserUpgrade:
             pass  # refused with its headers
         if not self._is_over:
@@ -91,12 +93,10 @@ class GatewayProtocol(HttpToolsProtocol):
         """What is not whole at the end of a read."""
         self._header_bytes = self._header_bytes + received if self._in_head else 0
         if self._header_bytes > MAX_HEADER_BYTES:
-            message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
-            status = "431 Request Header Fields Too Large"
-            self._refuse(BadHead(message, status, "headers_too_large"))
+            self._refuse(large_head())
         self._around = max(0, self._around + received) if self._in_body else 0
         if self._around > MAX_AROUND_BYTES:
-            self._refuse(BadHead("Too much comes around the body that is none of it."))
+            self._refuse(too_much_around())
 
     def pause_writing(self) -> None:
         """A client that takes nothing of its answer is dropped after a time."""
@@ -119,7 +119,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > MAX_TARGET_BYTES:
-            raise refuse_target()
+            raise long_target()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1)."""
@@ -127,15 +127,13 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         super().on_header(name, value)
         if len(self.headers) > MAX_LINES:
-            raise refuse_lines()
+            raise too_many_lines()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._arrived()
         if self.parser.should_upgrade():
-            # The parser stops here: the body would be read as the next request.
-            message = "Upgrading the connection to another protocol is not supported."
-            self._refuse(BadHead(message, code="upgrade_not_supported"))
+            self._refuse(no_upgrade())
             return
         self._refuse_bad()
         self._say_who_asks()
@@ -174,7 +172,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if raw_name in _DECIDING:
                 name, value = raw_name.decode(), raw_value.decode("latin-1")
                 if name == "host" and name in deciding:
-                    raise refuse_hosts()
+                    raise several_hosts()
                 deciding[name] = f"{deciding[name]}, {value}" if name in deciding else value
         refuse_bad(self.parser.get_http_version(), deciding, self._hosts)
         path, query = parts_of(self.url)

@@ -13,6 +13,8 @@ from typing import Final
 
 import httptools
 
+#: What may come before the end of a request's headers, and one read more.
+MAX_HEADER_BYTES: Final = 64 * 1024
 #: Of a request's target. RFC 9112, section 3, wants 8000 bytes to be read at least.
 MAX_TARGET_BYTES: Final = 16 * 1024
 #: Lines of a head; clients behind several proxies send some 50.
@@ -88,21 +90,43 @@ def refuse_bad(version: str, headers: Mapping[str, str], hosts: Hosts) -> None:
         raise BadHead(message, "417 Expectation Failed", "expectation_failed")
 
 
-def refuse_hosts() -> BadHead:
+def several_hosts() -> BadHead:
     """Section 3.2: whoever stands before us may have gone by another one of them."""
     return BadHead("The request has more than one Host header.")
 
 
-def refuse_lines() -> BadHead:
+def too_many_lines() -> BadHead:
     """Each costs time, and joining many of one name much more."""
     message = f"The request has more than {MAX_LINES} header lines."
     return BadHead(message, "431 Request Header Fields Too Large", "headers_too_large")
 
 
-def refuse_target() -> BadHead:
+def long_target() -> BadHead:
     """Section 3: 414 for a target that is longer than what is read."""
     message = f"The request's target is longer than {MAX_TARGET_BYTES} bytes."
     return BadHead(message, "414 URI Too Long", "target_too_long")
+
+
+def no_http() -> BadHead:
+    """What the parser cannot read."""
+    return BadHead("Invalid HTTP request received.")
+
+
+def no_upgrade() -> BadHead:
+    """The parser stops at such a head: the body would be read as the next request."""
+    message = "Upgrading the connection to another protocol is not supported."
+    return BadHead(message, code="upgrade_not_supported")
+
+
+def large_head() -> BadHead:
+    """The parser would collect it for ever."""
+    message = f"The headers are larger than {MAX_HEADER_BYTES} bytes."
+    return BadHead(message, "431 Request Header Fields Too Large", "headers_too_large")
+
+
+def too_much_around() -> BadHead:
+    """Chunks may have extensions, and trailers; nobody counts what is no body."""
+    return BadHead("Too much comes around the body that is none of it.")
 
 
 def parts_of(target: bytes) -> tuple[str, str]:

@@ -10,8 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from app.api.connection import MAX_HEADER_BYTES
-from app.api.strict_head import MAX_AROUND_BYTES, MAX_LINES, MAX_TARGET_BYTES
+from app.api.strict_head import MAX_AROUND_BYTES, MAX_HEADER_BYTES, MAX_LINES, MAX_TARGET_BYTES
 from tests.e2e.http_classes import READ, REFUSED, HttpClass
 
 ROOT: Final = Path(__file__).parents[2]

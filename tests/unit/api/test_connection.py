@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from app.api.call import UNASKED_BYTES, DataPlaneLimits, Head, HttpCall
-from app.api.connection import MAX_HEADER_BYTES, Serving
+from app.api.connection import Serving
 from app.api.data_plane import DataPlane
 from app.api.line import Line
 from app.api.listener import ConnectionLimits
 from app.api.protocol import GatewayProtocol
 from app.api.readiness import Readiness
 from app.api.reply import HttpReply
-from app.api.strict_head import MAX_AROUND_BYTES, MAX_LINES
+from app.api.strict_head import MAX_AROUND_BYTES, MAX_HEADER_BYTES, MAX_LINES
 from app.errors import ClientGone
 from app.gateway import Gateway
 from app.ports import Call, Reply
