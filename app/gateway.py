@@ -20,24 +20,24 @@ from app.domain.identity.tenant import Principal
 from app.domain.ledger.completion import Receipt
 from app.observation import Observation
 from app.ports import Call, Clock, Reply
-from app.stages import catalogue, statement
+from app.stages import catalogue, own_account
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.caching import Caching
 from app.stages.catalogue import Catalogue
+from app.stages.own_account import OwnAccount
 from app.stages.ownership import Ownership
 from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing
 from app.stages.settlement import Settlement
-from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Upstreams
 from app.wire.openai import read_request
 from app.wire.tags import request_tags
 
 #: What no upstream is asked for.
-_ANSWERED_HERE: Final = catalogue.OPERATIONS | statement.OPERATIONS
+_ANSWERED_HERE: Final = catalogue.OPERATIONS | own_account.OPERATIONS
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Gateway(msgspec.Struct, frozen=True):
     settlement: Settlement
     authentication: Authentication
     catalogue: Catalogue
-    statement: Statement
+    own_account: OwnAccount
     ownership: Ownership
     policies: Policies
     admission: Admission
@@ -116,4 +116,4 @@ class Gateway(msgspec.Struct, frozen=True):
         if route.operation in catalogue.OPERATIONS:
             await self.catalogue.answer(principal, route, reply)
         else:
-            await self.statement.answer(principal, reply)
+            await self.own_account.answer(principal, reply)

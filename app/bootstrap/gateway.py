@@ -53,12 +53,12 @@ from app.settings import Routing as RoutingSettings
 from app.stages.admission import Admission
 from app.stages.authentication import Authentication
 from app.stages.catalogue import Catalogue
+from app.stages.own_account import OwnAccount
 from app.stages.ownership import Ownership
 from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
-from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Judging, Retries, Upstreams
 from app.stages.upstream.hedge_account import HedgeAccount
@@ -145,7 +145,7 @@ async def snapshot(settings: Settings, resources: Resources) -> Snapshot:
         ),
         authentication=Authentication(resources.keys, callers),
         catalogue=Catalogue(fleet, created=int(resources.clock.unix())),
-        statement=Statement(resources.accounts, resources.clock, caches_of(settings)),
+        own_account=OwnAccount(resources.accounts, resources.clock, caches_of(settings)),
         ownership=Ownership(resources.owners),
         policies=await _policies(settings, fleet, resources),
         admission=Admission(

@@ -43,12 +43,12 @@ from app.stages.caching import (
 )
 from app.stages.caching.measuring import Hit
 from app.stages.catalogue import Catalogue
+from app.stages.own_account import OwnAccount
 from app.stages.ownership import Ownership
 from app.stages.policies import Policies
 from app.stages.relay import Relay
 from app.stages.routing import Routing, Waiting
 from app.stages.settlement import Settlement
-from app.stages.statement import Statement
 from app.stages.telemetry import Telemetry
 from app.stages.upstream import Judging, Retries, Upstreams
 from app.standing import Standing
@@ -171,7 +171,7 @@ class House:
             caching=self._caching(answers),
             authentication=Authentication(keys),
             catalogue=Catalogue(self.fleet, created=1_790_000_000),
-            statement=Statement(accounts, self.clock),
+            own_account=OwnAccount(accounts, self.clock),
             ownership=Ownership(self.owners),
             policies=Policies(InputPolicy(), self.fleet, self.estimator),
             routing=Routing(

@@ -8,7 +8,7 @@ from app.domain.cache.policy import CachePolicy, ExactPolicy, SemanticPolicy
 from app.domain.identity.route_policy import RoutePolicy
 from app.domain.identity.tenant import Principal, Tenant
 from app.domain.quota.limit import LimitName, LimitRule, Mode
-from app.stages.statement import Statement
+from app.stages.own_account import OwnAccount
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.clock import FakeClock
 from tests.fakes.reply import RecordingReply
@@ -24,7 +24,7 @@ async def test_a_spill_budget_is_told() -> None:
     """Beside the limits, in its own scope."""
     clock, reply = FakeClock(), RecordingReply()
     tenant = Tenant("acme", limits=RULES, routing=RoutePolicy(spill_usd_per_day=2.5))
-    await Statement(FakeAccounts(clock), clock).answer(Principal(tenant, "k1"), reply)
+    await OwnAccount(FakeAccounts(clock), clock).answer(Principal(tenant, "k1"), reply)
     said = msgspec.json.decode(reply.body)
     assert said["limits"][2:] == [
         {
@@ -45,7 +45,7 @@ async def test_both_spill_budgets_are_told() -> None:
     clock, reply = FakeClock(), RecordingReply()
     routing = RoutePolicy(spill_usd_per_hour=1.0, spill_usd_per_day=2.5)
     principal = Principal(Tenant("acme", routing=routing), "k1")
-    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    await OwnAccount(FakeAccounts(clock), clock).answer(principal, reply)
     told = [
         (each["name"], each["scope"], each["limit"])
         for each in msgspec.json.decode(reply.body)["limits"]
@@ -57,7 +57,7 @@ async def test_limits_and_totals_are_told() -> None:
     """Each limit that this key may meet, in its own unit; of the totals those of day and month."""
     clock, reply = FakeClock(), RecordingReply()
     principal = Principal(Tenant("acme", limits=RULES), "k1")
-    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    await OwnAccount(FakeAccounts(clock), clock).answer(principal, reply)
     said = msgspec.json.decode(reply.body)
     assert (reply.status, said["tenant"], said["key_id"]) == (200, "acme", "k1")
     assert said["limits"] == [
@@ -94,12 +94,12 @@ async def test_caches_in_force_are_told() -> None:
 
     async def caches(policies: dict[str, CachePolicy]) -> object:
         reply = RecordingReply()
-        await Statement(FakeAccounts(clock), clock, lambda _: policies).answer(principal, reply)
+        await OwnAccount(FakeAccounts(clock), clock, lambda _: policies).answer(principal, reply)
         return msgspec.json.decode(reply.body)["caches"]
 
     semantic = {"enabled": False, "ttl": 3600.0, "threshold": 0.2, "shadow": False}
     told = {"exact": {"enabled": True, "ttl": 60.0}, "semantic": semantic}
     assert await caches({"gpt-4o": on}) == {"gpt-4o": told}
     assert await caches({}) == {}
-    await Statement(FakeAccounts(clock), clock).answer(principal, reply)
+    await OwnAccount(FakeAccounts(clock), clock).answer(principal, reply)
     assert msgspec.json.decode(reply.body)["caches"] == {}

@@ -38,7 +38,7 @@ _UNITS: Final = {
 }
 
 
-class Statement:
+class OwnAccount:
     """What `GET /v1/spillgate/me` says."""
 
     def __init__(
