@@ -8,13 +8,12 @@ from fractions import Fraction
 from math import inf
 from urllib.parse import urlsplit
 
-from app.bootstrap.prices import exact, hour_prices
+from app.bootstrap.prices import exact, hour_prices, ptu_size, zone_factor
 from app.domain.billing.currency import Currency
 from app.domain.billing.place import Place
 from app.domain.billing.purchase import Purchase, Term
 from app.domain.billing.rules import BillingRules
 from app.domain.billing.statement import IdleRule
-from app.domain.quota.price import PtuSize
 from app.settings import Deployment, ModelCatalog, Settings
 from app.settings.billing import PtuPurchase
 
@@ -44,7 +43,7 @@ def _purchase(settings: Settings, catalog: ModelCatalog, deployment: Deployment)
         term,
         0 if term is Term.HOURLY else given.reserved or ptus,
         _reserved_usd(given, catalog, deployment),
-        _size(catalog, deployment),
+        ptu_size(catalog.facts(deployment.model)),
         -inf if given.since is None else _unix(given.since),
         inf if given.until is None else _unix(given.until + timedelta(days=1)),
     )
@@ -54,18 +53,9 @@ def _reserved_usd(given: PtuPurchase, catalog: ModelCatalog, deployment: Deploym
     """Of one PTU for the term."""
     if given.usd_per_ptu is not None:
         return exact(given.usd_per_ptu)
-    listed, in_zone = catalog.ptu_price, deployment.data_zone and deployment.api != "openai"
-    factor = exact(catalog.data_zone_price_factor) if in_zone else Fraction(1)
+    listed = catalog.ptu_price
     terms = {"monthly": listed.usd_per_month, "yearly": listed.usd_per_year}
-    return exact(terms.get(given.term, 0.0)) * factor
-
-
-def _size(catalog: ModelCatalog, deployment: Deployment) -> PtuSize | None:
-    facts = catalog.facts(deployment.model)
-    if not facts.known or facts.input_tpm_per_ptu is None:
-        return None
-    weights = (exact(facts.cached_weight), exact(facts.output_ratio))
-    return PtuSize(exact(facts.input_tpm_per_ptu), *weights)
+    return exact(terms.get(given.term, 0.0)) * zone_factor(catalog, deployment)
 
 
 def _served(settings: Settings, deployment: str) -> Iterator[str]:

@@ -24,7 +24,6 @@ from app.settings.model_catalog import model_names
 from app.settings.pricing import overrides_of
 
 _EVER: Final = date.min
-_GLOBAL: Final = Fraction(1)
 
 
 class _Dated(Protocol):
@@ -80,13 +79,12 @@ class _Sources(msgspec.Struct, frozen=True):
     by_deployment: list[PriceOverride]
     usd_per_ptu_hour: Fraction
     factor: Fraction
-    """Of the catalogue's prices: Data Zone costs more than Global."""
+    """Of the catalogue's prices; see `zone_factor`."""
 
     @classmethod
     def of(cls, settings: Settings, catalog: ModelCatalog, deployment: Deployment) -> _Sources:
         facts, prices = catalog.facts(deployment.model), settings.prices
-        in_zone = deployment.data_zone is not None and deployment.api != "openai"
-        factor = exact(catalog.data_zone_price_factor) if in_zone else _GLOBAL
+        factor = zone_factor(catalog, deployment)
         hour = exact(catalog.ptu_price.usd_per_hour) * factor
         models = {name.lower(): given for name, given in prices.models.items()}
         named = next((name for name in model_names(deployment.model) if name in models), None)
@@ -133,14 +131,24 @@ class _Sources(msgspec.Struct, frozen=True):
         return hour
 
     def _reserved(self, by_model: PriceOverride | None, own: PriceOverride | None) -> _Known:
-        facts = self.facts
-        if not facts.known or facts.input_tpm_per_ptu is None:
+        size = ptu_size(self.facts)
+        if size is None:
             return _Known()
-        hour = self._hour(by_model, own)
-        size = PtuSize(
-            exact(facts.input_tpm_per_ptu), exact(facts.cached_weight), exact(facts.output_ratio)
-        )
-        return _Known(*reserved_rates(hour, size))
+        return _Known(*reserved_rates(self._hour(by_model, own), size))
+
+
+def zone_factor(catalog: ModelCatalog, deployment: Deployment) -> Fraction:
+    """Of the catalogue's prices: Data Zone costs more than Global, which has no zone."""
+    in_zone = deployment.data_zone is not None and deployment.api != "openai"
+    return exact(catalog.data_zone_price_factor) if in_zone else Fraction(1)
+
+
+def ptu_size(facts: ModelFacts) -> PtuSize | None:
+    """What a PTU does of a model; None where the catalogue does not know."""
+    if not facts.known or facts.input_tpm_per_ptu is None:
+        return None
+    weights = exact(facts.cached_weight), exact(facts.output_ratio)
+    return PtuSize(exact(facts.input_tpm_per_ptu), *weights)
 
 
 def exact(value: float) -> Fraction:
