@@ -85,6 +85,7 @@ class Gateway(msgspec.Struct, frozen=True):
         await self.cohort.gathered(request)
         # Before routing: a stored response lives on one deployment, and only there.
         owner = await self.ownership.owner(principal, request)
+        # Who may serve at all, by which policies and prices go; who is asked is planned below.
         choices = self.routing.choices(principal, request, owner)
         # Before anything is taken: what its policy refuses costs a tenant nothing.
         await self.policies.check(principal, request, choices, observation)
