@@ -50,12 +50,11 @@ class OwnRequests:
             raise ShuttingDown("The gateway is not serving.")
         return await self.current.run(errand)
 
-    async def embed(self, model: str, body: bytes, tenant: str) -> bytes:
+    async def embed(self, body: bytes, tenant: str) -> bytes:
         """How a routed embedder asks: in the name of the tenant whose text it is, who pays.
 
         Raises SpillgateError: EmbedderUnavailable for a tenant that may ask for nothing.
         """
-        del model  # it is in the body
         found = self.keys.tenant(tenant)
         if found is None:
             raise EmbedderUnavailable("There is nobody in whose name the text could be embedded.")

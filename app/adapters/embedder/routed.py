@@ -32,11 +32,11 @@ _NOT_ITS_FAULT: Final = (RequestError, QuotaExceeded, QuotaUnavailable)
 class Ask(Protocol):
     """How a deployment is asked; whoever composes the gateway has one."""
 
-    async def __call__(self, model: str, body: bytes, tenant: str) -> bytes:
+    async def __call__(self, body: bytes, tenant: str) -> bytes:
         """The body of a successful answer to `POST /embeddings`.
 
-        `model` is a key of `models:`, `body` a whole request. `tenant` is whose text it is: its
-        policy says where the text may be processed; empty where it is nobody's. Raises
+        `body` is a whole request, whose model is a key of `models:`. `tenant` is whose text it is:
+        its policy says where the text may be processed; empty where it is nobody's. Raises
         SpillgateError. May be cancelled at any time.
         """
         ...
@@ -140,7 +140,7 @@ class RoutedEmbedder:
         body = request_body(
             model.model, text, base_model=model.base_model, dimensions=model.dimensions
         )
-        answer = await self._ask(model.model, body, tenant)
+        answer = await self._ask(body, tenant)
         return vector_of(answer, dimensions=model.dimensions)
 
     def _vector(self, task: asyncio.Task[bytes]) -> bytes:

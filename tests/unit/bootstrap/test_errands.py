@@ -37,7 +37,7 @@ async def test_a_text_is_embedded_in_the_name_of_whose_it_is() -> None:
     """Its tenant pays, by no key of its own; the model is not its choice."""
     house = House()
     house.upstream("ptu").answers(body=b'{"data":[],"usage":{"prompt_tokens":3,"total_tokens":3}}')
-    assert (await own(house).embed("gpt-4o", BODY, "acme")).startswith(b'{"data"')
+    assert (await own(house).embed(BODY, "acme")).startswith(b'{"data"')
     (row,) = house.accounts.rows
     assert (row.tenant, row.key_id, row.errand, row.input) == ("acme", OWN_KEY, "embedding", 3)
     assert row.operation == "embeddings"
@@ -48,7 +48,7 @@ async def test_text_goes_only_where_it_may() -> None:
     """A tenant's data zones bind its prompts, too."""
     house = House()
     with pytest.raises(NowhereAllowed):
-        await own(house).embed("gpt-4o", BODY, "bound")
+        await own(house).embed(BODY, "bound")
     assert not house.upstream.asked
 
 
@@ -57,7 +57,7 @@ async def test_nobodys_text_is_not_embedded() -> None:
     house = House()
     for name in ("", "gone"):
         with pytest.raises(EmbedderUnavailable):
-            await own(house).embed("gpt-4o", BODY, name)
+            await own(house).embed(BODY, name)
     with pytest.raises(ShuttingDown):
-        await own().embed("gpt-4o", BODY, "acme")
+        await own().embed(BODY, "acme")
     assert not house.upstream.asked

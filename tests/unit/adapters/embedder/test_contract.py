@@ -65,7 +65,7 @@ async def routed(scope: AsyncExitStack, patience_s: float) -> Subject:
     thawed = asyncio.Event()
     thawed.set()
 
-    async def ask(model: str, body: bytes, tenant: str) -> bytes:
+    async def ask(body: bytes, tenant: str) -> bytes:
         await thawed.wait()
         vector = vector_in({}, orjson.loads(body)["input"], 64)
         return orjson.dumps({"data": [{"embedding": base64.b64encode(vector).decode()}]})

@@ -38,8 +38,9 @@ class Deployment:
         self.cleaning = asyncio.Event()
         self.cleaning.set()
 
-    async def __call__(self, model: str, body: bytes, tenant: str) -> bytes:
-        self.asked.append((model, orjson.loads(body)["input"], tenant))
+    async def __call__(self, body: bytes, tenant: str) -> bytes:
+        asked = orjson.loads(body)
+        self.asked.append((asked["model"], asked["input"], tenant))
         try:
             await self.answering.wait()
         finally:
