@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from app.adapters.background import background
-from app.adapters.redis.batch import Command
+from app.adapters.redis.batch import Command, Commands
 from app.domain.explain.explained import explained
 from app.domain.explain.explanation import Explanation
 from app.domain.explain.kept import Packing, unpacked
@@ -37,12 +37,8 @@ _LAST_S: Final = 0.5
 _UNPACKABLE: Final = (OverflowError, TypeError, ValueError)
 
 
-class Commands(Protocol):
-    """What sends commands to Redis: a Batch."""
-
-    async def call(self, command: Command) -> Any:
-        """The answer. Raises StoreUnavailable."""
-        ...
+class ManyCommands(Commands, Protocol):
+    """What also sends several of them together."""
 
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to commands that go out together; of each that failed, StoreUnavailable."""
@@ -52,7 +48,7 @@ class Commands(Protocol):
 class Explanations:
     """An Observer, and where its explanations are found; open within `keeping_explanations`."""
 
-    def __init__(self, batch: Commands, clock: Clock, policy: Explain) -> None:
+    def __init__(self, batch: ManyCommands, clock: Clock, policy: Explain) -> None:
         """`policy` is the one in force; a reload replaces it."""
         self._batch = batch
         self._clock = clock
@@ -176,7 +172,7 @@ def _readable(data: Any) -> list[Explanation]:
 
 @asynccontextmanager
 async def keeping_explanations(
-    batch: Commands, clock: Clock, policy: Explain
+    batch: ManyCommands, clock: Clock, policy: Explain
 ) -> AsyncIterator[Explanations]:
     """Explanations that are kept for as long as the scope is open, the last ones included."""
     explanations = Explanations(batch, clock, policy)

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ import structlog
 from app.adapters.archive.errors import ArchiveError
 from app.adapters.archive.reader import ArchiveReader
 from app.adapters.redis.account import account_key
-from app.adapters.redis.batch import Command
+from app.adapters.redis.batch import Commands
 from app.domain.identity.tenant import Tenant
 from app.domain.ledger.accounts_of import charged_once
 from app.domain.ledger.ledger_row import LedgerRow
@@ -43,14 +43,6 @@ COMMITTED: Final = "committed:nano_usd:tenant"
 def day_key(tenant: str, day: str) -> str:
     """Where an account keeps what was used on a day."""
     return f"{account_key(tenant)}:day:{day}"
-
-
-class Commands(Protocol):
-    """What sends commands to Redis: a Batch."""
-
-    async def call(self, command: Command) -> Any:
-        """The answer. Raises StoreUnavailable."""
-        ...
 
 
 class _Compared(msgspec.Struct, frozen=True):

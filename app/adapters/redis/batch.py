@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from hiredis import pack_command
 from redis.asyncio import Redis
@@ -48,6 +48,14 @@ _STATES: Final = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"})
 Command = Sequence[bytes | str | int]
 
 _pack: Final[Callable[[tuple[bytes | str | int, ...]], bytes]] = cast("Any", pack_command)
+
+
+class Commands(Protocol):
+    """What sends one command at a time to Redis: a batch."""
+
+    async def call(self, command: Command) -> Any:
+        """The answer. Raises StoreUnavailable."""
+        ...
 
 
 class NotSent(StoreUnavailable):

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
 
 from app.adapters.background import background
 from app.adapters.redis.answers_encoding import tag_of
-from app.adapters.redis.batch import Command, NotSent
+from app.adapters.redis.batch import Commands, NotSent
 from app.domain.cache.error_rate import Comparison, ErrorRate, tightened, total
 from app.domain.cache.measured import (
     DAYS,
@@ -46,14 +46,6 @@ _LAST_S: Final = 0.5
 _KEPT_S: Final = (DAYS + 1) * 86_400
 
 _Days = dict[int, Mapping[str, int]]
-
-
-class Commands(Protocol):
-    """What sends commands to Redis: a Batch."""
-
-    async def call(self, command: Command) -> Any:
-        """The answer. Raises StoreUnavailable."""
-        ...
 
 
 class Measure(msgspec.Struct, frozen=True):
