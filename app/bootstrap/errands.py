@@ -45,7 +45,7 @@ class OwnRequests:
     current: Errands | None = None
 
     async def run(self, errand: Errand) -> Answered:
-        """The port Errands."""
+        """The port Errands. Raises ShuttingDown, too, while no configuration is in force."""
         if self.current is None:
             raise ShuttingDown("The gateway is not serving.")
         return await self.current.run(errand)

@@ -78,7 +78,8 @@ class UpstreamResponse(Protocol):
         """The next bytes of the body, as they come; empty at its end.
 
         Raises TimeoutError after `patience_s` seconds of silence (reading may then go on),
-        UpstreamDisconnected when the connection broke first.
+        UpstreamTimeout at the end of the whole call's time, UpstreamDisconnected when the
+        connection broke first, UpstreamProtocolError for a body that is not what its headers say.
         """
         ...
 
@@ -110,6 +111,7 @@ class Upstream(Protocol):
     ) -> UpstreamResponse:
         """Send a request and return once the answer's headers are here; the caller closes it.
 
-        Raises UpstreamUnreachable, UpstreamDisconnected, UpstreamTimeout, UpstreamProtocolError.
+        Raises UpstreamUnreachable, UpstreamDisconnected, UpstreamTimeout, UpstreamProtocolError,
+        and UpstreamMisconfigured for a URL, header or credential that cannot be used.
         """
         ...

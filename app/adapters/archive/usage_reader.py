@@ -28,7 +28,10 @@ class ArchiveUsage(msgspec.Struct, frozen=True):
     reader: ArchiveReader
 
     def rows(self, query: UsageQuery, after: int = 0) -> Iterator[tuple[int, LedgerRow]]:
-        """Numbered rows of the period and, where the query names one alone, of its tenant."""
+        """Numbered rows of the period and, where the query names one alone, of its tenant.
+
+        Raises SpillgateError where the archive is not there, or cannot be trusted.
+        """
         tenants = query.where.get("tenant", frozenset())
         tenant = next(iter(tenants)) if len(tenants) == 1 else None
         try:

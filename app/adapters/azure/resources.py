@@ -73,7 +73,7 @@ class _Manager:
                     yield account
 
     async def pages(self, path: str, version: str) -> AsyncIterator[Mapping[str, Any]]:
-        """All of a list, page by page; none of them leads to another server."""
+        """All of a list, page by page; none of them leads to another server. Raises NotTold."""
         url = f"{self._address}{path}?api-version={version}"
         for _ in range(_MOST_PAGES):
             told = await _get(self._client, url, self._headers)

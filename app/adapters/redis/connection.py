@@ -78,7 +78,10 @@ class _HandsOver(AbstractConnection):
     """Can be had for oneself once it was made and greeted, encryption and all."""
 
     async def hand_over(self, protocol: Multiplexed | Subscription) -> None:
-        """Connect, greet, and let `protocol` have what comes from now on."""
+        """Connect, greet, and let `protocol` have what comes from now on.
+
+        Raises RedisError, OSError.
+        """
         await self.connect()  # type: ignore[no-untyped-call]  # redis-py's own
         writer = self._writer
         if writer is None or writer.transport.is_closing() or await self.can_read():

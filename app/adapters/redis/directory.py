@@ -116,7 +116,8 @@ class RedisDirectory:
     async def change(self, changes: Sequence[Change], actor: Actor) -> InForce:
         """Make all of the changes in one step, or none; at most MOST_CHANGES.
 
-        Raises VersionConflict, and StoreUnavailable: it is then not known whether they were made.
+        Raises ValueError for more, VersionConflict, and StoreUnavailable: it is then not known
+        whether they were made.
         """
         if len(changes) > MOST_CHANGES:
             msg = f"at most {MOST_CHANGES} changes can be made in one step"

@@ -42,7 +42,7 @@ class Lineages:
         self._waiting: dict[str, float] = {}
 
     async def examine(self, connection: AbstractConnection) -> None:
-        """Greet a server, and refuse it where it is a replica or not checked yet."""
+        """Greet a server. Raises ConnectionError of redis-py for a replica, or one not checked."""
         await connection.on_connect()
         await connection.send_command("INFO", "replication")
         try:

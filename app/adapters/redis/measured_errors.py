@@ -164,7 +164,10 @@ class RedisMeasuredErrors:
             await asyncio.sleep(PAUSE_S)
 
     async def tell(self) -> set[str]:
-        """Send what waits; whose it was. What may have arrived is not sent again."""
+        """Send what waits; whose it was. What may have arrived is not sent again.
+
+        Raises NotSent where some of it still waits.
+        """
         waiting, self._waiting = self._waiting, Counter()
         answers = await asyncio.gather(
             *(self._add(what, count) for what, count in waiting.items()), return_exceptions=True

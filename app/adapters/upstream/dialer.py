@@ -55,7 +55,11 @@ class Dialer:
         self._tls.set_alpn_protocols(["http/1.1"])
 
     async def dial(self, origin: Origin, limit_s: float) -> Connection:
-        """A new connection. Raises UpstreamUnreachable, also after `limit_s` seconds."""
+        """A new connection.
+
+        Raises UpstreamUnreachable, also after `limit_s` seconds, and UpstreamMisconfigured for a
+        name that is none, or that leads where nothing may be called.
+        """
         try:
             async with asyncio.timeout(limit_s):
                 return await self._connected(origin)

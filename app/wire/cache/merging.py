@@ -72,7 +72,7 @@ def keep_same(fields: Fields, name: str, value: object) -> None:
 
 
 def extend(fields: Fields, name: str, value: object) -> None:
-    """Take the next part of a list; null is none."""
+    """Take the next part of a list; null is none. Raises Unfoldable for what is no list."""
     if value is None:
         fields.setdefault(name, None)
         return
