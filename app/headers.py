@@ -1,4 +1,9 @@
-"""What the gateway itself says of a request in the headers of its answer."""
+"""What the gateway itself says of a request in the headers of its answer.
+
+What else a client gets: `stages/relay.py` names the upstream's own headers that pass, and who
+answered; `errors.py` and `api/rendering.py` have those of refusals; `api/reply.py` and
+`api/answer_head.py` those of every answer. No other header of an upstream reaches a tenant.
+"""
 
 from __future__ import annotations
 
