@@ -34,7 +34,7 @@ class Source(Protocol):
 class Response(msgspec.Struct, eq=False):
     """One reader's; a connection, whose `alarm` it may set, fills it.
 
-    `deadline` ends the whole answer, on the loop's clock. `headers` have names in lower case;
+    `_deadline` ends the whole answer, on the loop's clock. `headers` have names in lower case;
     `is_unheard` says that not one byte came.
     """
 

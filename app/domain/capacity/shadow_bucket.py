@@ -181,7 +181,10 @@ class ShadowBucket:
             self.heard(0.0, -seconds, now)
 
     def heard(self, taken: float, returned: float, now: float) -> None:
-        """Another replica took and gave back so many seconds; Azure may know of either, or both."""
+        """So many seconds were taken and given back, by another replica or beyond an estimate here.
+
+        Azure may know of either, or both.
+        """
         if now > self._updated:
             self._drain(now)
         scale = self._learnt.scale
