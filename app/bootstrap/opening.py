@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from app.adapters.alerts.ejections import telling_ejections
 from app.adapters.background import background, counting_failures
 from app.adapters.bunches import in_bunches
 from app.adapters.clock import SystemClock
@@ -108,6 +109,7 @@ async def opened(
             background("semantic cache in force", process.keep_renewing),
             background("event loop lag", metrics.loop_lag.keep_looking),
             background("logs", log.keep_applying),
+            telling_ejections(process.healths_here, state.clock),
         ):
             yield Opened(process, state, metrics, cached, traced, redis_url)
 

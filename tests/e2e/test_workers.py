@@ -255,6 +255,8 @@ async def what_workers_think_is_shown(gateway: Gateway) -> None:
             while await gateway.health("broken") != "ejected":
                 await gateway.chat(NEW_KEY)
     assert await gateway.health("paygo") == "healthy"
+    await until(lambda: gateway.said("deployment ejected"))
+    assert {line["deployment"] for line in gateway.said("deployment ejected")} == {"broken"}
 
 
 async def a_mistake_reaches_nobody(gateway: Gateway) -> None:
