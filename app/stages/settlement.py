@@ -19,7 +19,8 @@ from app.domain.ledger.completion import Outcome, Receipt
 from app.domain.ledger.ledger_row import LedgerRow, RowKind, encode
 from app.domain.quota.price import UNPRICED, PriceTable
 from app.domain.quota.reservation import Amounts, Charge, Reservation
-from app.domain.quota.usage import Usage
+from app.domain.quota.usage import BYTES_PER_TOKEN, Usage
+from app.domain.routing.attempt import FIRST_REFUSAL
 from app.observation import Observation
 from app.ports import Accounts, BackgroundCharges, Reply, TokenEstimator
 
@@ -31,10 +32,7 @@ _FINISHED: Final = Outcome.FINISHED
 _SETTLED: Final = RowKind.SETTLED
 _NO_AMOUNTS: Final = Amounts()
 #: An HTTPStatus is looked up by a function each time.
-_REDIRECTED: Final = int(HTTPStatus.MULTIPLE_CHOICES)
 _FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-#: Text alone has about four; of a stream's bytes most are its frames, so this is an upper bound.
-_BYTES_PER_TOKEN: Final = 4
 
 
 class _Settled(msgspec.Struct):
@@ -105,7 +103,7 @@ class Settlement:
             output = await counting
         except (asyncio.CancelledError, Exception):  # noqa: BLE001  # charged in any case
             # No time left, or not to be counted: too many rather than none.
-            output = observation.meter.bytes // _BYTES_PER_TOKEN
+            output = observation.meter.bytes // BYTES_PER_TOKEN
         prompt = observation.demand.prompt if observation.demand else 0
         going_on, flags = _reserved_for_going_on(observation), _GUESSED
         if going_on is not None:
@@ -183,7 +181,7 @@ def _is_accepted(observation: Observation) -> bool:
     served = observation.served
     if served is None or observation.reservation is None:
         return False
-    return served.status is not None and served.status < _REDIRECTED
+    return served.status is not None and served.status < FIRST_REFUSAL
 
 
 def row_of(receipt: Receipt, observation: Observation) -> LedgerRow:

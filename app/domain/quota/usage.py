@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+#: Of what was relayed and nobody counted. Text alone has about four; of a stream's bytes most are
+#: its frames, so this is an upper bound.
+BYTES_PER_TOKEN: Final = 4
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from app.domain.capacity.capacity import CapacityTold, Place
 from app.domain.capacity.demand import Demand
+from app.domain.quota.usage import BYTES_PER_TOKEN
 from app.domain.routing.attempt import FIRST_REFUSAL, Verdict
 from app.observation import Observation
 from app.ports import Clock
@@ -15,8 +14,6 @@ from app.stages.upstream.opening import Opened
 from app.wire.capacity import wait_told
 from app.wire.usage import usage_of_body
 
-#: Of text that nobody counted; most of a stream's bytes are its frames.
-_BYTES_PER_TOKEN: Final = 4
 _ACCEPT, _THROTTLED = Verdict.ACCEPT, Verdict.THROTTLED
 
 
@@ -77,7 +74,7 @@ def _used(observation: Observation) -> Demand | None:
     request = observation.request
     if request is not None and request.background:
         return demand  # it is still at work
-    output = min(demand.output, observation.meter.bytes // _BYTES_PER_TOKEN)
+    output = min(demand.output, observation.meter.bytes // BYTES_PER_TOKEN)
     return Demand(demand.prompt, output, demand.cached)
 
 
