@@ -15,6 +15,8 @@ from app.wire.image_size import size_of, size_of_base64
 
 _CHAT_COMPLETIONS: Final = Operation.CHAT_COMPLETIONS
 _PLAIN: Final = {Operation.COMPLETIONS: ("prompt", "suffix"), Operation.EMBEDDINGS: ("input",)}
+#: Chats alone have them elsewhere than in `input`; a reader passes over what its API does not have.
+_MESSAGES: Final = {_CHAT_COMPLETIONS: "messages"}
 #: Beside the messages, what the model is shown too; and a predicted answer, which is charged as far
 #: as it turns out to be wrong.
 _DEFINITIONS: Final = ("tools", "functions", "response_format", "text", "prompt", "prediction")
@@ -81,7 +83,7 @@ def read_prompt(request: InferenceRequest) -> Prompt:
         for name in plain:
             reading.plain(body.get(name))
         return reading.prompt()
-    reading.messages_of(body)
+    reading.messages_of(body, _MESSAGES.get(request.operation, "input"))
     for name in _DEFINITIONS:
         reading.json(body.get(name))
     return reading.prompt()
@@ -121,10 +123,10 @@ class _Reading:
         else:
             self.json(value)
 
-    def messages_of(self, body: Mapping[str, Any]) -> None:
-        """Chat's `messages`; a response's `instructions` and `input`."""
+    def messages_of(self, body: Mapping[str, Any], name: str) -> None:
+        """Of the member of that name, and of `instructions`."""
         self.message({"role": "developer", "content": body.get("instructions")}, optional=True)
-        given = body.get("messages", body.get("input"))
+        given = body.get(name)
         for item in given if isinstance(given, list) else [{"role": "user", "content": given}]:
             self.message(item)
 

@@ -66,6 +66,16 @@ def test_a_response() -> None:
     assert prompt_of("/v1/responses", input="Hi").texts == ("user", "Hi")
 
 
+@pytest.mark.parametrize("other", [None, [], [{"role": "user", "content": "Hi"}]])
+def test_what_another_api_reads_hides_nothing(other: object) -> None:
+    """A member of chats leaves a response's input counted, and the other way round."""
+    said = [{"role": "user", "content": "A long text"}]
+    response = prompt_of("/v1/responses", messages=other, input=said)
+    assert response == prompt_of("/v1/responses", input=said)
+    chat = prompt_of("/v1/chat/completions", messages=said, input=other, tools=[])
+    assert chat == prompt_of("/v1/chat/completions", messages=said)
+
+
 def test_what_an_answer_gave_is_sent_back() -> None:
     """Ids are not read; what is encrypted, and pictures, are no text."""
     items = [
