@@ -19,7 +19,8 @@ from app.wire.splice import with_model, with_usage_asked_for
 from app.wire.stored import references_of
 from app.wire.strict_json import MAX_DEPTH, members_of, parse_object, replace_members
 
-#: Every name under which an API caps its output; the largest declared one counts.
+#: Every name under which an API caps its output; the largest declared one counts. A reader passes
+#: over what its API does not have: where none of its own is declared there is no cap.
 _OUTPUT_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 #: Names that decide where a request goes. What it used is counted by what the upstream tells, and
 #: what else a tenant may not do, its policy looks for in any spelling.
@@ -27,6 +28,11 @@ _DECIDING = frozenset({"model", "stream", "previous_response_id", "conversation"
 _MAX_NAME = 256
 _CHAT, _RESPONSES = Operation.CHAT_COMPLETIONS, Operation.RESPONSES
 _COMPLETIONS = Operation.COMPLETIONS
+_OWN_CAPS = {
+    _CHAT: frozenset({"max_tokens", "max_completion_tokens"}),
+    _COMPLETIONS: frozenset({"max_tokens"}),
+    _RESPONSES: frozenset({"max_output_tokens"}),
+}
 #: From here on a double has no fractions to leave out.
 _MOST_WHOLE = 2.0**53
 
@@ -66,7 +72,7 @@ def _read(route: Route, body: bytes, fields: dict[str, Any]) -> InferenceRequest
         body=body,
         stream="stream" in fields and _boolean(fields, "stream"),
         wants_usage="stream_options" in fields and _wants_usage(fields),
-        output_cap=_output_cap(fields),
+        output_cap=_output_cap(operation, fields),
         choices=_choices(fields) if "n" in fields or "best_of" in fields else 1,
         prompts=_prompts(fields.get("prompt")) if operation is _COMPLETIONS else 1,
         previous_response_id=_previous_response(fields) if is_response else None,
@@ -143,12 +149,13 @@ def _positive(fields: dict[str, Any], name: str) -> int | None:
     return None
 
 
-def _output_cap(fields: dict[str, Any]) -> int | None:
-    largest: int | None = None
+def _output_cap(operation: Operation, fields: dict[str, Any]) -> int | None:
+    own, is_own, largest = _OWN_CAPS.get(operation, frozenset()), False, 0
     for name in _OUTPUT_CAPS:
         if name in fields and (cap := _positive(fields, name)) is not None:
-            largest = cap if largest is None else max(largest, cap)
-    return largest
+            largest = max(largest, cap)
+            is_own = is_own or name in own
+    return largest if is_own else None
 
 
 def _choices(fields: dict[str, Any]) -> int:

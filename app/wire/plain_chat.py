@@ -59,9 +59,9 @@ class PlainChat(msgspec.Struct, gc=False):
     data_sources: None = None
 
     def output_cap(self) -> int | None:
-        """The largest one that is declared."""
-        caps = self.max_tokens or 0, self.max_completion_tokens or 0, self.max_output_tokens or 0
-        return max(caps) or None
+        """The largest one that is declared; responses' alone is none."""
+        own = max(self.max_tokens or 0, self.max_completion_tokens or 0)
+        return max(own, self.max_output_tokens or 0) if own else None
 
 
 def plain_chat(fields: Mapping[str, Any]) -> PlainChat | None:

@@ -54,7 +54,7 @@ def test_the_urls_model_wins() -> None:
     [
         ({"max_tokens": 5}, 5),
         ({"max_completion_tokens": 7, "max_tokens": 5}, 7),
-        ({"max_output_tokens": 9}, 9),
+        ({"max_output_tokens": 9, "max_tokens": 5}, 9),
         ({"max_tokens": 5000.0}, 5000),  # a whole number to JSON Schema, and to readers by it
         ({"max_tokens": 5e3, "max_completion_tokens": 7}, 5000),
         ({"max_tokens": 1e300}, None),
@@ -64,6 +64,23 @@ def test_the_urls_model_wins() -> None:
 def test_the_largest_cap_counts(fields: dict[str, Any], cap: int | None) -> None:
     """Every name of the output cap is read; null is none."""
     assert read({"model": "m", **fields}).output_cap == cap
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/v1/chat/completions", {"max_tokens", "max_completion_tokens"}),
+        ("/v1/completions", {"max_tokens"}),
+        ("/v1/responses", {"max_output_tokens"}),
+        ("/v1/embeddings", set()),
+    ],
+)
+def test_a_cap_of_another_api_is_none(path: str, names: set[str]) -> None:
+    """An upstream passes over it, and answers at any length."""
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        for more in ({}, {"messages": [{"role": "user", "content": "Hi"}]}):  # read in one go
+            cap = read({"model": "m", name: 9, **more}, path).output_cap
+            assert cap == (9 if name in names else None)
 
 
 @pytest.mark.parametrize(
