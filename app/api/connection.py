@@ -185,12 +185,14 @@ class ClientConnection(asyncio.Protocol):
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
         """A repeated header is joined (RFC 9110, 5.3), so two keys are none.
 
+        Blanks behind a value are none of it (5.5); the parser leaves them there.
+
         Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1).
         """
         name, headers = self._names[raw_name], self._headers
         if not self._in_head:
             return
-        value = raw_value.decode("latin-1")
+        value = raw_value.rstrip(b" \t").decode("latin-1")
         if name in headers or not name:
             self._repeat(name, value)
         else:

@@ -330,6 +330,19 @@ class TestAnswers:
         assert client.wire.sent == b""
 
 
+class TestHeads:
+    """What is read of a request's headers."""
+
+    async def test_blanks_around_a_value_are_none_of_it(self) -> None:
+        """RFC 9110, 5.5: a key with a blank behind it is that key, and two values are joined."""
+        client = Client()
+        client.says(post(b"", "api-key: \t a key \t ", "a: b ", "a: c\t", "e: \t "))
+        await client.quiet()
+        (call,) = client.gateway.calls
+        said = {name: call.headers[name] for name in ("api-key", "a", "e")}
+        assert said == {"api-key": "a key", "a": "b, c", "e": ""}
+
+
 class TestBodies:
     """Bodies come in parts, late, too large or not at all."""
 
