@@ -122,10 +122,13 @@ class GatewayProtocol(HttpToolsProtocol):
             raise long_target()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1)."""
+        """Trailers are no headers: whoever filtered those did not see them (RFC 9110, 6.5.1).
+
+        Blanks behind a value are none of it (5.5); the parser leaves them there.
+        """
         if not self._in_head:
             return
-        super().on_header(name, value)
+        super().on_header(name, value.rstrip(b" \t"))
         if len(self.headers) > MAX_LINES:
             raise too_many_lines()
 

@@ -811,7 +811,7 @@ class NotingAsgi:
 
 
 LINES = (
-    *("a: b", "A: c", "x_y: z", "Host: y", "b:", " c: d", "d : e", ": f", "e: \xe9", "f: \x00"),
+    *("a: b \t", "A: c", "x_y: z", "Host: y", "b:", " c: d", "d : e", ": f", "e: \xe9", "f: \x00"),
     *("connection: close", "Api-Key: k", "api-key: l", "content-length: 3", "content-length: x"),
     *("transfer-encoding: chunked", "expect: 100-continue"),
 )

@@ -60,6 +60,20 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
     return b"".join(parts)
 
 
+async def test_blanks_around_a_value_are_none_of_it() -> None:
+    """RFC 9110, 5.5: a key with a blank behind it is that key."""
+    scopes: list[Any] = []
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await answers(scope, receive, send)
+
+    async with served(noted) as (reader, writer):
+        writer.write(GET[:-2] + b"authorization: \tBearer key \t\r\nconnection: close\r\n\r\n")
+        await everything(reader)
+    assert dict(scopes[0]["headers"])[b"authorization"] == b"Bearer key"
+
+
 async def test_headers_that_drip_lose_their_connection() -> None:
     """Nothing is answered: there is no request."""
     async with served(reads, ConnectionLimits(header_s=0.1)) as (reader, writer):
