@@ -64,7 +64,7 @@ def _authenticated(
 ) -> Caller:
     """Who calls. Raises TooManyWrongKeys and InvalidApiKey; no key at all is no guess."""
     address = request.client.host if request.client else ""
-    given = request.headers.get("authorization", "")
+    given = ", ".join(request.headers.getlist("authorization"))  # two keys are none
     wrong_keys.require_patience(address)
     try:
         return authentication.authenticate(given, request_id(request))

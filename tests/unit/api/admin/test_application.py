@@ -66,6 +66,15 @@ async def test_that_nothing_that_was_sent_is_in_a_refusal(owner: httpx2.AsyncCli
         assert SECRET not in answer.text
 
 
+async def test_that_two_keys_are_none(house: AdminHouse) -> None:
+    """Whichever comes first: whoever stands before the gateway may have gone by the other one."""
+    keys = [("authorization", f"Bearer {key}") for key in (OWNER_KEY, "another")]
+    async with house.client(None) as client:
+        for shown, status in ((keys[:1], 200), (keys, 401), (keys[::-1], 401)):
+            answer = await client.get("me", headers=shown)
+            assert answer.status_code == status
+
+
 async def test_that_a_path_can_hold_anything(owner: httpx2.AsyncClient) -> None:
     """What is no name is not there."""
     for name in ("%00", "%2F", "..%2F..", "a" * 5000, "%E2%80%AE"):
