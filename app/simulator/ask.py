@@ -133,12 +133,14 @@ def responses_ask(body: Body, encode: Encode, *, before: Sequence[int] = ()) -> 
 
 def _common(body: Body) -> dict[str, Any]:
     options = body.get("stream_options")
-    stop = body.get("stop")
+    stop = body.get("stop") or ()
+    if not isinstance(stop, str | list | tuple):
+        raise refusal.wrong_type("stop", "a string or an array of strings")
     seed = body.get("seed")
     return {
         "stream": body.get("stream") is True,
         "include_usage": isinstance(options, Mapping) and options.get("include_usage") is True,
-        "stop": (stop,) if isinstance(stop, str) else tuple(map(str, stop or ())),
+        "stop": (stop,) if isinstance(stop, str) else tuple(map(str, stop)),
         "seed": seed if isinstance(seed, int) else 0,
         "cache_key": str(body.get("prompt_cache_key") or ""),
     }

@@ -126,6 +126,7 @@ def test_text_and_message_are_the_same_input() -> None:
         ({"messages": [USER], "tools": "all"}, "tools"),
         ({"messages": [{"role": "user", "content": [1]}]}, "content"),
         ({"messages": [{"role": ["user"], "content": "hi"}]}, "role"),
+        ({"messages": [USER], "stop": 1}, "stop"),
     ],
 )
 def test_a_wrong_body_is_a_400_that_names_the_parameter(body: dict[str, Any], param: str) -> None:
