@@ -115,7 +115,7 @@ def text_prompts(value: object, encode: Encode, *, param: str) -> list[Prompt]:
     """
     if value is None or value in ("", []):
         raise refusal.missing(param)
-    if isinstance(value, list) and all(isinstance(each, int) for each in value):
+    if isinstance(value, list) and all(map(_is_token, value)):
         return [Prompt(value, "")]
     values = value if isinstance(value, list) else [value]
     return [_text_prompt(each, encode, param) for each in values]
@@ -178,9 +178,14 @@ def _write_item(writer: PromptWriter, item: Mapping[str, Any]) -> None:
         writer.tokens += writer.encode(compact(item))
 
 
+def _is_token(value: object) -> bool:
+    """No vocabulary has more than 32 bits count."""
+    return isinstance(value, int) and 0 <= value < 2**32
+
+
 def _text_prompt(value: object, encode: Encode, param: str) -> Prompt:
     if isinstance(value, str):
         return Prompt(encode(value), value)
-    if isinstance(value, list) and all(isinstance(each, int) for each in value):
+    if isinstance(value, list) and all(map(_is_token, value)):
         return Prompt(value, "")
     raise refusal.wrong_type(param, "a string, an array of strings or an array of tokens")

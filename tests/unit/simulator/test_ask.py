@@ -138,6 +138,15 @@ def test_a_wrong_body_is_a_400_that_names_the_parameter(body: dict[str, Any], pa
     assert refused.value.body["error"]["param"] == param
 
 
+@pytest.mark.parametrize("prompt", [[2**63], [-1], ["a", [2**63]]])
+def test_what_no_vocabulary_has_is_no_token(prompt: object) -> None:
+    """It would not fit into what answers are drawn from."""
+    with pytest.raises(Refusal) as refused:
+        completion_ask({"prompt": prompt}, encode)
+
+    assert refused.value.body["error"]["param"] == "prompt"
+
+
 def test_unknown_fields_are_accepted() -> None:
     """New parameters of the SDKs are none of the simulator's business."""
     assert chat_ask({"messages": [USER], "frobnicate": 1}, encode).cap is None
