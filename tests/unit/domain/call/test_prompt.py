@@ -41,3 +41,14 @@ def test_a_very_long_prompt_is_counted_by_samples(texts: tuple[str, ...]) -> Non
 
     assert tokens_of(Prompt(texts=texts), count, "gpt-4o") == 3_000_000
     assert sum(counted) <= 2 * 1024 * 1024
+
+
+def test_nothing_hides_between_samples() -> None:
+    """Places that do not depend on the text would be known, and could be filled with what is cheap.
+
+    Here the samples of equal distance would all be blank, or all be words.
+    """
+    for first, second in (("a", " "), (" ", "a")):
+        text = (first * 32 * 1024 + second * 32 * 1024) * 64
+        counted = tokens_of(Prompt(texts=(text,)), lambda part: part.count("a"), "gpt-4o")
+        assert 0.8 < counted / text.count("a") < 1.2
