@@ -43,8 +43,8 @@ def read_request(route: Route, body: bytes, *, max_depth: int = MAX_DEPTH) -> In
     if operation in STORED_RESPONSE:
         return InferenceRequest(route, model="", body=body, stream=_streams_again(route))
     fields = parse_object(body, max_depth=max_depth)
-    _refuse_spellings(fields)
-    chat = plain_chat(fields) if operation is _CHAT else None
+    is_usual = _refuse_spellings(fields)
+    chat = plain_chat(fields) if operation is _CHAT and is_usual else None
     return _read(route, body, fields) if chat is None else _of_chat(route, body, chat)
 
 
@@ -111,15 +111,19 @@ def _with_usage(body: bytes) -> bytes:
     return replace_members(body, {"stream_options": asked})
 
 
-def _refuse_spellings(fields: dict[str, Any]) -> None:
-    """A reader that does not mind case would take another model than we do."""
+def _refuse_spellings(fields: dict[str, Any]) -> bool:
+    """A reader that does not mind case would take another model than we do.
+
+    Whether all names are spelled as usual.
+    """
     names = "".join(fields)
     if names.isascii() and names.islower():
-        return
+        return True
     for name in fields:
         meant = name.casefold()
         if meant != name and meant in _DECIDING:
             raise _invalid(shown(name), f"this parameter is spelt '{meant}'")
+    return False
 
 
 def _model(fields: dict[str, Any]) -> str:

@@ -89,17 +89,25 @@ def references_of(operation: Operation, fields: Mapping[str, Any]) -> tuple[str,
 
     Raises MalformedRequest for whatever else it names that is stored.
     """
-    for name in _WHOLE.get(operation, ()):
-        if fields.get(name):
+    for name in _spelled(_WHOLE.get(operation, ()), fields):
+        if fields[name]:
             raise _unknown_owner(name)
     made: list[str] = []
-    for name in _PARTS.get(operation, ()):
-        if name in fields and (path := _through(fields[name], made)) is not None:
+    for name in _spelled(_PARTS.get(operation, ()), fields):
+        if (path := _through(fields[name], made)) is not None:
             raise _unknown_owner(name + path)
-    items = fields.get("input") if operation is _RESPONSES else None
-    if isinstance(items, list):
-        made += _items_taken_up(items)
+    for name in _spelled(("input",) if operation is _RESPONSES else (), fields):
+        if isinstance(fields[name], list):
+            made += _items_taken_up(fields[name])
     return _checked(made) if made else ()
+
+
+def _spelled(names: tuple[str, ...], fields: Mapping[str, Any]) -> list[str]:
+    """Those that are there, and then those that readers who do not mind case take for one."""
+    found = [name for name in names if name in fields]
+    if _is_odd("".join(fields)):
+        found += [each for each in fields if _is_odd(each) and each.casefold() in names]
+    return found
 
 
 def _through(value: object, made: list[str]) -> str | None:
@@ -113,38 +121,51 @@ def _through(value: object, made: list[str]) -> str | None:
     elif type(value) is dict:
         for name, inner in value.items():
             # A word under a plain name, as nearly all are, says nothing.
-            if (type(inner) is not str or name in _NAMED) and (
-                path := _member(name, inner, made)
-            ) is not None:
+            says = type(inner) is not str or name in _NAMED or _is_odd(name)
+            if says and (path := _member(name, inner, made)) is not None:
                 return path
     return None
 
 
 def _member(name: str, value: object, made: list[str]) -> str | None:
-    if name in _UNKNOWN and value:
+    meant = name.casefold() if _is_odd(name) else name
+    if meant in _UNKNOWN and value:
         return f".{name}"
     if isinstance(value, str):
-        if name in _MADE:
+        if meant in _MADE:
             made.append(value)
     elif (type(value) is dict or type(value) is list) and name not in _OPAQUE:
-        if name in _WITH_ID and type(value) is dict and value.get("id"):
+        if meant in _WITH_ID and type(value) is dict and any(_ids(value)):
             return f".{name}.id"
         if (path := _through(value, made)) is not None:
             return f".{name}{path}"
     return None
 
 
+def _is_odd(name: str) -> bool:
+    """Whether a reader that does not mind case could take it for another name."""
+    return not (name.isascii() and name.islower())
+
+
+def _ids(item: Mapping[str, Any]) -> list[Any]:
+    """What it gives for its id, in whatever spelling."""
+    return [value for name, value in item.items() if name == "id" or name.casefold() == "id"]
+
+
 def _items_taken_up(items: Iterable[object]) -> list[str]:
     return [
-        item["id"]
+        each
         for item in items
-        if isinstance(item, dict) and isinstance(item.get("id"), str) and not _is_whole(item)
+        if isinstance(item, dict) and not _is_whole(item)
+        for each in _ids(item)
+        if isinstance(each, str)
     ]
 
 
 def _is_whole(item: Mapping[str, Any]) -> bool:
+    """What is spelled otherwise may say, to another reader, what it is."""
     kind = item.get("type") or "message"
-    if not isinstance(kind, str):
+    if not isinstance(kind, str) or _is_odd("".join(item)):
         return False
     says = item.get("content") if kind == "message" else item.get("encrypted_content")
     return kind in _WHOLE_ITEMS or (bool(says) and kind in _MAY_SAY_ALL)

@@ -194,6 +194,12 @@ def test_a_name_that_decides_has_one_spelling(name: str, meant: str) -> None:
     assert f"'{meant}'" in error.message
 
 
+def test_no_spelling_hides_what_is_stored() -> None:
+    """In a chat that is otherwise a plain one, too."""
+    fields = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    assert refused({**fields, "Data_Sources": [{"type": "azure_search"}]}).param == "Data_Sources"
+
+
 def test_other_names_are_the_upstreams_business() -> None:
     """Whatever their spelling: none of them routes."""
     fields = {"model": "m", "messages": [], "topP": 1, "N": 2, "X": 2, "\u00fc": 3, "k9": 4}

@@ -202,6 +202,36 @@ def test_what_is_taken_up_is_named_once(fields: dict[str, Any], ids: tuple[str, 
     assert references_of(Operation.RESPONSES, fields) == ids
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"tools": [{"type": "t", "Vector_Store_Ids": ["v"]}]}, "tools[0].Vector_Store_Ids"),
+        ({"tools": [{"type": "t", "\u017fkill_id": "s"}]}, "tools[0].\u017fkill_id"),
+        ({"input": [{"content": [{"File_Id": "f"}]}]}, "input[0].content[0].File_Id"),
+        ({"input": [{"Audio": {"ID": "a"}}]}, "input[0].Audio.id"),
+        ({"input": "Hi", "Prompt": {"id": "pmpt_1"}}, "Prompt"),
+        ({"Input": [{"content": [{"file_id": "f"}]}]}, "Input[0].content[0].file_id"),
+    ],
+)
+def test_no_spelling_hides_what_nobody_can_own(fields: dict[str, Any], path: str) -> None:
+    """Readers that do not mind case would find it."""
+    assert refused(Operation.RESPONSES, fields).param == path
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"input": [{"type": "item_reference", "Id": "x_1"}]},
+        {"input": [{"Type": "item_reference", "type": "message", "content": "c", "id": "x_1"}]},
+        {"tools": [{"type": "code_interpreter", "Container": "x_1"}]},
+        {"input": "Hi", "INPUT": [{"type": "item_reference", "id": "x_1"}]},
+    ],
+)
+def test_no_spelling_hides_what_is_taken_up(fields: dict[str, Any]) -> None:
+    """Whose it is, is asked of it in any spelling."""
+    assert references_of(Operation.RESPONSES, fields) == ("x_1",)
+
+
 def test_other_operations_have_no_such_fields() -> None:
     """A legacy completion's prompt is a text."""
     assert references_of(Operation.COMPLETIONS, {"prompt": "Hi", "conversation": "c"}) == ()
