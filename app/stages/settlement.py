@@ -111,7 +111,8 @@ class Settlement:
             output = max(output, going_on.ask.amounts.tokens - prompt)
         row = self._settle(observation, Usage(input=prompt, output=output), flags)
         if going_on is not None and row is not None and observation.response_id is not None:
-            charge = BackgroundCharge.of(row, going_on)
+            cap = observation.request.output_cap if observation.request else None
+            charge = BackgroundCharge.of(row, going_on, cap)
             self._background.keep(row.tenant, observation.response_id, charge)
 
     def _settle(
@@ -158,16 +159,20 @@ class Settlement:
             row = charge.correction(usage, price.charge(usage), told_at, flags)
             corrected = Charge(row.charged, encode(row), row.spilled)
             self._accounts.settle(charge.reservation(row), corrected)
-            self._estimator.observe(estimate.tenant, estimate.model or "", usage.output)
+            self._observe(estimate.tenant, estimate.model, usage.output, charge.output_cap)
 
         self._background.take(receipt.tenant, route.response_id, correct)
 
     def _learn(self, observation: Observation, usage: Usage) -> None:
-        """How long answers are, from those that ended by themselves."""
         principal, request = observation.principal, observation.request
         if principal is not None and request is not None:
             each = usage.output // (request.choices * request.prompts)
-            self._estimator.observe(principal.tenant.name, request.model, each)
+            self._observe(principal.tenant.name, request.model, each, request.output_cap)
+
+    def _observe(self, tenant: str, model: str | None, tokens: int, cap: int | None) -> None:
+        """How long answers are, from those that ended by themselves and not by their cap."""
+        if model is not None and (cap is None or tokens < cap):
+            self._estimator.observe(tenant, model, tokens)
 
 
 def _reserved_for_going_on(observation: Observation) -> Reservation | None:

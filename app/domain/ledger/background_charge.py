@@ -27,12 +27,15 @@ class BackgroundCharge(msgspec.Struct, frozen=True):
     day: CalendarWindow
     month: CalendarWindow
     hour: CalendarWindow | None = None
+    output_cap: int | None = None  # tokens that the caller allowed
 
     @classmethod
-    def of(cls, row: LedgerRow, reservation: Reservation) -> BackgroundCharge:
+    def of(
+        cls, row: LedgerRow, reservation: Reservation, output_cap: int | None = None
+    ) -> BackgroundCharge:
         """`row` is what the reservation was charged with."""
         held = reservation
-        return cls(row, held.ask.scopes, held.day, held.month, held.hour)
+        return cls(row, held.ask.scopes, held.day, held.month, held.hour, output_cap)
 
     def correction(
         self, usage: Usage, nano_usd: int, at: float, flags: tuple[str, ...] = ()

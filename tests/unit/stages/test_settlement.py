@@ -281,6 +281,18 @@ async def test_what_a_stored_response_repeats_is_nobodys_usage(scene: Scene) -> 
     assert scene.observation.receipt.usage is None
 
 
+@pytest.mark.parametrize(("cap", "learned"), [(None, [40]), (41, [40]), (40, []), (1, [])])
+async def test_an_answer_that_its_cap_ended_teaches_nothing(
+    scene: Scene, cap: int | None, learned: list[int]
+) -> None:
+    """Whoever asks for one token many times would be reserved one where no cap is declared."""
+    await scene.serve(Usage(input=10, output=40))
+    assert scene.observation.request is not None
+    scene.observation.request = replace(scene.observation.request, output_cap=cap)
+    await scene.play(status=200)
+    assert [tokens for _, _, tokens in scene.estimator.observed] == learned
+
+
 async def looked_at(scene: Scene, tenant: str, usage: Usage | None) -> None:
     """A stored response is asked for again, and tells its usage."""
     route = Route(Operation.RETRIEVE_RESPONSE, "GET", Accounting.NONE, response_id="resp_1")
@@ -317,6 +329,18 @@ async def test_what_went_on_is_corrected_by_who_looks_first(scene: Scene) -> Non
     assert sum(row.nano_usd for row in charged) == cost
     assert sum(row.charged.requests for row in charged) == 1
     assert scene.estimator.observed[-1] == ("acme", "gpt-4o", 700)
+
+
+async def test_what_went_on_teaches_nothing_where_its_cap_ended_it(scene: Scene) -> None:
+    """As of any answer."""
+    await scene.serve()
+    assert scene.observation.request is not None
+    asked = replace(scene.observation.request, background=True, output_cap=50)
+    scene.observation.request, scene.observation.response_id = asked, "resp_1"
+    await scene.play(status=200)
+    await looked_at(scene, "acme", Usage(input=10, output=50))
+    assert scene.accounts.rows[-1].corrects
+    assert scene.estimator.observed == []
 
 
 async def test_nobody_else_corrects_what_went_on(scene: Scene) -> None:
