@@ -176,7 +176,13 @@ class Supervisor:
 
     async def _served(self, number: int) -> int:
         """Start one and wait for its end; its status."""
-        worker = await self._start(number)
+        try:
+            worker = await self._start(number)
+        except OSError as error:  # no process, file or memory is left for it: others serve on
+            if number not in self._ever_served:
+                raise
+            _log.error("worker_cannot_start", number=number, why=str(error))
+            return 1
         self._workers[number] = worker
         if self._ending.is_set():  # it was on its way when the others were told
             worker.tell(Hurry())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -78,10 +79,13 @@ class Started:
     pauses: Pauses = field(default_factory=lambda: Pauses(lambda: 0.0))
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
     asked: int = 0
+    failing: list[OSError] = field(default_factory=list)
 
     async def start(self, number: int) -> FakeWorker:
         self.asked += 1
         await self.may_start.wait()
+        if self.failing:
+            raise self.failing.pop()
         self.workers.append(FakeWorker(number, len(self.workers)))
         return self.workers[-1]
 
@@ -187,6 +191,33 @@ async def test_one_that_ends_again_and_again_waits_longer_each_time() -> None:
         assert started.pauses.asked == [1, 2, 3]
         assert supervisor.ends_total == {"status": 3}
         assert not running.done()
+
+
+async def test_one_that_no_process_can_be_made_for_is_tried_again() -> None:
+    """Later than at the first start: the others serve on."""
+    async with supervised(2) as (supervisor, started, running):
+        for worker in started.workers:
+            worker.serve()
+        await supervisor.all_served.wait()
+        started.failing = [OSError(errno.EMFILE, "Too many open files")]
+        with capture_logs() as logs:
+            started.workers[0].end(1)
+            (await started.has(3)).serve()
+            await until(lambda: supervisor.serving == 2)
+        assert started.pauses.asked == [1, 2]
+        assert not running.done()
+        assert not started.workers[1].told
+        events = ["worker_ended", "worker_cannot_start", "worker_ended", "worker_back"]
+        assert [log["event"] for log in logs] == events
+
+
+async def test_no_process_for_the_first_start_ends_everything() -> None:
+    """With what the system says."""
+    started = Started(failing=[OSError(errno.EMFILE, "Too many open files")])
+    started.may_start.set()
+    supervisor = Supervisor(started.start, 1, backoff=started.pauses, watcher=started)
+    with pytest.raises(OSError, match="Too many open files"):
+        await supervisor.run()
 
 
 async def test_one_that_cannot_start_at_all_ends_everything() -> None:
