@@ -48,6 +48,7 @@ class ConfigFile:
         self._loaded: tuple[Path, bytes] | None = None
         self._settings: Settings | None = None
         self._told: list[Retirement] = []
+        self._turn = asyncio.Lock()
         self.in_force = FileInForce()
 
     def load(self) -> Settings:
@@ -61,7 +62,14 @@ class ConfigFile:
         return self._settings
 
     async def reload(self, process: Reloadable) -> None:
-        """Put it in force if that works; else the last good one stays."""
+        """Put it in force if that works; else the last good one stays.
+
+        One at a time, from reading to being in force: what is said to be in force then is.
+        """
+        async with self._turn:
+            await self._reload(process)
+
+    async def _reload(self, process: Reloadable) -> None:
         before = self.in_force.digest, self.in_force.content
         self.in_force.is_last = False
         try:

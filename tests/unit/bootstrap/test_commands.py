@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -154,6 +154,22 @@ class Recorder:
                 await asyncio.sleep(0.01)
 
 
+class Slow(Recorder):
+    """Waits at the first until it may go on; keeps what was said to be in force after each."""
+
+    def __init__(self, content: Callable[[], bytes] = bytes) -> None:
+        super().__init__()
+        self.asked, self.may_go_on = asyncio.Event(), asyncio.Event()
+        self.contents: list[bytes] = []
+        self._content = content
+
+    async def reload(self, settings: Settings) -> None:
+        self.asked.set()
+        await self.may_go_on.wait()
+        await super().reload(settings)
+        self.contents.append(self._content())
+
+
 def _written(path: Path, port: int) -> Path:
     path.write_text(yaml.safe_dump(_config() | {"listen": {"port": port}}))
     return path
@@ -285,6 +301,34 @@ class TestConfigFile:
             ("config not reloaded", "error")
         ] * 2
         assert all(log["exc_info"] for log in logs)
+
+    async def test_a_mistake_meanwhile_is_the_last_word(self, tmp_path: Path) -> None:
+        """SIGHUP and the watch ask each for itself; the file that is put in force says so."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        file, process = ConfigFile(config, Addresses()), Slow()
+        async with asyncio.TaskGroup() as reloads, asyncio.timeout(20):
+            reloads.create_task(file.reload(process))
+            await process.asked.wait()
+            config.write_text("deployments: {")
+            reloads.create_task(file.reload(process))
+            await asyncio.sleep(0)
+            process.may_go_on.set()
+        assert (process.ports, file.in_force.is_last) == ([1], False)
+
+    async def test_what_comes_meanwhile_is_not_said_to_be_in_force(self, tmp_path: Path) -> None:
+        """Workers are handed what is: not the next file, which may yet be refused."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        first, file = config.read_bytes(), ConfigFile(config, Addresses())
+        process = Slow(lambda: file.in_force.content)
+        async with asyncio.TaskGroup() as reloads, asyncio.timeout(20):
+            reloads.create_task(file.reload(process))
+            await process.asked.wait()
+            _written(config, 2)
+            reloads.create_task(file.reload(process))
+            await asyncio.sleep(0)
+            process.may_go_on.set()
+        assert process.contents == [first, config.read_bytes()]
+        assert (process.ports, file.in_force.is_last) == ([1, 2], True)
 
     def test_the_command_line_stays_above_the_file(self, tmp_path: Path) -> None:
         """At every load: `--port` is not a change of the file."""
