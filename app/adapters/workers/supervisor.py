@@ -90,6 +90,8 @@ class Supervisor:
         self._backoff = backoff
         self._watcher = watcher
         self._workers: dict[int, Worker] = {}
+        #: Of workers that are not there yet: what to tell them then.
+        self._on_their_way: dict[int, list[Order]] = {}
         self._serving: set[int] = set()
         self._ever_served: set[int] = set()
         self._missed: Counter[int] = Counter()
@@ -117,9 +119,11 @@ class Supervisor:
             raise failed.exceptions[0] from None  # one line can tell of one only
 
     def tell(self, order: Order) -> None:
-        """Tell all of them."""
+        """Tell all of them; who is on its way is told when it is there."""
         for worker in self._workers.values():
             worker.tell(order)
+        for orders in self._on_their_way.values():
+            orders.append(order)
 
     def heard(self, answered: Collection[int]) -> None:
         """All that serve were asked, and these answered; kill who has missed it too often.
@@ -176,6 +180,8 @@ class Supervisor:
 
     async def _served(self, number: int) -> int:
         """Start one and wait for its end; its status."""
+        missed: list[Order] = []
+        self._on_their_way[number] = missed
         try:
             worker = await self._start(number)
         except OSError as error:  # no process, file or memory is left for it: others serve on
@@ -183,7 +189,11 @@ class Supervisor:
                 raise
             _log.error("worker_cannot_start", number=number, why=str(error))
             return 1
+        finally:
+            del self._on_their_way[number]
         self._workers[number] = worker
+        for order in missed:
+            worker.tell(order)
         if self._ending.is_set():  # it was on its way when the others were told
             worker.tell(Hurry())
         try:

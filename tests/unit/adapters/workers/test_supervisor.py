@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.adapters.workers.backoff import Backoff
-from app.adapters.workers.messages import Drain, Failed, Hurry, News, Order, Ready
+from app.adapters.workers.messages import Drain, Failed, Hurry, News, Order, Ready, Reload
 from app.adapters.workers.supervisor import MOST_MISSED, Supervisor, WorkerFailed
 
 DEADLINE_S = 60.0
@@ -265,6 +265,23 @@ async def test_one_that_was_on_its_way_when_all_were_told_is_told_too() -> None:
         assert late.told == [Hurry()]
         late.fail()
         await running
+
+
+async def test_what_was_told_while_one_was_on_its_way_is_told_it_too() -> None:
+    """It was begun with the file before; else it would serve that one to its end."""
+    async with supervised(2) as (supervisor, started, _):
+        for worker in started.workers:
+            worker.serve()
+        await supervisor.all_served.wait()
+        started.may_start.clear()
+        started.workers[0].end(1)
+        await until(lambda: started.asked == 3)
+        supervisor.tell(Reload(b"another file"))
+        started.may_start.set()
+        late = await started.has(3)
+        late.serve()
+        await until(lambda: supervisor.serving == 2)
+        assert late.told == started.workers[1].told == [Reload(b"another file")]
 
 
 async def test_hurry_is_told_while_they_drain() -> None:
