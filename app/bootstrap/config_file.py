@@ -14,7 +14,7 @@ import structlog
 from app.bootstrap.process import FileInForce
 from app.bootstrap.simulation import NotSimulated, Reloadable
 from app.cli.start import Addresses, utc_today
-from app.settings import ConfigProblems, Settings, environment, load
+from app.settings import ConfigProblems, Problem, Settings, environment, load
 from app.settings.retirement import Retirement, retirements
 
 _LOOK_MS: Final = 1000
@@ -33,6 +33,14 @@ def listening_on(settings: Settings, addresses: Addresses) -> Settings:
     }
     changed = {name: value for name, value in given.items() if value is not None}
     return settings.model_copy(update={"listen": settings.listen.model_copy(update=changed)})
+
+
+def _owned(settings: Settings, path: Path) -> Settings:
+    """Those that a start takes, too. Raises ConfigProblems where the admin API has no owner."""
+    if settings.admin is None:
+        message = "is missing: the admin API needs an owner; there is no default"
+        raise ConfigProblems((Problem(str(path), 1, 1, "admin.key", message),))
+    return settings
 
 
 class ConfigFile:
@@ -73,7 +81,7 @@ class ConfigFile:
         before = self.in_force.digest, self.in_force.content
         self.in_force.is_last = False
         try:
-            await process.reload(self.load())
+            await process.reload(_owned(self.load(), self._path))
         except ConfigProblems as found:
             problems = [str(problem) for problem in found.problems]
             _log.error("config not reloaded", problems=problems)

@@ -132,7 +132,11 @@ def _config() -> dict[str, object]:
         "model": "gpt-4o",
         "auth": {"api_key": "k"},
     }
-    return {"deployments": {"paygo": deployment}, "models": {"gpt-4o": {"tiers": [["paygo"]]}}}
+    return {
+        "admin": {"key": "an-admin-key-of-tests"},
+        "deployments": {"paygo": deployment},
+        "models": {"gpt-4o": {"tiers": [["paygo"]]}},
+    }
 
 
 class Recorder:
@@ -254,6 +258,19 @@ class TestConfigFile:
         (said,) = logs
         assert (said["event"], said["log_level"]) == ("config not reloaded", "error")
         assert "spillgate.yaml:1" in said["problems"][0]
+
+    async def test_what_could_not_be_started_with_is_not_put_in_force(self, tmp_path: Path) -> None:
+        """Nobody could use the owner's key any more, and the next start would fail."""
+        config = _written(tmp_path / "spillgate.yaml", 1)
+        without = {name: each for name, each in _config().items() if name != "admin"}
+        file, process = ConfigFile(config, Addresses()), Recorder()
+        file.load()
+        config.write_text(yaml.safe_dump(without))
+        with capture_logs() as logs:
+            await file.reload(process)
+        assert (process.ports, file.in_force.is_last) == ([], False)
+        assert [log["event"] for log in logs] == ["config not reloaded"]
+        assert "spillgate.yaml:1:1: admin.key: is missing" in logs[0]["problems"][0]
 
     async def test_retirements_are_logged_at_the_start_and_each_day(self, tmp_path: Path) -> None:
         """Once a day while they are near, louder when they are past, and when the file changes."""
