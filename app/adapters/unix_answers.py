@@ -36,10 +36,29 @@ async def answering(path: Path, answer: Callable[[], Awaitable[bytes]]) -> Async
 async def answer_of(path: Path, limit_s: float = LIMIT_S) -> bytes | None:
     """What is answered there; None where that is nothing in time. It may have been cut off."""
     with suppress(TimeoutError, OSError):
-        async with asyncio.timeout(limit_s):
-            reader, writer = await asyncio.open_unix_connection(path)
-            try:
-                return await reader.read()
-            finally:
-                writer.close()
+        return await _heard(path, limit_s)
     return None
+
+
+async def is_silent(path: Path, limit_s: float) -> bool:
+    """Whether whoever is there lets so much time pass without a word.
+
+    Who hangs up or has left is not silent, and nobody is where this process has no file left to
+    ask with.
+    """
+    try:
+        await _heard(path, limit_s)
+    except (TimeoutError, BlockingIOError):  # the latter: too many wait to be heard already
+        return True
+    except OSError:
+        return False
+    return False
+
+
+async def _heard(path: Path, limit_s: float) -> bytes:
+    async with asyncio.timeout(limit_s):
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            return await reader.read()
+        finally:
+            writer.close()

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.adapters.unix_answers import LIMIT_S, answer_of
+from app.adapters.unix_answers import LIMIT_S, answer_of, is_silent
 from app.domain.routing.health import State, Status
 
 #: From well to ill.
@@ -52,10 +52,14 @@ class Views:
                 self._views[number] = _read(view, self._views.get(number, {}))
 
     async def answering(self, limit_s: float) -> set[int]:
-        """The workers whose loop turns: that tell their view within so many seconds."""
+        """The workers whose loop turns: all but those that are silent for so many seconds.
+
+        Who has no file left for one more connection hangs up, and who drains alone has left its
+        socket before it has settled.
+        """
         asked = dict(self._paths)
-        told = await asyncio.gather(*(answer_of(path, limit_s) for path in asked.values()))
-        return {number for number, view in zip(asked, told, strict=True) if view}
+        silent = await asyncio.gather(*(is_silent(path, limit_s) for path in asked.values()))
+        return {number for number, hangs in zip(asked, silent, strict=True) if not hangs}
 
     def healths(self) -> dict[str, State]:
         """By deployment the worst of what anybody thinks: so many requests meet it there."""
