@@ -284,8 +284,8 @@ LEDGER_WAITING: Final = gauge(
     "spillgate_ledger_waiting_rows", "Charges that Redis has not confirmed yet.", merge=Merge.SUM
 )
 LEDGER_DROPPED: Final = counter(
-    "spillgate_ledger_dropped_rows_total", "Rows that are in no ledger; kind: refusal (never a "
-    "charge), refused (Redis will not have it), unspooled (waited with no place on the disk).",
+    "spillgate_ledger_dropped_rows_total", "Rows in no ledger; kind: refusal (never a charge), "
+    "refused (Redis will not have it), unspooled (in memory alone until Redis has it, or lost).",
     "kind",
 )  # fmt: skip
 BACKGROUND_CHARGES: Final = counter(

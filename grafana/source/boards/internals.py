@@ -90,9 +90,10 @@ CONFIGURATIONS: Final = Stat(
 )
 UNWRITTEN: Final = Stat(
     title="Ledger rows lost",
-    shows="Rows of the time shown that are in no ledger, those of refusals left out.",
-    red="Charges are missing from accounts: the log has each with its id and amounts. See disk and "
-    "Redis, then settle them by hand.",
+    shows="Rows of the time shown that are in no ledger, or waited in memory alone; those of "
+    "refusals left out.",
+    red="The log has each that Redis refused with its id and amounts: settle those by hand. What "
+    "waits in memory alone is settled when Redis is back, unless its worker ends before.",
     queries=(Query(or_zero(ALL.grown(LEDGER_DROPPED, 'kind!="refusal"')), "lost"),),
     unit="short",
     width=3,
