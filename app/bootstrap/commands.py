@@ -24,7 +24,12 @@ from app.bootstrap.process import Process
 from app.bootstrap.running import running
 from app.bootstrap.scaled import Handed, scaled
 from app.bootstrap.settled import settle, share_arenas
-from app.bootstrap.simulation import Reloadable, Simulated, pointed_at, simulated_deployments
+from app.bootstrap.simulation import (
+    Reloadable,
+    pointed_at,
+    reloading,
+    simulated_deployments,
+)
 from app.cli.check import usable_cpus, warnings
 from app.cli.start import MISTAKE, Addresses, utc_today
 from app.settings import ConfigProblems, Settings, environment, load, load_catalog
@@ -107,12 +112,10 @@ class _Start(msgspec.Struct, frozen=True):
 
     @property
     def pointed(self) -> Settings:
-        url = self.simulator_url
-        return self.settings if url is None else pointed_at(self.settings, url)
+        return pointed_at(self.settings, self.simulator_url)
 
     def reloading(self, gateway: Reloadable) -> Reloadable:
-        url = self.simulator_url
-        return gateway if url is None else Simulated(gateway, self.settings, url)
+        return reloading(gateway, self.settings, self.simulator_url)
 
     def tell(self, process: Process, **more: int) -> None:
         """Say that it serves, and where."""

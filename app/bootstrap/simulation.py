@@ -46,16 +46,26 @@ class Simulated:
         await self._process.reload(pointed_at(settings, self._base_url))
 
 
+def reloading(gateway: Reloadable, settings: Settings, base_url: str | None) -> Reloadable:
+    """What the gateway is reloaded by, whose deployments are simulated there; None: they are not.
+
+    `settings` are those that it was started with.
+    """
+    return gateway if base_url is None else Simulated(gateway, settings, base_url)
+
+
 def simulated_deployments(settings: Settings, catalog: ModelCatalog) -> list[SimulatedDeployment]:
     """Every deployment of the config, with its model's sizing."""
     return [_simulated(settings, catalog, item) for item in settings.deployments.values()]
 
 
-def pointed_at(settings: Settings, base_url: str) -> Settings:
+def pointed_at(settings: Settings, base_url: str | None) -> Settings:
     """The same settings, every deployment reached at `base_url/<name>` and with a key.
 
-    Nothing simulated asks a real identity provider for tokens.
+    Nothing simulated asks a real identity provider for tokens. None: nothing is simulated.
     """
+    if base_url is None:
+        return settings
     deployments = {
         name: item.model_copy(
             update={"endpoint": _endpoint(item, base_url), "auth": _with_key(item)}

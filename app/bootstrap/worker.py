@@ -33,9 +33,9 @@ from app.bootstrap.opening import opened
 from app.bootstrap.process import Process
 from app.bootstrap.role import worker as role_of_worker
 from app.bootstrap.settled import settle, share_arenas
-from app.bootstrap.simulation import Reloadable, Simulated, pointed_at
+from app.bootstrap.simulation import Reloadable, pointed_at, reloading
 from app.cli.start import MISTAKE
-from app.settings import ConfigProblems, Settings
+from app.settings import ConfigProblems
 
 _log = structlog.get_logger()
 
@@ -111,12 +111,13 @@ class _Worker(msgspec.Struct, frozen=True):
             asyncio.get_running_loop().add_signal_handler(number, orders.end.set)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what to reload is an order
         file = HandedFile(Path(self.begin.config), self.begin.content)
-        settings = file.load()
+        settings, simulator_url = file.load(), self.begin.simulator_url
         role = role_of_worker(self.begin.redis_url)
-        async with opened(self._pointed(settings), logs=self.logs, role=role) as here:
+        pointed = pointed_at(settings, simulator_url)
+        async with opened(pointed, logs=self.logs, role=role) as here:
             process = here.process
             process.generation, process.file = self.begin.generation, file.in_force
-            reloaded = self._reloaded(process, settings)
+            reloaded = reloading(process, settings, simulator_url)
             async with (
                 telling(self._socket("metrics"), here.metrics.openmetrics),
                 answering(self._socket("view"), lambda: _view(process)),
@@ -128,14 +129,6 @@ class _Worker(msgspec.Struct, frozen=True):
                 await orders.end.wait()
         if orders.is_orphan:
             await asyncio.to_thread(self._clear)
-
-    def _pointed(self, settings: Settings) -> Settings:
-        url = self.begin.simulator_url
-        return settings if url is None else pointed_at(settings, url)
-
-    def _reloaded(self, process: Process, settings: Settings) -> Reloadable:
-        url = self.begin.simulator_url
-        return process if url is None else Simulated(process, settings, url)
 
     def _socket(self, what: str) -> Path:
         """Another for each start, so that none meets what a killed one left."""
