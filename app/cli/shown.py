@@ -39,14 +39,18 @@ def seconds(value: float | None, *, none: str = NONE) -> str:
 
 
 def dollars(nano_usd: int | None, places: int = 4) -> str:
-    """Nano-dollars in dollars; what would be rounded to nothing is said to be less."""
+    """Nano-dollars in dollars; what would be rounded to nothing is said to be less.
+
+    What a correction takes back is below zero.
+    """
     if nano_usd is None:
         return NONE
     least = Decimal(1).scaleb(-places)
     exact = Decimal(nano_usd) / _NANO
     if 0 < exact < least:
         return f"<${least}"
-    return f"${exact.quantize(least, ROUND_HALF_EVEN):,}"
+    sign = "-" if exact < 0 else ""
+    return f"{sign}${abs(exact).quantize(least, ROUND_HALF_EVEN):,}"
 
 
 def amount(limit: str, value: float | None) -> str:

@@ -28,9 +28,10 @@ def dollars(value: float | None) -> str:
     """`$1,234.56`; cents in full where it is less than one."""
     if value is None:
         return NONE
-    if 0 < abs(value) < _CENT:
-        return f"${value:.6f}"
-    return f"${value:,.4f}" if 0 < abs(value) < 1 else f"${value:,.2f}"
+    sign, amount = "-" if value < 0 else "", abs(value)
+    if 0 < amount < _CENT:
+        return f"{sign}${amount:.6f}"
+    return f"{sign}${amount:,.4f}" if 0 < amount < 1 else f"{sign}${amount:,.2f}"
 
 
 def nano_dollars(value: int | None) -> str:

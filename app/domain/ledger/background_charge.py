@@ -14,6 +14,7 @@ from app.domain.quota.usage import Usage
 
 #: The flag of the estimate: it is nobody's fault that its usage was not told.
 BACKGROUND: Final = "background"
+_CORRECTION: Final = "correction"
 #: Of no account: a correction has no hold that would be looked for.
 _GENERATION: Final = "correction"
 _NOTHING: Final = Amounts()
@@ -57,7 +58,7 @@ class BackgroundCharge(msgspec.Struct, frozen=True):
             nano_usd=nano_usd - row.nano_usd,
             reserved_tokens=0,
             reserved_nano_usd=0,
-            flags=flags,
+            flags=(_CORRECTION, *flags),
             duration=0.0,
             time_to_first_token=None,
             attempts=0,

@@ -49,7 +49,7 @@ class LedgerRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     As a line it has what is not as by default.
 
-    `flags` are `estimated`, `background`, `unpriced`, `late`, `expired`, `degraded`,
+    `flags` are `estimated`, `background`, `correction`, `unpriced`, `late`, `expired`, `degraded`,
     `soft:<limit>`, `shadow:<limit>`, `spill:<limit>` and `lease:<requests>`. `tags` are the
     request's, its key's and its tenant's, in that order where they have the same name; each of
     these has a bounded number of them.

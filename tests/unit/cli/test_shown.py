@@ -21,7 +21,7 @@ from tests.fakes.command_line import BERLIN, NOW
         (99_999, "<$0.0001"),
         (100_000, "$0.0001"),
         (1_234_567_890_123, "$1,234.5679"),
-        (-2_500_000_000, "$-2.5000"),
+        (-2_500_000_000, "-$2.5000"),
     ],
 )
 def test_nano_dollars_are_dollars(nano_usd: int | None, text: str) -> None:

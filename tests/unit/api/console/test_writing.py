@@ -16,6 +16,7 @@ from app.api.console import writing
         (writing.dollars(0.0123), "$0.0123"),
         (writing.dollars(0.000_012), "$0.000012"),
         (writing.dollars(0), "$0.00"),
+        (writing.dollars(-0.5), "-$0.5000"),
         (writing.dollars(None), writing.NONE),
         (writing.nano_dollars(1_500_000_000), "$1.50"),
         (writing.nano_dollars(None), writing.NONE),

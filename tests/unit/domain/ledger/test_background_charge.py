@@ -58,7 +58,8 @@ def test_a_correction_is_counted_where_the_estimate_was() -> None:
     assert [getattr(correction, each) for each in kept] == [
         getattr(ESTIMATE, each) for each in kept
     ]
-    assert (correction.flags, correction.duration, correction.attempts) == ((), 0.0, 0)
+    assert correction.flags == ("correction",)
+    assert (correction.duration, correction.attempts) == (0.0, 0)
     settled = charge_of().reservation(correction)
     assert (settled.ask.id, settled.ask.scopes) == ("r1-corrected", SCOPES)
     assert (settled.day, settled.month, settled.hour) == (DAY, MONTH, None)
