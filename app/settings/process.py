@@ -11,6 +11,15 @@ from app.settings.section import Float, Int, Network, Port, Secret, Section, Tex
 from app.settings.webhook import WebhookUrl
 
 
+def _can_be_read(url: str) -> bool:
+    """Whether its port is one. What Python says of it is not told: it may quote a password."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
 def _text_of_number(value: object) -> object:
     """YAML reads 1.3 as a number."""
     return str(value) if isinstance(value, float) else value
@@ -97,6 +106,9 @@ class Redis(Section):
     def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             msg = "must begin with redis://, rediss:// or unix://"
+            raise ValueError(msg)
+        if value and not _can_be_read(value.get_secret_value()):
+            msg = "is no URL: in a password, `/`, `?`, `#`, `[` and `@` are written as %2F, …"
             raise ValueError(msg)
         return value
 

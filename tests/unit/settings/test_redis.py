@@ -1,4 +1,4 @@
-"""Which URLs can be a cluster's."""
+"""Which URLs can be a Redis's, and which a cluster's."""
 
 from __future__ import annotations
 
@@ -36,6 +36,28 @@ def test_what_no_cluster_has_is_told(
     load(write(minimal + f"redis: {{url: '{url}'}}\n"), {})
     with pytest.raises(ConfigProblems, match=f"redis.cluster: {problem}"):
         load(write(minimal + f"redis: {{url: '{url}', cluster: true}}\n"), {})
+
+
+@pytest.mark.parametrize("key", ["url", "cache_url"])
+@pytest.mark.parametrize("more", ["", ", cluster: true", ", auth: {entra: {}}"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://:geheim/wort=@x:10000",
+        "rediss://:geheim?wort@x:10000",
+        "rediss://:geheim#wort@x:10000",
+        "rediss://:geheim[wort@x:10000",
+        "rediss://:geheim@x:100000",
+    ],
+)
+def test_a_url_that_nobody_can_read_is_told_without_its_password(
+    write: Callable[[str], Path], minimal: str, key: str, more: str, url: str
+) -> None:
+    """Where it has characters that end a host, what is left of it looks like a port."""
+    rest = "" if key == "url" else "url: 'rediss://y', "
+    with pytest.raises(ConfigProblems, match=f"redis.{key}: is no URL") as raised:
+        load(write(minimal + f"redis: {{{rest}{key}: '{url}'{more}}}\n"), {})
+    assert "geheim" not in str(raised.value)
 
 
 @pytest.mark.parametrize("entra", ["", " {}", " {client_id: abc}"])
