@@ -12,7 +12,12 @@ from app.settings.section import Text
 
 
 def _receiver(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:  # whose words quote what stands before a slash in a password
+        msg = "is not a URL: the host or the port is malformed"
+        raise ValueError(msg) from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         msg = "must be a URL such as http://collector:4318"
         raise ValueError(msg)

@@ -54,6 +54,9 @@ def test_tokens_are_secrets(read: Callable[[str], Tracing]) -> None:
     ("mistake", "message"),
     [
         ("endpoint: collector:4318", r"tracing\.endpoint: must be a URL such as"),
+        ("endpoint: 'http://u:p/w@collector'", r"tracing\.endpoint: .*port is malformed$"),
+        ("endpoint: 'http://collector:4318x'", r"tracing\.endpoint: .*port is malformed$"),
+        ("endpoint: 'http://[collector'", r"tracing\.endpoint: .*port is malformed$"),
         ("endpoint: 'https://u:p@collector'", r"tracing\.endpoint: .*belong into headers"),
         ("endpoint: 'https://collector/?key=1'", r"tracing\.endpoint: .*belong into headers"),
         ("protocol: zipkin", r"tracing\.protocol: must be http or grpc"),

@@ -22,6 +22,7 @@ def test_that_nothing_is_exported_by_default() -> None:
         ("files: {directory: /x, every: week}", "usage_export.files.every: "),
         ("files: {directory: /x, after_s: -1}", "usage_export.files.after_s: "),
         ("otlp: {endpoint: collector}", "must be a URL such as http://collector:4318"),
+        ("otlp: {endpoint: 'http://c:4318x'}", "usage_export.otlp.endpoint: is not a URL"),
         ("otlp: {endpoint: 'http://a:b@c'}", "credentials belong into headers"),
         ("otlp: {endpoint: 'http://c', headers: {A: b}}", "usage_export.otlp.headers"),
         ("kafka: {}", "usage_export.kafka: unknown key"),
