@@ -20,6 +20,7 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from app.adapters.redis.embedded_binaries import Binaries, installed_binaries
 from app.adapters.redis.embedded_errors import (
@@ -66,11 +67,20 @@ async def embedded_redis(
         with socket_path(directory) as socket:
             files = ServerFiles(directory, socket, directory / "redis.log", lock)
             process, search_note = await _start(binaries.server, binaries, files)
+            telling = asyncio.create_task(_tell_end(process, files))
             try:
                 url = f"unix://{quote(str(socket))}"
                 yield EmbeddedRedis(url, search=not search_note, search_note=search_note)
             finally:
+                telling.cancel()
                 await stop_server(process)
+
+
+async def _tell_end(process: Process, files: ServerFiles) -> None:
+    """Of one that ends by itself: nobody starts it again, so somebody should know."""
+    status = await process.wait()
+    log = structlog.get_logger()
+    log.error("embedded_redis_ended", status=status, log=str(files.log))
 
 
 async def _start(server: Path, binaries: Binaries, files: ServerFiles) -> tuple[Process, str]:
