@@ -15,6 +15,7 @@ import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -25,6 +26,7 @@ import structlog
 from app.adapters.redis.embedded_binaries import Binaries, installed_binaries
 from app.adapters.redis.embedded_errors import (
     EmbeddedRedisBusy,
+    EmbeddedRedisError,
     EmbeddedRedisFailed,
     EmbeddedRedisUnavailable,
 )
@@ -34,6 +36,10 @@ POLL_INTERVAL_S: Final = 0.01
 
 # A server whose owner was killed still writes its file to the end before it lets go.
 LOCK_TIMEOUT_S: Final = 2.0
+
+#: Before one that ended is started again; and again, where that failed.
+AGAIN_S: Final = 1.0
+AGAIN_AFTER_FAILURE_S: Final = 10.0
 
 # `sun_path` holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 MAX_SOCKET_PATH_BYTES: Final = 103
@@ -53,6 +59,8 @@ async def embedded_redis(
 ) -> AsyncIterator[EmbeddedRedis]:
     """Start a server on the data in `directory`, which is made if missing; stop it at exit.
 
+    One that ends by itself is started again, at the same URL.
+
     Raises:
         EmbeddedRedisUnavailable: no server is installed.
         EmbeddedRedisBusy: another process has a server on this directory.
@@ -67,20 +75,45 @@ async def embedded_redis(
         with socket_path(directory) as socket:
             files = ServerFiles(directory, socket, directory / "redis.log", lock)
             process, search_note = await _start(binaries.server, binaries, files)
-            telling = asyncio.create_task(_tell_end(process, files))
+            kept = _Kept(binaries.server, binaries, files, process)
+            keeping = asyncio.create_task(kept.keep())
             try:
                 url = f"unix://{quote(str(socket))}"
                 yield EmbeddedRedis(url, search=not search_note, search_note=search_note)
             finally:
-                telling.cancel()
-                await stop_server(process)
+                keeping.cancel()
+                await asyncio.wait({keeping})
+                await stop_server(kept.process)
 
 
-async def _tell_end(process: Process, files: ServerFiles) -> None:
-    """Of one that ends by itself: nobody starts it again, so somebody should know."""
-    status = await process.wait()
-    log = structlog.get_logger()
-    log.error("embedded_redis_ended", status=status, log=str(files.log))
+@dataclass(slots=True)
+class _Kept:
+    """A server that is started again where it ends by itself: killed, or out of memory."""
+
+    server: Path
+    binaries: Binaries
+    files: ServerFiles
+    process: Process
+
+    async def keep(self) -> None:
+        """For ever."""
+        log = structlog.get_logger()
+        while True:
+            status = await self.process.wait()
+            log.error("embedded_redis_ended", status=status, log=str(self.files.log))
+            pause_s, is_back = AGAIN_S, False
+            while not is_back:
+                await asyncio.sleep(pause_s)
+                pause_s, is_back = AGAIN_AFTER_FAILURE_S, await self._has_started()
+            log.info("embedded_redis_back")
+
+    async def _has_started(self) -> bool:
+        try:
+            self.process, _ = await _start(self.server, self.binaries, self.files)
+        except (EmbeddedRedisError, OSError) as error:
+            structlog.get_logger().error("embedded_redis_not_back", why=str(error))
+            return False
+        return True
 
 
 async def _start(server: Path, binaries: Binaries, files: ServerFiles) -> tuple[Process, str]:
