@@ -23,7 +23,7 @@ def allow_open_files(connections: int) -> None:
     """Raise the soft limit to what so many connections need, as far as the hard one allows.
 
     Shells and services often begin with 1024. Where that is all there may be, the log says so:
-    new connections then wait until others end.
+    beyond it new connections are closed at once.
     """
     needed = connections * _EACH + _BESIDES
     allowed = _allowed(needed)
