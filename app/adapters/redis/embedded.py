@@ -82,8 +82,10 @@ async def embedded_redis(
                 yield EmbeddedRedis(url, search=not search_note, search_note=search_note)
             finally:
                 keeping.cancel()
-                await asyncio.wait({keeping})
-                await stop_server(kept.process)
+                try:
+                    await asyncio.wait({keeping})  # whatever it was starting has ended
+                finally:
+                    await stop_server(kept.process)
 
 
 @dataclass(slots=True)

@@ -75,6 +75,28 @@ async def test_one_that_cannot_come_back_is_tried_again(
     assert "status" in next(log["why"] for log in logs if "why" in log)
 
 
+@pytest.mark.parametrize("steps", range(4))
+async def test_who_leaves_twice_leaves_no_server(tmp_path: Path, steps: int) -> None:
+    """Cancelled while it ends already, whatever it waits for then."""
+    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def use() -> None:
+        async with embedded_redis(tmp_path) as server:
+            begun.set_result(server.url)
+            await asyncio.Event().wait()
+
+    using = asyncio.create_task(use())
+    async with patient_client(await begun) as client:
+        info: Any = await client.info("server")
+    using.cancel()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    using.cancel()
+    await asyncio.wait({using})
+    with pytest.raises(ProcessLookupError):
+        os.kill(info["process_id"], 0)
+
+
 async def test_one_that_is_stopped_stays_stopped(tmp_path: Path) -> None:
     """Nothing is told of it."""
     with capture_logs() as logs:
