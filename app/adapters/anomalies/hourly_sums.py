@@ -110,7 +110,7 @@ class HourlySums:
         sums: dict[tuple[str, int], list[int]] = {}
         for row in rows:
             charged, hour = row.charged, int(row.at // HOUR_S)
-            if charged.requests and hour >= oldest:
+            if charged.requests and hour >= oldest:  # a correction is of an earlier hour
                 of_hour = sums.setdefault((row.tenant, hour), [0, 0, 0])
                 of_hour[0] += charged.requests
                 of_hour[1] += charged.tokens
