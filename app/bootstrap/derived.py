@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from app.adapters.anomalies.found import Anomalies
 from app.adapters.background import background
 from app.adapters.identity.directory_keys import DirectoryKeys
 from app.adapters.redis.batch import Batch
-from app.adapters.usage_export.progress import Exports
+from app.adapters.usage_export.progress import Exports, Sink
 from app.domain.ledger.export_plan import Every
 from app.domain.quota.anomaly import AnomalyRules, UsageMeasure
 from app.settings import Settings, Tracing
@@ -26,7 +26,7 @@ from app.settings.usage_export import ExportFiles, ExportOtlp
 
 if TYPE_CHECKING:
     from app.adapters.archive.progress import ArchiveProgress
-    from app.adapters.usage_export.files import FileExporter
+    from app.adapters.usage_export.file_thread import FileThread
     from app.adapters.usage_export.otlp import OtlpExporter
 
 
@@ -56,17 +56,16 @@ class Source(msgspec.Struct, frozen=True):
 async def made_of_archive(source: Source, settings: Settings) -> AsyncIterator[Derived]:
     """As the settings want it; what they say is read once."""
     found, hook = Anomalies(), None
-    sinks: dict[str, Callable[[], float | None]] = {}
+    sinks: dict[str, Sink] = {}
     async with AsyncExitStack() as opened:
         if settings.anomalies.enabled:
             hook = await opened.enter_async_context(_anomalies(source, settings, found))
         if settings.usage_export.files is not None:
-            exporter = await opened.enter_async_context(_files(source, settings.usage_export.files))
-            sinks["files"] = lambda: exporter.through
+            files = _files(source, settings.usage_export.files)
+            sinks["files"] = await opened.enter_async_context(files)
         if settings.usage_export.otlp is not None:
             otlp = _otlp(source, settings.usage_export.otlp, settings.tracing)
-            sender = await opened.enter_async_context(otlp)
-            sinks["otlp"] = lambda: sender.timestamp
+            sinks["otlp"] = await opened.enter_async_context(otlp)
         yield Derived(found, Exports(sinks), hook)
 
 
@@ -101,7 +100,7 @@ def anomaly_rules(wanted: AnomalySettings) -> AnomalyRules:
 
 
 @asynccontextmanager
-async def _files(source: Source, wanted: ExportFiles) -> AsyncIterator[FileExporter]:
+async def _files(source: Source, wanted: ExportFiles) -> AsyncIterator[FileThread]:
     from app.adapters.archive.export import Format  # noqa: PLC0415  # for who keeps the archive
     from app.adapters.usage_export.file_thread import (  # noqa: PLC0415  # as above
         FileThread,
@@ -117,7 +116,7 @@ async def _files(source: Source, wanted: ExportFiles) -> AsyncIterator[FileExpor
     archive, progress = source.progress.archive, source.progress
     work = FileThread(exporter, lambda: archive.last_line, progress.moment, ended)
     async with exporting_files(work):
-        yield exporter
+        yield work
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.adapters.azure.entra import EntraCredential
     from app.adapters.identity.signing_keys import SigningKeys
     from app.adapters.redis.measured_errors import MeasuredRate
+    from app.adapters.usage_export.progress import Exports
 
 Values = dict[tuple[str, ...], float]
 
@@ -158,6 +159,8 @@ class _Dependencies(msgspec.Struct, frozen=True):
             found["embedder",] = float(meaning.embedder.is_well)
         if asked := self._entra():
             found["entra",] = float(all(each.is_well for each in asked))
+        if exports := self._exports():
+            found["usage_export",] = float(exports.is_well)
         if safety := self.process.resources.safety:
             found["content_safety",] = float(all(p.standing.is_well for p in safety.values()))
         return found
@@ -176,6 +179,8 @@ class _Dependencies(msgspec.Struct, frozen=True):
             found["embedder", "bypass"] = float(meaning.embedder.troubles_total.total())
         if asked := self._entra():
             found["entra", "retry"] = float(sum(each.failures_total for each in asked))
+        if exports := self._exports():
+            found["usage_export", "retry"] = float(exports.failures_total)
         for place in self.process.resources.safety.values():
             for failure, count in place.standing.unchecked_total.items():
                 labels = "content_safety", f"fail_{failure.value}"
@@ -184,13 +189,14 @@ class _Dependencies(msgspec.Struct, frozen=True):
 
     def lost(self) -> Values:
         budgets, anomalies = self._untold()
-        traced = self.process.resources.traced
+        traced, exports = self.process.resources.traced, self._exports()
         return {
             ("explanation",): float(self.state.explanations.dropped_total),
             ("span",): float(traced.lost_total if traced is not None else 0),
             ("log_record",): float(self.process.logs.dropped_total),
             ("budget_alert",): budgets,
             ("anomaly",): anomalies,
+            ("usage_row",): float(exports.rejected_total if exports else 0),
         }
 
     def _untold(self) -> tuple[float, float]:
@@ -201,6 +207,11 @@ class _Dependencies(msgspec.Struct, frozen=True):
     def _hook(self) -> Webhook | None:
         derived = self.state.derived
         return derived.hook if derived is not None else None
+
+    def _exports(self) -> Exports | None:
+        """Those of this process, if it has any."""
+        derived = self.state.derived
+        return derived.exports if derived is not None and derived.exports.sinks else None
 
     def tokens(self) -> Values:
         """By the identity's client id; of several scopes' the first to end."""

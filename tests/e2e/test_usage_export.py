@@ -22,10 +22,15 @@ async def ask(team: Stack, times: int) -> None:
 
 async def begun(team: Stack) -> None:
     """Wait until it is known where rows begin."""
+    await exposed(team, 'spillgate_export_timestamp_seconds{sink="otlp"}')
+
+
+async def exposed(team: Stack, begins: str) -> None:
+    """Wait until a line of /metrics begins so."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             async with team.http.get(f"{team.process.admin_url}/metrics") as answer:
-                if 'spillgate_export_timestamp_seconds{sink="otlp"}' in await answer.text():
+                if any(line.startswith(begins) for line in (await answer.text()).splitlines()):
                     return
             await asyncio.sleep(0.02)
 
@@ -80,6 +85,28 @@ async def test_requests_do_not_notice_a_frozen_receiver(redis_url: str) -> None:
             receiver.thawed.set()
             await eventually(lambda: len(receiver.records) == 6)
             assert sums(receiver) == sums_of(team.receipts.kept)
+
+
+async def test_metrics_tell_what_a_receiver_does_not_take(redis_url: str) -> None:
+    """Also how many rows it took and rejected: these are lost."""
+    up = 'spillgate_dependency_up{dependency="usage_export"}'
+    failed = 'spillgate_dependency_failures_total{dependency="usage_export",policy="retry"}'
+    lost = 'spillgate_telemetry_lost_total{kind="usage_row"}'
+    async with log_receiver() as receiver:
+
+        def config(suffix: str) -> dict[str, Any]:
+            return ptu_and_paygo(suffix) | {"usage_export": {"otlp": {"endpoint": receiver.url}}}
+
+        async with stack(redis_url, config) as team:
+            await begun(team)
+            for line in (f"{up} 1", f"{failed} 0", f"{lost} 0"):
+                await exposed(team, line)
+            receiver.statuses = [503] * 2
+            receiver.rejects = 1
+            await ask(team, 1)
+            await exposed(team, f"{up} 0")
+            for line in (f"{up} 1", f"{failed} 2", f"{lost} 1"):
+                await exposed(team, line)
 
 
 async def test_days_that_are_over_are_written(redis_url: str, tmp_path: Path) -> None:

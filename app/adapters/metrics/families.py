@@ -270,7 +270,7 @@ ERRAND_COST: Final = counter("spillgate_errand_cost_dollars_total", "What they c
 DEPENDENCY_UP: Final = gauge(
     "spillgate_dependency_up",
     "Whether a dependency answers: redis, accounts, ledger, cache, embedder, webhook, entra, "
-    "content_safety.",
+    "content_safety, usage_export.",
     "dependency",
     merge=Merge.MIN,
 )
@@ -313,7 +313,7 @@ EXPORT_AGE: Final = gauge(
 )
 LOST: Final = counter(
     "spillgate_telemetry_lost_total",
-    "What was to be told and is not: explanation, span, log_record, budget_alert, anomaly.",
+    "What was not told: explanation, span, log_record, budget_alert, anomaly, usage_row.",
     "kind",
 )
 

@@ -24,7 +24,7 @@ _JOIN_S: Final = 1.0
 
 @dataclass(slots=True)
 class FileThread:
-    """Exports whenever there is something to export; `failures_total` counts what went wrong."""
+    """Exports whenever there is something to export: a sink."""
 
     exporter: FileExporter
     last_line: Callable[[], int]
@@ -32,7 +32,18 @@ class FileThread:
     ended: Event
     look_s: float = LOOK_S
     failures_total: int = 0
+    rejected_total: int = 0  # a volume takes a file as it is
     _trouble: str | None = field(default=None)
+
+    @property
+    def timestamp(self) -> float | None:
+        """Up to when rows are in files, Unix seconds; None before it is known."""
+        return self.exporter.through
+
+    @property
+    def is_well(self) -> bool:
+        """Whether what was due last could be written."""
+        return self._trouble is None
 
     def run(self) -> None:
         """Until `ended` is set."""
@@ -60,12 +71,12 @@ class FileThread:
 
 
 @asynccontextmanager
-async def exporting_files(work: FileThread) -> AsyncIterator[None]:
+async def exporting_files(work: FileThread) -> AsyncIterator[FileThread]:
     """Exported for as long as the scope is open."""
     thread = Thread(target=work.run, name="usage export", daemon=True)
     thread.start()
     try:
-        yield
+        yield work
     finally:
         work.ended.set()
         await asyncio.to_thread(thread.join, _JOIN_S)

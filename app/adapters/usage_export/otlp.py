@@ -65,7 +65,7 @@ class _Batch(msgspec.Struct, frozen=True):
 
 
 class OtlpExporter:
-    """Of the process that keeps the archive; something must run `keep_exporting`.
+    """A sink, of the process that keeps the archive; something must run `keep_exporting`.
 
     Attributes:
         timestamp: up to when rows were taken, Unix seconds; None before it is known.
@@ -90,6 +90,11 @@ class OtlpExporter:
         self.timestamp: float | None = None
         self.failures_total = 0
         self.rejected_total = 0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the receiver took what it was sent last."""
+        return self._trouble is None
 
     async def keep_exporting(self) -> None:
         """Export for ever."""

@@ -33,11 +33,13 @@ async def test_that_it_goes_on_once_a_volume_is_back(tmp_path: Path) -> None:
         async with exporting_files(work), asyncio.timeout(60):
             while work.failures_total < 3:
                 await asyncio.sleep(0.01)
+            assert not work.is_well
             (tmp_path / "exports").mkdir()
             while not exported(tmp_path / "exports"):
                 await asyncio.sleep(0.01)
             while not any(log["event"] == "usage_exported_again" for log in logs):
                 await asyncio.sleep(0.01)
+            assert work.is_well
     told = [log["event"] for log in logs]
     assert told.count("usage_not_exported") == 1
     assert "No such file" in next(log for log in logs if log["log_level"] == "error")["error"]
