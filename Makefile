@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 
 PYTHON ?= python3
-# More than there are processors: many tests wait for processes and for the clock.
+# More is faster, and lets more tests share the processors with those that measure ratios.
 JOBS ?= 2
 ARGS ?=
 
