@@ -7,17 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from app.settings.redis_url import database_in, fault_in
 from app.settings.section import Float, Int, Network, Port, Secret, Section, Text
 from app.settings.webhook import WebhookUrl
-
-
-def _can_be_read(url: str) -> bool:
-    """Whether its port is one. What Python says of it is not told: it may quote a password."""
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        return False
-    return True
 
 
 def _text_of_number(value: object) -> object:
@@ -103,13 +95,10 @@ class Redis(Section):
 
     @field_validator("url", "cache_url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            msg = "must begin with redis://, rediss:// or unix://"
-            raise ValueError(msg)
-        if value and not _can_be_read(value.get_secret_value()):
-            msg = "is no URL: in a password, `/`, `?`, `#`, `[` and `@` are written as %2F, …"
-            raise ValueError(msg)
+    def _can_be_understood(cls, value: SecretStr | None) -> SecretStr | None:
+        fault = value and fault_in(value.get_secret_value())
+        if fault:
+            raise ValueError(fault)
         return value
 
     @field_validator("auth")
@@ -133,7 +122,7 @@ class Redis(Section):
         if parts.scheme == "unix":
             msg = "the nodes of a cluster cannot be reached by a unix:// URL"
             raise ValueError(msg)
-        if parts.path.strip("/") not in {"", "0"}:
+        if value and url and database_in(url.get_secret_value()):
             msg = "a cluster has only database 0; the URL names another"
             raise ValueError(msg)
         return value

@@ -26,6 +26,7 @@ def test_a_node_may_be_named_by_any_tcp_url(
     ("url", "problem"),
     [
         ("redis://x/3", "a cluster has only database 0; the URL names another"),
+        ("redis://x?db=3", "a cluster has only database 0; the URL names another"),
         ("unix:///run/redis.sock", "the nodes of a cluster cannot be reached by a unix:// URL"),
     ],
 )
@@ -57,6 +58,18 @@ def test_a_url_that_nobody_can_read_is_told_without_its_password(
     rest = "" if key == "url" else "url: 'rediss://y', "
     with pytest.raises(ConfigProblems, match=f"redis.{key}: is no URL") as raised:
         load(write(minimal + f"redis: {{{rest}{key}: '{url}'{more}}}\n"), {})
+    assert "geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["url", "cache_url"])
+@pytest.mark.parametrize("url", ["redis://x?nosuch=geheim", "redis://x/geheim", "redis://x?db=x"])
+def test_a_url_that_the_client_would_misread_is_refused(
+    write: Callable[[str], Path], minimal: str, key: str, url: str
+) -> None:
+    """Before anything is asked of it: it would look like a lost Redis."""
+    rest = "" if key == "url" else "url: 'rediss://y', "
+    with pytest.raises(ConfigProblems, match=f"redis.{key}: has ") as raised:
+        load(write(minimal + f"redis: {{{rest}{key}: '{url}'}}\n"), {})
     assert "geheim" not in str(raised.value)
 
 
