@@ -84,7 +84,7 @@ def _faults(parts: SplitResult) -> Iterator[str]:
 def _faults_of_option(scheme: str, name: str, value: str) -> Iterator[str]:
     if name in _OF_TLS and scheme != "rediss":
         yield f"has the option `{name}`, which only rediss:// has"
-    known = _OPTIONS | _OF_TLS if scheme == "rediss" else _OPTIONS
+    known = {**_OPTIONS, **_OF_TLS} if scheme == "rediss" else _OPTIONS
     if name not in known:
         yield f"has the option `{name}`; there are {', '.join(known)}"
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -110,7 +111,7 @@ def test_the_client_takes_all_that_is_let_through(
     url = f"{scheme}://{host}{path}?{query}"
     if fault_in(url) is not None:
         return
-    pool = redis_client(url, operation_timeout_s=0.25).connection_pool
+    pool: Any = redis_client(url, operation_timeout_s=0.25).connection_pool
     connection = pool.make_connection()
     assert connection.socket_timeout == 0.25
     assert connection.protocol == 3
