@@ -34,7 +34,7 @@
     │   ├── QuotaUnavailable         503  the same of a tenant's account
     │   └── EmbedderUnavailable      503  never told to a client: the cache is passed by
     ├── NotCached                    504  `Cache-Control: only-if-cached`, and it is not
-    ├── Overloaded                   503  too many requests in flight on this replica
+    ├── Overloaded                   503  too many requests in flight, or no socket left
     └── ShuttingDown                 503
 
     ClientGone                       the client left: nothing can be told any more
@@ -348,7 +348,7 @@ class EmbedderUnavailable(StoreUnavailable):
 
 
 class Overloaded(SpillgateError):
-    """This replica has as many requests in flight as it may; another one, or later, will do."""
+    """This replica is full, by its limit or for want of sockets; another one, or later, will do."""
 
     status = 503
     code = "gateway_overloaded"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.errors import UpstreamError
+from app.errors import SpillgateError
 
 
-def told(error: UpstreamError) -> str:
+def told(error: SpillgateError) -> str:
     """Its code, and what the system says of a name, an address or a certificate, if it is that."""
     cause = error.__cause__
     why = str(error) if cause is None else f"{error} {type(cause).__name__}: {cause}"

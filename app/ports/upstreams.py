@@ -112,6 +112,7 @@ class Upstream(Protocol):
         """Send a request and return once the answer's headers are here; the caller closes it.
 
         Raises UpstreamUnreachable, UpstreamDisconnected, UpstreamTimeout, UpstreamProtocolError,
-        and UpstreamMisconfigured for a URL, header or credential that cannot be used.
+        UpstreamMisconfigured for a URL, header or credential that cannot be used, and Overloaded
+        where this machine has nothing left to ask with.
         """
         ...

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from app.adapters.upstream.read_by_read import ReadByRead
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Deployment
-from app.errors import UpstreamDisconnected, UpstreamError
+from app.errors import SpillgateError, UpstreamDisconnected
 from tests.fakes.answers import Usage, completion, frames, refusal
 from tests.fakes.clock import FakeClock
 
@@ -44,7 +44,7 @@ class Act:
     steps: Callable[[InferenceRequest], Sequence[Step]] = lambda _: ()
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    error: UpstreamError | None = None
+    error: SpillgateError | None = None
     delay: float = 0.0
     kept: int | None = None  # steps that still happen before `end`
     end: Step | None = None
@@ -96,7 +96,7 @@ class Script:
         sent = {"content-type": "text/event-stream", **(headers or {})}
         return self._add(Act(lambda _: parts, headers=sent))
 
-    def fails(self, kind: type[UpstreamError]) -> Script:
+    def fails(self, kind: type[SpillgateError]) -> Script:
         """No answer at all."""
         return self._add(Act(error=kind("The connection failed.")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from asyncio import AbstractEventLoop
@@ -15,7 +16,7 @@ from aiohappyeyeballs import start_connection
 from app.adapters.upstream.addresses import Address, Addresses
 from app.adapters.upstream.connection import Connection
 from app.adapters.upstream.target import Origin
-from app.errors import UpstreamMisconfigured, UpstreamUnreachable
+from app.errors import Overloaded, UpstreamMisconfigured, UpstreamUnreachable
 from app.settings.endpoint import address_fault
 
 #: How long one address is tried before another one is tried beside it (RFC 8305, section 8).
@@ -28,6 +29,9 @@ _SILENCE_S: Final = 60
 _UNHEARD_MS: Final = 30_000
 
 _FORBIDDEN: Final = "The upstream's name leads to an address that must not be called."
+
+#: No file or memory was left for a socket, in this process or on its machine.
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _OPTIONS: Final = (
     (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
@@ -57,8 +61,9 @@ class Dialer:
     async def dial(self, origin: Origin, limit_s: float) -> Connection:
         """A new connection.
 
-        Raises UpstreamUnreachable, also after `limit_s` seconds, and UpstreamMisconfigured for a
-        name that is none, or that leads where nothing may be called.
+        Raises UpstreamUnreachable, also after `limit_s` seconds, UpstreamMisconfigured for a name
+        that is none, or that leads where nothing may be called, and Overloaded where this machine
+        has no socket left: that says nothing of the upstream.
         """
         try:
             async with asyncio.timeout(limit_s):
@@ -66,6 +71,9 @@ class Dialer:
         except TimeoutError:
             raise UpstreamUnreachable("The upstream could not be reached in time.") from None
         except (OSError, RuntimeError) as error:  # uvloop has a RuntimeError for some
+            if _is_short_of_sockets(error):
+                message = "This replica can open no more connections. Please retry shortly."
+                raise Overloaded(message, retry_after_s=1.0) from error
             self._addresses.forget(origin.host, origin.port)
             raise UpstreamUnreachable("The upstream could not be reached.") from error
         except ValueError:
@@ -93,6 +101,16 @@ def _may_be_called(address: Address, origin: Origin) -> bool:
     """Whether a name leads where its configured URL may lead: never to a metadata service."""
     number = str(address[4][0]).partition("%")[0]  # without the interface of a link's own address
     return address_fault(ip_address(number), "https" if origin.is_tls else "http") is None
+
+
+def _is_short_of_sockets(error: OSError | RuntimeError) -> bool:
+    """Whether that is why; what a lookup of a name says does not tell, so that one is tried."""
+    try:
+        if isinstance(error, socket.gaierror):
+            socket.socket().close()
+    except OSError as tried:
+        error = tried
+    return isinstance(error, OSError) and error.errno in _SHORTAGES
 
 
 def _set_options(sock: socket.socket) -> None:

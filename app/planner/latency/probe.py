@@ -10,7 +10,7 @@ from app.domain.call.request import InferenceRequest
 from app.domain.quota.usage import Usage
 from app.domain.routing.attempt import Verdict, judge, judge_stream_error
 from app.domain.routing.deployment import Deployment
-from app.errors import UpstreamError
+from app.errors import Overloaded, UpstreamError
 from app.planner.latency.sample import Ending, Sample
 from app.planner.upstream_cause import told
 from app.ports import Clock, Upstream, UpstreamResponse
@@ -33,7 +33,7 @@ class Probe:
         reading = _Reading(deployment.name, self.clock.now())
         try:
             response = await self.upstream.open(deployment, request, {})
-        except UpstreamError as error:
+        except (UpstreamError, Overloaded) as error:
             return reading.failed(told(error))
         try:
             return await self._read(deployment, response, reading)

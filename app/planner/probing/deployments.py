@@ -16,7 +16,7 @@ import msgspec
 
 from app.domain.call.request import InferenceRequest
 from app.domain.routing.deployment import Api, Deployment, Kind
-from app.errors import UpstreamError
+from app.errors import Overloaded, UpstreamError
 from app.planner.probing.finding import Finding, State
 from app.planner.upstream_cause import told
 from app.ports import Clock, Upstream, UpstreamResponse
@@ -105,7 +105,7 @@ async def _probe(
     place, began = f"deployments.{deployment.name}", clock.now()
     try:
         answer = await _asked(deployment, request, upstream)
-    except UpstreamError as error:
+    except (UpstreamError, Overloaded) as error:
         return Finding(place, State.FAILED, told(error))
     except TimeoutError:
         return Finding(place, State.FAILED, "its answer broke off")

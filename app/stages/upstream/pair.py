@@ -13,6 +13,7 @@ from typing import Any
 
 from app.domain.routing.attempt import Attempt, Verdict
 from app.domain.routing.route import Candidate
+from app.errors import Overloaded
 from app.observation import Observation
 from app.stages.upstream.asking import Asked, Turn
 from app.stages.upstream.hedging import Bill, Hedging
@@ -76,8 +77,12 @@ class Pair:
         self._bill = await self._hedging.bill(self._observation, names, found.tier)
         if self._bill is None or found not in self._partners():
             return None
-        self._second = self._turn_of(found)
-        return await self._ask(self._second)
+        second = self._second = self._turn_of(found)
+        try:
+            return await self._ask(second)
+        except Overloaded:  # it was not asked; the first one is, and may answer yet
+            self._second = None
+            return None
 
     async def _won(self, race: Race[Asked]) -> None:
         """Give up the other one, if it is still at work, or answered in the same moment."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,7 @@ from app.adapters.upstream.connection import Common, Connection
 from app.adapters.upstream.dialer import Dialer
 from app.adapters.upstream.pool import Pool
 from app.adapters.upstream.target import Origin
-from app.errors import UpstreamMisconfigured, UpstreamUnreachable
+from app.errors import Overloaded, UpstreamMisconfigured, UpstreamUnreachable
 from tests.fakes.scripted_upstream import Line, server, until
 
 ORIGIN = Origin("a.example", 80, is_tls=False)
@@ -131,3 +132,43 @@ async def test_no_address_answers_in_time(full_port: int) -> None:
     dialing = dialer(Leading(full_port))
     with pytest.raises(UpstreamUnreachable):
         await dialing.dial(ORIGIN, 0.05)
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """Those that are open stay open."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+async def test_no_socket_left(addresses: int) -> None:
+    """That says nothing of the upstream, and its addresses are as good as before."""
+    async with server(Line.gone) as upstream:
+        names = Leading(*[upstream.port] * addresses)
+        dialing = dialer(names)
+        with no_file_left(), pytest.raises(Overloaded):
+            await dialing.dial(ORIGIN, 20.0)
+        assert names.forgotten == 0
+        (await dialing.dial(ORIGIN, 20.0)).close()
+        await until(lambda: upstream.open == 0)
+
+
+class Unknown(Leading):
+    """A name that cannot be looked up."""
+
+    async def of(self, host: str, port: int) -> list[Any]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+async def test_no_socket_left_to_look_a_name_up_with() -> None:
+    """The lookup only says that it failed: whether there is a socket is tried."""
+    dialing = dialer(Unknown())
+    with no_file_left(), pytest.raises(Overloaded):
+        await dialing.dial(ORIGIN, 20.0)
+    with pytest.raises(UpstreamUnreachable):
+        await dialing.dial(ORIGIN, 20.0)

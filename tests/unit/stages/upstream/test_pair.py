@@ -16,7 +16,7 @@ from app.domain.ledger.ledger_row import RowKind
 from app.domain.quota.limit import LimitName, LimitRule, limit_of
 from app.domain.routing.attempt import Verdict
 from app.domain.routing.hedge_policy import HedgePolicy
-from app.errors import NowhereAllowed, UpstreamError, UpstreamUnreachable
+from app.errors import NowhereAllowed, Overloaded, UpstreamError, UpstreamUnreachable
 from tests.fakes.changed import replace
 from tests.fakes.hedged import ALWAYS, PROMPT, STREAM, Hedged, streams
 
@@ -72,6 +72,21 @@ async def test_both_in_the_same_moment_are_one_answer() -> None:
     (loser,) = set(TWO) - {winner}
     assert hedged.attempts == [(loser, Verdict.HEDGED), (winner, Verdict.ACCEPT)]
     assert [row.deployment for row in hedged.accounts.rows] == [loser]
+
+
+async def test_a_second_that_nothing_is_left_to_ask_with() -> None:
+    """Was not asked: the first goes on, and what was held for the second is given back."""
+    hedged = Hedged(TWO)
+    streams(hedged, "paygo-a")
+    hedged.upstream("paygo-b").fails(Overloaded)
+    work = asyncio.create_task(hedged.play())
+    await playing(hedged, work)
+    hedged.upstream.let("paygo-b")
+    await asyncio.sleep(0)
+    hedged.upstream.let("paygo-a")
+    assert await work == "paygo-a"
+    assert hedged.attempts == [("paygo-a", Verdict.ACCEPT)]
+    assert [row.kind for row in hedged.accounts.rows] == [RowKind.RELEASED]
 
 
 async def test_who_answers_in_time_is_asked_alone() -> None:

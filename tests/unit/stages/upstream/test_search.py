@@ -26,6 +26,7 @@ from app.domain.routing.route import NEVER, Absence, Candidate, Choices, RoutePl
 from app.domain.routing.warm_cache import WarmCaches
 from app.errors import (
     NoCapacity,
+    Overloaded,
     SpillgateError,
     UpstreamDisconnected,
     UpstreamFailed,
@@ -225,12 +226,23 @@ async def test_a_failure_moves_on() -> None:
     assert search.observation.spill is SpillReason.ERROR
 
 
+async def test_nothing_left_to_ask_with_is_nobodys_failure() -> None:
+    """Who was to be asked is not kept out for what this machine lacks, and nobody dearer asked."""
+    search = Search("ptu", "paygo")
+    for _ in range(20):
+        search.upstream("ptu").fails(Overloaded)
+        assert isinstance(await search.fail(), Overloaded)
+    assert set(search.upstream.names) == {"ptu"}
+    assert search.standing.health.all_well()
+    assert search.verdicts == []
+
+
 @pytest.mark.parametrize("kind", [UpstreamUnreachable, UpstreamTimeout])
 async def test_the_last_failure_is_what_is_told(kind: type[SpillgateError]) -> None:
     """The client learns what the last deployment did, not merely that it failed."""
     search = Search("ptu", "paygo")
     search.upstream("ptu").answers(500, body=b"")
-    search.upstream("paygo").fails(kind)  # type: ignore[arg-type]  # both are upstream errors
+    search.upstream("paygo").fails(kind)
     assert isinstance(await search.fail(), kind)
 
 
