@@ -301,7 +301,8 @@ class _Cache(msgspec.Struct, frozen=True):
         if meaning is None:
             return {}
         counted = meaning.measured.errors.compared_total
-        return {(each.value,): float(counted[each]) for each in Comparison}
+        told: Values = {(each.value,): float(counted[each]) for each in Comparison}
+        return {**told, ("given_up",): float(meaning.measured.measuring.given_up_total)}
 
     def error(self) -> Values:
         meaning = self.process.resources.cached.meaning

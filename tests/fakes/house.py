@@ -202,6 +202,9 @@ class House:
             clock=self.clock,
             limits=Limits(patience_s=30.0, widest=0.1, tightened=self.evidence.threshold),
         )
+        self.measuring = Measuring(
+            Means(self, self, self.evidence, self.aside), clock=self.clock, draw=lambda: self.drawn
+        )
         return Caching(
             Rules(
                 policy=lambda _model, said: policy_of(self.rule, UNSAID, said),
@@ -211,11 +214,7 @@ class House:
                 TheSame(answers, self.clock),
                 by_meaning,
                 Flights(patience_s=30.0, generation=lambda _tenant: (self.generation,)),
-                Measuring(
-                    Means(self, self, self.evidence, self.aside),
-                    clock=self.clock,
-                    draw=lambda: self.drawn,
-                ),
+                self.measuring,
             ),
             Keeping(answers, PRICES, self.clock, at_most=100_000),
             Replay(self.clock, tokens_per_s=0),

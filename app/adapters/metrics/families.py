@@ -248,7 +248,7 @@ CACHE_ERROR: Final = gauge(
     merge=Merge.MAX,
 )
 CACHE_COMPARISONS: Final = counter(
-    "llm_cache_comparisons_total", "Hits by meaning that were compared with a fresh answer.",
+    "llm_cache_comparisons_total", "Hits by meaning against a fresh answer; given_up: none came.",
     "result",
 )  # fmt: skip
 CACHE_DAMAGED: Final = counter(

@@ -76,8 +76,8 @@ class Means(msgspec.Struct, frozen=True):
 class Measuring:
     """What is made of hits by meaning, after the client has its answer.
 
-    `compared_total` counts comparisons by how they ended, `given_up_total` those that came to
-    nothing, by the error's code.
+    `compared_total` counts comparisons by how they ended, `given_up_total` what came to none: too
+    much was under way, money or room was wanting, no whole answer came, nobody could judge.
     """
 
     def __init__(self, means: Means, *, clock: Clock, draw: Callable[[], float]) -> None:
@@ -87,7 +87,7 @@ class Measuring:
         self._draw = draw
         self._spent_until: dict[str, float] = {}
         self.compared_total: Counter[Comparison] = Counter()
-        self.given_up_total: Counter[str] = Counter()
+        self.given_up_total = 0
 
     def served(self, hit: Hit) -> None:
         """Ask some of those that were served upstream, too."""
@@ -102,7 +102,7 @@ class Measuring:
 
     def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if not self._means.aside.begin(work):
-            self.given_up_total["busy"] += 1
+            self.given_up_total += 1
 
     async def _sample(self, hit: Hit) -> None:
         try:
@@ -112,7 +112,7 @@ class Measuring:
             return
         body = _body(hit.asked.request.operation, answered)
         if body is None:
-            self.given_up_total["not_whole"] += 1
+            self.given_up_total += 1
         else:
             await self._compare(hit, body)
 
@@ -127,7 +127,7 @@ class Measuring:
         self._means.evidence.record(asked.tenant, asked.request.model, hit.distance, comparison)
 
     def _give_up(self, hit: Hit, error: SpillgateError) -> None:
-        self.given_up_total[error.code] += 1
+        self.given_up_total += 1
         if isinstance(error, BudgetExhausted):
             if len(self._spent_until) >= _MOST_SPENT:
                 self._spent_until.clear()

@@ -171,9 +171,9 @@ ERROR: Final = Graph(
 )
 COMPARISONS: Final = Graph(
     title="Comparisons",
-    shows="Answers by meaning that were compared with fresh ones, per second, by what came of it.",
-    red="None at all while there are semantic hits: the budget for samples is used up, or the "
-    "deployment that judges does not answer. See *own requests*.",
+    shows="Answers by meaning that were held against fresh ones, per second, by what came of it.",
+    red="given_up, or none at all while there are semantic hits: the budget for samples is used "
+    "up, or the deployment that judges does not answer. See *own requests*.",
     queries=(Query(CHOSEN.rate(CACHE_COMPARISONS, by=["result"]), "{{result}}"),),
     unit="ops",
     stacked=True,

@@ -127,6 +127,7 @@ async def test_measuring_ends_with_its_money(house: House) -> None:
     await ask(house)
     await house.aside.idle()
     assert [row.kind for row in errands(house)] == ["settled", "refused", "refused"]
+    assert house.measuring.given_up_total == 2
 
 
 @pytest.mark.parametrize("way", ["failed", "filtered", "cut"])
@@ -146,6 +147,7 @@ async def test_what_is_no_answer_is_no_evidence(house: House, way: str) -> None:
             house.upstream(name).answers(body=json.dumps(body).encode())
     await house.aside.idle()
     assert (house.compared, house.evidence.recorded) == ([], [])
+    assert house.measuring.given_up_total == 1
     assert house.accounts.held == 0
 
 
@@ -228,7 +230,7 @@ async def test_too_much_at_a_time_is_left_out(house: House) -> None:
     house.drawn = 0.0
     await house.aside.close()
     assert (await ask(house))[1] is CacheResult.SEMANTIC
-    assert house.aside.refused_total == 1
+    assert house.aside.refused_total == house.measuring.given_up_total == 1
 
 
 async def test_a_sample_waits_behind_all_others(house: House) -> None:
