@@ -17,6 +17,7 @@ from app.adapters.metrics import families as f
 from app.adapters.metrics.exposition import Metrics
 from app.adapters.metrics.itself import read_process
 from app.adapters.metrics.known import Known
+from app.adapters.redis.answers_keeping import Fate
 from app.adapters.redis.watched import Breakers
 from app.bootstrap.prices import ptu_hours
 from app.bootstrap.process import Process
@@ -293,8 +294,13 @@ class _Cache(msgspec.Struct, frozen=True):
     def add_to(self, metrics: Metrics) -> None:
         answers = self.process.resources.cached.answers
         metrics.readings.add(f.CACHE_DAMAGED, lambda: {(): answers.damaged_total})
+        metrics.readings.add(f.CACHE_KEPT, self.kept)
         metrics.readings.add(f.CACHE_COMPARISONS, self.comparisons)
         metrics.readings.add(f.CACHE_ERROR, self.error)
+
+    def kept(self) -> Values:
+        fates = self.process.resources.cached.answers.fates
+        return {(fate.value,): float(fates[fate]) for fate in Fate}
 
     def comparisons(self) -> Values:
         meaning = self.process.resources.cached.meaning

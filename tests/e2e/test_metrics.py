@@ -64,6 +64,7 @@ async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
     """Streams, spills, hits, embeddings, one who leaves, refusals: tokens and dollars of all."""
     async with stack(redis_url, everything) as team:
         await _everything(team)
+        await team.process.resources.cached.answers.settled()
         totals = await _when(team, requests=ADMITTED + REFUSED)
         rows = await rows_of(team, redis_url)
         served = [row for row in await team.served() if row["outcome"] == "complete"]
@@ -87,6 +88,7 @@ async def test_metrics_ledger_and_simulator_agree(redis_url: str) -> None:
         assert totals["llm_cache_saved_dollars_total"] == pytest.approx(saved)
         assert saved > 0
         assert totals["llm_cache_requests_total"] == ADMITTED
+        assert totals["llm_cache_kept_total"] == len(served)
         assert totals["llm_quota_refusals_total"] == REFUSED
         assert totals["llm_quota_used_ratio"] == pytest.approx((ADMITTED + 1) / ADMITTED)
         assert totals["llm_errors_total"] == REFUSED + 1  # and who left

@@ -138,8 +138,7 @@ PTU_UTILIZATION: Final = gauge(
 )
 PTU_REPORTED: Final = gauge(
     "llm_ptu_reported_utilization_ratio",
-    "How full the deployment's last answer said that it is; absent where none of the last minute "
-    "did.",
+    "How full a deployment said that it is; absent where no answer of the last minute told.",
     "deployment",
     merge=Merge.MAX,
 )
@@ -242,8 +241,7 @@ CACHE_DISTANCE: Final = histogram(
 )  # fmt: skip
 CACHE_ERROR: Final = gauge(
     "llm_cache_false_hit_ratio",
-    "Of answers by meaning, how many were wrong, measured by samples; bound: estimate, upper "
-    "(95 %), allowed.",
+    "Wrong ones of answers by meaning, by samples; bound: estimate, upper (95 %), allowed.",
     "bound",
     merge=Merge.MAX,
 )
@@ -251,6 +249,9 @@ CACHE_COMPARISONS: Final = counter(
     "llm_cache_comparisons_total", "Hits by meaning against a fresh answer; given_up: none came.",
     "result",
 )  # fmt: skip
+CACHE_KEPT: Final = counter(
+    "llm_cache_kept_total", "Answers that were to be kept, by what came of it.", "result"
+)
 CACHE_DAMAGED: Final = counter(
     "llm_cache_damaged_total", "Kept answers that could not be read, and were not served."
 )
@@ -366,8 +367,7 @@ WORKER_SILENT: Final = counter(
 )
 BACKGROUND_FAILURES: Final = counter(
     "spillgate_background_failures_total",
-    "How often work that goes on for ever ended by itself, and was begun again; work: as the log "
-    "has it.",
+    "How often work that never ends did, and was begun again; work: as the log has it.",
     "work",
 )
 DRAINING: Final = gauge("spillgate_draining", "1 while it says no at /readyz.", merge=Merge.MAX)

@@ -9,6 +9,7 @@ from app.adapters.metrics.families import (
     CACHE_DAMAGED,
     CACHE_DISTANCE,
     CACHE_ERROR,
+    CACHE_KEPT,
     CACHE_REASONS,
     CACHE_REQUESTS,
     CACHE_SAVED_COST,
@@ -201,7 +202,7 @@ OWN: Final = Graph(
     queries=(Query(CHOSEN.rate(ERRANDS, by=["purpose", "outcome"]), "{{purpose}} {{outcome}}"),),
     unit="reqps",
     stacked=True,
-    width=12,
+    width=8,
 )
 OWN_COST: Final = Graph(
     title="Dollars per day for own requests",
@@ -211,7 +212,18 @@ OWN_COST: Final = Graph(
     queries=(Query(f"{DAY_S} * {CHOSEN.rate(ERRAND_COST, by=['purpose'])}", "{{purpose}}"),),
     unit="currencyUSD",
     stacked=True,
-    width=12,
+    width=8,
+)
+KEPT: Final = Graph(
+    title="Answers kept",
+    shows="Answers that were to be kept per second, by what came of it; *evicted* while they were.",
+    red="*server_full* or *no_room*: new answers find no place, see the server's `maxmemory`. "
+    "*crowded_out* or *no_store*: the cache's Redis is slow or away. *too_large*: see "
+    "`max_entry_bytes`.",
+    queries=(Query(CHOSEN.rate(CACHE_KEPT, by=["result"]), "{{result}}"),),
+    unit="ops",
+    stacked=True,
+    width=8,
 )
 
 CACHE: Final = Board(
@@ -226,6 +238,6 @@ CACHE: Final = Board(
         ),
         Row("What does it save?", (RESULTS, RATIOS, REASONS, SAVINGS)),
         Row("Is it right?", (DISTANCES, ERROR, COMPARISONS, TOKENS)),
-        Row("What does it cost?", (OWN, OWN_COST)),
+        Row("What does it cost?", (OWN, OWN_COST, KEPT)),
     ),
 )
