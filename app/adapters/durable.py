@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from app.adapters.appending import naming
 from app.adapters.archive.segment import sync_directory
 
 #: Buckets that are mounted as a volume know no fsync of a directory.
@@ -26,7 +27,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with naming(path), partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from app.adapters.appending import append
 from app.adapters.archive.line import Damaged, sealed, unsealed
 from app.adapters.archive.segment import sync_directory
 from app.adapters.redis.account import Settlement
@@ -136,10 +137,7 @@ class Spool:
         if self._file < 0:
             self._file = _made(self._path)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-            os.fsync(self._file)
+            append(self._file, data, self._path)
         except OSError:
             os.ftruncate(self._file, self._size)  # no half a line before the next one
             raise

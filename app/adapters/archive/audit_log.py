@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from app.adapters.appending import append
 from app.adapters.archive.errors import ArchiveError
 from app.adapters.archive.segment import sync_directory
 from app.adapters.background import background
@@ -94,10 +95,7 @@ class AuditFile:
         fresh = [record for record in records if record.hash not in self._hashes]
         data = b"".join(msgspec.json.encode(record) + b"\n" for record in fresh)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-            os.fsync(self._file)
+            append(self._file, data, self._path)
         except OSError:
             os.ftruncate(self._file, self._size)
             raise

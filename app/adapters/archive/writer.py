@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
+from app.adapters.appending import append, naming
 from app.adapters.archive.errors import ArchiveBusy
 from app.adapters.archive.recovery import End
 from app.adapters.archive.segment import Segment, new_hash, sync_directory
@@ -23,8 +24,13 @@ def locked(directory: Path) -> int:
         owner = os.pread(descriptor, 64, 0).decode("utf-8", "replace")
         os.close(descriptor)
         raise ArchiveBusy(directory, owner) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+    try:
+        with naming(directory / _LOCK):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -62,7 +68,7 @@ class SegmentWriter:
             self._put_back()
         self._unsure = True
         try:
-            self._write(data)
+            append(self._file, data, self.end.segment.path)
         except OSError:
             self._put_back()
             raise
@@ -75,12 +81,6 @@ class SegmentWriter:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
-        os.fsync(self._file)
 
     def _put_back(self) -> None:
         """Cut off what may have been written. A failed fsync may have lost it: it is not kept."""
