@@ -245,11 +245,13 @@ OLD_PYTHON = $(PYTHON) is missing or older than Python 3.11; name another: make 
 NO_VENV = $(PYTHON) cannot make $(VENV); on Debian and Ubuntu install python3-venv
 
 # Made again when a lock changes. An environment that is already there is kept if it can be used.
+# Locks are complete. Left to look for more, pip takes `coverage[toml]` for another package than the
+# `coverage` that is locked, and fails as soon as there is a newer one.
 $(STAMP): pyproject.toml requirements/dev.txt
 	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		$(MAKE) --no-print-directory environment
 	@echo 'installing into $(VENV) ...'
-	@$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -266,7 +268,7 @@ $(BROWSER_ENV): requirements/browser.txt tests/browser/package-lock.json | $(STA
 	@cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-# Made anew when its lock changes. The lock is complete: pip, left to look for more, trips over extras.
+# Made anew when its lock changes.
 .venv-backends/%/.setup: requirements/%.txt | $(STAMP)
 	@echo 'installing into $(@D) ...'
 	@$(BIN)/python -m venv --clear $(@D)

@@ -97,6 +97,19 @@ def test_what_is_audited_is_what_ships_and_what_builds_it() -> None:
     assert used <= {lock.stem for lock in LOCKS}
 
 
+def test_what_is_installed_from_a_lock_is_the_lock_and_no_more() -> None:
+    """Left to look for more, pip takes `coverage[toml]` for another package than `coverage`.
+
+    It is content while the version in the lock is the newest, and breaks the day after.
+    """
+    makefile = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    installs = [line for line in makefile.splitlines() if "--require-hashes" in line]
+    assert len(installs) >= 4
+    for each in installs:
+        assert "--no-deps" in each
+        assert "--only-binary :all:" in each
+
+
 def test_the_public_ci_does_what_a_laptop_does() -> None:
     """Each step is an action pinned by commit, `.ci/run`, or a target of the Makefile."""
     targets = set(re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8")))
